@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { id, read, Time, write } from './shared.ts';
+
+export const StepStatus = z.enum(['pending', 'running', 'completed', 'failed']);
+export type StepStatus = z.infer<typeof StepStatus>;
+export const ActivityStatus = z.enum(['in_progress', 'completed', 'failed']);
+export type ActivityStatus = z.infer<typeof ActivityStatus>;
+
+export const ActivityId = id('a');
+
+export const ActivityMessage = z
+  .discriminatedUnion('type', [
+    z.object({
+      type: z.literal('DEVOPS_STARTED'),
+      operation: z.string().trim().min(1).max(200),
+      steps: z.array(z.string().trim().min(1).max(200)).max(100).default([]),
+      link: z
+        .string()
+        .max(500)
+        .regex(/^\/(?!\/)/, 'A path on this server')
+        .optional(),
+    }),
+    z.object({
+      type: z.literal('DEVOPS_STEP_UPDATE'),
+      step: z.string().trim().min(1).max(200),
+      status: StepStatus,
+      error: z.string().max(2000).optional(),
+    }),
+    z.object({ type: z.literal('DEVOPS_COMPLETE'), note: z.string().max(2000).optional() }),
+    z.object({ type: z.literal('DEVOPS_FAILED'), error: z.string().max(2000) }),
+  ])
+  .describe('What is being done, as it happens');
+export type ActivityMessage = z.infer<typeof ActivityMessage>;
+
+export const ActivityStep = z.object({
+  name: z.string(),
+  status: StepStatus,
+  startedAt: Time.nullable(),
+  completedAt: Time.nullable(),
+  error: z.string().nullable(),
+});
+export type ActivityStep = z.infer<typeof ActivityStep>;
+
+export const Activity = z.object({
+  id: ActivityId,
+  operation: z.string(),
+  status: ActivityStatus,
+  startedAt: Time,
+  completedAt: Time.nullable(),
+  steps: z.array(ActivityStep),
+  error: z.string().nullable(),
+  actor: z
+    .object({ id: z.string().nullable(), name: z.string() })
+    .describe('Who started it: a person, the CLI, the server, an agent'),
+  correlationId: z.string().nullable().describe('For example the id of the job'),
+  link: z.string().nullable().describe('A path on this server'),
+});
+export type Activity = z.infer<typeof Activity>;
+
+export const activity = {
+  list: read
+    .route({ method: 'GET', path: '/devops/activity', summary: 'What is being done now and was done lately' })
+    .input(
+      z.object({
+        limit: z.coerce.number().int().min(1).max(100).default(10).describe('Entries of recent'),
+        status: ActivityStatus.optional(),
+        actor: z.string().max(100).optional(),
+        correlationId: z.string().max(100).optional(),
+      }),
+    )
+    .output(z.object({ current: z.array(Activity), recent: z.array(Activity) })),
+  get: read
+    .route({ method: 'GET', path: '/devops/activity/{id}', summary: 'One activity' })
+    .input(z.object({ id: ActivityId }))
+    .output(Activity),
+  start: write
+    .route({ method: 'POST', path: '/devops/activity', summary: 'Say that something begins', successStatus: 201 })
+    .input(
+      z.object({
+        operation: z.string().trim().min(1).max(200),
+        steps: z.array(z.string().trim().min(1).max(200)).max(100).default([]),
+        correlationId: z.string().max(100).optional(),
+        link: z
+          .string()
+          .max(500)
+          .regex(/^\/(?!\/)/)
+          .optional(),
+      }),
+    )
+    .output(Activity),
+  publish: write
+    .route({ method: 'POST', path: '/devops/activity/{id}/messages', summary: 'Say how it goes on' })
+    .input(z.object({ id: ActivityId, message: ActivityMessage, at: Time.optional() }))
+    .output(Activity),
+};
+
+/** Frames of the SSE routes `GET /events` and `GET /devops/activity/events`: `event` is the type, `data` the JSON. */
+export const LiveEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('activity'), data: Activity }),
+  z.object({
+    type: z.literal('job'),
+    data: z.object({ id: z.string() }).describe('Job, see GET /jobs/{id}, without its spec'),
+  }),
+]);

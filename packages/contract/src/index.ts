@@ -1,0 +1,26 @@
+import { access } from './access.ts';
+import { activity } from './activity.ts';
+import { credentials } from './credentials.ts';
+import { jobs } from './jobs.ts';
+import { profiles } from './profiles.ts';
+import { system } from './system.ts';
+
+/** Everything that can be asked of a Hangar server, apart from the raw routes named in logs.ts, worker.ts and access.ts. */
+export const contract = { system, access, profiles, credentials, jobs, activity };
+export type Contract = typeof contract;
+
+export const VERSION = '0.1.0';
+
+export * from './access.ts';
+export * from './activity.ts';
+export * from './agents.ts';
+export * from './credentials.ts';
+export * from './errors.ts';
+export * from './jobs.ts';
+export * from './logs.ts';
+export * from './profiles.ts';
+export { type IdentityKind, Name, type OperationMeta, Time } from './shared.ts';
+export * from './spec.ts';
+export * from './states.ts';
+export * from './system.ts';
+export * from './worker.ts';

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { adminWrite, Done, Empty, Name, read, Time } from './shared.ts';
+
+export const DriverName = z.enum(['local', 'docker']);
+export type DriverName = z.infer<typeof DriverName>;
+
+/** Limits a job gets on a profile when it asks for nothing else. */
+export const ProfileLimits = z.object({
+  cpus: z.number().min(0.1).max(1024).optional().describe('CPU cores'),
+  memoryBytes: z
+    .number()
+    .int()
+    .min(32 * 1024 * 1024)
+    .optional(),
+  pids: z.number().int().min(16).max(1_000_000).optional().describe('Processes and threads'),
+  jobsAtOnce: z.number().int().min(1).max(10_000).optional().describe('Jobs that run on this profile at the same time'),
+});
+
+export const LocalSettings = z.object({
+  isolation: z
+    .enum(['auto', 'bubblewrap', 'none'])
+    .default('auto')
+    .describe(
+      'bubblewrap shows the job only its work tree, a private home and the system read-only; auto takes it where it is installed',
+    ),
+});
+export type LocalSettings = z.infer<typeof LocalSettings>;
+
+export const DockerSettings = z.object({
+  host: z
+    .string()
+    .regex(/^(unix:\/\/\/|tcp:\/\/|https?:\/\/)/, 'Begins with unix:///, tcp:// or http(s)://')
+    .default('unix:///var/run/docker.sock')
+    .describe('Where the Engine API is reached'),
+  image: z.string().min(1).max(300).default('node:24-bookworm').describe('Image of jobs that name none'),
+  pull: z.enum(['missing', 'always', 'never']).default('missing'),
+  network: z.string().max(100).default('bridge').describe('Docker network the container joins'),
+  serverUrl: z
+    .url()
+    .optional()
+    .describe(
+      'How containers reach this server. Without it the worker talks through a socket mounted into the container, which needs an Engine on this machine',
+    ),
+});
+export type DockerSettings = z.infer<typeof DockerSettings>;
+
+/** Settings of each driver, by its name. */
+export const DriverSettings = { local: LocalSettings, docker: DockerSettings } as const;
+
+const ProfileSettings = z.discriminatedUnion('driver', [
+  z.object({ driver: z.literal('local'), settings: LocalSettings.prefault({}) }),
+  z.object({ driver: z.literal('docker'), settings: DockerSettings.prefault({}) }),
+]);
+
+export const Profile = z
+  .object({
+    name: Name,
+    driver: DriverName,
+    settings: z.record(z.string(), z.unknown()).describe('Settings of the driver, see GET /drivers'),
+    limits: ProfileLimits,
+    isDefault: z.boolean(),
+    createdAt: Time,
+    jobsRunning: z.number().int(),
+  })
+  .describe('A named way to reach compute');
+export type Profile = z.infer<typeof Profile>;
+
+export const NewProfile = z
+  .object({ name: Name, limits: ProfileLimits.default({}), isDefault: z.boolean().default(false) })
+  .and(ProfileSettings);
+export type NewProfile = z.infer<typeof NewProfile>;
+
+export const ProfileCheck = z.object({
+  name: z.string().describe('What was tried, in a few words'),
+  ok: z.boolean(),
+  detail: z.string(),
+  wayOut: z.string().nullable(),
+});
+export type ProfileCheck = z.infer<typeof ProfileCheck>;
+
+export const Driver = z.object({
+  name: DriverName,
+  title: z.string(),
+  available: z.boolean(),
+  detail: z.string().describe('What is there, or what is missing and how to get it'),
+  settingsSchema: z.record(z.string(), z.unknown()).describe('JSON Schema of the settings'),
+  capabilities: z.object({
+    image: z.boolean(),
+    cpus: z.boolean(),
+    memory: z.boolean(),
+    pids: z.boolean(),
+    isolation: z.string(),
+  }),
+});
+export type Driver = z.infer<typeof Driver>;
+
+const byName = z.object({ name: Name });
+
+export const profiles = {
+  list: read
+    .route({ method: 'GET', path: '/profiles', summary: 'Profiles' })
+    .input(Empty)
+    .output(z.object({ items: z.array(Profile) })),
+  get: read.route({ method: 'GET', path: '/profiles/{name}', summary: 'A profile' }).input(byName).output(Profile),
+  create: adminWrite
+    .route({ method: 'POST', path: '/profiles', summary: 'Make a profile', successStatus: 201 })
+    .input(NewProfile)
+    .output(Profile),
+  update: adminWrite
+    .route({ method: 'PATCH', path: '/profiles/{name}', summary: 'Change a profile' })
+    .input(byName.extend({ settings: z.record(z.string(), z.unknown()).optional(), limits: ProfileLimits.optional() }))
+    .output(Profile),
+  remove: adminWrite
+    .route({ method: 'DELETE', path: '/profiles/{name}', summary: 'Remove a profile' })
+    .input(byName)
+    .output(Done),
+  makeDefault: adminWrite
+    .route({ method: 'POST', path: '/profiles/{name}/default', summary: 'Make a profile the default' })
+    .input(byName)
+    .output(Profile),
+  test: read
+    .route({ method: 'POST', path: '/profiles/{name}/test', summary: 'Prove that a profile works' })
+    .input(byName)
+    .output(z.object({ ok: z.boolean(), checks: z.array(ProfileCheck) })),
+  drivers: read
+    .route({ method: 'GET', path: '/drivers', summary: 'Drivers and what they can do here' })
+    .input(Empty)
+    .output(z.object({ items: z.array(Driver) })),
+};

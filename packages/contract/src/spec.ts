@@ -1,0 +1,128 @@
+/** A spec: Markdown, optionally with YAML front matter. */
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { HangarError } from './errors.ts';
+import { Env, MAX_SPEC_BYTES, Resources, TimeoutSeconds } from './jobs.ts';
+
+const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const BYTES: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** `90`, `90s`, `15m`, `2h`, `1d`, `1h30m` → seconds; null when it is none of these. */
+export function parseDuration(text: string): number | null {
+  const whole = text.trim().toLowerCase();
+  if (/^\d+$/.test(whole)) return Number(whole);
+  if (!/^(\d+(\.\d+)?[smhd])+$/.test(whole)) return null;
+  let seconds = 0;
+  for (const [, count, unit] of whole.matchAll(/(\d+(?:\.\d+)?)([smhd])/g))
+    seconds += Number(count) * (UNITS[unit ?? ''] ?? 0);
+  return Math.round(seconds);
+}
+
+/** `512m`, `2g`, `2GiB`, `1073741824` → bytes (powers of 1024); null when it is none of these. */
+export function parseBytes(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase());
+  if (!match) return null;
+  return Math.round(Number(match[1]) * (BYTES[match[2] ?? ''] ?? 1));
+}
+
+const Duration = z.union([z.number(), z.string()]).transform((value, context) => {
+  const seconds = typeof value === 'number' ? value : parseDuration(value);
+  const parsed = TimeoutSeconds.safeParse(seconds);
+  if (parsed.success) return parsed.data;
+  context.addIssue({ code: 'custom', message: 'A time like 90s, 15m or 2h, from 5 s to 30 d' });
+  return z.NEVER;
+});
+const Size = z.union([z.number(), z.string()]).transform((value, context) => {
+  const bytes = typeof value === 'number' ? value : parseBytes(value);
+  if (bytes !== null && Number.isInteger(bytes)) return bytes;
+  context.addIssue({ code: 'custom', message: 'A size like 512m or 2g' });
+  return z.NEVER;
+});
+
+const FrontMatter = z.strictObject({
+  title: z.string().trim().min(1).max(200).optional(),
+  agent: z.string().min(1).max(4000).optional(),
+  image: z.string().min(1).max(300).optional(),
+  timeout: Duration.optional(),
+  env: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+    .pipe(Env)
+    .optional(),
+  resources: z
+    .strictObject({ cpus: z.number().optional(), memory: Size.optional(), pids: z.number().int().optional() })
+    .transform(
+      ({ cpus, memory, pids }): z.input<typeof Resources> => ({
+        ...(cpus === undefined ? {} : { cpus }),
+        ...(memory === undefined ? {} : { memoryBytes: memory }),
+        ...(pids === undefined ? {} : { pids }),
+      }),
+    )
+    .pipe(Resources)
+    .optional(),
+});
+export type FrontMatter = z.infer<typeof FrontMatter>;
+
+export interface Spec {
+  readonly settings: FrontMatter;
+  /** The Markdown after the front matter: what the agent is given. */
+  readonly body: string;
+  readonly title: string;
+}
+
+/**
+ * Takes a spec apart and checks it.
+ * @throws HangarError spec_empty, spec_too_large, spec_front_matter (details.issues: field and message)
+ */
+export function parseSpec(text: string): Spec {
+  if (new TextEncoder().encode(text).length > MAX_SPEC_BYTES) throw new HangarError('spec_too_large');
+  const plain = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  if (plain.trim() === '') throw new HangarError('spec_empty');
+  const opened = /^---[ \t]*\n/.exec(plain);
+  if (!opened) return { settings: {}, body: plain, title: titleOf(plain) };
+  const rest = plain.slice(opened[0].length);
+  const closed = /^(---|\.\.\.)[ \t]*$/m.exec(rest);
+  if (!closed)
+    throw new HangarError('spec_front_matter', { message: 'The front matter of the spec has no closing line of ---.' });
+  const body = rest.slice(closed.index + closed[0].length).replace(/^\n+/, '');
+  const settings = readFrontMatter(rest.slice(0, closed.index));
+  if (body.trim() === '') throw new HangarError('spec_empty', { message: 'The spec has front matter but no text.' });
+  return { settings, body, title: settings.title ?? titleOf(body) };
+}
+
+function readFrontMatter(yaml: string): FrontMatter {
+  const document = parseDocument(yaml, { prettyErrors: true, uniqueKeys: true });
+  const broken = document.errors[0];
+  if (broken)
+    throw new HangarError('spec_front_matter', {
+      message: `The front matter of the spec is not YAML: ${broken.message.split('\n')[0]}`,
+    });
+  const parsed = FrontMatter.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {});
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({
+    field: issue.path.join('.') || 'front matter',
+    message: issue.message,
+  }));
+  throw new HangarError('spec_front_matter', {
+    message: `The front matter of the spec is not right: ${issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ')}`,
+    details: { issues },
+  });
+}
+
+/** The first heading, else the first line that says something, cut at 100 characters. */
+function titleOf(body: string): string {
+  const heading = /^#{1,6}[ \t]+(.+?)[ \t#]*$/m.exec(body)?.[1];
+  const line =
+    heading ??
+    body.split('\n').find((candidate) => candidate.trim() !== '' && !candidate.startsWith('```')) ??
+    'Untitled';
+  const title = line.trim();
+  return title.length > 100 ? `${title.slice(0, 99)}…` : title;
+}
+
+/** The fenced sh blocks (`sh`, `bash`, `shell`) of a spec, in order. */
+export function shellBlocks(body: string): string[] {
+  const blocks: string[] = [];
+  const fence = /^ {0,3}(`{3,}|~{3,})[ \t]*(?:sh|bash|shell)\b[^\n]*\n([\s\S]*?)^ {0,3}\1[`~]*[ \t]*$/gm;
+  for (const match of body.matchAll(fence)) blocks.push(match[2] ?? '');
+  return blocks;
+}

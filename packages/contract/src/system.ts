@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { Empty, open, read } from './shared.ts';
+
+export const ServerInfo = z.object({
+  name: z.literal('hangar'),
+  version: z.string(),
+  url: z.string().describe('Where people reach this server'),
+  needsFirstSignIn: z.boolean().describe('Nobody has signed in yet: use the one-time link the server printed'),
+});
+export type ServerInfo = z.infer<typeof ServerInfo>;
+
+export const SearchHit = z.object({
+  kind: z.enum(['job', 'profile', 'credential', 'person', 'activity']),
+  id: z.string(),
+  title: z.string(),
+  detail: z.string(),
+  link: z.string(),
+});
+export type SearchHit = z.infer<typeof SearchHit>;
+
+export const system = {
+  info: open.route({ method: 'GET', path: '/server', summary: 'What answers here' }).input(Empty).output(ServerInfo),
+  search: read
+    .route({ method: 'GET', path: '/search', summary: 'Find anything of mine by id or name' })
+    .input(z.object({ q: z.string().trim().min(1).max(100) }))
+    .output(z.object({ items: z.array(SearchHit) })),
+};
