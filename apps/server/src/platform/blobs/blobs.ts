@@ -1,0 +1,27 @@
+import type { Readable } from 'node:stream';
+
+export interface StoredBlob {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Where bytes are kept: a directory, or S3. Keys are made by Hangar (`jobs/j_…/1/diff`), never by a caller.
+ * A blob is whole or not there: readers never see half of one.
+ */
+export interface Blobs {
+  /**
+   * Streams to the store, replacing what is there. Stops and leaves nothing at more than `maxBytes`.
+   * @throws HangarError body_too_large, disk_full
+   */
+  put(key: string, body: Readable, o: { maxBytes: number; signal?: AbortSignal }): Promise<StoredBlob>;
+  /** Null when there is none. `range` is in bytes, end inclusive. */
+  get(
+    key: string,
+    o?: { range?: { start: number; end: number }; signal?: AbortSignal },
+  ): Promise<{ body: Readable; sizeBytes: number } | null>;
+  remove(key: string): Promise<void>;
+  /** Removes everything below a prefix that ends in `/`. */
+  removeAll(prefix: string): Promise<void>;
+  list(prefix: string): AsyncIterable<string>;
+}
