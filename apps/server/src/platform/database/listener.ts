@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Logger } from 'pino';
+
+/** How often the connection is tried out, and how long an answer may take before it counts as lost. */
+const HEARTBEAT_MS = 15_000;
+const ANSWER_DEADLINE_MS = 5_000;
+/** How long a caller of listen() waits for a database that is not there. */
+const LISTEN_DEADLINE_MS = 60_000;
+const RETRY_MAX_MS = 2_000;
+
+interface Subscription {
+  onMessage: (payload: string) => void;
+  onReconnect: (() => void) | undefined;
+}
+
+/** LISTEN for a whole process on one connection, made on first use. */
+export interface Listener {
+  listen(
+    channel: string,
+    onMessage: (payload: string) => void,
+    onReconnect?: () => void,
+  ): Promise<{ close(): Promise<void> }>;
+  close(): Promise<void>;
+}
+
+export function createListener(connection: pg.ClientConfig, log: Logger): Listener {
+  const channels = new Map<string, Set<Subscription>>();
+  const stopping = new AbortController();
+  let current: pg.Client | null = null;
+  let running: Promise<void> | null = null;
+  let connected = Promise.withResolvers<void>();
+
+  function dispatch(message: { channel: string; payload?: string | undefined }): void {
+    for (const subscription of channels.get(message.channel) ?? []) {
+      guarded(() => subscription.onMessage(message.payload ?? ''));
+    }
+  }
+
+  function guarded(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      log.error({ err: error }, 'a listener of the database failed');
+    }
+  }
+
+  async function open(): Promise<{ client: pg.Client; lost: Promise<void> }> {
+    const client = new pg.Client({
+      ...connection,
+      application_name: 'hangar-listen',
+      connectionTimeoutMillis: 10_000,
+      query_timeout: ANSWER_DEADLINE_MS,
+      keepAlive: true,
+    });
+    const lost = Promise.withResolvers<void>();
+    client.on('error', () => lost.resolve());
+    client.on('end', () => lost.resolve());
+    client.on('notification', dispatch);
+    try {
+      await client.connect();
+      for (const channel of channels.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    } catch (error) {
+      void client.end().catch(() => undefined);
+      throw error;
+    }
+    return { client, lost: lost.promise };
+  }
+
+  async function keepListening(): Promise<void> {
+    let before: Subscription[] | null = null; // who was there when the connection was lost
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        const { client, lost } = await open();
+        failures = 0;
+        current = client;
+        connected.resolve();
+        for (const subscription of before ?? []) if (subscription.onReconnect) guarded(subscription.onReconnect);
+        await watch(client, lost);
+        log.warn('the listening connection to the database was lost');
+      } catch (error) {
+        failures += 1;
+        log.debug({ err: error, failures }, 'the database cannot be listened to');
+      }
+      if (current) {
+        void current.end().catch(() => undefined);
+        current = null;
+        connected = Promise.withResolvers();
+        before = [...channels.values()].flatMap((subscriptions) => [...subscriptions]);
+      }
+      const pause = Math.min(RETRY_MAX_MS, 50 * 2 ** Math.min(failures, 6));
+      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  /** Resolves when the connection is lost, noticed by its end or by a heartbeat without an answer. */
+  async function watch(client: pg.Client, lost: Promise<void>): Promise<void> {
+    const ended = Promise.race([lost, aborted(stopping.signal)]).then(() => true);
+    while (!stopping.signal.aborted) {
+      const timer = new AbortController();
+      const beat = sleep(HEARTBEAT_MS, false, { signal: timer.signal, ref: false }).catch(() => false);
+      const over = await Promise.race([ended, beat]);
+      timer.abort();
+      if (over) return;
+      await client.query('select 1');
+    }
+  }
+
+  /** Each channel is in `channels` before the connection is used, so whoever connects next listens to it too. */
+  async function listening(channel: string): Promise<void> {
+    const deadline = AbortSignal.any([stopping.signal, AbortSignal.timeout(LISTEN_DEADLINE_MS)]);
+    running ??= keepListening();
+    for (;;) {
+      await Promise.race([connected.promise, aborted(deadline)]);
+      deadline.throwIfAborted();
+      const client = current;
+      if (!client) continue;
+      try {
+        await client.query(`listen ${client.escapeIdentifier(channel)}`);
+        return;
+      } catch {
+        // Lost just now. The loop above connects again.
+        await sleep(20, undefined, { signal: deadline });
+      }
+    }
+  }
+
+  return {
+    async listen(channel, onMessage, onReconnect) {
+      const subscription: Subscription = { onMessage, onReconnect };
+      const subscriptions = channels.get(channel) ?? new Set();
+      channels.set(channel, subscriptions.add(subscription));
+      const remove = async (): Promise<void> => {
+        if (!subscriptions.delete(subscription) || subscriptions.size > 0) return;
+        if (channels.get(channel) === subscriptions) channels.delete(channel);
+        await current?.query(`unlisten ${current.escapeIdentifier(channel)}`).catch(() => undefined);
+      };
+      try {
+        await listening(channel);
+      } catch (error) {
+        await remove();
+        throw error;
+      }
+      return { close: remove };
+    },
+    async close() {
+      stopping.abort();
+      channels.clear();
+      const client = current;
+      await client?.end().catch(() => undefined);
+      await running;
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
