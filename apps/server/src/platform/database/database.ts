@@ -6,7 +6,8 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { claimDataDir } from './claim.ts';
 import { startEmbedded } from './embedded.ts';
-import { isConnectionLoss, sqlState } from './errors.ts';
+import { sqlState } from './errors.ts';
+import { waitForServer } from './external.ts';
 import { createListener } from './listener.ts';
 import { migrate } from './migrate.ts';
 
@@ -30,10 +31,6 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const OLDEST_MAJOR = 15;
-/** How long a start waits for a database given by URL, which may be starting at the same time. */
-const CONNECT_DEADLINE_MS = 15_000;
-
 const POOL: pg.PoolConfig = {
   max: 10,
   connectionTimeoutMillis: 10_000,
@@ -56,7 +53,7 @@ export async function openDatabase(o: {
   signal?: AbortSignal;
 }): Promise<Database> {
   if (o.url === undefined) return openEmbedded(o);
-  await checkServer(o.url, o);
+  await waitForServer({ ...o, url: o.url });
   return connect({ connectionString: o.url }, o.log, async () => undefined);
 }
 
@@ -71,6 +68,10 @@ async function openEmbedded(o: { dataDir: string; log: Logger; signal?: AbortSig
       o.log.error('another server has taken over the data directory; this one can do nothing more');
       void database?.pool.end();
     },
+  }).catch(async (error: unknown) => {
+    const inUse = error instanceof HangarError && error.code === 'data_dir_in_use';
+    if (!inUse) await embedded.stop();
+    throw error;
   });
   try {
     database = await connect(embedded.connection, o.log, () => claim.release());
@@ -86,6 +87,8 @@ async function connect(connection: pg.ClientConfig, log: Logger, afterClose: () 
   const pool = new pg.Pool({ ...POOL, ...connection });
   // Without a handler an idle connection that the database ends would end this process.
   pool.on('error', (error) => log.warn({ code: sqlState(error) }, 'an idle database connection was lost'));
+  // The same for a connection in a transaction that is lost between two of its queries; the next query throws.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const listener = createListener(connection, log);
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
@@ -102,51 +105,4 @@ async function connect(connection: pg.ClientConfig, log: Logger, afterClose: () 
       return closing;
     },
   };
-}
-
-async function checkServer(url: string, o: { log: Logger; signal?: AbortSignal }): Promise<void> {
-  if (!/^postgres(ql)?:\/\//.test(url)) {
-    throw new HangarError('config_invalid', {
-      message: 'HANGAR_DATABASE_URL is not a PostgreSQL URL.',
-      wayOut: 'Write it as postgresql://user:password@host:5432/database.',
-    });
-  }
-  const deadline = performance.now() + CONNECT_DEADLINE_MS;
-  for (let attempts = 0; ; attempts += 1) {
-    o.signal?.throwIfAborted();
-    try {
-      const version = await serverVersion(url);
-      if (Math.floor(version.number / 10_000) >= OLDEST_MAJOR) return;
-      throw new HangarError('database_version', {
-        message: `The database is PostgreSQL ${version.name}; Hangar needs ${OLDEST_MAJOR} or newer.`,
-        wayOut: 'Upgrade it, or name another one in HANGAR_DATABASE_URL.',
-      });
-    } catch (error) {
-      if (error instanceof HangarError) throw error;
-      const reason = error instanceof Error ? error.message || String(sqlState(error)) : String(error);
-      if (!isConnectionLoss(error) || performance.now() > deadline) {
-        throw new HangarError('database_unavailable', {
-          message: `The database cannot be reached: ${reason}`,
-          wayOut: 'Check HANGAR_DATABASE_URL, and that the database is running.',
-          cause: error,
-        });
-      }
-      if (attempts === 0) o.log.warn({ reason }, 'waiting for the database');
-      await sleep(500, undefined, o.signal ? { signal: o.signal } : {});
-    }
-  }
-}
-
-async function serverVersion(url: string): Promise<{ number: number; name: string }> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, query_timeout: 10_000 });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    const { rows } = await client.query(
-      `select current_setting('server_version_num')::int as number, current_setting('server_version') as name`,
-    );
-    return { number: Number(rows[0]?.number), name: String(rows[0]?.name) };
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

@@ -17,6 +17,7 @@ const MAJOR = '18';
 /** sun_path holds 104 bytes on macOS and 108 on Linux, with the closing NUL. */
 const SOCKET_PATH_MAX_BYTES = 103;
 const START_DEADLINE_MS = 60_000;
+const LOG_MAX_BYTES = 4 * 1024 * 1024;
 
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '',
@@ -26,6 +27,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   io_method: 'sync', // no extra worker processes for a small database
   wal_level: 'minimal',
   max_wal_senders: '0',
+  max_logical_replication_workers: '0',
   max_wal_size: '256MB',
   client_connection_check_interval: '2s', // a backend in a long query notices that its server was killed
   log_checkpoints: 'off',
@@ -123,7 +125,10 @@ function folderForAccount(
 }
 
 /** Made beside its place and renamed, so a cluster is whole or not there, and the first of two servers wins. */
-async function initialise(cluster: Cluster, o: { log: Logger; signal?: AbortSignal }): Promise<void> {
+async function initialise(
+  cluster: Cluster,
+  o: { log: Logger; signal?: AbortSignal; settings?: Record<string, string> },
+): Promise<void> {
   for (const name of await readdir(cluster.dataDir)) {
     const pid = Number(/^postgres\.new-(\d+)-/.exec(name)?.[1]);
     if (pid > 0 && !(await exists(`/proc/${pid}`)))
@@ -148,6 +153,7 @@ async function initialise(cluster: Cluster, o: { log: Logger; signal?: AbortSign
       cause,
     });
   }
+  if (o.settings?.fsync === 'off') return;
   // Flushing takes longer than all the rest, and nothing of a user is in there yet: it may go on beside the start.
   void runInFolder(cluster, cluster.folder, initdb, ['--sync-only']).catch((error: unknown) => {
     o.log.debug({ err: error }, 'the new database could not be flushed to disk');
@@ -240,8 +246,9 @@ async function bringUp(
 ): Promise<void> {
   const deadline = performance.now() + START_DEADLINE_MS;
   const logFile = path.join(cluster.dataDir, 'postgres.log');
-  let child: { exited: boolean } | null = null;
+  let child: Launched | null = null;
   for (let starts = 0; ; ) {
+    if (o.signal.aborted) child?.stop();
     o.signal.throwIfAborted();
     const state = await probe(o.connection);
     if (state === 'ready') {
@@ -256,26 +263,31 @@ async function bringUp(
     }
     if (state === 'down' && (child === null || child.exited)) {
       // After a kill, orphans of the old server hold the folder until they notice: try again until they are gone.
-      if (starts > 0) await sleep(100, undefined, { signal: o.signal });
+      if (starts > 0) await sleep(100);
       await prepareSocketDir(cluster, o.connection.host);
+      await keepShort(logFile);
       await clearStaleLocks(cluster.folder, o.connection.host);
       child = launch(cluster, { socketDir: o.connection.host, settings: o.settings, logFile });
       starts += 1;
       if (starts % 20 === 0) o.log.warn({ reason: await lastLine(logFile) }, 'the built-in PostgreSQL does not start');
     }
-    await sleep(10, undefined, { signal: o.signal });
+    await sleep(10);
   }
+}
+
+interface Launched {
+  exited: boolean;
+  stop(): void;
 }
 
 function launch(
   cluster: Cluster,
   o: { socketDir: string; settings: Readonly<Record<string, string>>; logFile: string },
-): { exited: boolean } {
+): Launched {
   const place = folderForAccount(cluster, cluster.folder);
   const log = openSync(o.logFile, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600);
   const socketDir = o.socketDir === cluster.folder ? '.' : o.socketDir; // relative: it may not be able to enter the path
   const settings = Object.entries(o.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const state = { exited: false };
   try {
     // Its own session: Ctrl-C in the terminal must reach the server first, which then stops PostgreSQL.
     const child = spawn(
@@ -283,18 +295,16 @@ function launch(
       ['-D', place.argument, '-k', socketDir, ...settings],
       { ...cluster.account, cwd: '/', env: POSTGRES_ENV, detached: true, stdio: ['ignore', log, log, place.fd] },
     );
-    child.on('exit', () => {
-      state.exited = true;
-    });
-    child.on('error', () => {
-      state.exited = true;
-    });
-    child.unref();
+    const launched: Launched = { exited: false, stop: () => child.kill('SIGINT') };
+    const ended = (): void => {
+      launched.exited = true;
+    };
+    child.on('exit', ended).on('error', ended).unref();
+    return launched;
   } finally {
     closeSync(log);
     place.close();
   }
-  return state;
 }
 
 async function probe(connection: pg.ClientConfig): Promise<'ready' | 'starting' | 'down'> {
@@ -310,6 +320,11 @@ async function probe(connection: pg.ClientConfig): Promise<'ready' | 'starting' 
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+async function keepShort(logFile: string): Promise<void> {
+  const size = (await lstat(logFile).catch(() => null))?.size ?? 0;
+  if (size > LOG_MAX_BYTES) await rename(logFile, `${logFile}.1`);
 }
 
 async function lastLine(logFile: string): Promise<string> {

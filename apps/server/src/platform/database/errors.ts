@@ -20,12 +20,7 @@ export function isConnectionLoss(error: unknown): boolean {
   if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'].includes(code))
     return true;
   // pg gives these no code.
-  const message = (error instanceof Error && error.cause instanceof Error ? error.cause : error) as {
-    message?: unknown;
-  };
-  return (
-    typeof message?.message === 'string' && /^Connection terminated|timeout exceeded when trying/.test(message.message)
-  );
+  return causes(error).some((cause) => /^(Connection terminated|timeout expired|timeout exceeded)/.test(cause.message));
 }
 
 function violates(error: unknown, code: string, constraint: string | undefined): boolean {
@@ -34,11 +29,16 @@ function violates(error: unknown, code: string, constraint: string | undefined):
 }
 
 function databaseError(error: unknown): { code: string; constraint: string | undefined } | null {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    if ('code' in at && typeof at.code === 'string') {
-      const constraint = 'constraint' in at && typeof at.constraint === 'string' ? at.constraint : undefined;
-      return { code: at.code, constraint };
-    }
+  for (const cause of causes(error)) {
+    if (!('code' in cause) || typeof cause.code !== 'string') continue;
+    const constraint = 'constraint' in cause && typeof cause.constraint === 'string' ? cause.constraint : undefined;
+    return { code: cause.code, constraint };
   }
   return null;
+}
+
+function causes(error: unknown): Error[] {
+  const found: Error[] = [];
+  for (let at = error; at instanceof Error && found.length < 5; at = at.cause) found.push(at);
+  return found;
 }

@@ -9,9 +9,18 @@ const ANSWER_DEADLINE_MS = 5_000;
 const LISTEN_DEADLINE_MS = 60_000;
 const RETRY_MAX_MS = 2_000;
 
+interface Connection {
+  client: pg.Client;
+  /** Runs one statement at a time; pg warns of a second one on a busy connection. */
+  ask(statement: string): Promise<unknown>;
+  /** Resolves when the connection has ended. */
+  lost: Promise<void>;
+}
+
 interface Subscription {
   onMessage: (payload: string) => void;
   onReconnect: (() => void) | undefined;
+  active: boolean;
 }
 
 /** LISTEN for a whole process on one connection, made on first use. */
@@ -27,7 +36,7 @@ export interface Listener {
 export function createListener(connection: pg.ClientConfig, log: Logger): Listener {
   const channels = new Map<string, Set<Subscription>>();
   const stopping = new AbortController();
-  let current: pg.Client | null = null;
+  let current: Connection | null = null;
   let running: Promise<void> | null = null;
   let connected = Promise.withResolvers<void>();
 
@@ -45,7 +54,7 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
     }
   }
 
-  async function open(): Promise<{ client: pg.Client; lost: Promise<void> }> {
+  async function open(): Promise<Connection> {
     const client = new pg.Client({
       ...connection,
       application_name: 'hangar-listen',
@@ -57,34 +66,38 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
     client.on('error', () => lost.resolve());
     client.on('end', () => lost.resolve());
     client.on('notification', dispatch);
+    let last: Promise<unknown> = Promise.resolve();
+    const ask = (statement: string): Promise<unknown> => {
+      last = last.catch(() => undefined).then(() => client.query(statement));
+      return last;
+    };
     try {
       await client.connect();
-      for (const channel of channels.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      for (const channel of channels.keys()) await ask(`listen ${pg.escapeIdentifier(channel)}`);
     } catch (error) {
       void client.end().catch(() => undefined);
       throw error;
     }
-    return { client, lost: lost.promise };
+    return { client, ask, lost: lost.promise };
   }
 
   async function keepListening(): Promise<void> {
-    let before: Subscription[] | null = null; // who was there when the connection was lost
+    let before: Subscription[] = []; // who was there when the connection was lost
     let failures = 0;
     while (!stopping.signal.aborted) {
       try {
-        const { client, lost } = await open();
+        current = await open();
         failures = 0;
-        current = client;
         connected.resolve();
-        for (const subscription of before ?? []) if (subscription.onReconnect) guarded(subscription.onReconnect);
-        await watch(client, lost);
-        log.warn('the listening connection to the database was lost');
+        for (const subscription of before) if (subscription.active) guarded(() => subscription.onReconnect?.());
+        await watch(current);
+        if (!stopping.signal.aborted) log.warn('the listening connection to the database was lost');
       } catch (error) {
         failures += 1;
         log.debug({ err: error, failures }, 'the database cannot be listened to');
       }
       if (current) {
-        void current.end().catch(() => undefined);
+        void current.client.end().catch(() => undefined);
         current = null;
         connected = Promise.withResolvers();
         before = [...channels.values()].flatMap((subscriptions) => [...subscriptions]);
@@ -95,15 +108,15 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
   }
 
   /** Resolves when the connection is lost, noticed by its end or by a heartbeat without an answer. */
-  async function watch(client: pg.Client, lost: Promise<void>): Promise<void> {
-    const ended = Promise.race([lost, aborted(stopping.signal)]).then(() => true);
+  async function watch(connection: Connection): Promise<void> {
+    const ended = Promise.race([connection.lost, aborted(stopping.signal)]).then(() => true);
     while (!stopping.signal.aborted) {
       const timer = new AbortController();
       const beat = sleep(HEARTBEAT_MS, false, { signal: timer.signal, ref: false }).catch(() => false);
       const over = await Promise.race([ended, beat]);
       timer.abort();
       if (over) return;
-      await client.query('select 1');
+      await connection.ask('select 1');
     }
   }
 
@@ -114,27 +127,25 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
     for (;;) {
       await Promise.race([connected.promise, aborted(deadline)]);
       deadline.throwIfAborted();
-      const client = current;
-      if (!client) continue;
       try {
-        await client.query(`listen ${client.escapeIdentifier(channel)}`);
-        return;
+        if (current) return void (await current.ask(`listen ${pg.escapeIdentifier(channel)}`));
       } catch {
         // Lost just now. The loop above connects again.
-        await sleep(20, undefined, { signal: deadline });
       }
+      await sleep(20, undefined, { signal: deadline });
     }
   }
 
   return {
     async listen(channel, onMessage, onReconnect) {
-      const subscription: Subscription = { onMessage, onReconnect };
+      const subscription: Subscription = { onMessage, onReconnect, active: true };
       const subscriptions = channels.get(channel) ?? new Set();
       channels.set(channel, subscriptions.add(subscription));
       const remove = async (): Promise<void> => {
+        subscription.active = false;
         if (!subscriptions.delete(subscription) || subscriptions.size > 0) return;
         if (channels.get(channel) === subscriptions) channels.delete(channel);
-        await current?.query(`unlisten ${current.escapeIdentifier(channel)}`).catch(() => undefined);
+        await current?.ask(`unlisten ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
       };
       try {
         await listening(channel);
@@ -147,8 +158,6 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
     async close() {
       stopping.abort();
       channels.clear();
-      const client = current;
-      await client?.end().catch(() => undefined);
       await running;
     },
   };
