@@ -19,7 +19,7 @@ export * from './errors.ts';
 export * from './jobs.ts';
 export * from './logs.ts';
 export * from './profiles.ts';
-export { type IdentityKind, Name, type OperationMeta, Time } from './shared.ts';
+export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
 export * from './states.ts';
 export * from './system.ts';

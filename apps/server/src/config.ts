@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { HangarError } from '@hangar/contract';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.stringbool();
+
+/**
+ * Every setting of the server. `.env.example` is generated from the descriptions here and checked against them.
+ * Empty values count as not set.
+ */
+export const Settings = z.object({
+  HANGAR_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address to listen on. Anything but loopback needs HANGAR_PUBLIC_URL'),
+  HANGAR_PORT: port.default(7070).describe('Port to listen on; 0 takes a free one'),
+  HANGAR_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Where people and workers reach this server, for example https://hangar.example.org. http://127.0.0.1:PORT when not set',
+    ),
+  HANGAR_DATA_DIR: z
+    .string()
+    .optional()
+    .describe(
+      'Folder for the built-in database, blobs and work trees. $XDG_DATA_HOME/hangar or ~/.local/share/hangar when not set',
+    ),
+  HANGAR_DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe('Any PostgreSQL from 15 on. The server runs a PostgreSQL of its own when not set'),
+  HANGAR_BLOB_URL: z
+    .string()
+    .regex(/^file:/, 'Begins with file:')
+    .optional()
+    .describe('Where logs and artifacts are kept: file:/some/folder. blobs in the data directory when not set'),
+  HANGAR_MASTER_KEY_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'Key that seals the secrets in the database, made on first start. $XDG_CONFIG_HOME/hangar/keys/INSTANCE.key or ~/.config/hangar/keys/… when not set',
+    ),
+  HANGAR_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace'])
+    .default('info')
+    .describe('error means that a person must act'),
+  HANGAR_LOG_FORMAT: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .describe('auto: text on a terminal, JSON elsewhere'),
+  HANGAR_TRUST_PROXY: flag
+    .default(false)
+    .describe('Believe X-Forwarded-For and X-Forwarded-Proto: only behind a reverse proxy of yours'),
+  HANGAR_JOBS_AT_ONCE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(200)
+    .describe('Jobs of everybody together that run at the same time'),
+  HANGAR_HEARTBEAT_SECONDS: z.coerce
+    .number()
+    .min(1)
+    .max(300)
+    .default(10)
+    .describe('How often a worker says that it is alive'),
+  HANGAR_CHECKPOINT_SECONDS: z.coerce
+    .number()
+    .min(5)
+    .max(86_400)
+    .default(120)
+    .describe('How often a worker saves a partial diff'),
+});
+
+export type SettingName = keyof typeof Settings.shape;
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly dataDir: string;
+  readonly databaseUrl: string | undefined;
+  readonly blobDir: string;
+  readonly masterKeyFile: string;
+  readonly logLevel: string;
+  readonly logFormat: 'auto' | 'json' | 'text';
+  readonly trustProxy: boolean;
+  readonly jobsAtOnce: number;
+  readonly heartbeatSeconds: number;
+  readonly checkpointSeconds: number;
+}
+
+const LOOPBACK = /^(127\.|localhost$|::1$|\[::1\]$)/;
+
+/** Reads the environment. @throws HangarError config_invalid, naming the setting */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.keys(Settings.shape).flatMap((name) => {
+      const value = environment[name]?.trim();
+      return value ? [[name, value]] : [];
+    }),
+  );
+  const parsed = Settings.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new HangarError('config_invalid', { message: `${issue?.path.join('.')} is not right: ${issue?.message}` });
+  }
+  const settings = parsed.data;
+  if (!LOOPBACK.test(settings.HANGAR_HOST) && !settings.HANGAR_PUBLIC_URL) {
+    throw new HangarError('config_invalid', {
+      message: `HANGAR_HOST ${settings.HANGAR_HOST} is reached from other machines, so HANGAR_PUBLIC_URL must say how.`,
+      wayOut: 'Set HANGAR_PUBLIC_URL, or leave HANGAR_HOST at 127.0.0.1.',
+    });
+  }
+  const home = environment.HOME ?? homedir();
+  const dataDir = resolve(
+    settings.HANGAR_DATA_DIR ?? join(environment.XDG_DATA_HOME ?? join(home, '.local/share'), 'hangar'),
+  );
+  const keys = join(environment.XDG_CONFIG_HOME ?? join(home, '.config'), 'hangar/keys');
+  return {
+    host: settings.HANGAR_HOST,
+    port: settings.HANGAR_PORT,
+    publicUrl: settings.HANGAR_PUBLIC_URL?.replace(/\/+$/, ''),
+    dataDir,
+    databaseUrl: settings.HANGAR_DATABASE_URL,
+    blobDir: settings.HANGAR_BLOB_URL
+      ? resolve(settings.HANGAR_BLOB_URL.replace(/^file:(\/\/)?/, ''))
+      : join(dataDir, 'blobs'),
+    masterKeyFile: resolve(settings.HANGAR_MASTER_KEY_FILE ?? join(keys, `${keyName(dataDir)}.key`)),
+    logLevel: settings.HANGAR_LOG_LEVEL,
+    logFormat: settings.HANGAR_LOG_FORMAT,
+    trustProxy: settings.HANGAR_TRUST_PROXY,
+    jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
+    heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
+    checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
+  };
+}
+
+/** One key a data directory, so that two servers of one person do not share secrets by accident. */
+function keyName(dataDir: string): string {
+  return (
+    dataDir
+      .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
+      .replace(/^_+/, '')
+      .slice(-120) || randomBytes(8).toString('hex')
+  );
+}

@@ -1,0 +1,59 @@
+/** A waiting job that could start now. Candidates of one person come oldest first. */
+export interface Candidate {
+  readonly id: string;
+  readonly userId: string;
+  readonly profile: string;
+  readonly createdAt: number;
+}
+
+export interface Load {
+  readonly byUser: ReadonlyMap<string, number>;
+  readonly byProfile: ReadonlyMap<string, number>;
+  readonly total: number;
+}
+
+export interface Limits {
+  readonly ofUser: (userId: string) => number;
+  readonly ofProfile: (profile: string) => number;
+  readonly total: number;
+}
+
+/**
+ * Who may start, in order: always the person with the fewest running jobs, then the oldest job. Two people with 100 jobs each
+ * advance evenly, whoever came first. Pure.
+ */
+export function chooseNext(waiting: readonly Candidate[], load: Load, limits: Limits): string[] {
+  const byUser = new Map(load.byUser);
+  const byProfile = new Map(load.byProfile);
+  const queues = new Map<string, Candidate[]>();
+  for (const candidate of waiting) queues.set(candidate.userId, [...(queues.get(candidate.userId) ?? []), candidate]);
+  const chosen: string[] = [];
+  const running = (userId: string) => byUser.get(userId) ?? 0;
+  const used = (profile: string) => byProfile.get(profile) ?? 0;
+  const startable = (queue: readonly Candidate[]) =>
+    queue.findIndex((candidate) => used(candidate.profile) < limits.ofProfile(candidate.profile));
+
+  while (load.total + chosen.length < limits.total) {
+    let best: { candidate: Candidate; queue: Candidate[]; index: number } | null = null;
+    for (const [userId, queue] of queues) {
+      if (running(userId) >= limits.ofUser(userId)) continue;
+      const index = startable(queue);
+      const candidate = queue[index];
+      if (!candidate) continue;
+      if (!best || precedes(candidate, running(userId), best.candidate, running(best.candidate.userId)))
+        best = { candidate, queue, index };
+    }
+    if (!best) break;
+    const { candidate, queue, index } = best;
+    queue.splice(index, 1);
+    byUser.set(candidate.userId, running(candidate.userId) + 1);
+    byProfile.set(candidate.profile, used(candidate.profile) + 1);
+    chosen.push(candidate.id);
+  }
+  return chosen;
+}
+
+function precedes(a: Candidate, runningA: number, b: Candidate, runningB: number): boolean {
+  if (runningA !== runningB) return runningA < runningB;
+  return a.createdAt !== b.createdAt ? a.createdAt < b.createdAt : a.id < b.id;
+}

@@ -1,0 +1,126 @@
+import { type Artifact, isFinal, type Job, type JobDetail, type JobEvent } from '@hangar/contract';
+import { type ArtifactRow, durationKey, type JobRow, type JobsStore } from './jobs-store.ts';
+
+export interface ViewParts {
+  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'events'>;
+  /** Lines of each log, by the id of its job. */
+  readonly logLines: (ids: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+  /** Jobs at once of each person's plan. */
+  readonly jobsAtOnce: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+}
+
+/** Rows as people see them: with place in the queue, estimate and log size, in three queries for any number of rows. */
+export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promise<Job[]> {
+  const queued = rows.filter((row) => row.state === 'queued');
+  const open = rows.filter((row) => !isFinal(row.state));
+  const [places, lines, limits, durations] = await Promise.all([
+    parts.store.queuePlaces(queued.map((row) => row.id)),
+    parts.logLines(rows.map((row) => row.id)),
+    queued.length > 0 ? parts.jobsAtOnce([...new Set(queued.map((row) => row.userId))]) : new Map<string, number>(),
+    parts.store.durations(open),
+  ]);
+  return rows.map((row) => {
+    const place = places.get(row.id);
+    const limit = limits.get(row.userId) ?? 1;
+    const duration = durations.get(durationKey(row.repoName, row.agent));
+    return {
+      ...plain(row),
+      reason: place ? waitingReason(row, place, limit) : row.reason,
+      queue: place ? { ...place, limit } : null,
+      eta:
+        duration && !isFinal(row.state) ? estimate(row, duration, place ? Math.ceil(place.position / limit) : 1) : null,
+      logLines: lines.get(row.id) ?? 0,
+    };
+  });
+}
+
+export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail> {
+  const [[job], events] = await Promise.all([viewJobs(parts, [row]), parts.store.events(row.id)]);
+  if (!job) throw new Error('a row has no view');
+  return {
+    ...job,
+    spec: row.spec,
+    envNames: row.envNames,
+    events: events.map(
+      (event): JobEvent => ({
+        at: event.at.toISOString(),
+        state: event.state,
+        reason: event.reason,
+        attempt: event.attempt,
+      }),
+    ),
+    lastWordFromWorkerAt: iso(row.heardAt),
+  };
+}
+
+export function viewArtifact(row: ArtifactRow): Artifact {
+  return {
+    name: row.name,
+    kind: row.kind,
+    contentType: row.contentType,
+    sizeBytes: row.sizeBytes,
+    sha256: row.sha256,
+    partial: row.partial,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
+  const end = row.finishedAt ?? new Date();
+  return {
+    id: row.id,
+    title: row.title,
+    state: row.state,
+    stateSince: row.stateSince.toISOString(),
+    reason: row.reason,
+    cancelRequestedAt: iso(row.cancelRequestedAt),
+    owner: { id: row.userId, name: row.userName },
+    agent: row.agent,
+    profile: row.profile,
+    driver: row.driver,
+    repo: {
+      name: row.repoName,
+      url: row.repoUrl,
+      ref: row.repoRef,
+      commit: row.repoCommit,
+      fromCheckout: row.bundleId !== null,
+    },
+    image: row.image,
+    resources: row.resources,
+    timeoutSeconds: row.timeoutSeconds,
+    credential: row.credential,
+    createdAt: row.createdAt.toISOString(),
+    startedAt: iso(row.startedAt),
+    finishedAt: iso(row.finishedAt),
+    elapsedSeconds: Math.max(0, Math.round((end.getTime() - row.createdAt.getTime()) / 100) / 10),
+    phases: row.phases,
+    exitCode: row.exitCode,
+    failure: row.failure,
+    diff: row.diff,
+    retryOf: row.retryOf,
+  };
+}
+
+function waitingReason(row: JobRow, place: { position: number; running: number }, limit: number): string {
+  if (row.admittedAt !== null) return 'Starting next';
+  if (place.running >= limit)
+    return `Waiting for a free place: position ${place.position}, your plan runs ${limit} at once`;
+  return `Waiting for a free place on the profile or the server: position ${place.position} of yours`;
+}
+
+/** From admission if there was one, else one full turn for each round of the own queue ahead. */
+function estimate(
+  row: JobRow,
+  duration: { low: number; high: number; basis: number },
+  rounds: number,
+): NonNullable<Job['eta']> {
+  const from = row.admittedAt?.getTime() ?? Date.now();
+  const now = Date.now();
+  return {
+    earliestAt: new Date(Math.max(now, from + duration.low * rounds)).toISOString(),
+    latestAt: new Date(Math.max(now, from + duration.high * rounds)).toISOString(),
+    basis: duration.basis,
+  };
+}
+
+const iso = (date: Date | null) => date?.toISOString() ?? null;

@@ -1,0 +1,190 @@
+import { type ErrorCode, HangarError, isFinal } from '@hangar/contract';
+import type { Logger } from 'pino';
+import type { Database } from '../../platform/database/index.ts';
+import { createReconciler } from '../../platform/reconcile/reconciler.ts';
+import { chooseNext } from './job-fairness.ts';
+import { type Action, failureOf } from './job-lifecycle.ts';
+import {
+  ADMISSION_CHANNEL,
+  type Advanced,
+  Fenced,
+  type JobRow,
+  type JobsStore,
+  type SeenOrWanted,
+} from './jobs-store.ts';
+import type { Launcher } from './launcher.ts';
+
+export interface JobsReconcilerParts {
+  readonly database: Database;
+  readonly store: JobsStore;
+  readonly log: Logger;
+  /** The launcher of a job's profile. @throws HangarError profile_not_found */
+  readonly launcherOf: (profile: string) => Promise<Launcher>;
+  readonly workerToken: (jobId: string, attempt: number) => string;
+  readonly jobsAtOnceOfUsers: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+  readonly jobsAtOnceOfProfiles: () => Promise<ReadonlyMap<string, number>>;
+  readonly jobsAtOnce: number;
+  /** A line of Hangar itself in the job's log. */
+  readonly say: (jobId: string, text: string) => Promise<void>;
+  /** Closes the log and compacts it. Idempotent. */
+  readonly endLog: (jobId: string, state: string) => Promise<void>;
+}
+
+const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed'];
+const CALL_MS = 60_000;
+/** An image may take its time to be pulled. */
+const LAUNCH_MS = 15 * 60_000;
+
+/** Acts on what `decide` says, through the launcher of each job, and lets waiting jobs start. */
+export function createJobsReconciler(parts: JobsReconcilerParts) {
+  const { store, log } = parts;
+  const reconciler = createReconciler({
+    database: parts.database,
+    table: 'job',
+    concurrency: 32,
+    log,
+    handle: async (claimed, signal) => handle(claimed.id, claimed.claim, signal),
+  });
+
+  async function handle(id: string, claim: number, signal: AbortSignal): Promise<number | null> {
+    try {
+      let advanced = await store.advance(id, () => ({}), claim);
+      // Each action is followed by a look at what it made of the job; asking is done once a turn.
+      for (let turns = 0; turns < 6; turns++) {
+        const { action } = advanced.decision;
+        if (action.kind === 'none') break;
+        const seen = await act(advanced.row, action, signal);
+        advanced = await store.advance(id, (_row, now) => seen(now), claim);
+        if (action.kind === 'inspect') break;
+      }
+      return advanced.decision.wakeMs;
+    } catch (error) {
+      if (error instanceof Fenced) return null;
+      throw error;
+    }
+  }
+
+  async function act(row: JobRow, action: Action, signal: AbortSignal): Promise<(now: Date) => SeenOrWanted> {
+    const unit = { jobId: row.id, attempt: row.attempt };
+    switch (action.kind) {
+      case 'none':
+        return () => ({});
+      case 'launch':
+        return launch(row, signal);
+      case 'inspect': {
+        const state = await (await parts.launcherOf(row.profile)).inspect(unit, { signal: within(signal, CALL_MS) });
+        return (now) => ({
+          unit: {
+            kind: state.kind,
+            exitCode: state.kind === 'exited' ? state.exitCode : null,
+            outOfMemory: state.kind === 'exited' && state.outOfMemory,
+            reason: 'reason' in state ? state.reason : '',
+            at: now.toISOString(),
+          },
+        });
+      }
+      case 'kill':
+        await (await parts.launcherOf(row.profile)).cancel(unit, { signal: within(signal, CALL_MS), graceMs: 5_000 });
+        return (now) => ({ killedAt: now, killedFor: action.why });
+      case 'clean':
+        await (await parts.launcherOf(row.profile)).remove(unit, { signal: within(signal, CALL_MS) });
+        await parts.endLog(row.id, row.state);
+        return (now) => ({ cleanedAt: now });
+    }
+  }
+
+  async function launch(row: JobRow, signal: AbortSignal): Promise<(now: Date) => SeenOrWanted> {
+    let said = '';
+    const say = (reason: string) => {
+      if (reason === said) return;
+      said = reason;
+      store.advance(row.id, () => ({ reportedReason: null })).catch(() => undefined);
+      parts.say(row.id, reason).catch(() => undefined);
+    };
+    try {
+      const launcher = await parts.launcherOf(row.profile);
+      await launcher.launch(
+        {
+          jobId: row.id,
+          attempt: row.attempt,
+          workerToken: parts.workerToken(row.id, row.attempt),
+          image: row.image,
+          resources: row.resources,
+          deadlineSeconds: row.timeoutSeconds + 3600,
+        },
+        { signal: within(signal, LAUNCH_MS), say },
+      );
+      return (now) => ({ launchedAt: now, launchFault: null, launchTries: row.launchTries + 1 });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const known = error instanceof HangarError ? error : new HangarError('launch_failed', { cause: error });
+      if (!(error instanceof HangarError)) log.warn({ err: error, job: row.id }, 'launch failed');
+      const failure = { ...failureOf(known.code, known.message), wayOut: known.wayOut };
+      return (now) => ({
+        launchFault: { failure, retry: RETRY.includes(known.code), at: now.toISOString() },
+        launchTries: row.launchTries + 1,
+      });
+    }
+  }
+
+  let admitting: Promise<void> | null = null;
+  let again = false;
+  /** One pass at a time in this process; a poke during a pass makes another. */
+  function admit(): Promise<void> {
+    if (admitting) {
+      again = true;
+      return admitting;
+    }
+    admitting = (async () => {
+      do {
+        again = false;
+        await store.admit(async (waiting, load) => {
+          const users = [...new Set(waiting.map((candidate) => candidate.userId))];
+          const [ofUsers, ofProfiles] = await Promise.all([
+            parts.jobsAtOnceOfUsers(users),
+            parts.jobsAtOnceOfProfiles(),
+          ]);
+          return chooseNext(waiting, load, {
+            ofUser: (userId) => ofUsers.get(userId) ?? 1,
+            ofProfile: (profile) => ofProfiles.get(profile) ?? Number.POSITIVE_INFINITY,
+            total: parts.jobsAtOnce,
+          });
+        }, 200);
+      } while (again);
+    })()
+      .catch((error: unknown) => log.warn({ err: error }, 'cannot admit; trying again'))
+      .finally(() => {
+        admitting = null;
+      });
+    return admitting;
+  }
+
+  let listener: { close(): Promise<void> } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  return {
+    async start(): Promise<void> {
+      listener = await parts.database.listen(
+        ADMISSION_CHANNEL,
+        () => void admit(),
+        () => void admit(),
+      );
+      // A lost notification costs no more than this.
+      timer = setInterval(() => void admit(), 5_000);
+      await reconciler.start();
+      void admit();
+    },
+    async stop(signal?: AbortSignal): Promise<void> {
+      clearInterval(timer);
+      await listener?.close();
+      await admitting;
+      await reconciler.stop(signal);
+    },
+  };
+}
+
+export const jobEnded = (advanced: Advanced): boolean => advanced.moved && isFinal(advanced.row.state);
+
+function within(signal: AbortSignal, ms: number): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+}

@@ -1,0 +1,178 @@
+import type { DiffStat, Failure, JobPhase, JobState, Outcome, Resources } from '@hangar/contract';
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+
+/** What the launcher said when it was last asked. */
+export interface SeenUnit {
+  readonly kind: 'missing' | 'starting' | 'running' | 'exited';
+  readonly exitCode: number | null;
+  readonly outOfMemory: boolean;
+  readonly reason: string;
+  readonly at: string;
+}
+
+/** The worker's last word. */
+export interface Finished {
+  readonly outcome: Outcome;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly failure: Failure | null;
+  readonly reason: string;
+  readonly at: string;
+}
+
+export interface LaunchFault {
+  readonly failure: Failure;
+  /** The backend may answer differently in a moment. */
+  readonly retry: boolean;
+  readonly at: string;
+}
+
+export interface PhaseRecord {
+  readonly name: JobPhase;
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly reason: string | null;
+}
+
+/** Jobs: what is wanted, what was seen, and the state that `decide` made of both. */
+export const jobs = pgTable(
+  'job',
+  {
+    id: text().primaryKey(),
+    userId: text('user_id').notNull(),
+    userName: text('user_name').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    title: text().notNull(),
+    spec: text().notNull(),
+    agent: text().notNull(),
+    profile: text().notNull(),
+    driver: text().$type<'local' | 'docker'>().notNull(),
+    repoName: text('repo_name').notNull(),
+    repoUrl: text('repo_url'),
+    repoRef: text('repo_ref'),
+    repoCommit: text('repo_commit'),
+    bundleId: text('bundle_id'),
+    patchId: text('patch_id'),
+    credential: text(),
+    /** Sealed JSON of the environment: its values may be secrets. */
+    envSealed: text('env_sealed'),
+    envNames: jsonb('env_names').$type<string[]>().notNull().default([]),
+    image: text(),
+    resources: jsonb().$type<Resources>().notNull().default({}),
+    timeoutSeconds: integer('timeout_seconds').notNull(),
+    idempotencyKey: text('idempotency_key'),
+    /** SHA-256 of the request, to tell a repeated request from another one with the same key. */
+    requestHash: text('request_hash').notNull(),
+    retryOf: text('retry_of'),
+
+    // Wanted
+    cancelRequestedAt: at('cancel_requested_at'),
+    admittedAt: at('admitted_at'),
+
+    // Seen
+    attempt: integer().notNull().default(1),
+    launchTries: integer('launch_tries').notNull().default(0),
+    launchedAt: at('launched_at'),
+    launchFault: jsonb('launch_fault').$type<LaunchFault>(),
+    unit: jsonb().$type<SeenUnit>(),
+    workerId: text('worker_id'),
+    claimedAt: at('claimed_at'),
+    heardAt: at('heard_at'),
+    reportedPhase: text('reported_phase').$type<'cloning' | 'running' | 'collecting'>(),
+    reportedReason: text('reported_reason'),
+    finished: jsonb().$type<Finished>(),
+    killedAt: at('killed_at'),
+    killedFor: text('killed_for').$type<'cancel' | 'timeout' | 'silence'>(),
+    cleanedAt: at('cleaned_at'),
+
+    // Decided
+    state: text().$type<JobState>().notNull().default('queued'),
+    stateSince: at('state_since').notNull().defaultNow(),
+    reason: text().notNull(),
+    phases: jsonb().$type<PhaseRecord[]>().notNull().default([]),
+    startedAt: at('started_at'),
+    finishedAt: at('finished_at'),
+    exitCode: integer('exit_code'),
+    failure: jsonb().$type<Failure>(),
+    diff: jsonb().$type<DiffStat>(),
+    activityId: text('activity_id'),
+
+    // Reconcile
+    wakeAt: at('wake_at').defaultNow(),
+    leaseUntil: at('lease_until'),
+    claim: integer().notNull().default(0),
+  },
+  (job) => [
+    uniqueIndex('job_idempotency').on(job.userId, job.idempotencyKey).where(sql`idempotency_key is not null`),
+    index('job_of_user').on(job.userId, job.createdAt.desc(), job.id.desc()),
+    index('job_newest').on(job.createdAt.desc(), job.id.desc()),
+    index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`state = 'queued'`),
+    index('job_active').on(job.userId).where(sql`state in ('starting', 'cloning', 'running', 'collecting')`),
+    index('job_wake').on(job.wakeAt).where(sql`wake_at is not null`),
+    index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
+    index('job_estimate').on(job.repoName, job.agent, job.finishedAt.desc()).where(sql`state = 'succeeded'`),
+    index('job_minutes').on(job.userId, job.finishedAt).where(sql`started_at is not null`),
+    index('job_uncleaned').on(job.id).where(sql`finished_at is not null and cleaned_at is null`),
+  ],
+);
+
+export const jobEvents = pgTable(
+  'job_event',
+  {
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    n: integer().notNull(),
+    at: at('at').notNull().defaultNow(),
+    state: text().$type<JobState>().notNull(),
+    reason: text().notNull(),
+    attempt: integer().notNull(),
+  },
+  (event) => [primaryKey({ columns: [event.jobId, event.n] })],
+);
+
+export const artifacts = pgTable(
+  'artifact',
+  {
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    name: text().notNull(),
+    kind: text().$type<'diff' | 'file'>().notNull(),
+    contentType: text('content_type').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text().notNull(),
+    partial: boolean().notNull(),
+    blobKey: text('blob_key').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (artifact) => [primaryKey({ columns: [artifact.jobId, artifact.name] })],
+);
+
+export const uploads = pgTable(
+  'upload',
+  {
+    id: text().primaryKey(),
+    userId: text('user_id').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text().notNull(),
+    blobKey: text('blob_key').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (upload) => [index('upload_expired').on(upload.expiresAt)],
+);

@@ -1,0 +1,294 @@
+import { createHash } from 'node:crypto';
+import {
+  AGENTS,
+  agentPreset,
+  HangarError,
+  isFinal,
+  type Job,
+  type JobDetail,
+  type JobState,
+  type NewJob,
+  type Plan,
+  parseSpec,
+  shellBlocks,
+  type Use,
+} from '@hangar/contract';
+import { type ViewParts, viewArtifact, viewJob, viewJobs } from './job-view.ts';
+import type { JobRow, JobsStore } from './jobs-store.ts';
+
+export interface Caller {
+  readonly userId: string;
+  readonly userName: string;
+  readonly role: 'admin' | 'member';
+}
+
+export interface JobsParts extends Omit<ViewParts, 'store'> {
+  readonly store: JobsStore;
+  readonly newId: () => string;
+  readonly planOf: (userId: string) => Promise<Plan>;
+  /** The named profile, or the default. @throws HangarError profile_not_found */
+  readonly profile: (name: string | undefined) => Promise<{ name: string; driver: 'local' | 'docker' }>;
+  readonly hasCredential: (userId: string, name: string) => Promise<boolean>;
+  /** Seals a text so that it opens only for this job. */
+  readonly seal: (jobId: string, plain: string) => string;
+  readonly open: (jobId: string, sealed: string) => string;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 3600;
+
+/** The use cases of jobs. A request only writes what is wanted; the reconciler does the rest. */
+export function createJobs(parts: JobsParts) {
+  const { store } = parts;
+  const owned = (caller: Caller) => store.of(caller.userId, caller.role === 'admin');
+  const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
+
+  async function submit(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
+    const spec = parseSpec(request.spec);
+    const agent = agentOf(request.agent ?? spec.settings.agent ?? 'shell');
+    if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
+    const [plan, profile, use] = await Promise.all([
+      parts.planOf(caller.userId),
+      parts.profile(request.profile),
+      store.use(caller.userId),
+    ]);
+    if (request.credential !== undefined && !(await parts.hasCredential(caller.userId, request.credential)))
+      throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
+    await uploadsAreThere(caller.userId, request);
+    const timeoutSeconds =
+      request.timeoutSeconds ?? spec.settings.timeout ?? Math.min(DEFAULT_TIMEOUT_SECONDS, plan.maxTimeoutSeconds);
+    if (timeoutSeconds > plan.maxTimeoutSeconds) {
+      throw new HangarError('timeout_too_long', {
+        message: `The timeout of ${timeoutSeconds} s is longer than the ${plan.maxTimeoutSeconds} s of your plan.`,
+        details: { limitSeconds: plan.maxTimeoutSeconds },
+      });
+    }
+    minutesAreLeft(plan, use);
+    const id = parts.newId();
+    const env = { ...spec.settings.env, ...request.env };
+    const url = request.repo.url === undefined ? null : withoutUserInfo(request.repo.url);
+    const now = new Date();
+    const { row } = await store.insert(
+      {
+        id,
+        userId: caller.userId,
+        userName: caller.userName,
+        createdAt: now,
+        stateSince: now,
+        title: request.title ?? spec.title,
+        spec: request.spec,
+        agent,
+        profile: profile.name,
+        driver: profile.driver,
+        repoName: request.repo.name ?? (url === null ? 'checkout' : repoName(url)),
+        repoUrl: url,
+        repoRef: request.repo.ref ?? null,
+        repoCommit: request.repo.commit ?? null,
+        bundleId: request.repo.bundle ?? null,
+        patchId: request.repo.patch ?? null,
+        credential: request.credential ?? null,
+        envSealed: Object.keys(env).length > 0 ? parts.seal(id, JSON.stringify(env)) : null,
+        envNames: Object.keys(env).sort(),
+        image: request.image ?? spec.settings.image ?? null,
+        resources: { ...spec.settings.resources, ...request.resources },
+        timeoutSeconds,
+        idempotencyKey: request.idempotencyKey ?? null,
+        requestHash: hashOf(request),
+        retryOf,
+        reason: 'Waiting for a free place',
+        phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
+      },
+      plan.jobsWaiting,
+    );
+    return first(await viewJobs(parts, [row]));
+  }
+
+  async function uploadsAreThere(userId: string, request: NewJob): Promise<void> {
+    for (const id of [request.repo.bundle, request.repo.patch]) {
+      if (id !== undefined && !(await store.upload(id, userId))) throw new HangarError('upload_not_found');
+    }
+  }
+
+  return {
+    submit: (caller: Caller, request: NewJob) => submit(caller, request, null),
+
+    async list(
+      caller: Caller,
+      query: {
+        states?: JobState[];
+        mine: boolean;
+        search?: string;
+        agent?: string;
+        profile?: string;
+        repo?: string;
+        limit: number;
+        cursor?: string;
+      },
+    ): Promise<{ items: Job[]; nextCursor: string | null }> {
+      if (!query.mine && caller.role !== 'admin') throw new HangarError('admin_only');
+      const { mine, cursor, limit, ...filter } = query;
+      const before = cursor === undefined ? undefined : readCursor(cursor);
+      const rows = await store
+        .of(caller.userId, !mine)
+        .list({ ...filter, ...(before ? { before } : {}), limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return { items: await viewJobs(parts, page), nextCursor: rows.length > limit && last ? writeCursor(last) : null };
+    },
+
+    get: async (caller: Caller, id: string): Promise<JobDetail> => view(await owned(caller).get(id)),
+    /** Checks that the caller may see the job, and says whether it has ended. */
+    async visible(caller: Caller, id: string): Promise<{ ended: boolean; state: JobState }> {
+      const { state } = await owned(caller).get(id);
+      return { ended: isFinal(state), state };
+    },
+
+    async cancel(caller: Caller, id: string): Promise<Job> {
+      const row = await owned(caller).get(id);
+      if (isFinal(row.state))
+        throw new HangarError('job_ended', { message: `The job has already ended: ${row.state}.` });
+      const advanced = await store.advance(id, (current, now) => ({
+        cancelRequestedAt: current.cancelRequestedAt ?? now,
+      }));
+      return first(await viewJobs(parts, [advanced.row]));
+    },
+
+    async retry(caller: Caller, id: string): Promise<Job> {
+      const row = await owned(caller).get(id);
+      if (!isFinal(row.state)) throw new HangarError('job_not_ended');
+      const env =
+        row.envSealed === null ? {} : (JSON.parse(parts.open(row.id, row.envSealed)) as Record<string, string>);
+      const request: NewJob = {
+        spec: row.spec,
+        title: row.title,
+        agent: row.agent,
+        profile: row.profile,
+        repo: {
+          name: row.repoName,
+          ...(row.repoUrl === null ? {} : { url: row.repoUrl }),
+          ...(row.repoRef === null ? {} : { ref: row.repoRef }),
+          ...(row.repoCommit === null ? {} : { commit: row.repoCommit }),
+          ...(row.bundleId === null ? {} : { bundle: row.bundleId }),
+          ...(row.patchId === null ? {} : { patch: row.patchId }),
+        },
+        env,
+        resources: row.resources,
+        timeoutSeconds: row.timeoutSeconds,
+        ...(row.credential === null ? {} : { credential: row.credential }),
+        ...(row.image === null ? {} : { image: row.image }),
+      };
+      return submit({ ...caller, userId: row.userId, userName: row.userName }, request, row.id);
+    },
+
+    async artifacts(caller: Caller, id: string) {
+      await owned(caller).get(id);
+      return { items: (await owned(caller).artifacts(id)).map(viewArtifact) };
+    },
+    async artifact(caller: Caller, id: string, name: string) {
+      await owned(caller).get(id);
+      const row = await store.artifact(id, name);
+      if (!row) throw new HangarError(name === 'diff' ? 'diff_not_found' : 'artifact_not_found');
+      return row;
+    },
+
+    async useOf(userId: string): Promise<Use> {
+      const use = await store.use(userId);
+      return {
+        jobsRunning: use.running,
+        jobsWaiting: use.waiting,
+        minutesThisMonth: Math.round(use.minutes * 10) / 10,
+        periodEndsAt: use.periodEndsAt.toISOString(),
+      };
+    },
+
+    agents() {
+      return {
+        items: AGENTS.map((agent) => ({
+          name: agent.name,
+          title: agent.title,
+          command: agent.argv.join(' '),
+          needsEnv: agent.needsEnv.map((names) => [...names]),
+          install: agent.install,
+          homepage: agent.homepage,
+        })),
+      };
+    },
+
+    viewRows: (rows: readonly JobRow[]) => viewJobs(parts, rows),
+  };
+}
+export type Jobs = ReturnType<typeof createJobs>;
+
+/** A preset by its name, or a command: something with a space or a slash in it. A single unknown word is most likely a typo. */
+function agentOf(agent: string): string {
+  if (agentPreset(agent) || /[\s/]/.test(agent.trim())) return agent.trim();
+  throw new HangarError('agent_unknown', {
+    message: `There is no agent ${agent}. There are ${AGENTS.map((preset) => preset.name).join(', ')}.`,
+  });
+}
+
+function minutesAreLeft(plan: Plan, use: { minutes: number; periodEndsAt: Date }): void {
+  if (plan.minutesPerMonth === null || use.minutes < plan.minutesPerMonth) return;
+  throw new HangarError('quota_minutes', {
+    message: `${Math.floor(use.minutes)} of ${plan.minutesPerMonth} minutes of this month are used; the next month begins ${use.periodEndsAt.toISOString().slice(0, 10)}.`,
+    details: { usedMinutes: use.minutes, limitMinutes: plan.minutesPerMonth, freeAt: use.periodEndsAt.toISOString() },
+  });
+}
+
+/** A user or password in a URL is a secret in the wrong place: it is neither stored nor used. */
+function withoutUserInfo(url: string): string {
+  if (!/^https?:\/\//i.test(url)) return url;
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new HangarError('repo_url_invalid');
+  }
+  if (parsed.password !== '')
+    throw new HangarError('repo_url_invalid', {
+      message: 'The repository URL has a password in it.',
+      wayOut: 'Keep it as a credential: hangar cloud credentials add NAME, then --credential NAME.',
+    });
+  parsed.username = '';
+  return parsed.toString();
+}
+
+function repoName(url: string): string {
+  const path = url
+    .replace(/\.git\/?$/, '')
+    .replace(/\/+$/, '')
+    .split(/[/:]/)
+    .filter(Boolean);
+  return path.slice(-2).join('/').slice(0, 200) || 'repository';
+}
+
+/** The same request gives the same hash; the key itself does not count. */
+function hashOf({ idempotencyKey: _key, ...request }: NewJob): string {
+  return createHash('sha256')
+    .update(
+      JSON.stringify(request, (_name, value: unknown) =>
+        isRecord(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value,
+      ),
+    )
+    .digest('hex');
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function writeCursor(row: JobRow): string {
+  return Buffer.from(`${row.createdAt.toISOString()} ${row.id}`).toString('base64url');
+}
+
+function readCursor(cursor: string): { createdAt: Date; id: string } {
+  const [time, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const createdAt = new Date(time ?? '');
+  if (!id || Number.isNaN(createdAt.getTime()))
+    throw new HangarError('bad_request', { message: 'The cursor is not one of ours.' });
+  return { createdAt, id };
+}
+
+function first<T>(items: readonly T[]): T {
+  const [item] = items;
+  if (item === undefined) throw new Error('nothing to show');
+  return item;
+}

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import helmet from '@fastify/helmet';
+import { HangarError, type IdentityKind, type OperationMeta, PEOPLE_IDENTITIES, toWire } from '@hangar/contract';
+import { OpenAPIHandler } from '@orpc/openapi/fastify';
+import { type AnyRouter, ORPCError } from '@orpc/server';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { asHangarError } from './errors.ts';
+import type { Identify, RequestContext } from './identity.ts';
+import type { RawRoutes } from './routes.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set for every request below /api before its handler runs. */
+    caller: RequestContext;
+  }
+  interface FastifyContextConfig {
+    /** Identity kinds a raw route accepts. A raw route without it is refused at start. */
+    identities?: readonly IdentityKind[] | 'worker';
+    admin?: boolean;
+  }
+}
+
+export interface AppParts {
+  readonly router: AnyRouter;
+  readonly rawRoutes: readonly RawRoutes[];
+  readonly identify: Identify;
+  /** Throws csrf_refused when a request with a cookie does not come from this site. */
+  readonly refuseForeignOrigin: (request: {
+    method: string;
+    origin: string | undefined;
+    fetchSite: string | undefined;
+    host: string | undefined;
+  }) => void;
+  readonly log: Logger;
+  readonly trustProxy: boolean;
+  readonly secure: boolean;
+}
+
+/** Largest body of a contract route: a spec of 1 MiB, escaped as JSON, and room for the rest. */
+const BODY_LIMIT = 8 * 1024 * 1024;
+
+/**
+ * The HTTP side of the server: identity, CSRF, errors and the contract under /api. Listens on nothing.
+ * Every route is authenticated: contract routes by their meta, raw routes by `config.identities`.
+ */
+export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+  const { log } = parts;
+  const logger: FastifyBaseLogger = log.child({ part: 'http' });
+  const app = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT,
+    trustProxy: parts.trustProxy,
+    genReqId: () => randomUUID(),
+    requestTimeout: 0,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    strictTransportSecurity: parts.secure ? { maxAge: 15_552_000 } : false,
+    referrerPolicy: { policy: 'same-origin' },
+    crossOriginEmbedderPolicy: false,
+    crossOriginOpenerPolicy: parts.secure ? { policy: 'same-origin' } : false,
+    originAgentCluster: false,
+  });
+
+  app.setErrorHandler((error, request, reply) => sendError(reply, asHangarError(error, request.id, log), request.id));
+  app.setNotFoundHandler((request, reply) =>
+    sendError(
+      reply,
+      new HangarError('route_not_found', { message: `There is no ${request.method} ${request.url.split('?')[0]}.` }),
+      request.id,
+    ),
+  );
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/api') && route.config?.identities === undefined)
+      throw new Error(`${route.method} ${route.url} does not say who may call it`);
+  });
+
+  app.decorateRequest('caller');
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.url.startsWith('/api')) return;
+    await authenticate(parts, request, reply);
+  });
+
+  for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
+  await app.register(async (scope) => contractRoutes(scope, parts));
+  return app;
+}
+
+async function authenticate(parts: AppParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { config } = request.routeOptions;
+  const cookies: string[] = [];
+  const abort = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) abort.abort();
+  });
+  const { authorization, cookie, origin, host } = request.headers;
+  const userAgent = request.headers['user-agent'] ?? '';
+  const caller = {
+    identity: null as RequestContext['identity'],
+    place: request.ip,
+    userAgent,
+    cookie,
+    idempotencyKey: one(request.headers['idempotency-key']),
+    requestId: request.id,
+    signal: abort.signal,
+    setCookie(header: string) {
+      cookies.push(header);
+      reply.header('set-cookie', cookies);
+    },
+  };
+  request.caller = caller;
+  reply.header('x-request-id', request.id);
+  reply.header('cache-control', 'no-store');
+  if (config.identities === 'worker') return;
+  if (request.method !== 'GET' && request.method !== 'HEAD' && authorization === undefined) {
+    parts.refuseForeignOrigin({
+      method: request.method,
+      origin,
+      fetchSite: one(request.headers['sec-fetch-site']),
+      host,
+    });
+  }
+  if (config.identities?.length === 1 && config.identities[0] === 'public') return;
+  caller.identity = await parts.identify({ authorization, cookie, place: request.ip, userAgent });
+  // The contract's catch-all checks by the meta of the operation; raw routes are checked here.
+  if (config.identities && !config.identities.includes('public'))
+    allow(caller, { identities: config.identities, admin: config.admin ?? false });
+}
+
+function allow(caller: RequestContext, wants: Pick<OperationMeta, 'identities' | 'admin'>): void {
+  if (wants.identities.includes('public')) return;
+  const { identity } = caller;
+  if (!identity) throw new HangarError('not_signed_in');
+  if (!wants.identities.includes(identity.kind)) {
+    throw new HangarError(
+      wants.identities.length === 1 && wants.identities[0] === 'session' ? 'session_only' : 'wrong_identity',
+    );
+  }
+  if (wants.admin && identity.role !== 'admin') throw new HangarError('admin_only');
+}
+
+function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
+  const { log } = parts;
+  const handler = new OpenAPIHandler<RequestContext>(parts.router, {
+    customErrorResponseBodyEncoder: (error) =>
+      error.data === undefined ? toWire(asHangarError(error, '-', log)) : undefined,
+    clientInterceptors: [
+      async ({ context, procedure, next }) => {
+        const caller = context as RequestContext;
+        try {
+          allow(caller, procedure['~orpc'].meta as OperationMeta);
+          return await next();
+        } catch (error) {
+          throw asOrpc(asHangarError(error, caller.requestId, log), caller.requestId);
+        }
+      },
+    ],
+  });
+  scope.route({
+    method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    url: '/api/*',
+    // The operation's own meta says who may call; see allow().
+    config: { identities: [...PEOPLE_IDENTITIES, 'public'] },
+    handler: async (request, reply) => {
+      const { matched } = await handler.handle(request, reply, { prefix: '/api', context: request.caller });
+      if (!matched)
+        throw new HangarError('route_not_found', {
+          message: `There is no ${request.method} ${request.url.split('?')[0]}.`,
+        });
+    },
+  });
+}
+
+function asOrpc(error: HangarError, reference: string): ORPCError<string, unknown> {
+  const wire = toWire(error, reference);
+  return new ORPCError(error.code, { status: error.status, message: error.message, data: wire.data, cause: error });
+}
+
+export function sendError(reply: FastifyReply, error: HangarError, reference: string): void {
+  const retryAfter = error.details?.retryAfterSeconds;
+  if (typeof retryAfter === 'number') reply.header('retry-after', Math.ceil(retryAfter));
+  reply.status(error.status).type('application/json; charset=utf-8').send(toWire(error, reference));
+}
+
+function one(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

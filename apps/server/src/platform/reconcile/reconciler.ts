@@ -1,0 +1,158 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Database } from '../database/index.ts';
+
+/** A row taken for one handling. `claim` fences every write that follows from it. */
+export interface Claimed {
+  readonly id: string;
+  readonly claim: number;
+}
+
+export interface ReconcilerOptions {
+  readonly database: Database;
+  /** A table with `id text`, `wake_at timestamptz`, `lease_until timestamptz`, `claim integer`. A name of ours, never input. */
+  readonly table: string;
+  /** How many rows are handled at the same time. */
+  readonly concurrency: number;
+  readonly leaseSeconds?: number;
+  readonly log: Logger;
+  /**
+   * Looks at one row and does the next thing. Must be idempotent: after a crash it runs again.
+   * Returns in how many milliseconds to look again; null when only a poke should wake the row.
+   */
+  readonly handle: (row: Claimed, signal: AbortSignal) => Promise<number | null>;
+}
+
+export interface Reconciler {
+  /** Begins to claim rows. */
+  start(): Promise<void>;
+  /** Stops claiming, waits for what is in hand until the signal aborts. */
+  stop(signal?: AbortSignal): Promise<void>;
+}
+
+const CHANNEL = 'hangar_wake';
+/** The longest sleep: a lost NOTIFY costs no more than this. */
+const IDLE_MS = 5_000;
+
+/** SQL that wakes a row; run it in the transaction that changes the row, so that the poke arrives with the commit. */
+export const wakeSql = (table: string) => `select pg_notify('${CHANNEL}', '${table}')`;
+
+/**
+ * Claims rows that are due with FOR UPDATE SKIP LOCKED, so that any number of replicas share one table. The database's clock alone
+ * decides what is due; a handler that dies leaves an expired lease, and the row is taken again.
+ */
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { database, table, concurrency, log, handle } = options;
+  const leaseSeconds = options.leaseSeconds ?? 30;
+  const stopping = new AbortController();
+  const running = new Set<Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+  let claiming = false;
+  let again = false;
+  let listener: { close(): Promise<void> } | undefined;
+
+  const claimSql = `
+    update ${table} set lease_until = now() + make_interval(secs => $1), claim = claim + 1, wake_at = null
+    where id in (
+      select id from ${table}
+      where (wake_at <= now() and lease_until is null) or lease_until < now()
+      order by coalesce(wake_at, lease_until) limit $2 for update skip locked)
+    returning id, claim`;
+  const releaseSql = `
+    update ${table} set lease_until = null, wake_at = least(wake_at, now() + make_interval(secs => $3::float8 / 1000))
+    where id = $1 and claim = $2
+    returning wake_at <= now() as due`;
+  const nextSql = `
+    select extract(epoch from least(min(wake_at) filter (where lease_until is null), min(lease_until)) - now()) * 1000 as ms
+    from ${table} where wake_at is not null or lease_until is not null`;
+
+  async function turn(): Promise<void> {
+    if (claiming) {
+      again = true;
+      return;
+    }
+    claiming = true;
+    clearTimeout(timer);
+    let sleepMs = IDLE_MS;
+    try {
+      do {
+        again = false;
+        const free = concurrency - running.size;
+        if (free <= 0 || stopping.signal.aborted) break;
+        const { rows } = await database.pool.query<Claimed>(claimSql, [leaseSeconds, free]);
+        for (const row of rows) take(row);
+        if (rows.length === free) again = true;
+      } while (again);
+      sleepMs = await untilNext();
+    } catch (error) {
+      if (!stopping.signal.aborted) log.warn({ err: error, table }, 'cannot claim; trying again');
+      sleepMs = 1_000;
+    } finally {
+      claiming = false;
+    }
+    if (!stopping.signal.aborted) timer = setTimeout(() => void turn(), again ? 0 : sleepMs);
+  }
+
+  async function untilNext(): Promise<number> {
+    if (running.size >= concurrency) return IDLE_MS;
+    const { rows } = await database.pool.query<{ ms: string | null }>(nextSql);
+    const ms = rows[0]?.ms;
+    return ms == null ? IDLE_MS : Math.min(IDLE_MS, Math.max(5, Number(ms)));
+  }
+
+  function take(row: Claimed): void {
+    const work = handleOne(row).finally(() => {
+      running.delete(work);
+      if (!stopping.signal.aborted) void turn();
+    });
+    running.add(work);
+  }
+
+  async function handleOne(row: Claimed): Promise<void> {
+    const lost = new AbortController();
+    const signal = AbortSignal.any([stopping.signal, lost.signal]);
+    const beat = setInterval(() => {
+      database.pool
+        .query(`update ${table} set lease_until = now() + make_interval(secs => $3) where id = $1 and claim = $2`, [row.id, row.claim, leaseSeconds])
+        .then(({ rowCount }) => {
+          if (rowCount === 0) lost.abort(new Error('the row was claimed by another'));
+        })
+        .catch(() => undefined);
+    }, (leaseSeconds * 1000) / 3);
+    let nextMs: number | null;
+    try {
+      nextMs = await handle(row, signal);
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error, table, id: row.id }, 'handling failed; trying again');
+      nextMs = 2_000;
+    } finally {
+      clearInterval(beat);
+    }
+    await release(row, nextMs).catch((error: unknown) => log.warn({ err: error, table, id: row.id }, 'cannot release; the lease will expire'));
+  }
+
+  async function release(row: Claimed, nextMs: number | null): Promise<void> {
+    const result: pg.QueryResult<{ due: boolean | null }> = await database.pool.query(releaseSql, [row.id, row.claim, nextMs]);
+    if (result.rows[0]?.due) void turn();
+  }
+
+  return {
+    async start() {
+      const wake = () => void turn();
+      listener = await database.listen(CHANNEL, (payload) => payload === table && wake(), wake);
+      await turn();
+    },
+    async stop(signal) {
+      stopping.abort(new Error('the server stops'));
+      clearTimeout(timer);
+      await listener?.close();
+      const ended = Promise.allSettled([...running]);
+      if (!signal) {
+        await ended;
+        return;
+      }
+      const cut = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await Promise.race([ended, cut]);
+    },
+  };
+}
