@@ -1,0 +1,3 @@
+export { Secret } from './secret.ts';
+export { type Binding, openSecrets, type Secrets } from './secrets.ts';
+export { hashToken, newId, newToken, sameToken } from './token.ts';

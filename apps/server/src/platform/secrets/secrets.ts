@@ -1,0 +1,121 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { HangarError } from '@hangar/contract';
+import type { SettingsStore } from '../database/index.ts';
+import { type MasterKey, makeKeyFile, readKeyFile } from './key-file.ts';
+import { Secret } from './secret.ts';
+
+/** The place a sealed value belongs to. Copied anywhere else, it does not open. */
+export interface Binding {
+  readonly table: string;
+  /** Whose row it is: a user, or `server`. */
+  readonly owner: string;
+  readonly row: string;
+  readonly field: string;
+}
+
+/** Encryption at rest: AES-256-GCM, `v1.<key id>.<iv>.<ciphertext and tag>`, bound to its row. */
+export interface Secrets {
+  seal(plain: Uint8Array | string, binding: Binding): string;
+  /** @throws HangarError master_key_wrong (no such key), internal (changed, or of another row) */
+  open(sealed: string, binding: Binding): Secret;
+  /** Sealed anew with the active key; null when it already is. Once no row has the old key, its line may go. */
+  reseal(sealed: string, binding: Binding): string | null;
+}
+
+const CIPHER = 'aes-256-gcm';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const CANARY = 'secrets.canary';
+const CANARY_BINDING: Binding = { table: 'setting', owner: 'server', row: CANARY, field: 'value' };
+
+/**
+ * Reads the keys and proves them against this database. A database without secrets gets a key file made for it,
+ * unless `generate` is false.
+ * @throws HangarError master_key_wrong, config_invalid
+ */
+export async function openSecrets(o: {
+  keyFile: string;
+  generate: boolean;
+  settings: SettingsStore;
+}): Promise<Secrets> {
+  const known = await o.settings.get(CANARY);
+  let keys = await readKeyFile(o.keyFile);
+  if (!keys && known === undefined && o.generate) {
+    await makeKeyFile(o.keyFile);
+    keys = await readKeyFile(o.keyFile);
+  }
+  if (!keys) throw new HangarError('master_key_wrong', { message: `The master key file ${o.keyFile} is not there.` });
+  const secrets = secretsWith(keys);
+  const canary = known ?? (await o.settings.getOrSet(CANARY, secrets.seal('canary', CANARY_BINDING)));
+  const resealed = prove(secrets, canary);
+  if (resealed !== null) await o.settings.set(CANARY, resealed);
+  return secrets;
+}
+
+function prove(secrets: Secrets, canary: unknown): string | null {
+  try {
+    secrets.open(String(canary), CANARY_BINDING);
+    return secrets.reseal(String(canary), CANARY_BINDING);
+  } catch (cause) {
+    throw new HangarError('master_key_wrong', { cause });
+  }
+}
+
+function secretsWith(keys: readonly MasterKey[]): Secrets {
+  const [active] = keys;
+  if (!active) throw new HangarError('master_key_wrong');
+  const { id: activeId, key: activeKey } = active;
+  const byId = new Map(keys.map((key) => [key.id, key.key]));
+
+  function seal(plain: Uint8Array | string, binding: Binding): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv(CIPHER, activeKey, iv, { authTagLength: TAG_BYTES });
+    cipher.setAAD(aad(activeId, binding));
+    const body = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    return ['v1', activeId, iv.toString('base64url'), body.toString('base64url')].join('.');
+  }
+
+  function open(sealed: string, binding: Binding): Secret {
+    const [version, keyId = '', iv = '', body = '', ...rest] = sealed.split('.');
+    if (version !== 'v1' || rest.length > 0) throw unreadable(binding);
+    const key = byId.get(keyId);
+    if (!key) {
+      throw new HangarError('master_key_wrong', {
+        message: `A secret of this database was sealed with the master key ${keyId.slice(0, 20)}, which is not in the key file.`,
+      });
+    }
+    try {
+      const bytes = Buffer.from(body, 'base64url');
+      const decipher = createDecipheriv(CIPHER, key, Buffer.from(iv, 'base64url'), { authTagLength: TAG_BYTES });
+      decipher.setAAD(aad(keyId, binding));
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+      const plain = Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]);
+      return new Secret(plain.toString('utf8'));
+    } catch (cause) {
+      throw unreadable(binding, cause);
+    }
+  }
+
+  return {
+    seal,
+    open,
+    reseal(sealed, binding) {
+      if (sealed.split('.')[1] === activeId) return null;
+      return seal(open(sealed, binding).reveal(), binding);
+    },
+  };
+}
+
+function aad(keyId: string, binding: Binding): Buffer {
+  return Buffer.from(
+    `v1.${keyId}.${JSON.stringify([binding.table, binding.owner, binding.row, binding.field])}`,
+    'utf8',
+  );
+}
+
+function unreadable(binding: Binding, cause?: unknown): HangarError {
+  return new HangarError('internal', {
+    message: `The secret ${binding.field} of ${binding.table} ${binding.row} was changed or belongs to another row.`,
+    cause,
+  });
+}
