@@ -1,0 +1,189 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { HangarError } from '@hangar/contract';
+import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
+
+/** No segment of a key begins with a dot, so nothing here can be named by a key. */
+const TEMP = '.tmp';
+/** A temporary file that nobody has written to for so long belongs to a server that died. */
+const LEFTOVER_MS = 60 * 60 * 1000;
+const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+const KEY_MAX = 512;
+
+/**
+ * Blobs as files below one directory: written aside, synced, then renamed into place.
+ * @throws HangarError data_dir_unusable
+ */
+export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
+  const temp = path.join(dir, TEMP);
+  try {
+    await mkdir(temp, { recursive: true, mode: 0o700 });
+    await sweep(temp);
+  } catch (cause) {
+    throw new HangarError('data_dir_unusable', {
+      message: `The folder for blobs ${dir} cannot be used: ${cause instanceof Error ? cause.message : cause}.`,
+      cause,
+    });
+  }
+
+  return {
+    async put(key, body, o) {
+      const target = path.join(dir, checked(key));
+      const fresh = path.join(temp, `${process.pid}-${randomBytes(8).toString('hex')}`);
+      try {
+        const stored = await writeAside(fresh, body, o);
+        await moveIntoPlace(dir, fresh, target);
+        return stored;
+      } catch (cause) {
+        await rm(fresh, { force: true }).catch(() => undefined);
+        throw isNoSpace(cause) ? new HangarError('disk_full', { cause }) : cause;
+      }
+    },
+
+    async get(key, o = {}) {
+      const handle = await openOrNull(path.join(dir, checked(key)));
+      if (!handle) return null;
+      try {
+        const found = await handle.stat();
+        if (!found.isFile()) {
+          await handle.close();
+          return null;
+        }
+        const body = handle.createReadStream({ ...o.range, ...(o.signal ? { signal: o.signal } : {}) });
+        return { body, sizeBytes: found.size };
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    },
+
+    async remove(key) {
+      await unlink(path.join(dir, checked(key))).catch(ignoreMissing);
+    },
+
+    async removeAll(prefix) {
+      await rm(path.join(dir, checkedPrefix(prefix)), { recursive: true, force: true, maxRetries: 3 });
+    },
+
+    async *list(prefix) {
+      yield* walk(dir, prefix === '' ? '' : `${checkedPrefix(prefix)}/`);
+    },
+  };
+}
+
+/** The limit is checked before a byte over it is written. Leaves the body open: it may be a request to be answered. */
+async function writeAside(
+  file: string,
+  body: Readable,
+  o: { maxBytes: number; signal?: AbortSignal },
+): Promise<StoredBlob> {
+  const hash = createHash('sha256');
+  const handle = await open(file, 'wx', 0o600);
+  const stop = () => body.destroy(o.signal?.reason instanceof Error ? o.signal.reason : new Error('aborted'));
+  o.signal?.addEventListener('abort', stop, { once: true });
+  try {
+    if (o.signal?.aborted) stop();
+    let sizeBytes = 0;
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      const bytes: Buffer = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      sizeBytes += bytes.byteLength;
+      if (sizeBytes > o.maxBytes) {
+        throw new HangarError('body_too_large', { message: `The body is larger than ${o.maxBytes} bytes.` });
+      }
+      hash.update(bytes);
+      await handle.appendFile(bytes);
+    }
+    o.signal?.throwIfAborted();
+    await handle.sync();
+    return { sizeBytes, sha256: hash.digest('hex') };
+  } finally {
+    o.signal?.removeEventListener('abort', stop);
+    await handle.close();
+  }
+}
+
+/** A folder that was just emptied and removed by somebody else is made again. */
+async function moveIntoPlace(root: string, from: string, target: string): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    const made = await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+    try {
+      await rename(from, target);
+    } catch (error) {
+      if (attempt < 5 && codeOf(error) === 'ENOENT') continue;
+      throw error;
+    }
+    // What names the file has to reach the disk too: its folder, and every folder that is new.
+    const top = made ? path.dirname(made) : path.dirname(target);
+    for (let at = path.dirname(target); at.startsWith(root); at = path.dirname(at)) {
+      await syncFolder(at);
+      if (at === top) break;
+    }
+    return;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await openOrNull(folder);
+  try {
+    await handle?.sync();
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function* walk(root: string, prefix: string): AsyncIterable<string> {
+  const entries = await readdir(path.join(root, prefix), { withFileTypes: true }).catch(ignoreMissing);
+  for (const entry of (entries ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith('.')) continue;
+    if (entry.isDirectory()) yield* walk(root, `${prefix}${entry.name}/`);
+    else if (entry.isFile()) yield `${prefix}${entry.name}`;
+  }
+}
+
+async function sweep(temp: string): Promise<void> {
+  for (const name of await readdir(temp)) {
+    const file = path.join(temp, name);
+    const found = await stat(file).catch(ignoreMissing);
+    if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(file, { force: true, recursive: true });
+  }
+}
+
+function checked(key: string): string {
+  if (key.length > KEY_MAX || !KEY.test(key)) {
+    throw new HangarError('internal', {
+      message: `This is not the key of a blob: ${JSON.stringify(key.slice(0, 100))}.`,
+    });
+  }
+  return key;
+}
+
+function checkedPrefix(prefix: string): string {
+  if (!prefix.endsWith('/')) {
+    throw new HangarError('internal', {
+      message: `A prefix of blobs ends in /: ${JSON.stringify(prefix.slice(0, 100))}.`,
+    });
+  }
+  return checked(prefix.slice(0, -1));
+}
+
+async function openOrNull(file: string): Promise<FileHandle | null> {
+  return open(file, 'r').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOTDIR') return null;
+    ignoreMissing(error);
+    return null;
+  });
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
+function isNoSpace(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

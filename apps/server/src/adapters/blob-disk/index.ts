@@ -1,0 +1,1 @@
+export { openBlobsOnDisk } from './blob-disk.ts';
