@@ -1,0 +1,140 @@
+import { Activity, Job } from '@hangar/contract';
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
+import { type Api, useApi } from './client.tsx';
+import { patchActivity, patchJob } from './patch.ts';
+
+export interface LiveState {
+  readonly status: 'connecting' | 'open' | 'lost';
+  /** When the page last had true data; null before the first connection. */
+  readonly freshAt: string | null;
+}
+
+type ActivityListener = (activity: Activity) => void;
+
+interface LiveOptions {
+  url: string;
+  queries: QueryClient;
+  api: Api;
+  onState: (state: LiveState) => void;
+  onActivity: ActivityListener;
+}
+
+const RECONNECT_MS = [1000, 2000, 4000, 8000, 15_000];
+const POLL_MS = 10_000;
+
+/**
+ * The one connection of a page: patches the query cache by each frame, fetches everything again after a gap, and polls while
+ * there is no connection. Returns the function that ends it.
+ */
+export function connectLive({ url, queries, api, onState, onActivity }: LiveOptions): () => void {
+  let source: EventSource | undefined;
+  let attempt = 0;
+  let freshAt: string | null = null;
+  let hadGap = false;
+  let stopped = false;
+  let reconnect: ReturnType<typeof setTimeout> | undefined;
+  let poll: ReturnType<typeof setInterval> | undefined;
+
+  const lost = () => {
+    source?.close();
+    if (stopped) return;
+    hadGap = true;
+    onState({ status: 'lost', freshAt });
+    poll ??= setInterval(() => void queries.invalidateQueries({ refetchType: 'active' }), POLL_MS);
+    clearTimeout(reconnect);
+    reconnect = setTimeout(open, RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)]);
+    attempt += 1;
+  };
+  const seen = () => {
+    freshAt = new Date().toISOString();
+  };
+  const open = () => {
+    source = new EventSource(url, { withCredentials: true });
+    source.onopen = () => {
+      attempt = 0;
+      clearInterval(poll);
+      poll = undefined;
+      seen();
+      onState({ status: 'open', freshAt });
+      if (hadGap) void queries.invalidateQueries();
+      hadGap = false;
+    };
+    source.onerror = () => {
+      if (source?.readyState !== EventSource.CONNECTING || attempt === 0) lost();
+    };
+    source.addEventListener('job', (event: MessageEvent<string>) => {
+      const job = Job.safeParse(parse(event.data));
+      if (job.success) patchJob(queries, api, job.data);
+    });
+    source.addEventListener('activity', (event: MessageEvent<string>) => {
+      const activity = Activity.safeParse(parse(event.data));
+      if (!activity.success) return;
+      patchActivity(queries, api, activity.data);
+      onActivity(activity.data);
+    });
+  };
+  const online = () => {
+    attempt = 0;
+    if (source?.readyState !== EventSource.OPEN) lost();
+  };
+
+  addEventListener('online', online);
+  addEventListener('offline', lost);
+  open();
+  return () => {
+    stopped = true;
+    removeEventListener('online', online);
+    removeEventListener('offline', lost);
+    clearTimeout(reconnect);
+    clearInterval(poll);
+    source?.close();
+  };
+}
+
+/** A frame is the bare object, or wrapped as {type, data}. */
+function parse(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && 'data' in value && 'type' in value) return value.data;
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Live {
+  state: LiveState;
+  /** Calls back on each activity that changes; returns the function that stops it. */
+  onActivity: (listener: ActivityListener) => () => void;
+}
+
+const QUIET: Live = { state: { status: 'connecting', freshAt: null }, onActivity: () => () => {} };
+const LiveContext = createContext<Live>(QUIET);
+
+export const useLive = (): Live => useContext(LiveContext);
+
+/** Opens the connection while `enabled`: there is no sense in asking before anybody is signed in. */
+export function LiveProvider({ enabled, children }: { enabled: boolean; children: ReactNode }) {
+  const api = useApi();
+  const queries = useQueryClient();
+  const [state, setState] = useState<LiveState>(QUIET.state);
+  const [listeners] = useState(() => new Set<ActivityListener>());
+  const [onActivity] = useState(() => (listener: ActivityListener) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  });
+  useEffect(() => {
+    if (!enabled) return;
+    return connectLive({
+      url: '/api/events',
+      queries,
+      api,
+      onState: setState,
+      onActivity: (activity) => {
+        for (const listener of listeners) listener(activity);
+      },
+    });
+  }, [enabled, queries, api, listeners]);
+  return <LiveContext value={{ state, onActivity }}>{children}</LiveContext>;
+}

@@ -1,0 +1,46 @@
+import { ActionIcon, Popover, Stack, Text, Tooltip } from '@mantine/core';
+import { IconTerminal2 } from '@tabler/icons-react';
+import { Command } from './command.tsx';
+
+export interface AsCommandProps {
+  /** The same thing on the command line: `hangar cancel j_7k2…`. */
+  hangar: string;
+  /** The same thing as a request; see `curlFor`. */
+  curl: string;
+}
+
+/** Shows and copies what an action is on the command line. */
+export function AsCommand({ hangar, curl }: AsCommandProps) {
+  return (
+    <Popover width="min(520px, calc(100vw - 32px))" position="bottom-end" shadow="md" trapFocus returnFocus>
+      <Popover.Target>
+        <Tooltip label="As command">
+          <ActionIcon aria-label="As command" size={32} variant="default">
+            <IconTerminal2 size={16} />
+          </ActionIcon>
+        </Tooltip>
+      </Popover.Target>
+      <Popover.Dropdown p="sm">
+        <Stack gap={8}>
+          <Text size="xs" c="dimmed">
+            The same from a terminal
+          </Text>
+          <Command label="hangar" text={hangar} />
+          <Command label="curl" text={curl} />
+        </Stack>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+/** A curl command with the token taken from the environment; `path` without `/api`. */
+export function curlFor(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: unknown): string {
+  const parts = ['curl', '-fsS'];
+  if (method !== 'GET') parts.push('-X', method);
+  parts.push('-H', '"Authorization: Bearer $HANGAR_TOKEN"');
+  if (body !== undefined) parts.push('-H', "'Content-Type: application/json'", '-d', quote(JSON.stringify(body)));
+  parts.push(`${location.origin}/api${path}`);
+  return parts.join(' ');
+}
+
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -1,0 +1,48 @@
+import { MantineProvider } from '@mantine/core';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { Page, PageHeader } from '../components/page.tsx';
+import { ClockProvider, stoppedClock } from '../components/time.tsx';
+import { cssVariablesResolver, theme } from '../theme.ts';
+import { entries } from './registry.ts';
+import { NOW } from './samples.ts';
+
+const route = getRouteApi('/gallery');
+
+/** Every view in every state. `?entry=ID&scheme=dark` shows one alone, as the browser test photographs it. */
+export function GalleryPage() {
+  const { entry: id, scheme } = route.useSearch();
+  const [clock] = useState(() => stoppedClock(NOW));
+  const entry = entries.find((candidate) => candidate.id === id);
+  if (!entry) return <Index />;
+  const drawn = entry.render();
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariablesResolver}
+      {...(scheme === 'dark' || scheme === 'light' ? { forceColorScheme: scheme } : {})}
+    >
+      <ClockProvider clock={clock}>
+        <main data-gallery={entry.id}>{entry.frame === 'bare' ? drawn : <Page width="wide">{drawn}</Page>}</main>
+      </ClockProvider>
+    </MantineProvider>
+  );
+}
+
+function Index() {
+  return (
+    <Page>
+      <PageHeader title="Gallery" sub={`${entries.length} views`} />
+      <ul data-gallery-index>
+        {entries.map((entry) => (
+          <li key={entry.id}>
+            <Link to="/gallery" search={{ entry: entry.id }} className="hg-link" data-entry={entry.id}>
+              {entry.id}
+            </Link>{' '}
+            {entry.title}
+          </li>
+        ))}
+      </ul>
+    </Page>
+  );
+}

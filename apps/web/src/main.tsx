@@ -1,0 +1,32 @@
+import '@mantine/core/styles.css';
+import './styles.css';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { z } from 'zod';
+import { createApi } from './api/client.tsx';
+import { createQueryClient } from './api/query-client.ts';
+import { createClock } from './components/time.tsx';
+import { Providers } from './providers.tsx';
+import { createAppRouter } from './router.tsx';
+
+// zod would try `new Function`, which the content security policy forbids and the browser reports.
+z.config({ jitless: true });
+
+const api = createApi(location.origin);
+const queries = createQueryClient(() => {
+  const { pathname, href } = router.state.location;
+  if (/^\/(sign-in|invite|gallery)/.test(pathname)) return;
+  void router.navigate({ to: '/sign-in', search: { next: href }, replace: true });
+});
+const router = createAppRouter({ api, queries });
+
+const element = document.getElementById('root');
+if (element)
+  createRoot(element).render(
+    <StrictMode>
+      <Providers api={api} queries={queries} clock={createClock()}>
+        <RouterProvider router={router} />
+      </Providers>
+    </StrictMode>,
+  );

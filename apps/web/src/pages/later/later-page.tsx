@@ -1,0 +1,9 @@
+import { Page, PageHeader } from '../../components/page.tsx';
+
+export function LaterPage() {
+  return (
+    <Page>
+      <PageHeader title="Later" />
+    </Page>
+  );
+}

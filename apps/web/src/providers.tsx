@@ -1,0 +1,29 @@
+import { MantineProvider } from '@mantine/core';
+import { type QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { type Api, ApiProvider } from './api/client.tsx';
+import { NoticeProvider } from './components/notices.tsx';
+import { type Clock, ClockProvider } from './components/time.tsx';
+import { cssVariablesResolver, theme } from './theme.ts';
+
+interface ProvidersProps {
+  api: Api;
+  queries: QueryClient;
+  clock: Clock;
+  children: ReactNode;
+}
+
+/** What every page stands in. */
+export function Providers({ api, queries, clock, children }: ProvidersProps) {
+  return (
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} defaultColorScheme="auto">
+      <QueryClientProvider client={queries}>
+        <ApiProvider api={api}>
+          <ClockProvider clock={clock}>
+            <NoticeProvider>{children}</NoticeProvider>
+          </ClockProvider>
+        </ApiProvider>
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

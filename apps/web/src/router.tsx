@@ -1,0 +1,144 @@
+import type { QueryClient } from '@tanstack/react-query';
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
+import { z } from 'zod';
+import type { Api } from './api/client.tsx';
+import { AppLayout } from './shell/app-layout.tsx';
+import { CrashPage, MissingPage } from './shell/crash.tsx';
+
+export interface RouterContext {
+  api: Api;
+  queries: QueryClient;
+}
+
+/** Whether this build has the gallery: development, and builds with VITE_GALLERY=1. */
+export const HAS_GALLERY = import.meta.env.DEV || import.meta.env.VITE_GALLERY === '1';
+
+/** A search parameter that was typed by hand never breaks a page: what does not fit is left out. */
+const text = z.coerce.string().optional().catch(undefined);
+const number = z.coerce.number().int().optional().catch(undefined);
+
+const root = createRootRouteWithContext<RouterContext>()({ component: Outlet });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: z.object({ next: text }),
+  component: lazyRouteComponent(() => import('./pages/sign-in/sign-in-page.tsx'), 'SignInPage'),
+});
+const signInLink = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/link',
+  component: lazyRouteComponent(() => import('./pages/sign-in/link-page.tsx'), 'LinkPage'),
+});
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: '/invite',
+  component: lazyRouteComponent(() => import('./pages/invite/invite-page.tsx'), 'InvitePage'),
+});
+const device = createRoute({
+  getParentRoute: () => root,
+  path: '/device',
+  validateSearch: z.object({ user_code: text }),
+  component: lazyRouteComponent(() => import('./pages/device/device-page.tsx'), 'DevicePage'),
+});
+
+const app = createRoute({ getParentRoute: () => root, id: 'app', component: AppLayout });
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/jobs', replace: true });
+  },
+});
+const jobs = createRoute({
+  getParentRoute: () => app,
+  path: '/jobs',
+  validateSearch: z.object({
+    /** States, joined by commas. */
+    state: text,
+    search: text,
+    agent: text,
+    profile: text,
+    repo: text,
+    /** `1`: of everybody, for admins. */
+    all: text,
+  }),
+  component: lazyRouteComponent(() => import('./pages/jobs/jobs-page.tsx'), 'JobsPage'),
+});
+const newJob = createRoute({
+  getParentRoute: () => app,
+  path: '/jobs/new',
+  validateSearch: z.object({ from: text, repo: text, agent: text, profile: text }),
+  component: lazyRouteComponent(() => import('./pages/new-job/new-job-page.tsx'), 'NewJobPage'),
+});
+const job = createRoute({
+  getParentRoute: () => app,
+  path: '/jobs/$id',
+  validateSearch: z.object({ tab: text, line: number, q: text, file: text }),
+  component: lazyRouteComponent(() => import('./pages/job/job-page.tsx'), 'JobPage'),
+});
+const operations = createRoute({
+  getParentRoute: () => app,
+  path: '/operations',
+  component: lazyRouteComponent(() => import('./pages/operations/operations-page.tsx'), 'OperationsPage'),
+});
+const settings = createRoute({
+  getParentRoute: () => app,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./pages/settings/settings-page.tsx'), 'SettingsPage'),
+});
+const settingsSection = createRoute({
+  getParentRoute: () => app,
+  path: '/settings/$section',
+  component: lazyRouteComponent(() => import('./pages/settings/settings-page.tsx'), 'SettingsPage'),
+});
+
+/** What this version does not have yet. */
+const later = (['sandboxes', 'clusters', 'models'] as const).map((noun) =>
+  createRoute({
+    getParentRoute: () => app,
+    path: `/${noun}`,
+    component: lazyRouteComponent(() => import('./pages/later/later-page.tsx'), 'LaterPage'),
+  }),
+);
+
+const gallery = createRoute({
+  getParentRoute: () => root,
+  path: '/gallery',
+  validateSearch: z.object({ entry: text, scheme: text }),
+  component: HAS_GALLERY ? lazyRouteComponent(() => import('./gallery/gallery-page.tsx'), 'GalleryPage') : MissingPage,
+});
+
+const tree = root.addChildren([
+  signIn,
+  signInLink,
+  invite,
+  device,
+  gallery,
+  app.addChildren([home, jobs, newJob, job, operations, settings, settingsSection, ...later]),
+]);
+
+export function createAppRouter(context: RouterContext) {
+  return createRouter({
+    routeTree: tree,
+    context,
+    defaultPreload: 'intent',
+    defaultPreloadStaleTime: 0,
+    scrollRestoration: true,
+    defaultErrorComponent: CrashPage,
+    defaultNotFoundComponent: MissingPage,
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>;
+  }
+}

@@ -1,0 +1,19 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+/** `HANGAR_SERVER` names the server that `npm run dev` passes /api on to. */
+export default defineConfig({
+  plugins: [react()],
+  server: {
+    host: '127.0.0.1',
+    proxy: { '/api': { target: process.env.HANGAR_SERVER ?? 'http://127.0.0.1:7070', changeOrigin: true } },
+  },
+  build: {
+    target: 'es2023',
+    // A data: URL would break the content security policy (fonts fall under default-src 'self').
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    cssCodeSplit: true,
+    reportCompressedSize: false,
+  },
+});
