@@ -21,6 +21,7 @@ export * from './logs.ts';
 export * from './profiles.ts';
 export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
+export * from './spec-text.ts';
 export * from './states.ts';
 export * from './system.ts';
 export * from './worker.ts';

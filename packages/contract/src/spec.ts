@@ -118,11 +118,3 @@ function titleOf(body: string): string {
   const title = line.trim();
   return title.length > 100 ? `${title.slice(0, 99)}…` : title;
 }
-
-/** The fenced sh blocks (`sh`, `bash`, `shell`) of a spec, in order. */
-export function shellBlocks(body: string): string[] {
-  const blocks: string[] = [];
-  const fence = /^ {0,3}(`{3,}|~{3,})[ \t]*(?:sh|bash|shell)\b[^\n]*\n([\s\S]*?)^ {0,3}\1[`~]*[ \t]*$/gm;
-  for (const match of body.matchAll(fence)) blocks.push(match[2] ?? '');
-  return blocks;
-}

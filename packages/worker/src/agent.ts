@@ -1,0 +1,100 @@
+import { access, constants, stat, writeFile } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { agentPreset, HangarError, shellBlocks, specBody } from '@hangar/contract';
+
+/** One argument of a program may be 128 KiB long on Linux; a longer spec is pointed at instead. */
+const MAX_ARGUMENT = 120 * 1024;
+
+export interface Step {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly stdin: string | null;
+  /** What the log says before it runs. */
+  readonly says: string;
+}
+
+export interface AgentPlan {
+  readonly title: string;
+  /** Run one after the other; the first that fails ends the job. */
+  readonly steps: readonly Step[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Turns the agent of an order into commands. Nothing is run here.
+ * @param env what the job and the machine set; `runDir` gets spec and scripts (outside the work tree)
+ * @throws HangarError spec_no_commands, agent_missing, agent_env_missing
+ */
+export async function planAgent(
+  agent: string,
+  spec: string,
+  o: { env: Readonly<Record<string, string>>; runDir: string; checkEnv: boolean },
+): Promise<AgentPlan> {
+  const body = specBody(spec);
+  const specFile = join(o.runDir, 'spec.md');
+  await writeFile(specFile, body, { mode: 0o600 });
+  const env = { HANGAR_SPEC_FILE: specFile };
+  const preset = agentPreset(agent);
+  if (!preset) {
+    // The user's own command line: being run by a shell is what it is for.
+    const step = { file: '/bin/sh', args: ['-c', agent], stdin: specFile, says: `Running: ${agent}` };
+    return { title: 'command', steps: [step], env };
+  }
+  if (preset.specBy === 'blocks') return { title: preset.title, steps: await blockSteps(body, o.runDir), env };
+  const program = preset.argv[0] ?? '';
+  if (!(await findProgram(program, o.env.PATH ?? '')))
+    throw new HangarError('agent_missing', {
+      message: `${preset.title} is not installed where the job runs: there is no ${program}.`,
+      wayOut: `Install it there (${preset.install}), or choose an image that has it.`,
+    });
+  if (o.checkEnv)
+    for (const names of preset.needsEnv)
+      if (!names.some((name) => o.env[name]))
+        throw new HangarError('agent_env_missing', {
+          message: `${preset.title} needs ${names.join(' or ')}.`,
+          wayOut: `Give it with: --env ${names[0]}=VALUE`,
+        });
+  const text = Buffer.byteLength(body) > MAX_ARGUMENT ? `Read ${specFile} and do what it says.` : body;
+  const args = preset.argv.slice(1).map((arg) => (arg === '{spec}' ? text : arg.replaceAll('{specFile}', specFile)));
+  const shown = preset.argv.map((arg) => (arg === '{spec}' ? '(the spec)' : arg.replaceAll('{specFile}', 'spec.md')));
+  const unset = Object.entries(preset.env).filter(([name]) => o.env[name] === undefined);
+  return {
+    title: preset.title,
+    steps: [
+      { file: program, args, stdin: preset.specBy === 'stdin' ? specFile : null, says: `Running: ${shown.join(' ')}` },
+    ],
+    env: { ...Object.fromEntries(unset), ...env },
+  };
+}
+
+async function blockSteps(body: string, runDir: string): Promise<Step[]> {
+  const blocks = shellBlocks(body);
+  if (blocks.length === 0) throw new HangarError('spec_no_commands');
+  const steps: Step[] = [];
+  for (const [n, block] of blocks.entries()) {
+    const script = join(runDir, `block-${n + 1}.sh`);
+    await writeFile(script, block, { mode: 0o600 });
+    // -e: a block that goes on after a failed command would hide why the result is wrong.
+    steps.push({
+      file: '/bin/sh',
+      args: ['-e', script],
+      stdin: null,
+      says: `Running sh block ${n + 1} of ${blocks.length}`,
+    });
+  }
+  return steps;
+}
+
+async function findProgram(program: string, path: string): Promise<boolean> {
+  const places = isAbsolute(program) ? [program] : path.split(delimiter).map((dir) => join(dir || '.', program));
+  for (const place of places) {
+    const there = await stat(place).catch(() => null);
+    if (!there?.isFile()) continue;
+    const runs = await access(place, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (runs) return true;
+  }
+  return false;
+}

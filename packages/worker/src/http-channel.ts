@@ -1,0 +1,216 @@
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Finish, LogBatch, Orders, Report, WorkerLine, WorkOrder } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
+import type { Deadline, Upload, WorkerChannel } from './channel.ts';
+import { within } from './deadline.ts';
+import { type Answer, HttpClient, type Outgoing } from './http-client.ts';
+import { Spool } from './spool.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5000;
+const CALL_MS = 30_000;
+const TRANSFER_MS = 30 * 60_000;
+const BATCH_BYTES = 384 * 1024;
+const BATCH_LINES = 10_000;
+
+export interface HttpChannelOptions {
+  /** `http://host:port`, `https://…` or `unix:/path/to/worker.sock`. */
+  readonly url: string;
+  readonly token: string;
+  readonly workerId: string;
+  /** Where unacknowledged log batches wait while the server is away. */
+  readonly spoolDir: string;
+}
+
+/**
+ * The worker's side of the protocol in contract/worker.ts. A server that is away, restarts or answers 5xx is asked again,
+ * with growing pauses up to 5 s; a 401 or 409 fences: nothing more is sent.
+ */
+export class HttpChannel implements WorkerChannel {
+  readonly #client: HttpClient;
+  readonly #workerId: string;
+  readonly #spool: Spool;
+  readonly #fence = new AbortController();
+  #seq = 0;
+  #pushing: Promise<void> = Promise.resolve();
+  #sending = false;
+  #flushWaiters: (() => void)[] = [];
+
+  constructor(options: HttpChannelOptions) {
+    this.#client = new HttpClient(options.url, options.token);
+    this.#workerId = options.workerId;
+    this.#spool = new Spool(options.spoolDir);
+  }
+
+  get fenced(): AbortSignal {
+    return this.#fence.signal;
+  }
+
+  /** @throws HangarError worker_token_invalid, worker_fenced: this attempt is not ours */
+  async claim(me: { version: string; host: string; pid: number }, o: Deadline): Promise<WorkOrder> {
+    const answer = await this.#persist(
+      { method: 'POST', path: '/claim', json: { ...me, workerId: this.#workerId }, timeoutMs: CALL_MS },
+      o.signal,
+    );
+    return answer.json() as WorkOrder;
+  }
+
+  async log(lines: readonly WorkerLine[]): Promise<void> {
+    for (const batch of batches(lines)) {
+      this.#pushing = this.#pushing.then(() => {
+        const seq = ++this.#seq;
+        const body: LogBatch = { seq, lines: batch };
+        return this.#spool.push(seq, Buffer.from(JSON.stringify(body)), this.fenced);
+      });
+      await this.#pushing;
+      void this.#send();
+    }
+  }
+
+  async flush(o: Deadline): Promise<number> {
+    await this.#pushing;
+    while (this.#spool.size > 0) {
+      o.signal.throwIfAborted();
+      this.#throwIfFenced();
+      void this.#send();
+      await new Promise<void>((resolve) => {
+        this.#flushWaiters.push(resolve);
+        o.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    return this.#seq;
+  }
+
+  async report(report: Report, o: Deadline): Promise<void> {
+    await this.#persist({ method: 'POST', path: '/report', json: report, timeoutMs: CALL_MS }, o.signal);
+  }
+
+  async orders({ waitSeconds, signal }: Deadline & { waitSeconds: number }): Promise<Orders> {
+    const answer = await this.#persist(
+      {
+        method: 'POST',
+        path: '/heartbeat',
+        json: { waitSeconds, workerId: this.#workerId },
+        timeoutMs: waitSeconds * 1000 + 15_000,
+      },
+      signal,
+    );
+    return answer.json() as Orders;
+  }
+
+  async download(what: 'bundle' | 'patch', file: string, o: Deadline): Promise<void> {
+    await rm(file, { force: true });
+    await this.#persist({ method: 'GET', path: `/uploads/${what}`, toFile: file, timeoutMs: TRANSFER_MS }, o.signal);
+  }
+
+  async upload(upload: Upload, o: Deadline): Promise<void> {
+    await this.#persist(
+      {
+        method: 'PUT',
+        path: `/artifacts/${encodeURIComponent(upload.name)}?kind=${upload.kind}${upload.partial ? '&partial=true' : ''}`,
+        headers: { 'x-content-sha256': upload.sha256, 'content-type': 'application/octet-stream' },
+        // A fresh stream at each try, and never more than was announced should the file have grown.
+        body: () =>
+          upload.sizeBytes === 0 ? Buffer.alloc(0) : createReadStream(upload.file, { end: upload.sizeBytes - 1 }),
+        bodyBytes: upload.sizeBytes,
+        timeoutMs: TRANSFER_MS,
+      },
+      o.signal,
+    );
+  }
+
+  async finish(finish: Finish, o: Deadline): Promise<void> {
+    await this.#persist({ method: 'POST', path: '/finish', json: finish, timeoutMs: CALL_MS }, o.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.#spool.close();
+  }
+
+  /** Sends what is spooled, one batch at a time so that the order stays, until there is none. */
+  async #send(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      for (let batch = await this.#spool.first(); batch; batch = await this.#spool.first()) {
+        await this.#sendBatch(batch.seq, batch.bytes);
+        await this.#spool.acknowledge(batch.seq);
+      }
+    } catch {
+      // Fenced: whoever waits learns it from #throwIfFenced.
+    } finally {
+      this.#sending = false;
+      for (const wake of this.#flushWaiters.splice(0)) wake();
+    }
+  }
+
+  async #sendBatch(seq: number, bytes: Buffer): Promise<void> {
+    const call = { method: 'POST', path: '/logs', timeoutMs: CALL_MS } as const;
+    try {
+      await this.#persist({ ...call, body: () => bytes, bodyBytes: bytes.length, jsonBody: true }, this.fenced);
+    } catch (error) {
+      if (this.fenced.aborted) throw error;
+      // Refused for good: the numbering must go on, so the batch is replaced by a line that says so.
+      const text = `Some lines could not be stored: ${error instanceof Error ? error.message : 'refused'}`;
+      const line: WorkerLine = { at: new Date().toISOString(), stream: 'system', text };
+      await this.#persist({ ...call, json: { seq, lines: [line] } }, this.fenced);
+    }
+  }
+
+  /** Repeats a call until it gets an answer that stays. */
+  async #persist(call: Outgoing, signal: AbortSignal): Promise<Answer> {
+    const stop = within([signal, this.fenced], Number.POSITIVE_INFINITY);
+    try {
+      return await this.#repeat(call, stop.signal);
+    } finally {
+      stop.done();
+    }
+  }
+
+  async #repeat(call: Outgoing, signal: AbortSignal): Promise<Answer> {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      this.#throwIfFenced();
+      signal.throwIfAborted();
+      const answer = await this.#client.call(call, signal).catch((error: unknown) => {
+        if (error instanceof HangarError) throw error;
+        return null;
+      });
+      if (answer) {
+        if (answer.status < 300) return answer;
+        if (answer.status === 401 || answer.status === 409) {
+          this.#fence.abort(
+            answer.error() ?? new HangarError(answer.status === 401 ? 'worker_token_invalid' : 'worker_fenced'),
+          );
+          this.#throwIfFenced();
+        }
+        if (answer.status < 500 && answer.status !== 408 && answer.status !== 425 && answer.status !== 429)
+          throw answer.error() ?? new HangarError('bad_request', { message: `The server answered ${answer.status}.` });
+      }
+      await sleep(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #throwIfFenced(): void {
+    if (!this.fenced.aborted) return;
+    throw this.fenced.reason instanceof HangarError ? this.fenced.reason : new HangarError('worker_fenced');
+  }
+}
+
+/** Cuts lines into batches the server takes. */
+function* batches(lines: readonly WorkerLine[]): Generator<WorkerLine[]> {
+  let batch: WorkerLine[] = [];
+  let bytes = 0;
+  for (const line of lines) {
+    if (batch.length > 0 && (batch.length >= BATCH_LINES || bytes + line.text.length > BATCH_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(line);
+    bytes += line.text.length + 64;
+  }
+  if (batch.length > 0) yield batch;
+}

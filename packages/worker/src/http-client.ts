@@ -1,0 +1,139 @@
+import { createWriteStream } from 'node:fs';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fromWire, HangarError } from '@hangar/contract';
+import { within } from './deadline.ts';
+
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+export interface Outgoing {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** Below /api/worker. */
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly json?: unknown;
+  /** Made anew for each try. */
+  readonly body?: () => Buffer | Readable;
+  readonly bodyBytes?: number;
+  readonly jsonBody?: boolean;
+  readonly headers?: Record<string, string>;
+  /** The answer's bytes go here. */
+  readonly toFile?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  json(): unknown;
+  /** The Hangar error in the answer, if it is one. */
+  error(): HangarError | null;
+}
+
+interface Transport {
+  request(options: RequestOptions, answered: (message: IncomingMessage) => void): ClientRequest;
+  readonly agent: Agent;
+}
+
+/** One HTTP call at a time each, over TCP or a unix socket, on kept connections. Never follows a redirect. */
+export class HttpClient {
+  readonly #token: string;
+  readonly #url: URL | null;
+  readonly #socketPath: string | null;
+  #transport: Promise<Transport> | null = null;
+
+  constructor(url: string, token: string) {
+    this.#token = token;
+    this.#socketPath = url.startsWith('unix:') ? url.slice('unix:'.length) : null;
+    this.#url = this.#socketPath === null ? new URL(url) : null;
+  }
+
+  /** Rejects when no whole answer came. */
+  async call(out: Outgoing, signal: AbortSignal): Promise<Answer> {
+    this.#transport ??= openTransport(this.#url?.protocol === 'https:');
+    const { request, agent } = await this.#transport;
+    const body = out.json === undefined ? out.body?.() : Buffer.from(JSON.stringify(out.json));
+    const length = Buffer.isBuffer(body) ? body.length : out.bodyBytes;
+    const limit = within([signal], out.timeoutMs);
+    try {
+      return await this.#exchange(out, request, agent, body, length, limit.signal);
+    } finally {
+      limit.done();
+    }
+  }
+
+  async #exchange(
+    out: Outgoing,
+    request: Transport['request'],
+    agent: Agent,
+    body: Buffer | Readable | undefined,
+    length: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = request(
+        {
+          ...(this.#url
+            ? { hostname: this.#url.hostname.replace(/^\[|\]$/g, ''), port: this.#url.port }
+            : { socketPath: this.#socketPath ?? '' }),
+          agent,
+          method: out.method,
+          path: `${this.#url?.pathname.replace(/\/+$/, '') ?? ''}/api/worker${out.path}`,
+          headers: {
+            host: this.#url?.host ?? 'localhost',
+            authorization: `Bearer ${this.#token}`,
+            ...(out.json !== undefined || out.jsonBody ? { 'content-type': 'application/json' } : {}),
+            ...(length === undefined ? {} : { 'content-length': String(length) }),
+            ...out.headers,
+          },
+          signal,
+        },
+        resolve,
+      );
+      sent.on('error', reject);
+      if (body === undefined || Buffer.isBuffer(body)) sent.end(body);
+      else pipeline(body, sent).catch(reject);
+    });
+    const status = answer.statusCode ?? 0;
+    if (out.toFile !== undefined && status < 300) {
+      await pipeline(answer, createWriteStream(out.toFile, { mode: 0o600 }), { signal });
+      return readable(status, '');
+    }
+    return readable(status, await readAll(answer));
+  }
+
+  close(): void {
+    void this.#transport?.then(({ agent }) => agent.destroy());
+  }
+}
+
+async function openTransport(secure: boolean): Promise<Transport> {
+  // Loaded on demand: TLS is most of what there is to load, and workers on the same machine never need it.
+  const { Agent: KeptAgent, request } = secure ? await import('node:https') : await import('node:http');
+  return { request, agent: new KeptAgent({ keepAlive: true, maxSockets: 8 }) };
+}
+
+async function readAll(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > MAX_ANSWER_BYTES) throw new HangarError('bad_request', { message: 'The answer is too large.' });
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function readable(status: number, text: string): Answer {
+  const json = (): unknown => JSON.parse(text);
+  return {
+    status,
+    json,
+    error: () => {
+      try {
+        return fromWire(json());
+      } catch {
+        return null;
+      }
+    },
+  };
+}

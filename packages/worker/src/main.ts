@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HangarError } from '@hangar/contract';
+import { answerGit } from './credential.ts';
+import { within } from './deadline.ts';
+import { HttpChannel } from './http-channel.ts';
+import { runWorkOrder } from './run.ts';
+
+const VERSION = '0.1.0';
+const TOKEN_MS = 30_000;
+const CLAIM_MS = 10 * 60_000;
+const EXIT = { done: 0, failed: 1, usage: 2, notOurs: 3 } as const;
+
+async function main(): Promise<number> {
+  const [command, socket, operation] = process.argv.slice(2);
+  if (command === 'git-credential') {
+    if (operation === 'get' && socket !== undefined) process.stdout.write(await answerGit(socket, process.stdin));
+    return EXIT.done;
+  }
+  const url = process.env.HANGAR_WORKER_URL;
+  const dir = process.env.HANGAR_WORKER_DIR;
+  if (!url || !dir) {
+    process.stderr.write('hangar worker: set HANGAR_WORKER_URL and HANGAR_WORKER_DIR; the job token comes on stdin\n');
+    return EXIT.usage;
+  }
+  const told = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => told.abort(`The worker was told to stop (${signal}).`));
+  const token = await readToken();
+  if (token === '') {
+    process.stderr.write('hangar worker: no job token on standard input\n');
+    return EXIT.usage;
+  }
+  return work(url, dir, token, told.signal);
+}
+
+async function work(url: string, dir: string, token: string, signal: AbortSignal): Promise<number> {
+  const workerId = randomBytes(12).toString('hex');
+  const channel = new HttpChannel({ url, token, workerId, spoolDir: join(dir, 'spool') });
+  const limit = within([signal], CLAIM_MS);
+  try {
+    const order = await channel.claim({ version: VERSION, host: hostname(), pid: process.pid }, limit);
+    const finish = await runWorkOrder(order, channel, {
+      dir,
+      signal,
+      env: process.env,
+      helper: { argv: [process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
+      secrets: [token],
+      log: (message) => process.stderr.write(`hangar worker: ${message}\n`),
+    });
+    process.stderr.write(`hangar worker: ${order.jobId} ${finish.outcome}\n`);
+    return EXIT.done;
+  } catch (error) {
+    const notOurs =
+      error instanceof HangarError && (error.code === 'worker_fenced' || error.code === 'worker_token_invalid');
+    process.stderr.write(`hangar worker: ${error instanceof Error ? error.message : error}\n`);
+    return notOurs ? EXIT.notOurs : EXIT.failed;
+  } finally {
+    limit.done();
+    await channel.close();
+  }
+}
+
+/** One line. Whoever started us may keep the pipe open. */
+async function readToken(): Promise<string> {
+  let text = '';
+  const limit = setTimeout(() => process.stdin.destroy(), TOKEN_MS);
+  try {
+    for await (const part of process.stdin) {
+      text += part.toString();
+      if (text.includes('\n') || text.length > 8192) break;
+    }
+  } finally {
+    clearTimeout(limit);
+  }
+  return text.split('\n')[0]?.trim() ?? '';
+}
+
+process.exit(await main());

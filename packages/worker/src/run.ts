@@ -1,0 +1,522 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Failure, Finish, WorkOrder } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
+import { planAgent } from './agent.ts';
+import { gatherArtifacts } from './artifacts.ts';
+import type { WorkerChannel } from './channel.ts';
+import type { CredentialHelper } from './credential.ts';
+import { within } from './deadline.ts';
+import { type Collected, collectDiff, digest } from './diff.ts';
+import { type Git, openGit } from './git.ts';
+import { writeHome } from './home.ts';
+import { JobLog } from './job-log.ts';
+import { LineReader } from './lines.ts';
+import { Masker } from './mask.ts';
+import { memoryEvents } from './memory.ts';
+import { makePlaces, type Places } from './places.ts';
+import { type Ended, runTree } from './processes.ts';
+import { type Base, prepareTree, type Source } from './source.ts';
+
+const GRACE_MS = 5000;
+const LAST_WORD_MS = 24 * 3600_000;
+const COLLECT_MS = 30 * 60_000;
+const DIFF_NAME = 'diff';
+
+export interface RunOptions {
+  /** Private folder of this run, made if it is missing. The caller removes it. */
+  readonly dir: string;
+  /** Abort cancels the job: its reason is told when it is a string. */
+  readonly signal: AbortSignal;
+  /** What the agent's environment is built on: PATH, language, proxies. HANGAR_* and GIT_* are taken out. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Runs `answerGit`; only needed for an https token. */
+  readonly helper?: CredentialHelper;
+  /** In place of what the order's repo says. */
+  readonly source?: Source;
+  /** A real home for the agent, with its sign-in and settings; then no variable is asked for. A private empty one else. */
+  readonly home?: string;
+  /** More that must never be shown. */
+  readonly secrets?: readonly string[];
+  readonly log?: (message: string) => void;
+}
+
+type Stop = { readonly outcome: 'cancelled' | 'timed_out'; readonly reason: string };
+
+/** Who asked to stop, and why; the first one counts. */
+class Stopper {
+  readonly #controller = new AbortController();
+  why: Stop | null = null;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  stop(why: Stop | null): void {
+    if (this.signal.aborted) return;
+    this.why = why;
+    this.#controller.abort(new Error(why?.reason ?? 'fenced'));
+  }
+}
+
+interface Run {
+  readonly order: WorkOrder;
+  readonly channel: WorkerChannel;
+  readonly o: RunOptions;
+  readonly log: JobLog;
+  readonly masker: Masker;
+  readonly places: Places;
+  readonly git: Git;
+  readonly stopper: Stopper;
+  readonly reports: Reports;
+}
+
+interface Result {
+  readonly outcome: Finish['outcome'];
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly failure: Failure | null;
+  readonly reason: string;
+}
+
+/**
+ * Carries out one work order: files, agent, diff, last word. Resolves with what was reported, whatever the outcome.
+ * @throws HangarError worker_fenced, worker_token_invalid when the job is not ours any more; everything is stopped then
+ */
+export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: RunOptions): Promise<Finish> {
+  const masker = new Masker();
+  for (const secret of secretsOf(order)) masker.add(secret);
+  for (const secret of o.secrets ?? []) masker.add(secret);
+  const log = new JobLog(channel, masker, order.limits.logBytes);
+  const stopper = new Stopper();
+  const cancelled = () =>
+    stopper.stop({
+      outcome: 'cancelled',
+      reason: typeof o.signal.reason === 'string' ? o.signal.reason : 'The worker was told to stop.',
+    });
+  const fenced = () => stopper.stop(null);
+  if (o.signal.aborted) cancelled();
+  o.signal.addEventListener('abort', cancelled, { once: true });
+  channel.fenced.addEventListener('abort', fenced, { once: true });
+  const over = new AbortController();
+  const listening = listen(order, channel, stopper, over.signal, o.log);
+  const reports = new Reports(channel, over.signal);
+  try {
+    const places = await makePlaces(o.dir);
+    const git = openGit({ home: places.gitHome, base: o.env });
+    const run: Run = { order, channel, o, log, masker, places, git, stopper, reports };
+    return await carryOut(run);
+  } finally {
+    over.abort();
+    o.signal.removeEventListener('abort', cancelled);
+    channel.fenced.removeEventListener('abort', fenced);
+    await listening;
+  }
+}
+
+async function carryOut(run: Run): Promise<Finish> {
+  const diffs = new Diffs(run);
+  const result = await work(run, diffs).catch((error: unknown) => failedWith(run, error));
+  throwIfFenced(run);
+  run.reports.add({ phase: 'collecting' });
+  const end = await lastDiff(run, diffs, result);
+  throwIfFenced(run);
+  run.log.system(end.reason);
+  await run.log.drain();
+  const limit = within([], LAST_WORD_MS);
+  try {
+    await run.reports.settled();
+    const lastLogSeq = await run.channel.flush(limit);
+    const finish: Finish = {
+      ...end,
+      reason: run.masker.mask(end.reason).slice(0, 1000),
+      diff: diffs.saved,
+      at: new Date().toISOString(),
+      lastLogSeq,
+    };
+    await run.channel.finish(finish, limit);
+    return finish;
+  } finally {
+    limit.done();
+  }
+}
+
+async function work(run: Run, diffs: Diffs): Promise<Result> {
+  const { order, o, places, stopper } = run;
+  stopper.signal.throwIfAborted();
+  run.reports.add({ phase: 'cloning' });
+  const source = o.source ?? (await sourceOf(run));
+  const base = await prepareTree(source, {
+    git: run.git,
+    places,
+    helper: o.helper ?? { argv: [] },
+    path: o.env.PATH ?? '/usr/bin:/bin',
+    branch: `hangar/${order.jobId}`,
+    say: (text) => run.log.system(text),
+    signal: stopper.signal,
+  });
+  diffs.begin(base);
+  const { env, plan } = await prepareAgent(run);
+  run.reports.add({ phase: 'running', commit: base.commit });
+  const before = await memoryEvents();
+  const ended = await runSteps(run, diffs, plan.steps, { ...env, ...plan.env });
+  if (stopper.why) return stoppedBy(stopper.why, ended);
+  throwIfFenced(run);
+  if (ended.exitCode === 0)
+    return {
+      outcome: 'succeeded',
+      exitCode: 0,
+      signal: null,
+      failure: null,
+      reason: 'The agent ended with exit code 0.',
+    };
+  const after = await memoryEvents();
+  return agentFailed(ended, after && before && after.kills > before.kills ? after.limitBytes : undefined);
+}
+
+async function prepareAgent(run: Run) {
+  const { order, o, places } = run;
+  if (o.home === undefined) await writeHome(places.home);
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(o.env))
+    if (
+      value !== undefined &&
+      !/^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/.test(name)
+    )
+      env[name] = value;
+  Object.assign(env, order.env, {
+    HOME: o.home ?? places.home,
+    HANGAR_JOB_ID: order.jobId,
+    HANGAR_ARTIFACTS: places.artifacts,
+  });
+  // A home is not only HOME: what the machine set for its own user must not lead out of it.
+  if (o.home === undefined) for (const name of Object.keys(env)) if (/^XDG_/.test(name)) delete env[name];
+  env.PATH ??= '/usr/local/bin:/usr/bin:/bin';
+  const plan = await planAgent(order.agent, order.spec, {
+    env,
+    runDir: places.run,
+    checkEnv: o.home === undefined,
+  });
+  return { env, plan };
+}
+
+async function runSteps(
+  run: Run,
+  diffs: Diffs,
+  steps: Awaited<ReturnType<typeof planAgent>>['steps'],
+  env: Record<string, string>,
+): Promise<Ended> {
+  const { order, places, log, masker, stopper } = run;
+  const timer = setTimeout(
+    () =>
+      stopper.stop({
+        outcome: 'timed_out',
+        reason: `The agent took longer than its timeout of ${order.timeoutSeconds} s.`,
+      }),
+    Math.min(order.timeoutSeconds * 1000, 2 ** 31 - 1),
+  );
+  const over = new AbortController();
+  const saving = diffs.saveEvery(order.checkpointSeconds, AbortSignal.any([over.signal, stopper.signal]));
+  let ended: Ended = { exitCode: 0, signal: null, leftRunning: 0 };
+  try {
+    for (const step of steps) {
+      log.system(step.says);
+      const readers = { stdout: new LineReader(masker), stderr: new LineReader(masker) };
+      ended = await runTree(
+        {
+          file: step.file,
+          args: step.args,
+          cwd: places.tree,
+          env,
+          stdin: step.stdin,
+          mark: randomBytes(16).toString('hex'),
+        },
+        {
+          read: (stream, chunk) => log.add(stream, readers[stream].push(chunk)),
+          stop: stopper.signal,
+          graceMs: GRACE_MS,
+        },
+      );
+      await log.add('stdout', readers.stdout.end());
+      await log.add('stderr', readers.stderr.end());
+      if (ended.leftRunning > 0)
+        log.system(
+          `Ended ${ended.leftRunning} ${ended.leftRunning === 1 ? 'process' : 'processes'} the agent left running`,
+        );
+      if (ended.exitCode !== 0 || stopper.signal.aborted) break;
+    }
+    return ended;
+  } finally {
+    clearTimeout(timer);
+    over.abort();
+    await saving;
+  }
+}
+
+/** Saves the diff as it is at the end, and the artifacts; what goes wrong here can turn a success into a failure. */
+async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result> {
+  if (!diffs.begun) return result;
+  const limit = within([run.channel.fenced], COLLECT_MS);
+  let end = result;
+  try {
+    const stat = await diffs.save(result.outcome !== 'succeeded', limit.signal);
+    if (stat) {
+      const { filesChanged, insertions, deletions } = stat;
+      run.log.system(`Diff: ${filesChanged} files changed, ${insertions} insertions, ${deletions} deletions`);
+    }
+  } catch (error) {
+    throwIfFenced(run);
+    const failure = failureOf(error, 'collect_failed');
+    run.o.log?.(`collecting: ${error instanceof Error ? error.stack : error}`);
+    run.log.system(failure.message);
+    if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
+  }
+  try {
+    await uploadArtifacts(run, diffs, limit.signal);
+  } catch (error) {
+    throwIfFenced(run);
+    run.log.system(`Artifacts could not be saved: ${failureOf(error, 'internal').message}`);
+  } finally {
+    limit.done();
+  }
+  return end;
+}
+
+async function uploadArtifacts(run: Run, diffs: Diffs, signal: AbortSignal): Promise<void> {
+  const room = run.order.limits.artifactBytes - (diffs.saved?.sizeBytes ?? 0);
+  const found = await gatherArtifacts(run.places.artifacts, run.places.run, room, (what) =>
+    run.log.system(`Artifact left out: ${what}`),
+  );
+  for (const { name, file } of found) {
+    const { sha256, sizeBytes } = await digest(file);
+    await run.channel.upload({ name, kind: 'file', partial: false, file, sizeBytes, sha256 }, { signal });
+  }
+  if (found.length > 0) run.log.system(`Artifacts: ${found.map(({ name }) => name).join(', ')}`);
+}
+
+/** The diffs of one run: partial ones while the agent works, the last one at the end. */
+class Diffs {
+  readonly #run: Run;
+  #base: Base | null = null;
+  #uploadedTree: string | null = null;
+  #count = 0;
+  saved: Finish['diff'] = null;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  get begun(): boolean {
+    return this.#base !== null;
+  }
+
+  begin(base: Base): void {
+    this.#base = base;
+  }
+
+  async saveEvery(seconds: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await sleep(Math.min(seconds * 1000, 2 ** 31 - 1), undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      // A partial diff that fails is only a chance missed; the last one speaks up.
+      await this.save(true, signal).catch((error: unknown) => {
+        this.#run.o.log?.(`checkpoint: ${error instanceof Error ? error.message : error}`);
+      });
+    }
+  }
+
+  async save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
+    const { git, places, order, channel, log } = this.#run;
+    if (!this.#base) return null;
+    const file = join(places.run, `diff-${++this.#count}.patch`);
+    const collected: Collected | null = await collectDiff(
+      {
+        git,
+        store: places.store,
+        tree: places.tree,
+        index: join(places.run, 'index'),
+        baseTree: this.#base.tree,
+        maxFileBytes: order.limits.artifactBytes,
+        signal,
+        say: (text) => {
+          if (!partial) log.system(text);
+        },
+      },
+      file,
+      partial ? (this.#uploadedTree ?? this.#base.tree) : null,
+    );
+    if (!collected) return this.saved;
+    const { sizeBytes } = collected.stat;
+    if (sizeBytes > order.limits.artifactBytes)
+      throw new HangarError('quota_artifacts', {
+        message: `The diff is ${sizeBytes} bytes; your plan allows ${order.limits.artifactBytes}.`,
+      });
+    await channel.upload(
+      { name: DIFF_NAME, kind: 'diff', partial, file, sizeBytes, sha256: collected.sha256 },
+      { signal },
+    );
+    this.#uploadedTree = collected.tree;
+    this.saved = { ...collected.stat, partial };
+    return this.saved;
+  }
+}
+
+/** Reports go out in order and one after the other, without making the work wait for a server that is away. */
+class Reports {
+  readonly #channel: WorkerChannel;
+  readonly #signal: AbortSignal;
+  #chain: Promise<void> = Promise.resolve();
+
+  constructor(channel: WorkerChannel, signal: AbortSignal) {
+    this.#channel = channel;
+    this.#signal = signal;
+  }
+
+  add(report: { phase: 'cloning' | 'running' | 'collecting'; commit?: string }): void {
+    const full = { ...report, at: new Date().toISOString() };
+    this.#chain = this.#chain
+      .then(() => this.#channel.report(full, { signal: this.#signal }))
+      // Refused for good or over: the job itself does not depend on it.
+      .catch(() => undefined);
+  }
+
+  settled(): Promise<void> {
+    return this.#chain;
+  }
+}
+
+/** Heartbeats until the run is over; a cancel in an answer stops the agent. */
+async function listen(
+  order: WorkOrder,
+  channel: WorkerChannel,
+  stopper: Stopper,
+  signal: AbortSignal,
+  log: RunOptions['log'],
+): Promise<void> {
+  const waitSeconds = Math.min(30, Math.max(0, order.heartbeatSeconds));
+  while (!signal.aborted && !channel.fenced.aborted) {
+    const asked = performance.now();
+    try {
+      const orders = await channel.orders({ waitSeconds, signal });
+      if (orders.cancel) {
+        stopper.stop({ outcome: 'cancelled', reason: orders.reason ?? 'The job was cancelled.' });
+        // The server answers a cancelled job at once, every time: from here only the lease counts.
+        await sleep(Math.max(1, waitSeconds / 2) * 1000, undefined, { signal }).catch(() => undefined);
+      }
+    } catch (error) {
+      if (!signal.aborted && !channel.fenced.aborted)
+        log?.(`heartbeat: ${error instanceof Error ? error.message : error}`);
+    }
+    if (performance.now() - asked < 500) await sleep(500, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function sourceOf(run: Run): Promise<Source> {
+  const { repo, credential } = run.order;
+  if (!repo.bundle) {
+    if (repo.url === null) throw new HangarError('repo_required');
+    return { kind: 'remote', url: repo.url, ref: repo.ref, commit: repo.commit, credential };
+  }
+  if (repo.commit === null) throw new HangarError('bundle_invalid', { message: 'The bundle comes without a commit.' });
+  const download = async (what: 'bundle' | 'patch'): Promise<string> => {
+    const file = join(run.places.run, what);
+    await run.channel.download(what, file, { signal: run.stopper.signal });
+    return file;
+  };
+  return {
+    kind: 'bundle',
+    url: repo.url,
+    credential,
+    commit: repo.commit,
+    bundleFile: await download('bundle'),
+    patchFile: repo.patch ? await download('patch') : null,
+  };
+}
+
+function failedWith(run: Run, error: unknown): Result {
+  throwIfFenced(run);
+  if (run.stopper.why) return stoppedBy(run.stopper.why, null);
+  if (!(error instanceof HangarError))
+    run.o.log?.(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const failure = failureOf(error, 'internal');
+  return {
+    outcome: 'failed',
+    exitCode: null,
+    signal: null,
+    failure: { ...failure, message: run.masker.mask(failure.message) },
+    reason: failure.message,
+  };
+}
+
+function stoppedBy(why: Stop, ended: Ended | null): Result {
+  const error = new HangarError(why.outcome === 'cancelled' ? 'job_cancelled' : 'job_timeout', { message: why.reason });
+  return {
+    outcome: why.outcome,
+    exitCode: ended?.exitCode ?? null,
+    signal: ended?.signal ?? null,
+    failure: failureOf(error, 'internal'),
+    reason: why.reason,
+  };
+}
+
+/** @param memoryLimit undefined: no process was killed for memory; null: one was, at an unknown limit */
+function agentFailed(ended: Ended, memoryLimit: number | null | undefined): Result {
+  const { exitCode, signal } = ended;
+  const how =
+    signal !== null
+      ? `The agent was ended by ${signal} (exit code ${exitCode}).`
+      : exitCode > 128 && exitCode < 160
+        ? `The agent ended with exit code ${exitCode}: a process of it was killed by signal ${exitCode - 128}.`
+        : `The agent ended with exit code ${exitCode}.`;
+  const error =
+    memoryLimit !== undefined
+      ? new HangarError('out_of_memory', {
+          message: `${how} The job ran out of memory${memoryLimit === null ? '' : ` at ${Math.round(memoryLimit / 2 ** 20)} MiB`}.`,
+        })
+      : exitCode === 127
+        ? new HangarError('agent_missing', { message: `${how} A command was not found.` })
+        : new HangarError('agent_failed', { message: how });
+  return { outcome: 'failed', exitCode, signal, failure: failureOf(error, 'agent_failed'), reason: error.message };
+}
+
+function failureOf(error: unknown, otherwise: 'internal' | 'collect_failed' | 'agent_failed'): Failure {
+  const full =
+    error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+      ? new HangarError('disk_full')
+      : error instanceof HangarError
+        ? error
+        : new HangarError(otherwise, {
+            message: error instanceof Error ? `The worker failed: ${error.message}` : 'The worker failed.',
+            wayOut: 'Read the end of the log: hangar logs ID --tail 50',
+          });
+  return { code: full.code, message: full.message, wayOut: full.wayOut };
+}
+
+function throwIfFenced(run: Run): void {
+  const { fenced } = run.channel;
+  if (!fenced.aborted) return;
+  throw fenced.reason instanceof HangarError ? fenced.reason : new HangarError('worker_fenced');
+}
+
+function secretsOf(order: WorkOrder): string[] {
+  const secrets = Object.values(order.env);
+  if (order.credential) {
+    secrets.push(order.credential.value);
+    if (order.credential.username) {
+      // As git sends it in a Basic header.
+      secrets.push(`${order.credential.username}:${order.credential.value}`);
+    }
+  }
+  const inside = /^https?:\/\/([^/@]*)@/.exec(order.repo.url ?? '')?.[1];
+  if (inside) secrets.push(inside, ...inside.split(':').slice(-1).map(decode));
+  return secrets;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
