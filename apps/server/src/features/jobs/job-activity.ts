@@ -23,7 +23,7 @@ export function activityMessages(row: JobRow): ActivityMessage[] {
     ];
   }
   if (!isFinal(row.state)) {
-    const reached = JOB_PHASES.findIndex((phase) => phase === row.state);
+    const reached = JOB_PHASES.indexOf(row.state);
     return JOB_PHASES.slice(0, reached + 1).map((phase, index) => ({
       type: 'DEVOPS_STEP_UPDATE',
       step: STEP[phase],

@@ -7,6 +7,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { Logger } from 'pino';
 import { asHangarError } from './errors.ts';
 import type { Identify, RequestContext } from './identity.ts';
+import { pageFor } from './pages.ts';
 import type { RawRoutes } from './routes.ts';
 
 declare module 'fastify' {
@@ -35,6 +36,8 @@ export interface AppParts {
   readonly log: Logger;
   readonly trustProxy: boolean;
   readonly secure: boolean;
+  /** The built web app; null when it is not there. */
+  readonly webDir: string | null;
 }
 
 /** Largest body of a contract route: a spec of 1 MiB, escaped as JSON, and room for the rest. */
@@ -82,13 +85,15 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   });
 
   app.setErrorHandler((error, request, reply) => sendError(reply, asHangarError(error, request.id, log), request.id));
-  app.setNotFoundHandler((request, reply) =>
-    sendError(
+  app.setNotFoundHandler((request, reply) => {
+    const page = pageFor(parts.webDir, { method: request.method, url: request.url, accept: request.headers.accept });
+    if (page) return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(page);
+    return sendError(
       reply,
       new HangarError('route_not_found', { message: `There is no ${request.method} ${request.url.split('?')[0]}.` }),
       request.id,
-    ),
-  );
+    );
+  });
   app.addHook('onRoute', (route) => {
     if (route.url.startsWith('/api') && route.config?.identities === undefined)
       throw new Error(`${route.method} ${route.url} does not say who may call it`);

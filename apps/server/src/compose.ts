@@ -1,0 +1,420 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { HangarError, VERSION } from '@hangar/contract';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
+import { createDockerDriver } from './adapters/docker/index.ts';
+import { createLocalDriver } from './adapters/local/index.ts';
+import type { Config } from './config.ts';
+import { socketFolder, workerSocketFolder } from './control.ts';
+import { accessRoutes, createAccess, oauthRoutes, refuseForeignOrigin } from './features/access/index.ts';
+import { activityRoutes, createActivity } from './features/activity/index.ts';
+import { createCredentials, credentialsRoutes } from './features/credentials/index.ts';
+import {
+  activityMessages,
+  createJobs,
+  createJobsReconciler,
+  createJobsStore,
+  createJobWorker,
+  createUploads,
+  type JobDriver,
+  jobBytesRoutes,
+  jobsRoutes,
+  PATIENCE,
+  type Patience,
+  type WorkerAccess,
+  workerRoutes,
+  workerTokens,
+} from './features/jobs/index.ts';
+import { createProfiles, profilesRoutes } from './features/profiles/index.ts';
+import { searchRoute } from './features/search/index.ts';
+import { type Database, openDatabase, settingsStore } from './platform/database/index.ts';
+import { createApp } from './platform/http/app.ts';
+import { createMetrics, healthRoutes } from './platform/http/health.ts';
+import { LIVE_CHANNEL, openLive } from './platform/http/live.ts';
+import { pageRoutes } from './platform/http/pages.ts';
+import { api } from './platform/http/routes.ts';
+import { answerLogRequest, createLogs } from './platform/logs/index.ts';
+import { newId, openSecrets } from './platform/secrets/index.ts';
+
+export interface Places {
+  /** The bundled worker, one file. */
+  readonly workerFile: string;
+  readonly nodeFile: string;
+  readonly webDir: string | null;
+}
+
+export interface HangarServer {
+  readonly url: string;
+  readonly app: FastifyInstance;
+  readonly database: Database;
+  /** A fresh one-time sign-in link while nobody has signed in yet, else null. */
+  readonly firstSignInLink: string | null;
+  adminKey(): Promise<{ key: string }>;
+  signInLink(): Promise<{ url: string }>;
+  close(signal?: AbortSignal): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly places: Places;
+  readonly log: Logger;
+  readonly patience?: Patience;
+  readonly signal?: AbortSignal;
+}
+
+/** Builds the whole server and listens. The one place that knows every part. */
+export async function startServer(o: ServerOptions): Promise<HangarServer> {
+  const { config, log } = o;
+  await makeDataDir(config.dataDir);
+  const database = await openDatabase({
+    dataDir: config.dataDir,
+    log: log.child({ part: 'database' }),
+    ...(config.databaseUrl === undefined ? {} : { url: config.databaseUrl }),
+    ...(o.signal ? { signal: o.signal } : {}),
+  });
+  try {
+    return await startOn(database, o);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function startOn(database: Database, o: ServerOptions): Promise<HangarServer> {
+  const { config, places, log } = o;
+  const address = {
+    url: config.publicUrl ?? `http://${hostInUrl(config.host)}:${config.port}`,
+    loopback: `http://127.0.0.1:${config.port}`,
+  };
+  const settings = settingsStore(database.db);
+  const secrets = await openSecrets({ keyFile: config.masterKeyFile, generate: true, settings });
+  const instanceId = String(await settings.getOrSet('instance', newId('i')));
+  const blobs = await openBlobsOnDisk(config.blobDir);
+  const logs = createLogs({ database, blobs, log: log.child({ part: 'logs' }) });
+  const tokens = workerTokens(await workerTokenKey(settings, secrets));
+  const metrics = createMetrics();
+
+  const activity = createActivity({ database, newId: () => newId('a'), channel: LIVE_CHANNEL });
+  const store = createJobsStore(database, {
+    patience: o.patience ?? PATIENCE,
+    onMove: async (tx, row) => {
+      const activityId = row.activityId ?? newId('a');
+      const actor = { id: row.userId, name: row.userName };
+      const messages = activityMessages(row).map((message) => ({
+        activityId,
+        message,
+        at: row.stateSince,
+        actor,
+        correlationId: row.id,
+      }));
+      await activity.publish(tx, messages);
+      return { activityId };
+    },
+  });
+  const access = await createAccess({
+    database,
+    secrets,
+    publicUrl: () => address.url,
+    log: log.child({ part: 'access' }),
+    useOf: (userId) => jobs.useOf(userId),
+  });
+  const credentials = createCredentials({ database, secrets });
+
+  const worker: WorkerAccess = {
+    get httpUrl() {
+      return config.publicUrl ?? address.loopback;
+    },
+    socketDir: workerSocketFolder(config.dataDir),
+    workerFile: places.workerFile,
+    nodeFile: places.nodeFile,
+    instanceId,
+  };
+  const drivers: JobDriver[] = [
+    createLocalDriver({
+      access: {
+        ...worker,
+        get httpUrl() {
+          return address.loopback;
+        },
+      },
+      dataDir: config.dataDir,
+      log: log.child({ part: 'local' }),
+    }),
+    createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
+  ];
+  const profiles = createProfiles({
+    database,
+    drivers,
+    runningOn: (name) => store.runningOn(name),
+    isInUse: (name) => store.usesProfile(name),
+  });
+  const jobsAtOnce = async (userIds: readonly string[]) =>
+    new Map(
+      await Promise.all(userIds.map(async (userId) => [userId, (await access.planOf(userId)).jobsAtOnce] as const)),
+    );
+  const binding = (jobId: string) => ({ table: 'job', owner: 'job', row: jobId, field: 'env' });
+  const jobs = createJobs({
+    store,
+    newId: () => newId('j'),
+    planOf: access.planOf,
+    profile: (name) => profiles.find(name),
+    hasCredential: (userId, name) => credentials.has(userId, name),
+    seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
+    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    logLines: async (ids) => new Map([...(await logs.statsOf(ids))].map(([id, stats]) => [id, stats.lines])),
+    jobsAtOnce,
+  });
+  const live = await openLive({
+    database,
+    log: log.child({ part: 'live' }),
+    load: {
+      activity: (id) => activity.byId(id),
+      job: async (id) => {
+        const row = await store.byId(id);
+        return row ? ((await jobs.viewRows([row]))[0] ?? null) : null;
+      },
+    },
+  });
+  const jobWorker = createJobWorker({
+    store,
+    blobs,
+    planOf: access.planOf,
+    credential: async (userId, name) => {
+      const { value, ...rest } = await credentials.open(userId, name);
+      return { ...rest, value: value.reveal() };
+    },
+    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    appendLog: (jobId, attempt, batch, maxBytes) => logs.append(jobId, String(attempt), batch, { maxBytes }),
+    storedSeq: (jobId, attempt) => logs.storedSeq(jobId, String(attempt)),
+    untilPoked: (jobId, signal) => live.untilChanged(jobId, signal),
+    heartbeatSeconds: config.heartbeatSeconds,
+    checkpointSeconds: config.checkpointSeconds,
+  });
+  const uploads = createUploads({ store, blobs, newId: () => newId('up') });
+  const reconciler = createJobsReconciler({
+    database,
+    store,
+    log: log.child({ part: 'jobs' }),
+    launcherOf: (profile) => profiles.reach(profile),
+    workerToken: tokens.issue,
+    jobsAtOnceOfUsers: jobsAtOnce,
+    jobsAtOnceOfProfiles: () => profiles.jobsAtOnce(),
+    jobsAtOnce: config.jobsAtOnce,
+    say: (jobId, text) => logs.appendSystem(jobId, text),
+    endLog: async (jobId, state) => {
+      await logs.end(jobId, { state });
+      await logs.compact(jobId);
+    },
+  });
+
+  const router = {
+    system: {
+      info: api.system.info.handler(async () => ({
+        name: 'hangar' as const,
+        version: VERSION,
+        url: address.url,
+        needsFirstSignIn: await access.needsFirstSignIn(),
+      })),
+      search: searchRoute([
+        async (identity, text) => {
+          const { items } = await jobs.list(identity, { mine: identity.role !== 'admin', search: text, limit: 20 });
+          return items.map((job) => ({
+            kind: 'job' as const,
+            id: job.id,
+            title: job.title,
+            detail: `${job.state}, ${job.repo.name}`,
+            link: `/jobs/${job.id}`,
+          }));
+        },
+        async (_identity, text) => {
+          const { items } = await profiles.list();
+          return items
+            .filter((profile) => profile.name.includes(text))
+            .map((profile) => ({
+              kind: 'profile' as const,
+              id: profile.name,
+              title: profile.name,
+              detail: profile.driver,
+              link: '/settings/profiles',
+            }));
+        },
+        async (identity, text) => {
+          const { items } = await credentials.list(identity.userId);
+          return items
+            .filter((credential) => credential.name.includes(text))
+            .map((credential) => ({
+              kind: 'credential' as const,
+              id: credential.name,
+              title: credential.name,
+              detail: credential.kind,
+              link: '/settings/credentials',
+            }));
+        },
+      ]),
+    },
+    access: accessRoutes(access),
+    profiles: profilesRoutes(profiles),
+    credentials: credentialsRoutes(credentials),
+    jobs: jobsRoutes(jobs),
+    activity: activityRoutes(activity),
+  };
+  const app = await createApp({
+    router,
+    rawRoutes: [
+      healthRoutes({ database, metrics, identify: access.identify }),
+      oauthRoutes(access),
+      live.routes,
+      jobBytesRoutes({
+        jobs,
+        uploads,
+        blobs,
+        answerLog: (logId, query, request, reply) => answerLogRequest({ logs, logId, query, request, reply }),
+      }),
+      workerRoutes(jobWorker, tokens),
+      pageRoutes({ publicUrl: () => address.url, webDir: places.webDir }),
+    ],
+    identify: access.identify,
+    refuseForeignOrigin: (request) => refuseForeignOrigin({ ...request, publicUrl: address.url }),
+    log,
+    trustProxy: config.trustProxy,
+    secure: address.url.startsWith('https:'),
+    webDir: places.webDir,
+  });
+  metrics.watch(app);
+
+  await profiles.ensureFirst(Math.max(2, availableParallelism()));
+  const firstToken = await access.ensureFirstAdmin();
+  await listen(app, config);
+  const bound = app.addresses()[0];
+  if (bound) {
+    address.loopback = `http://${hostInUrl(['0.0.0.0', '::'].includes(bound.address) ? '127.0.0.1' : bound.address)}:${bound.port}`;
+    address.url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${bound.port}`;
+  }
+  const workerSocket = await listenForWorkers(app, worker.socketDir);
+  await reconciler.start();
+  const chores = startChores({ profiles, store, uploads, log });
+
+  return {
+    url: address.url,
+    app,
+    database,
+    firstSignInLink: firstToken === null ? null : signInUrl(address.url, firstToken),
+    adminKey: async () => ({ key: await access.adminKey() }),
+    signInLink: async () => ({ url: signInUrl(address.url, await access.firstAdminLink()) }),
+    async close(signal) {
+      chores.stop();
+      await reconciler.stop(signal);
+      await live.close();
+      workerSocket.closeAllConnections();
+      workerSocket.close();
+      await app.close();
+      await logs.close();
+      await database.close();
+    },
+  };
+}
+
+const signInUrl = (base: string, token: string) => `${base}/sign-in/link#token=${token}`;
+const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await mkdir(socketFolder(dataDir), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new HangarError('data_dir_unusable', {
+      message: `The data directory ${dataDir} cannot be made: ${cause instanceof Error ? cause.message : cause}`,
+      cause,
+    });
+  }
+}
+
+async function workerTokenKey(
+  settings: ReturnType<typeof settingsStore>,
+  secrets: Awaited<ReturnType<typeof openSecrets>>,
+): Promise<Uint8Array> {
+  const binding = { table: 'setting', owner: 'server', row: 'worker.token.key', field: 'value' };
+  const sealed = String(
+    await settings.getOrSet('worker.token.key', secrets.seal(randomBytes(32).toString('base64'), binding)),
+  );
+  return Buffer.from(secrets.open(sealed, binding).reveal(), 'base64');
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<void> {
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      throw new HangarError('port_in_use', {
+        message: `Port ${config.port} of ${config.host} is taken.`,
+        cause: error,
+      });
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES')
+      throw new HangarError('config_invalid', {
+        message: `Cannot listen on ${config.host}:${config.port}: ${code}`,
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** Containers on this machine reach a server on loopback through a socket in a folder that is mounted into them. It serves workers only. */
+async function listenForWorkers(app: FastifyInstance, folder: string): Promise<Server> {
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const path = join(folder, 'worker.sock');
+  await rm(path, { force: true });
+  const server = createServer((request, response) => {
+    if (request.url?.startsWith('/api/worker/')) app.routing(request, response);
+    else response.writeHead(404).end();
+  });
+  const old = process.umask(0o111);
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  } finally {
+    process.umask(old);
+  }
+  return server;
+}
+
+const SWEEP_MS = 5 * 60_000;
+
+/** What nobody waits for: units nobody owns, uploads nobody needs. */
+function startChores(o: {
+  profiles: { all(): Promise<{ name: string; reach: import('./features/jobs/index.ts').Launcher }[]> };
+  store: { ownsUnit(jobId: string, attempt: number): Promise<boolean> };
+  uploads: { sweep(): Promise<number> };
+  log: Logger;
+}): { stop(): void } {
+  const stopping = new AbortController();
+  async function sweep(): Promise<void> {
+    await o.uploads.sweep();
+    for (const { name, reach } of await o.profiles.all()) {
+      try {
+        const report = await reach.sweep((unit) => o.store.ownsUnit(unit.jobId, unit.attempt), {
+          signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(60_000)]),
+        });
+        if (report.removed.length > 0)
+          o.log.info({ profile: name, removed: report.removed }, 'removed what nobody owns');
+      } catch (error) {
+        if (!stopping.signal.aborted) o.log.debug({ err: error, profile: name }, 'cannot sweep');
+      }
+    }
+  }
+  const run = () =>
+    void sweep().catch((error: unknown) => !stopping.signal.aborted && o.log.warn({ err: error }, 'sweep failed'));
+  const first = setTimeout(run, 10_000);
+  const timer = setInterval(run, SWEEP_MS);
+  return {
+    stop() {
+      clearTimeout(first);
+      clearInterval(timer);
+      stopping.abort();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { signedIn } from '../../platform/http/identity.ts';
+import { api } from '../../platform/http/routes.ts';
+import type { ActivityBus } from './activity.ts';
+
+export const activityRoutes = (activity: ActivityBus) => ({
+  list: api.activity.list.handler(({ input, context }) => {
+    const { limit, status, actor, correlationId } = input;
+    return activity.list(signedIn(context), {
+      limit,
+      ...(status ? { status } : {}),
+      ...(actor ? { actor } : {}),
+      ...(correlationId ? { correlationId } : {}),
+    });
+  }),
+  get: api.activity.get.handler(({ input, context }) => activity.get(signedIn(context), input.id)),
+  start: api.activity.start.handler(({ input, context }) => {
+    const { operation, steps, correlationId, link } = input;
+    return activity.start(signedIn(context), {
+      operation,
+      steps,
+      ...(correlationId ? { correlationId } : {}),
+      ...(link ? { link } : {}),
+    });
+  }),
+  publish: api.activity.publish.handler(({ input, context }) =>
+    activity.say(signedIn(context), input.id, input.message, input.at === undefined ? new Date() : new Date(input.at)),
+  ),
+});

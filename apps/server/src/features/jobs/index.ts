@@ -1,0 +1,11 @@
+export { activityMessages } from './job-activity.ts';
+export { PATIENCE, type Patience } from './job-lifecycle.ts';
+export { createJobWorker } from './job-worker.ts';
+export { createJobs, type Jobs } from './jobs.ts';
+export { createJobsReconciler } from './jobs-reconciler.ts';
+export { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
+export { createJobsStore, type JobsStore } from './jobs-store.ts';
+export type { JobDriver, Launcher, LaunchRequest, SweepReport, UnitKey, UnitState, WorkerAccess } from './launcher.ts';
+export { createUploads } from './uploads.ts';
+export { workerRoutes } from './worker-routes.ts';
+export { workerTokens } from './worker-token.ts';

@@ -1,0 +1,233 @@
+import type { Readable } from 'node:stream';
+import {
+  type Failure,
+  type Finish,
+  HangarError,
+  isFinal,
+  type LogBatch,
+  type Orders,
+  type Plan,
+  type Report,
+  type WorkOrder,
+} from '@hangar/contract';
+import type { Blobs } from '../../platform/blobs/blobs.ts';
+import { failureOf } from './job-lifecycle.ts';
+import type { JobRow, JobsStore } from './jobs-store.ts';
+import type { WorkerIdentity } from './worker-token.ts';
+
+export interface JobWorkerParts {
+  readonly store: JobsStore;
+  readonly blobs: Blobs;
+  readonly planOf: (userId: string) => Promise<Plan>;
+  readonly credential: (userId: string, name: string) => Promise<NonNullable<WorkOrder['credential']>>;
+  readonly open: (jobId: string, sealed: string) => string;
+  readonly appendLog: (jobId: string, attempt: number, batch: LogBatch, maxBytes: number) => Promise<number>;
+  /** Highest batch of this attempt that is stored. */
+  readonly storedSeq: (jobId: string, attempt: number) => Promise<number>;
+  /** Resolves when the job was cancelled or ended, or the signal aborts. */
+  readonly untilPoked: (jobId: string, signal: AbortSignal) => Promise<void>;
+  readonly heartbeatSeconds: number;
+  readonly checkpointSeconds: number;
+}
+
+/** What a worker asks and tells. It writes what was seen; the state follows by `decide`. */
+export function createJobWorker(parts: JobWorkerParts) {
+  const { store } = parts;
+  /** maxLogBytes and maxArtifactBytes of running attempts: read once, not with each batch. */
+  const limits = new Map<string, { logBytes: number; artifactBytes: number }>();
+
+  async function current({ jobId, attempt }: WorkerIdentity): Promise<JobRow> {
+    const row = await store.byId(jobId);
+    if (!row || row.attempt !== attempt) throw new HangarError('worker_token_invalid');
+    return row;
+  }
+  async function running(worker: WorkerIdentity): Promise<JobRow> {
+    const row = await current(worker);
+    if (isFinal(row.state)) throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
+    return row;
+  }
+  async function limitsOf(worker: WorkerIdentity): Promise<{ logBytes: number; artifactBytes: number }> {
+    const known = limits.get(worker.jobId);
+    if (known) return known;
+    const { userId } = await current(worker);
+    const plan = await parts.planOf(userId);
+    const found = { logBytes: plan.maxLogBytes, artifactBytes: plan.maxArtifactBytes };
+    limits.set(worker.jobId, found);
+    return found;
+  }
+
+  async function workOrder(row: JobRow): Promise<WorkOrder> {
+    const { logBytes, artifactBytes } = await limitsOf({ jobId: row.id, attempt: row.attempt });
+    return {
+      jobId: row.id,
+      attempt: row.attempt,
+      title: row.title,
+      spec: row.spec,
+      agent: row.agent,
+      repo: {
+        url: row.repoUrl,
+        ref: row.repoRef,
+        commit: row.repoCommit,
+        bundle: row.bundleId !== null,
+        patch: row.patchId !== null,
+      },
+      credential: row.credential === null ? null : await parts.credential(row.userId, row.credential),
+      env: row.envSealed === null ? {} : (JSON.parse(parts.open(row.id, row.envSealed)) as Record<string, string>),
+      timeoutSeconds: row.timeoutSeconds,
+      heartbeatSeconds: parts.heartbeatSeconds,
+      checkpointSeconds: parts.checkpointSeconds,
+      limits: { logBytes, artifactBytes },
+    };
+  }
+
+  return {
+    /** Gives the work order, to one worker only. A second worker of the same attempt is turned away. */
+    async claim(worker: WorkerIdentity, workerId: string): Promise<WorkOrder> {
+      const row = await running(worker);
+      let order: WorkOrder;
+      try {
+        order = await workOrder(row);
+      } catch (error) {
+        if (!(error instanceof HangarError) || error.kind === 'unavailable') throw error;
+        await fail(worker, failureOf(error.code, error.message));
+        throw new HangarError('worker_fenced', { message: error.message });
+      }
+      await store.advance(worker.jobId, (now, at) => {
+        if (now.attempt !== worker.attempt || isFinal(now.state) || now.cancelRequestedAt !== null || now.finished)
+          throw new HangarError('worker_fenced');
+        if (now.workerId !== null && now.workerId !== workerId) throw new HangarError('worker_fenced');
+        return { workerId, claimedAt: now.claimedAt ?? at, heardAt: at, launchedAt: now.launchedAt ?? at };
+      });
+      return order;
+    },
+
+    async upload(
+      worker: WorkerIdentity,
+      which: 'bundle' | 'patch',
+      signal: AbortSignal,
+    ): Promise<{ body: Readable; sizeBytes: number }> {
+      const row = await running(worker);
+      const id = which === 'bundle' ? row.bundleId : row.patchId;
+      const upload = id === null ? null : await store.upload(id, row.userId);
+      const blob = upload && (await parts.blobs.get(upload.blobKey, { signal }));
+      if (!blob) throw new HangarError('upload_not_found');
+      return blob;
+    },
+
+    async log(worker: WorkerIdentity, batch: LogBatch): Promise<number> {
+      const { logBytes } = await limitsOf(worker);
+      return parts.appendLog(worker.jobId, worker.attempt, batch, logBytes);
+    },
+
+    async report(worker: WorkerIdentity, report: Report): Promise<void> {
+      await running(worker);
+      await store.advance(worker.jobId, (row, now) => ({
+        heardAt: now,
+        ...(report.phase && order(report.phase) >= order(row.reportedPhase) ? { reportedPhase: report.phase } : {}),
+        ...(report.phase || report.reason !== undefined ? { reportedReason: report.reason ?? null } : {}),
+        ...(report.commit !== undefined ? { repoCommit: report.commit } : {}),
+      }));
+    },
+
+    /** A long poll: answers at once when the job is to be cancelled. */
+    async heartbeat(worker: WorkerIdentity, waitSeconds: number, signal: AbortSignal): Promise<Orders> {
+      const look = async (): Promise<Orders> => {
+        const heard = await store.heard(worker.jobId, worker.attempt);
+        if (!heard) throw new HangarError('worker_token_invalid');
+        if (heard.final) throw new HangarError('worker_fenced');
+        return { cancel: heard.cancel, reason: heard.cancel ? 'The job was cancelled' : null };
+      };
+      const wait = AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, waitSeconds) * 1_000)]);
+      const poked = parts.untilPoked(worker.jobId, wait);
+      const now = await look();
+      if (now.cancel || waitSeconds === 0 || signal.aborted) return now;
+      await poked;
+      return signal.aborted ? now : look();
+    },
+
+    async artifact(
+      worker: WorkerIdentity,
+      artifact: {
+        name: string;
+        kind: 'diff' | 'file';
+        contentType: string;
+        partial: boolean;
+        sha256: string | undefined;
+      },
+      body: Readable,
+      signal: AbortSignal,
+    ): Promise<void> {
+      await running(worker);
+      const { artifactBytes } = await limitsOf(worker);
+      const used = await store.artifactBytes(worker.jobId, artifact.name);
+      const room = artifactBytes - used;
+      const blobKey = `jobs/${worker.jobId}/${worker.attempt}/${artifact.kind === 'diff' ? 'diff' : `files/${encodeURIComponent(artifact.name)}`}`;
+      const stored = await parts.blobs
+        .put(blobKey, body, { maxBytes: Math.max(0, room), signal })
+        .catch((error: unknown) => {
+          if (error instanceof HangarError && error.code === 'body_too_large') {
+            throw new HangarError('quota_artifacts', {
+              message: `The artifacts of a job may have ${artifactBytes} bytes together.`,
+              details: { limitBytes: artifactBytes, usedBytes: used },
+            });
+          }
+          throw error;
+        });
+      if (artifact.sha256 !== undefined && artifact.sha256 !== stored.sha256) {
+        await parts.blobs.remove(blobKey);
+        throw new HangarError('bad_request', { message: 'The bytes do not match X-Content-Sha256.' });
+      }
+      await store.putArtifact({
+        jobId: worker.jobId,
+        name: artifact.name,
+        kind: artifact.kind,
+        contentType: artifact.contentType,
+        partial: artifact.partial,
+        blobKey,
+        ...stored,
+      });
+    },
+
+    /** The worker's last word. Said again it changes nothing; after another end it is refused. */
+    async finish(worker: WorkerIdentity, finish: Finish): Promise<void> {
+      const row = await current(worker);
+      if (row.finished) return;
+      if (isFinal(row.state)) throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
+      const stored = await parts.storedSeq(worker.jobId, worker.attempt);
+      if (stored < finish.lastLogSeq)
+        throw new HangarError('bad_request', {
+          message: `The log ends at batch ${stored}, not at ${finish.lastLogSeq}: send the rest first.`,
+        });
+      await store.advance(worker.jobId, (now, at) => ({
+        heardAt: at,
+        finished: now.finished ?? {
+          outcome: finish.outcome,
+          exitCode: finish.exitCode,
+          signal: finish.signal,
+          failure: finish.failure,
+          reason: finish.reason,
+          at: at.toISOString(),
+        },
+        ...(finish.diff ? { diff: finish.diff } : {}),
+      }));
+      limits.delete(worker.jobId);
+    },
+  };
+
+  async function fail(worker: WorkerIdentity, failure: Failure): Promise<void> {
+    await store.advance(worker.jobId, (row, now) => ({
+      finished: row.finished ?? {
+        outcome: 'failed',
+        exitCode: null,
+        signal: null,
+        failure,
+        reason: failure.message,
+        at: now.toISOString(),
+      },
+    }));
+  }
+}
+export type JobWorker = ReturnType<typeof createJobWorker>;
+
+const PHASES = ['cloning', 'running', 'collecting'] as const;
+const order = (phase: (typeof PHASES)[number] | null) => (phase === null ? -1 : PHASES.indexOf(phase));

@@ -1,0 +1,95 @@
+import { createGzip } from 'node:zlib';
+import { HangarError, JobId, type JobState, LogQuery } from '@hangar/contract';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Blobs } from '../../platform/blobs/blobs.ts';
+import { signedIn } from '../../platform/http/identity.ts';
+import { parseInput } from '../../platform/http/input.ts';
+import { api, type RawRoutes } from '../../platform/http/routes.ts';
+import type { Jobs } from './jobs.ts';
+import type { Uploads } from './uploads.ts';
+
+export const jobsRoutes = (jobs: Jobs) => ({
+  create: api.jobs.create.handler(({ input, context }) => {
+    const idempotencyKey = input.idempotencyKey ?? context.idempotencyKey;
+    return jobs.submit(signedIn(context), { ...input, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+  }),
+  list: api.jobs.list.handler(({ input, context }) => {
+    const { state, mine, search, agent, profile, repo, limit, cursor } = input;
+    const states: JobState[] | undefined = state === undefined || Array.isArray(state) ? state : [state];
+    return jobs.list(signedIn(context), {
+      mine,
+      limit,
+      ...(states ? { states } : {}),
+      ...(search ? { search } : {}),
+      ...(agent ? { agent } : {}),
+      ...(profile ? { profile } : {}),
+      ...(repo ? { repo } : {}),
+      ...(cursor ? { cursor } : {}),
+    });
+  }),
+  get: api.jobs.get.handler(({ input, context }) => jobs.get(signedIn(context), input.id)),
+  cancel: api.jobs.cancel.handler(({ input, context }) => jobs.cancel(signedIn(context), input.id)),
+  retry: api.jobs.retry.handler(({ input, context }) => jobs.retry(signedIn(context), input.id)),
+  artifacts: api.jobs.artifacts.handler(({ input, context }) => jobs.artifacts(signedIn(context), input.id)),
+  agents: api.jobs.agents.handler(() => jobs.agents()),
+});
+
+const ById = z.object({ id: JobId });
+const PEOPLE = { identities: ['session', 'token', 'apiKey'] } as const;
+
+export interface JobBytesParts {
+  readonly jobs: Jobs;
+  readonly uploads: Uploads;
+  readonly blobs: Blobs;
+  /** Answers with a log in any of its forms: JSON, SSE, text, gzip. */
+  readonly answerLog: (
+    logId: string,
+    query: LogQuery,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ) => Promise<unknown>;
+}
+
+/** The routes of jobs where bytes matter: logs, artifacts, uploads. */
+export function jobBytesRoutes(parts: JobBytesParts): RawRoutes {
+  return (app) => {
+    app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
+
+    app.get('/api/jobs/:id/logs', { config: PEOPLE }, async (request, reply) => {
+      const { id } = parseInput(ById, request.params);
+      const query = parseInput(LogQuery, request.query);
+      await parts.jobs.visible(signedIn(request.caller), id);
+      return parts.answerLog(id, query, request, reply);
+    });
+
+    app.get('/api/jobs/:id/artifacts/*', { config: PEOPLE }, async (request, reply) => {
+      const { id } = parseInput(ById, request.params);
+      const name = (request.params as { '*': string })['*'];
+      const artifact = await parts.jobs.artifact(signedIn(request.caller), id, name);
+      const blob = await parts.blobs.get(artifact.blobKey, { signal: request.caller.signal });
+      if (!blob) throw new HangarError('artifact_not_found');
+      // What a job left behind is hostile: it is never shown as a page of this site.
+      const fileName = name === 'diff' ? `${id}.diff` : (name.split('/').at(-1) ?? 'artifact');
+      reply
+        .type(artifact.kind === 'diff' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
+        .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`)
+        .header('content-security-policy', "default-src 'none'; sandbox")
+        .header('x-artifact-partial', String(artifact.partial))
+        .header('etag', `"${artifact.sha256}"`);
+      if (
+        artifact.sizeBytes > 1024 &&
+        /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') &&
+        artifact.kind === 'diff'
+      ) {
+        return reply.header('content-encoding', 'gzip').send(blob.body.pipe(createGzip()));
+      }
+      return reply.header('content-length', blob.sizeBytes).send(blob.body);
+    });
+
+    app.post('/api/uploads', { config: PEOPLE }, async (request, reply) => {
+      const upload = await parts.uploads.receive(signedIn(request.caller).userId, request.raw, request.caller.signal);
+      return reply.status(201).send(upload);
+    });
+  };
+}

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { HangarError, VERSION } from '@hangar/contract';
+import { pino } from 'pino';
+import { type Places, startServer } from './compose.ts';
+import { type Config, readConfig } from './config.ts';
+import { askServer, serveControl, socketFolder } from './control.ts';
+
+const STOP_MS = 10_000;
+/** How long a command waits for a server that may just be starting on this data directory. */
+const ASK_MS = 30_000;
+
+async function main(command: string | undefined): Promise<void> {
+  const config = readConfig(process.env);
+  if (command === 'start') return start(config);
+  if (command === 'admin-key') return tell(config, 'admin-key', 'key');
+  if (command === 'sign-in-link') return tell(config, 'sign-in-link', 'url');
+  throw new HangarError('usage', {
+    message: `There is no command ${command ?? ''}.`,
+    wayOut: 'Use start, admin-key or sign-in-link.',
+  });
+}
+
+async function start(config: Config): Promise<void> {
+  const log = pino(
+    {
+      level: config.logLevel,
+      redact: ['req.headers.authorization', 'req.headers.cookie', '*.token', '*.password', '*.value'],
+    },
+    pino.destination({ fd: 2, sync: false }),
+  );
+  const starting = new AbortController();
+  const early = () => starting.abort(new Error('stopped while starting'));
+  process.once('SIGINT', early).once('SIGTERM', early);
+  const server = await startServer({ config, places: places(), log, signal: starting.signal });
+  const control = await serveControl(socketFolder(config.dataDir), {
+    'admin-key': server.adminKey,
+    'sign-in-link': server.signInLink,
+  });
+
+  process.stdout.write(`Hangar ${VERSION} at ${server.url}\n`);
+  process.stdout.write(`Data in ${config.dataDir}\n`);
+  if (server.firstSignInLink !== null)
+    process.stdout.write(`Sign in (once, within 24 hours): ${server.firstSignInLink}\n`);
+  process.stdout.write('Ready. Ctrl-C stops it; jobs go on and are picked up again.\n');
+
+  process.removeListener('SIGINT', early).removeListener('SIGTERM', early);
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    control.close();
+    await server
+      .close(AbortSignal.timeout(STOP_MS))
+      .catch((error: unknown) => log.error({ err: error }, 'stopped with an error'));
+    process.exit(0);
+  };
+  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGHUP', () => log.debug('SIGHUP does nothing'));
+}
+
+/** Asks the running server; without one it opens the database itself, after a moment in case one is just starting. */
+async function tell(config: Config, verb: string, field: string): Promise<void> {
+  const deadline = Date.now() + ASK_MS;
+  const patienceUntil = Date.now() + 4_000;
+  for (;;) {
+    const answer = await askServer(config.dataDir, verb, AbortSignal.timeout(5_000));
+    if (answer !== null) return print(answer, field);
+    if (Date.now() > patienceUntil) {
+      try {
+        return print(await withoutServer(config, verb), field);
+      } catch (error) {
+        if (!(error instanceof HangarError) || error.code !== 'data_dir_in_use' || Date.now() > deadline) throw error;
+      }
+    }
+    await sleep(100);
+  }
+}
+
+async function withoutServer(config: Config, verb: string): Promise<unknown> {
+  const log = pino({ level: 'silent' });
+  const server = await startServer({ config: { ...config, host: '127.0.0.1', port: 0 }, places: places(), log });
+  try {
+    return verb === 'admin-key' ? await server.adminKey() : await server.signInLink();
+  } finally {
+    await server.close(AbortSignal.timeout(STOP_MS));
+  }
+}
+
+function print(answer: unknown, field: string): void {
+  if (typeof answer !== 'object' || answer === null || !(field in answer)) throw new HangarError('internal');
+  process.stdout.write(`${(answer as Record<string, string>)[field]}\n`);
+}
+
+/** The built parts, beside this file in a bundle or in their packages in a checkout. */
+function places(): Places {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const root = join(here, '../../..');
+  const first = (...candidates: string[]) => candidates.find((candidate) => existsSync(candidate));
+  const workerFile = first(join(here, 'worker.mjs'), join(root, 'packages/worker/dist/worker.mjs'));
+  if (workerFile === undefined)
+    throw new HangarError('config_invalid', { message: 'The worker is not built.', wayOut: 'Run: make build' });
+  const webDir = first(join(here, 'web'), join(root, 'apps/web/dist')) ?? null;
+  return { workerFile, nodeFile: process.execPath, webDir };
+}
+
+main(process.argv[2]).then(
+  () => undefined,
+  (error: unknown) => {
+    const known = error instanceof HangarError ? error : null;
+    process.stderr.write(
+      known
+        ? `error: ${known.message}\n${known.wayOut}\n`
+        : `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exit(known?.exitCode ?? 1);
+  },
+);

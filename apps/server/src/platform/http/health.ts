@@ -1,0 +1,80 @@
+import { isIP } from 'node:net';
+import { HangarError } from '@hangar/contract';
+import type { FastifyInstance } from 'fastify';
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Database } from '../database/index.ts';
+import type { Identify } from './identity.ts';
+import type { RawRoutes } from './routes.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Measures every request of this app. */
+  watch(app: FastifyInstance): void;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'hangar_' });
+  const requests = new Histogram({
+    name: 'hangar_http_request_duration_seconds',
+    help: 'Time from the first byte of a request to the last of its answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers: [registry],
+  });
+  return {
+    registry,
+    watch(app) {
+      app.addHook('onResponse', async (request, reply) => {
+        requests.observe(
+          { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) },
+          reply.elapsedTime / 1000,
+        );
+      });
+    },
+  };
+}
+
+const READY_MS = 2_000;
+
+/**
+ * `/healthz` (the process answers), `/readyz` (the database answers too) and `/metrics` (Prometheus text). Metrics are for this
+ * machine, or for an admin's API key from elsewhere.
+ */
+export function healthRoutes(o: { database: Database; metrics: Metrics; identify: Identify }): RawRoutes {
+  return (app) => {
+    app.get('/healthz', async () => ({ status: 'ok' }));
+    app.get('/readyz', async (_request, reply) => {
+      const answered = await Promise.race([
+        o.database.pool.query('select 1').then(
+          () => true,
+          () => false,
+        ),
+        new Promise<boolean>((resolve) => setTimeout(() => resolve(false), READY_MS).unref()),
+      ]);
+      return reply
+        .status(answered ? 200 : 503)
+        .send({ status: answered ? 'ok' : 'unavailable', database: answered ? 'ok' : 'no answer' });
+    });
+    app.get('/metrics', async (request, reply) => {
+      if (!fromThisMachine(request.raw.socket.remoteAddress, request.headers['x-forwarded-for'])) {
+        const { authorization, cookie } = request.headers;
+        const identity = await o.identify({
+          authorization,
+          cookie,
+          place: request.ip,
+          userAgent: request.headers['user-agent'] ?? '',
+        });
+        if (!identity) throw new HangarError('not_signed_in');
+        if (identity.role !== 'admin') throw new HangarError('admin_only');
+      }
+      return reply.type(o.metrics.registry.contentType).send(await o.metrics.registry.metrics());
+    });
+  };
+}
+
+function fromThisMachine(address: string | undefined, forwarded: string | string[] | undefined): boolean {
+  if (forwarded !== undefined) return false;
+  const plain = (address ?? '').replace(/^::ffff:/, '');
+  return (isIP(plain) === 4 && plain.startsWith('127.')) || plain === '::1';
+}

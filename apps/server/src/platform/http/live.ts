@@ -1,0 +1,140 @@
+import type { ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { Database } from '../database/index.ts';
+import type { RawRoutes } from './routes.ts';
+
+/** On this channel features say what changed, with the commit that changed it: `{ type, id, userId }`. */
+export const LIVE_CHANNEL = 'hangar_event';
+
+interface Change {
+  readonly type: string;
+  readonly id: string;
+  readonly userId: string | null;
+}
+
+interface Listener {
+  readonly userId: string;
+  readonly everything: boolean;
+  readonly types: ReadonlySet<string> | null;
+  readonly response: ServerResponse;
+}
+
+export interface Live {
+  /** `GET /api/events` for pages, and `GET /api/devops/activity/events`. */
+  readonly routes: RawRoutes;
+  /** Resolves at the next change of this thing, or when the signal aborts. */
+  untilChanged(id: string, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Changes of one thing within this time are sent as one. */
+const TOGETHER_MS = 50;
+const HEARTBEAT_MS = 15_000;
+/** A reader this far behind is cut off; it reconnects and reads the lists again. */
+const MAX_BEHIND_BYTES = 1024 * 1024;
+
+/**
+ * One stream of changes to every viewer. Each changed thing is read once a process and sent as it now is to those who may see it.
+ * A stream is no history: after a reconnect a page reads its lists again.
+ */
+export async function openLive(o: {
+  database: Database;
+  log: Logger;
+  load: Readonly<Record<string, (id: string) => Promise<unknown>>>;
+}): Promise<Live> {
+  const listeners = new Set<Listener>();
+  const waiting = new Map<string, Set<() => void>>();
+  const pending = new Map<string, NodeJS.Timeout>();
+
+  const subscription = await o.database.listen(LIVE_CHANNEL, onMessage, () => {
+    // What was said while the connection was away is lost: everybody looks again.
+    for (const wake of [...waiting.values()].flatMap((set) => [...set])) wake();
+    for (const { response } of listeners) response.write('event: resync\ndata: {}\n\n');
+  });
+
+  function onMessage(payload: string): void {
+    const change = JSON.parse(payload) as Change;
+    for (const wake of waiting.get(change.id) ?? []) wake();
+    const key = `${change.type} ${change.id}`;
+    if (listeners.size === 0 || pending.has(key)) return;
+    pending.set(
+      key,
+      setTimeout(() => {
+        pending.delete(key);
+        send(change).catch((error: unknown) => o.log.warn({ err: error, change }, 'cannot send a change'));
+      }, TOGETHER_MS),
+    );
+  }
+
+  async function send(change: Change): Promise<void> {
+    const viewers = [...listeners].filter(
+      (listener) =>
+        (listener.everything || listener.userId === change.userId) &&
+        (listener.types === null || listener.types.has(change.type)),
+    );
+    const load = o.load[change.type];
+    if (viewers.length === 0 || !load) return;
+    const data = await load(change.id);
+    if (data === null) return;
+    const frame = `event: ${change.type}\ndata: ${JSON.stringify(data)}\n\n`;
+    for (const viewer of viewers) {
+      if (viewer.response.writableLength > MAX_BEHIND_BYTES) viewer.response.destroy();
+      else viewer.response.write(frame);
+    }
+  }
+
+  const routes: RawRoutes = (app) => {
+    const serve = (url: string, types: readonly string[] | null) =>
+      app.get(url, { config: { identities: ['session', 'token', 'apiKey'] } }, (request, reply) => {
+        const { identity } = request.caller;
+        if (!identity) return;
+        reply.hijack();
+        const response = reply.raw;
+        for (const [name, value] of Object.entries(reply.getHeaders()))
+          if (value !== undefined) response.setHeader(name, value);
+        response.writeHead(200, {
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-cache, no-transform',
+          'x-accel-buffering': 'no',
+        });
+        response.write('retry: 1000\n\n');
+        const listener: Listener = {
+          userId: identity.userId,
+          everything: identity.role === 'admin',
+          types: types && new Set(types),
+          response,
+        };
+        listeners.add(listener);
+        const heartbeat = setInterval(() => response.write(': \n\n'), HEARTBEAT_MS);
+        response.once('close', () => {
+          clearInterval(heartbeat);
+          listeners.delete(listener);
+        });
+      });
+    serve('/api/events', null);
+    serve('/api/devops/activity/events', ['activity']);
+  };
+
+  return {
+    routes,
+    untilChanged: (id, signal) =>
+      new Promise((resolve) => {
+        const set = waiting.get(id) ?? new Set();
+        waiting.set(id, set);
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          set.delete(wake);
+          if (set.size === 0) waiting.delete(id);
+          resolve();
+        };
+        set.add(wake);
+        if (signal.aborted) wake();
+        else signal.addEventListener('abort', wake, { once: true });
+      }),
+    async close() {
+      await subscription.close();
+      for (const timer of pending.values()) clearTimeout(timer);
+      for (const { response } of listeners) response.end();
+    },
+  };
+}
