@@ -3,15 +3,14 @@ import './styles.css';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { z } from 'zod';
 import { createApi } from './api/client.tsx';
 import { createQueryClient } from './api/query-client.ts';
+import { configureZod } from './components/form/words.ts';
 import { createClock } from './components/time.tsx';
 import { Providers } from './providers.tsx';
 import { createAppRouter } from './router.tsx';
 
-// zod would try `new Function`, which the content security policy forbids and the browser reports.
-z.config({ jitless: true });
+configureZod();
 
 const api = createApi(location.origin);
 const queries = createQueryClient(() => {

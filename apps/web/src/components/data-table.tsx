@@ -1,0 +1,80 @@
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import classes from './data-table.module.css';
+
+export interface Column<T> {
+  id: string;
+  header: string;
+  cell: (row: T) => ReactNode;
+  width?: string;
+  align?: 'left' | 'right';
+  /** Left out on windows narrower than 860 (`md`) or 1100 px (`lg`). */
+  from?: 'md' | 'lg';
+  /** On a phone a row is a card: `title` is its first line, `line` (default) flows beneath, `hide` is left out. */
+  phone?: 'title' | 'line' | 'hide';
+}
+
+export interface DataTableProps<T> {
+  /** What the rows are, for the screen reader. */
+  label: string;
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  rowKey: (row: T) => string;
+  /** The path a row opens; `j` and `k` move between such rows. The first column becomes the link. */
+  href?: (row: T) => string;
+  /** Buttons at the end of a row. */
+  actions?: (row: T) => ReactNode;
+}
+
+/** Dense rows of 36 px; on a phone each row is a card. */
+export function DataTable<T>({ label, columns, rows, rowKey, href, actions }: DataTableProps<T>) {
+  return (
+    <table className={classes.table} aria-label={label}>
+      <thead>
+        <tr>
+          {columns.map((column) => (
+            <th key={column.id} scope="col" className={cellClass(column)} style={{ width: column.width }}>
+              {column.header}
+            </th>
+          ))}
+          {actions ? (
+            <th scope="col">
+              <span className="hg-sr">Actions</span>
+            </th>
+          ) : null}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={rowKey(row)} className={classes.row}>
+            {columns.map((column, index) => (
+              <td
+                key={column.id}
+                className={cellClass(column)}
+                data-phone={column.phone ?? (index === 0 ? 'title' : 'line')}
+              >
+                {index === 0 && href ? (
+                  <Link to={href(row)} className={classes.link} data-row-link>
+                    {column.cell(row)}
+                  </Link>
+                ) : (
+                  column.cell(row)
+                )}
+              </td>
+            ))}
+            {actions ? (
+              <td data-phone="actions">
+                <div className={classes.actions}>{actions(row)}</div>
+              </td>
+            ) : null}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function cellClass<T>({ align, from }: Column<T>): string | undefined {
+  const names = [align === 'right' ? classes.right : undefined, from === undefined ? undefined : classes[from]];
+  return names.filter(Boolean).join(' ') || undefined;
+}
