@@ -291,7 +291,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const firstToken = await access.ensureFirstAdmin();
   await listen(app, config);
   const bound = app.addresses()[0];
-  if (bound) {
+  if (bound && typeof bound !== 'string') {
     address.loopback = `http://${hostInUrl(['0.0.0.0', '::'].includes(bound.address) ? '127.0.0.1' : bound.address)}:${bound.port}`;
     address.url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${bound.port}`;
   }

@@ -8,11 +8,7 @@ const KEEP_MS = 7 * 24 * 3600 * 1000;
 const MAX_BYTES = 4 * 1024 ** 3;
 
 /** Bundles and patches that wait for their job. Kept for a week, so that a job can be sent again. */
-export function createUploads(parts: {
-  store: JobsStore;
-  blobs: Blobs;
-  newId: () => string;
-}) {
+export function createUploads(parts: { store: JobsStore; blobs: Blobs; newId: () => string }) {
   return {
     async receive(userId: string, body: Readable, signal: AbortSignal): Promise<Upload> {
       const id = parts.newId();
