@@ -38,6 +38,7 @@ describe('parseAnsi', () => {
     expect(plainText(`${ESC}[2J${ESC}[10;3Ha${ESC}[?25l${ESC}(Bb${ESC}7c`)).toBe('abc');
     expect(plainText(`${ESC}]8;;https://example.org${ESC}\\link${ESC}]8;;\u0007!`)).toBe('link!');
     expect(plainText(`${ESC}]0;title\u0007x`)).toBe('x');
+    expect(plainText(`${ESC}]0;title${ESC}[31mx`)).toBe('x');
     expect(plainText(`${ESC}Pq#0;2;0;0;0${ESC}\\x`)).toBe('x');
     expect(plainText('a\u0000b\u0007c\u007f')).toBe('abc');
   });

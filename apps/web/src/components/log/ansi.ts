@@ -40,7 +40,8 @@ const TAB = 8;
 const SPECIAL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 const SPECIAL_FROM = new RegExp(SPECIAL.source, 'g');
 const CSI = /^[\u0030-\u003f]*[\u0020-\u002f]*[\u0040-\u007e]/;
-const STRING_END = /\u0007|\u001b\\|\u009c/;
+/** BEL, ST, or the escape that begins the next sequence. */
+const STRING_END = /\u0007|\u001b\\|\u009c|(?=\u001b)/;
 const SHORT_ESCAPE = /^[\u0020-\u002f]*[\u0030-\u007e]/;
 
 /** Whether a text needs more than being shown as it is. */
