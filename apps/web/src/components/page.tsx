@@ -29,6 +29,7 @@ export interface PageHeaderProps {
 export function PageHeader({ title, state, sub, actions }: PageHeaderProps) {
   return (
     <header className={classes.header}>
+      {typeof title === 'string' ? <title>{`${title} · Hangar`}</title> : null}
       <div className={classes.heading}>
         <h1 className={classes.title}>
           <span>{title}</span>

@@ -1,12 +1,162 @@
-import { Outlet } from '@tanstack/react-router';
-import { LiveProvider } from '../api/live.tsx';
+import { ActionIcon, Drawer, Group, Tooltip, useMantineColorScheme } from '@mantine/core';
+import {
+  IconActivity,
+  IconKeyboard,
+  IconLogout,
+  IconMoonStars,
+  IconPlus,
+  IconSun,
+  IconTerminal2,
+} from '@tabler/icons-react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useApi } from '../api/client.tsx';
+import { LiveProvider, useLive } from '../api/live.tsx';
+import { loadable } from '../api/loadable.ts';
 import { useMe } from '../api/me.ts';
+import { copyText } from '../components/copy-button.tsx';
+import { useNotice } from '../components/notices.tsx';
+import { ActivityBanner } from '../modules/activity/activity-banner.tsx';
+import { ActivityActions, ActivityPanel } from '../modules/activity/activity-panel.tsx';
+import { useBanner } from '../modules/activity/use-banner.ts';
+import { ActionsProvider } from './actions.tsx';
+import { crumbsOf } from './crumbs.ts';
+import { usePageKeys } from './keys.ts';
+import { KeysHelp } from './keys-help.tsx';
+import { Palette } from './palette.tsx';
+import type { PaletteAction } from './palette-view.tsx';
+import { PersonMenu } from './person-menu.tsx';
+import { PLACES } from './places.ts';
+import { ShellView } from './shell-view.tsx';
 
+/** Everything around a page of somebody who is signed in. The page loads at the same time as the person. */
 export function AppLayout() {
   const me = useMe();
   return (
     <LiveProvider enabled={me.data !== undefined}>
-      <Outlet />
+      <ActionsProvider>
+        <Frame />
+      </ActionsProvider>
     </LiveProvider>
+  );
+}
+
+type Open = 'palette' | 'keys' | 'activity' | null;
+
+function Frame() {
+  const api = useApi();
+  const queries = useQueryClient();
+  const me = useMe();
+  const { state: live } = useLive();
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const notify = useNotice();
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const [open, setOpen] = useState<Open>(null);
+  const close = () => setOpen(null);
+
+  const activityQuery = useQuery(
+    api.activity.list.queryOptions({ input: { limit: 30 }, enabled: me.data !== undefined }),
+  );
+  const activity = loadable(activityQuery);
+  const banner = useBanner(activity.data?.current ?? [], activity.data?.recent ?? []);
+
+  const signOut = useMutation(
+    api.access.signOut.mutationOptions({
+      onSuccess: () => {
+        queries.clear();
+        void navigate({ to: '/sign-in', search: {} });
+      },
+      onError: (error) => notify({ text: error.message, tone: 'bad' }),
+    }),
+  );
+
+  usePageKeys({
+    onPalette: () => setOpen('palette'),
+    onHelp: () => setOpen('keys'),
+    onNew: () => void navigate({ to: '/jobs/new' }),
+    onGo: (key) => {
+      const place = PLACES.find((candidate) => candidate.key === key);
+      if (place) void navigate({ to: place.to });
+    },
+  });
+
+  const dark = colorScheme === 'dark';
+  const actions: PaletteAction[] = [
+    { id: 'new-job', label: 'New job', Icon: IconPlus, run: () => void navigate({ to: '/jobs/new' }) },
+    ...PLACES.map(({ to, label, Icon }) => ({
+      id: `go${to}`,
+      label: `Go to ${label.toLowerCase()}`,
+      Icon,
+      run: () => void navigate({ to }),
+    })),
+    { id: 'activity', label: 'Show activity', Icon: IconActivity, run: () => setOpen('activity') },
+    {
+      id: 'copy-run',
+      label: 'Copy command',
+      detail: 'hangar run --cloud --spec spec.md',
+      Icon: IconTerminal2,
+      run: () =>
+        void copyText('hangar run --cloud --spec spec.md').then((copied) =>
+          notify(copied ? { text: 'Copied' } : { text: 'The browser refused to copy', tone: 'bad' }),
+        ),
+    },
+    {
+      id: 'scheme',
+      label: dark ? 'Light colours' : 'Dark colours',
+      Icon: dark ? IconSun : IconMoonStars,
+      run: () => setColorScheme(dark ? 'light' : 'dark'),
+    },
+    { id: 'keys', label: 'Keys', Icon: IconKeyboard, run: () => setOpen('keys') },
+    { id: 'sign-out', label: 'Sign out', Icon: IconLogout, run: () => signOut.mutate({}) },
+  ];
+
+  return (
+    <>
+      <ShellView
+        path={pathname}
+        crumbs={crumbsOf(pathname)}
+        live={live}
+        version={me.data?.server.version}
+        onSearch={() => setOpen('palette')}
+        banner={
+          banner ? (
+            <ActivityBanner
+              activity={banner.activity}
+              more={banner.more}
+              onOpen={() => setOpen('activity')}
+              onDismiss={banner.dismiss}
+            />
+          ) : null
+        }
+        person={
+          <>
+            <Tooltip label="Activity">
+              <ActionIcon size={30} aria-label="Activity" onClick={() => setOpen('activity')}>
+                <IconActivity size={17} stroke={1.7} />
+              </ActionIcon>
+            </Tooltip>
+            <PersonMenu me={me.data} onKeys={() => setOpen('keys')} onSignOut={() => signOut.mutate({})} />
+          </>
+        }
+      >
+        <Outlet />
+      </ShellView>
+      <Palette opened={open === 'palette'} onClose={close} actions={actions} />
+      <KeysHelp opened={open === 'keys'} onClose={close} />
+      <Drawer
+        opened={open === 'activity'}
+        onClose={close}
+        title={
+          <Group gap={8}>
+            Activity
+            <ActivityActions onRefresh={activity.retry} refreshing={activity.refetching} />
+          </Group>
+        }
+      >
+        <ActivityPanel activity={activity} onFollow={close} />
+      </Drawer>
+    </>
   );
 }

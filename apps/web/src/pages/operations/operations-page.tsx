@@ -1,9 +1,10 @@
-import { Page, PageHeader } from '../../components/page.tsx';
+import { useQuery } from '@tanstack/react-query';
+import { useApi } from '../../api/client.tsx';
+import { loadable } from '../../api/loadable.ts';
+import { OperationsView } from './operations-view.tsx';
 
 export function OperationsPage() {
-  return (
-    <Page>
-      <PageHeader title="Operations" />
-    </Page>
-  );
+  const api = useApi();
+  const activity = useQuery(api.activity.list.queryOptions({ input: { limit: 100 } }));
+  return <OperationsView activity={loadable(activity)} />;
 }

@@ -1,0 +1,35 @@
+import type { Activity } from '@hangar/contract';
+import { ActionIcon, Tooltip } from '@mantine/core';
+import { IconRefresh } from '@tabler/icons-react';
+import type { Loadable } from '../../api/loadable.ts';
+import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { Loaded } from '../../components/loaded.tsx';
+import { TableSkeleton } from '../../components/skeletons.tsx';
+import { ActivityList } from './activity-list.tsx';
+
+export interface ActivityAnswer {
+  current: Activity[];
+  recent: Activity[];
+}
+
+/** The body of the panel and of the operations page. */
+export function ActivityPanel({ activity, onFollow }: { activity: Loadable<ActivityAnswer>; onFollow?: () => void }) {
+  return (
+    <Loaded of={activity} skeleton={<TableSkeleton rows={5} columns={2} />}>
+      {(data) => <ActivityList {...data} {...(onFollow ? { onFollow } : {})} />}
+    </Loaded>
+  );
+}
+
+export function ActivityActions({ onRefresh, refreshing }: { onRefresh: () => void; refreshing: boolean }) {
+  return (
+    <>
+      <Tooltip label="Refresh">
+        <ActionIcon variant="default" size={32} aria-label="Refresh" onClick={onRefresh} loading={refreshing}>
+          <IconRefresh size={16} />
+        </ActionIcon>
+      </Tooltip>
+      <AsCommand hangar="hangar activity" curl={curlFor('GET', '/devops/activity')} />
+    </>
+  );
+}
