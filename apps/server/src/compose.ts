@@ -11,7 +11,7 @@ import { createDockerDriver } from './adapters/docker/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
-import { accessRoutes, createAccess, oauthRoutes, refuseForeignOrigin } from './features/access/index.ts';
+import { accessRoutes, createAccess, oauthRoutes } from './features/access/index.ts';
 import { activityRoutes, createActivity } from './features/activity/index.ts';
 import { createCredentials, credentialsRoutes } from './features/credentials/index.ts';
 import {
@@ -24,6 +24,7 @@ import {
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
+  type Launcher,
   PATIENCE,
   type Patience,
   type WorkerAccess,
@@ -87,9 +88,11 @@ export async function startServer(o: ServerOptions): Promise<HangarServer> {
 
 async function startOn(database: Database, o: ServerOptions): Promise<HangarServer> {
   const { config, places, log } = o;
+  const port = config.port === 0 ? await freePort(config.host) : config.port;
   const address = {
-    url: config.publicUrl ?? `http://${hostInUrl(config.host)}:${config.port}`,
-    loopback: `http://127.0.0.1:${config.port}`,
+    url: config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`,
+    /** For workers on this machine. */
+    loopback: `http://${hostInUrl(['0.0.0.0', '::'].includes(config.host) ? '127.0.0.1' : config.host)}:${port}`,
   };
   const settings = settingsStore(database.db);
   const secrets = await openSecrets({ keyFile: config.masterKeyFile, generate: true, settings });
@@ -116,19 +119,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       return { activityId };
     },
   });
-  const access = await createAccess({
-    database,
-    secrets,
-    publicUrl: () => address.url,
-    log: log.child({ part: 'access' }),
-    useOf: (userId) => jobs.useOf(userId),
-  });
+  const access = createAccess({ database, secrets, publicUrl: address.url, log: log.child({ part: 'access' }) });
   const credentials = createCredentials({ database, secrets });
 
   const worker: WorkerAccess = {
-    get httpUrl() {
-      return config.publicUrl ?? address.loopback;
-    },
+    httpUrl: config.publicUrl ?? address.loopback,
     socketDir: workerSocketFolder(config.dataDir),
     workerFile: places.workerFile,
     nodeFile: places.nodeFile,
@@ -136,12 +131,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   };
   const drivers: JobDriver[] = [
     createLocalDriver({
-      access: {
-        ...worker,
-        get httpUrl() {
-          return address.loopback;
-        },
-      },
+      access: { ...worker, httpUrl: address.loopback },
       dataDir: config.dataDir,
       log: log.child({ part: 'local' }),
     }),
@@ -166,7 +156,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     hasCredential: (userId, name) => credentials.has(userId, name),
     seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
     open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
-    logLines: async (ids) => new Map([...(await logs.statsOf(ids))].map(([id, stats]) => [id, stats.lines])),
+    logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
   });
   const live = await openLive({
@@ -206,10 +196,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     jobsAtOnceOfProfiles: () => profiles.jobsAtOnce(),
     jobsAtOnce: config.jobsAtOnce,
     say: (jobId, text) => logs.appendSystem(jobId, text),
-    endLog: async (jobId, state) => {
-      await logs.end(jobId, { state });
-      await logs.compact(jobId);
-    },
+    endLog: (jobId, state) => logs.end(jobId, { state }),
+    compactLog: (jobId) => logs.compact(jobId),
   });
 
   const router = {
@@ -218,7 +206,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         name: 'hangar' as const,
         version: VERSION,
         url: address.url,
-        needsFirstSignIn: await access.needsFirstSignIn(),
+        needsFirstSignIn: (await access.people.list()).every((person) => person.lastSeenAt === null),
       })),
       search: searchRoute([
         async (identity, text) => {
@@ -257,7 +245,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         },
       ]),
     },
-    access: accessRoutes(access),
+    access: accessRoutes(access, { useOf: (userId) => jobs.useOf(userId) }),
     profiles: profilesRoutes(profiles),
     credentials: credentialsRoutes(credentials),
     jobs: jobsRoutes(jobs),
@@ -273,13 +261,13 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         jobs,
         uploads,
         blobs,
-        answerLog: (logId, query, request, reply) => answerLogRequest({ logs, logId, query, request, reply }),
+        answerLog: (logId, query, request, reply) => answerLogRequest(logs, logId, query, request, reply),
       }),
       workerRoutes(jobWorker, tokens),
-      pageRoutes({ publicUrl: () => address.url, webDir: places.webDir }),
+      pageRoutes({ publicUrl: address.url, webDir: places.webDir }),
     ],
     identify: access.identify,
-    refuseForeignOrigin: (request) => refuseForeignOrigin({ ...request, publicUrl: address.url }),
+    refuseForeignOrigin: access.refuseForeignOrigin,
     log,
     trustProxy: config.trustProxy,
     secure: address.url.startsWith('https:'),
@@ -288,24 +276,19 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   metrics.watch(app);
 
   await profiles.ensureFirst(Math.max(2, availableParallelism()));
-  const firstToken = await access.ensureFirstAdmin();
-  await listen(app, config);
-  const bound = app.addresses()[0];
-  if (bound && typeof bound !== 'string') {
-    address.loopback = `http://${hostInUrl(['0.0.0.0', '::'].includes(bound.address) ? '127.0.0.1' : bound.address)}:${bound.port}`;
-    address.url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${bound.port}`;
-  }
+  const firstLink = await access.ensureFirstAdmin();
+  await listen(app, { host: config.host, port });
   const workerSocket = await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
-  const chores = startChores({ profiles, store, uploads, log });
+  const chores = startChores({ profiles, access, store, uploads, log });
 
   return {
     url: address.url,
     app,
     database,
-    firstSignInLink: firstToken === null ? null : signInUrl(address.url, firstToken),
+    firstSignInLink: firstLink?.url ?? null,
     adminKey: async () => ({ key: await access.adminKey() }),
-    signInLink: async () => ({ url: signInUrl(address.url, await access.firstAdminLink()) }),
+    signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
     async close(signal) {
       chores.stop();
       await reconciler.stop(signal);
@@ -319,7 +302,6 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   };
 }
 
-const signInUrl = (base: string, token: string) => `${base}/sign-in/link#token=${token}`;
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
 async function makeDataDir(dataDir: string): Promise<void> {
@@ -345,7 +327,18 @@ async function workerTokenKey(
   return Buffer.from(secrets.open(sealed, binding).reveal(), 'base64');
 }
 
-async function listen(app: FastifyInstance, config: Config): Promise<void> {
+/** Where port 0 is asked for, the port must be known before it is listened on: links and tokens name it. */
+async function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, host, () => {
+      const bound = probe.address();
+      probe.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
+    });
+  });
+}
+
+async function listen(app: FastifyInstance, config: { host: string; port: number }): Promise<void> {
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
@@ -386,7 +379,8 @@ const SWEEP_MS = 5 * 60_000;
 
 /** What nobody waits for: units nobody owns, uploads nobody needs. */
 function startChores(o: {
-  profiles: { all(): Promise<{ name: string; reach: import('./features/jobs/index.ts').Launcher }[]> };
+  profiles: { all(): Promise<{ name: string; reach: Launcher }[]> };
+  access: { sweep(): Promise<void> };
   store: { ownsUnit(jobId: string, attempt: number): Promise<boolean> };
   uploads: { sweep(): Promise<number> };
   log: Logger;
@@ -394,6 +388,7 @@ function startChores(o: {
   const stopping = new AbortController();
   async function sweep(): Promise<void> {
     await o.uploads.sweep();
+    await o.access.sweep();
     for (const { name, reach } of await o.profiles.all()) {
       try {
         const report = await reach.sweep((unit) => o.store.ownsUnit(unit.jobId, unit.attempt), {

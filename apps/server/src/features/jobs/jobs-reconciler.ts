@@ -26,8 +26,9 @@ export interface JobsReconcilerParts {
   readonly jobsAtOnce: number;
   /** A line of Hangar itself in the job's log. */
   readonly say: (jobId: string, text: string) => Promise<void>;
-  /** Closes the log and compacts it. Idempotent. */
+  /** Closes the log. Idempotent, like compactLog, which moves it to the blob store. */
   readonly endLog: (jobId: string, state: string) => Promise<void>;
+  readonly compactLog: (jobId: string) => Promise<void>;
 }
 
 const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed'];
@@ -87,8 +88,10 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         await (await parts.launcherOf(row.profile)).cancel(unit, { signal: within(signal, CALL_MS), graceMs: 5_000 });
         return (now) => ({ killedAt: now, killedFor: action.why });
       case 'clean':
-        await (await parts.launcherOf(row.profile)).remove(unit, { signal: within(signal, CALL_MS) });
+        // Followers are told first: they need not wait for a container to be removed.
         await parts.endLog(row.id, row.state);
+        await (await parts.launcherOf(row.profile)).remove(unit, { signal: within(signal, CALL_MS) });
+        await parts.compactLog(row.id);
         return (now) => ({ cleanedAt: now });
     }
   }

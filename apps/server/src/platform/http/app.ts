@@ -32,6 +32,7 @@ export interface AppParts {
     origin: string | undefined;
     fetchSite: string | undefined;
     host: string | undefined;
+    cookie: string | undefined;
   }) => void;
   readonly log: Logger;
   readonly trustProxy: boolean;
@@ -142,6 +143,7 @@ async function authenticate(parts: AppParts, request: FastifyRequest, reply: Fas
       origin,
       fetchSite: one(request.headers['sec-fetch-site']),
       host,
+      cookie,
     });
   }
   if (config.identities?.length === 1 && config.identities[0] === 'public') return;

@@ -248,12 +248,12 @@ export function launcherSuite(
       await launcher.launch(unit, { ...call(), say });
       const seen = await desk.heard(run, 'up');
       expect(seen).toMatchObject({ inFolder: 'written', inHome: 'written' });
-      expect(seen['env']).toMatchObject({
+      expect(seen.env).toMatchObject({
         HANGAR_WORKER_URL: expect.any(String),
         HANGAR_WORKER_DIR: expect.any(String),
       });
-      expect(seen['env']).not.toHaveProperty('LD_LIBRARY_PATH');
-      expect(seen['run']).toMatchObject({ git: expect.stringMatching(/^0 git version/) });
+      expect(seen.env).not.toHaveProperty('LD_LIBRARY_PATH');
+      expect(seen.ran).toMatchObject({ git: expect.stringMatching(/^0 git version/) });
       expect(await exited(unit)).toMatchObject({ exitCode: 0 });
     });
 

@@ -82,7 +82,7 @@ if (order.do === 'look') {
     });
   }
   await tell('up', {
-    read, list, write, run, env: process.env, uid: process.getuid(), gid: process.getgid(), pid: process.pid,
+    read, list, write, ran: run, env: process.env, uid: process.getuid(), gid: process.getgid(), pid: process.pid,
     inFolder: attempt(() => { writeFileSync(path.join(dir, 'x'), 'x'); return 'written'; }),
     inHome: attempt(() => { writeFileSync(path.join(process.env.HOME, 'x'), 'x'); return 'written'; }),
     status: attempt(() => readFileSync('/proc/self/status', 'utf8')),
