@@ -1,0 +1,129 @@
+import type { Person, Role } from '@hangar/contract';
+import { and, asc, count, eq, gt, isNotNull, isNull, lt, or } from 'drizzle-orm';
+import type { Tx } from '../../platform/database/index.ts';
+import { apiKey, device, invite, person, session, signInLink } from './access-tables.ts';
+import { isStale } from './access-tokens.ts';
+
+export type PersonRow = typeof person.$inferSelect;
+export type InviteRow = typeof invite.$inferSelect & { createdByName: string };
+
+export interface PeopleStore {
+  find(id: string): Promise<PersonRow | null>;
+  findByEmail(email: string): Promise<PersonRow | null>;
+  list(): Promise<PersonRow[]>;
+  add(row: typeof person.$inferInsert): Promise<PersonRow>;
+  change(id: string, values: Partial<typeof person.$inferInsert>): Promise<PersonRow | null>;
+  touch(row: Pick<PersonRow, 'id' | 'lastSeenAt'>, now: Date): Promise<void>;
+  /** Admins that are not disabled, oldest first; in a transaction they stay as they are until it ends. */
+  lockAdmins(): Promise<PersonRow[]>;
+  /** Nobody else adds or changes a person until the transaction ends. */
+  lockAll(): Promise<void>;
+  /** Whether somebody could have signed in to a browser before: a session or a password is there. */
+  anybodyWasHere(): Promise<boolean>;
+  addLink(row: typeof signInLink.$inferInsert): Promise<void>;
+  /** Takes a link out, so that of two who use it at the same time one gets it. */
+  takeLink(tokenHash: string): Promise<typeof signInLink.$inferSelect | null>;
+  removeLinks(personId: string): Promise<void>;
+  addInvite(row: typeof invite.$inferInsert): Promise<void>;
+  findInvite(tokenHash: string, now: Date): Promise<InviteRow | null>;
+  listInvites(now: Date): Promise<InviteRow[]>;
+  takeInvite(tokenHash: string, now: Date): Promise<typeof invite.$inferSelect | null>;
+  removeInvite(id: string): Promise<boolean>;
+  /** Ends all that lets this person in. */
+  shutOut(personId: string, now: Date): Promise<void>;
+  sweep(now: Date): Promise<void>;
+}
+
+export function peopleStore(db: Tx): PeopleStore {
+  const one = <T>(rows: T[]): T | null => rows[0] ?? null;
+  const invites = () =>
+    db.select({ invite, createdByName: person.name }).from(invite).innerJoin(person, eq(person.id, invite.createdBy));
+  return {
+    find: async (id) => one(await db.select().from(person).where(eq(person.id, id))),
+    findByEmail: async (email) => one(await db.select().from(person).where(eq(person.email, email))),
+    list: () => db.select().from(person).orderBy(asc(person.createdAt), asc(person.id)),
+    async add(row) {
+      const [added] = await db.insert(person).values(row).returning();
+      if (!added) throw new Error('insert into person returned nothing');
+      return added;
+    },
+    change: async (id, values) => one(await db.update(person).set(values).where(eq(person.id, id)).returning()),
+    async touch(row, now) {
+      if (isStale(row.lastSeenAt, now)) await db.update(person).set({ lastSeenAt: now }).where(eq(person.id, row.id));
+    },
+    lockAdmins: () =>
+      db
+        .select()
+        .from(person)
+        .where(and(eq(person.role, 'admin'), eq(person.disabled, false)))
+        .orderBy(asc(person.createdAt), asc(person.id))
+        .for('update'),
+    async lockAll() {
+      await db.execute('lock table person in share row exclusive mode');
+    },
+    async anybodyWasHere() {
+      const [sessions] = await db.select({ n: count() }).from(session);
+      const [passwords] = await db.select({ n: count() }).from(person).where(isNotNull(person.passwordHash));
+      return (sessions?.n ?? 0) + (passwords?.n ?? 0) > 0;
+    },
+    async addLink(row) {
+      await db.insert(signInLink).values(row);
+    },
+    takeLink: async (tokenHash) =>
+      one(await db.delete(signInLink).where(eq(signInLink.tokenHash, tokenHash)).returning()),
+    async removeLinks(personId) {
+      await db.delete(signInLink).where(eq(signInLink.personId, personId));
+    },
+    async addInvite(row) {
+      await db.insert(invite).values(row);
+    },
+    async findInvite(tokenHash, now) {
+      const found = one(await invites().where(and(eq(invite.tokenHash, tokenHash), gt(invite.expiresAt, now))));
+      return found && { ...found.invite, createdByName: found.createdByName };
+    },
+    async listInvites(now) {
+      const rows = await invites().where(gt(invite.expiresAt, now)).orderBy(asc(invite.createdAt));
+      return rows.map((row) => ({ ...row.invite, createdByName: row.createdByName }));
+    },
+    takeInvite: async (tokenHash, now) =>
+      one(
+        await db
+          .delete(invite)
+          .where(and(eq(invite.tokenHash, tokenHash), gt(invite.expiresAt, now)))
+          .returning(),
+      ),
+    removeInvite: async (id) =>
+      (await db.delete(invite).where(eq(invite.id, id)).returning({ id: invite.id })).length > 0,
+    async shutOut(personId, now) {
+      await db.delete(session).where(eq(session.personId, personId));
+      await db.delete(signInLink).where(eq(signInLink.personId, personId));
+      await db.delete(invite).where(eq(invite.createdBy, personId));
+      await db.delete(apiKey).where(eq(apiKey.personId, personId));
+      await db
+        .update(device)
+        .set({ revokedAt: now })
+        .where(and(eq(device.personId, personId), isNull(device.revokedAt)));
+    },
+    async sweep(now) {
+      await db.delete(signInLink).where(lt(signInLink.expiresAt, now));
+      await db.delete(invite).where(lt(invite.expiresAt, now));
+      await db.delete(session).where(lt(session.expiresAt, now));
+      await db.delete(device).where(or(lt(device.expiresAt, now), lt(device.revokedAt, now)));
+    },
+  };
+}
+
+/** As the contract shows a person. */
+export function toPerson(row: PersonRow): Person {
+  return {
+    id: row.id,
+    name: row.name,
+    email: row.email ?? '',
+    role: row.role satisfies Role,
+    planId: row.planId,
+    disabled: row.disabled,
+    hasPassword: row.passwordHash !== null,
+    createdAt: row.createdAt.toISOString(),
+    lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
+  };
+}

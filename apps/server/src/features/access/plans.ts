@@ -1,0 +1,51 @@
+import { HangarError, type Plan } from '@hangar/contract';
+import { asc, eq } from 'drizzle-orm';
+import type { Tx } from '../../platform/database/index.ts';
+import { person, plan } from './access-tables.ts';
+
+const GIB = 1024 ** 3;
+
+/** What everyone may use until an admin says otherwise. */
+export const STANDARD_PLAN: Plan = {
+  id: 'standard',
+  title: 'Standard',
+  jobsAtOnce: 4,
+  jobsWaiting: 1000,
+  minutesPerMonth: null,
+  maxTimeoutSeconds: 86_400,
+  maxArtifactBytes: GIB,
+  maxLogBytes: GIB,
+};
+
+export interface Plans {
+  /** Makes the standard plan where there is none yet. */
+  ensureStandard(db?: Tx): Promise<void>;
+  list(): Promise<Plan[]>;
+  /** Makes or changes a plan. It counts from the next request on. */
+  put(plan: Plan): Promise<Plan>;
+  /** @throws HangarError user_not_found */
+  ofPerson(personId: string): Promise<Plan>;
+}
+
+export function createPlans(db: Tx): Plans {
+  return {
+    async ensureStandard(within = db) {
+      await within.insert(plan).values(STANDARD_PLAN).onConflictDoNothing();
+    },
+    list: () => db.select().from(plan).orderBy(asc(plan.id)),
+    async put(wanted) {
+      const { id: _id, ...values } = wanted;
+      await db.insert(plan).values(wanted).onConflictDoUpdate({ target: plan.id, set: values });
+      return wanted;
+    },
+    async ofPerson(personId) {
+      const [found] = await db
+        .select({ plan })
+        .from(person)
+        .innerJoin(plan, eq(plan.id, person.planId))
+        .where(eq(person.id, personId));
+      if (!found) throw new HangarError('user_not_found');
+      return found.plan;
+    },
+  };
+}
