@@ -23,6 +23,13 @@ export const LocalSettings = z.object({
     .describe(
       'bubblewrap shows the job only its work tree, a private home and the system read-only; auto takes it where it is installed',
     ),
+  readable: z
+    .array(z.string().regex(/^\/[^\0]+$/, 'An absolute path'))
+    .max(20)
+    .default([])
+    .describe(
+      'Folders outside the system that jobs may read, such as the ~/.local that an agent is installed in; the bin of each is put on PATH',
+    ),
 });
 export type LocalSettings = z.infer<typeof LocalSettings>;
 

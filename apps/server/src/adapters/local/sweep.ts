@@ -1,0 +1,31 @@
+import type { Launcher, SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import { readMarkers } from '../../platform/process/index.ts';
+import { UNIT_MARKER } from './end-unit.ts';
+import { listUnits, parseUnitName, unitName } from './unit-folder.ts';
+
+/** Units are found by their folders and, where somebody removed the folder, by what their processes carry. */
+export async function sweepUnits(
+  parts: { unitsDir: string; instanceId: string; launching: ReadonlyMap<string, unknown> },
+  launcher: Pick<Launcher, 'remove'>,
+  isOwned: (unit: UnitKey) => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<SweepReport> {
+  const units = new Map((await listUnits(parts.unitsDir)).map((unit) => [unitName(unit), unit]));
+  const ours = `${parts.instanceId}/`;
+  for (const marker of (await readMarkers(UNIT_MARKER)).values()) {
+    const unit = marker.startsWith(ours) ? parseUnitName(marker.slice(ours.length)) : null;
+    if (unit) units.set(unitName(unit), unit);
+  }
+  const removed: string[] = [];
+  let kept = 0;
+  for (const [name, unit] of units) {
+    signal.throwIfAborted();
+    if (parts.launching.has(name) || (await isOwned(unit))) {
+      kept += 1;
+      continue;
+    }
+    await launcher.remove(unit, { signal });
+    removed.push(`unit ${name}`);
+  }
+  return { removed, kept };
+}
