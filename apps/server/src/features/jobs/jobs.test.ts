@@ -1,0 +1,370 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Finish, HangarError, type NewJob, type Plan } from '@hangar/contract';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import { PATIENCE } from './job-lifecycle.ts';
+import { createJobWorker } from './job-worker.ts';
+import { createJobs } from './jobs.ts';
+import { createJobsReconciler } from './jobs-reconciler.ts';
+import { createJobsStore } from './jobs-store.ts';
+import type { Launcher, LaunchRequest, UnitKey, UnitState } from './launcher.ts';
+
+const plan: Plan = {
+  id: 'test',
+  title: 'Test',
+  jobsAtOnce: 2,
+  jobsWaiting: 5,
+  minutesPerMonth: 100,
+  maxTimeoutSeconds: 600,
+  maxArtifactBytes: 1e6,
+  maxLogBytes: 1e6,
+};
+const ada = { userId: 'u_ada', userName: 'Ada', role: 'member' as const };
+const bob = { userId: 'u_bob', userName: 'Bob', role: 'member' as const };
+const request: NewJob = {
+  spec: '# Try\n\n```sh\ntrue\n```\n',
+  repo: { url: 'https://example.org/a/b.git' },
+  env: {},
+  resources: {},
+};
+const finish: Finish = {
+  outcome: 'succeeded',
+  exitCode: 0,
+  signal: null,
+  failure: null,
+  reason: 'Done',
+  diff: null,
+  at: new Date().toISOString(),
+  lastLogSeq: 0,
+};
+
+/** A backend in memory that starts nothing: units are what the test says they are. */
+class Backend implements Launcher {
+  units = new Map<string, UnitState>();
+  launches: string[] = [];
+  removed: string[] = [];
+  fail: HangarError | null = null;
+  async launch(unit: LaunchRequest): Promise<void> {
+    if (this.fail) throw this.fail;
+    this.launches.push(unit.jobId);
+    if (!this.units.has(unit.jobId)) this.units.set(unit.jobId, { kind: 'running' });
+  }
+  inspect = async ({ jobId }: UnitKey): Promise<UnitState> => this.units.get(jobId) ?? { kind: 'missing' };
+  cancel = async ({ jobId }: UnitKey): Promise<void> => {
+    this.units.set(jobId, { kind: 'exited', exitCode: 137, outOfMemory: false, reason: 'killed' });
+  };
+  remove = async ({ jobId }: UnitKey): Promise<void> => {
+    this.units.delete(jobId);
+    this.removed.push(jobId);
+  };
+  sweep = async () => ({ removed: [], kept: 0 });
+  test = async () => [];
+}
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+function build(backend: Backend, o: { jobsAtOnce?: number } = {}) {
+  const store = createJobsStore(database, {
+    patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
+    onMove: async () => ({}),
+  });
+  const jobs = createJobs({
+    store,
+    newId: () => newId('j'),
+    planOf: async () => plan,
+    profile: async (name) => ({ name: name ?? 'local', driver: 'local' }),
+    hasCredential: async () => false,
+    seal: (_id, plain) => `sealed:${Buffer.from(plain).toString('hex')}`,
+    open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
+    logLines: async () => new Map(),
+    jobsAtOnce: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
+  });
+  const worker = createJobWorker({
+    store,
+    blobs: { put: never, get: never, remove: never, removeAll: never, list: never },
+    planOf: async () => plan,
+    credential: never,
+    open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
+    appendLog: async (_job, _attempt, batch) => batch.seq,
+    storedSeq: async () => 3,
+    untilPoked: (_id, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+    heartbeatSeconds: 1,
+    checkpointSeconds: 60,
+  });
+  const reconciler = createJobsReconciler({
+    database,
+    store,
+    log: pino({ level: 'silent' }),
+    launcherOf: async () => backend,
+    workerToken: () => 'token',
+    jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
+    jobsAtOnceOfProfiles: async () => new Map(),
+    jobsAtOnce: o.jobsAtOnce ?? 100,
+    say: async () => undefined,
+    endLog: async () => undefined,
+    compactLog: async () => undefined,
+  });
+  return { store, jobs, worker, reconciler };
+}
+const never = () => {
+  throw new Error('not in this test');
+};
+
+async function until<T>(look: () => Promise<T>, good: (value: T) => boolean, what: string): Promise<T> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const value = await look();
+    if (good(value)) return value;
+    if (Date.now() > deadline) throw new Error(`${what} did not come: ${JSON.stringify(value)}`);
+    await sleep(20);
+  }
+}
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof HangarError ? error.code : String(error)),
+  );
+
+describe('asking for jobs', () => {
+  let parts: ReturnType<typeof build>;
+  beforeEach(async () => {
+    await database.pool.query('delete from job');
+    parts = build(new Backend());
+  });
+
+  it('the same idempotency key gives the same job, however many ask at once', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => parts.jobs.submit(ada, { ...request, idempotencyKey: 'once' })),
+    );
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
+    expect(await code(parts.jobs.submit(ada, { ...request, title: 'Another', idempotencyKey: 'once' }))).toBe(
+      'idempotency_conflict',
+    );
+    const other = await parts.jobs.submit(bob, { ...request, idempotencyKey: 'once' });
+    expect(other.id).not.toBe(answers[0]?.id);
+  });
+
+  it('nobody sees or touches the job of another, who cannot tell that it is there', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    const { get, cancel, retry, artifacts, visible } = parts.jobs;
+    for (const attempt of [get, cancel, retry, artifacts, visible])
+      expect(await code(attempt(bob, id))).toBe('job_not_found');
+    expect((await parts.jobs.list(bob, { mine: true, limit: 10 })).items).toEqual([]);
+    expect(await code(parts.jobs.list(bob, { mine: false, limit: 10 }))).toBe('admin_only');
+    expect((await parts.jobs.get({ ...bob, role: 'admin' }, id)).id).toBe(id);
+  });
+
+  it('says what is wrong with a request', async () => {
+    expect(await code(parts.jobs.submit(ada, { ...request, spec: ' \n' }))).toBe('spec_empty');
+    expect(await code(parts.jobs.submit(ada, { ...request, spec: 'x'.repeat(1024 * 1024 + 1) }))).toBe(
+      'spec_too_large',
+    );
+    expect(await code(parts.jobs.submit(ada, { ...request, spec: '---\na: [\n---\nx' }))).toBe('spec_front_matter');
+    expect(await code(parts.jobs.submit(ada, { ...request, spec: '# No commands' }))).toBe('spec_no_commands');
+    expect(await code(parts.jobs.submit(ada, { ...request, agent: 'cluade' }))).toBe('agent_unknown');
+    expect(await code(parts.jobs.submit(ada, { ...request, timeoutSeconds: 601 }))).toBe('timeout_too_long');
+    expect(await code(parts.jobs.submit(ada, { ...request, credential: 'gone' }))).toBe('credential_not_found');
+    expect(
+      await code(parts.jobs.submit(ada, { ...request, repo: { bundle: 'up_123456', commit: 'a'.repeat(40) } })),
+    ).toBe('upload_not_found');
+    expect(await code(parts.jobs.submit(ada, { ...request, repo: { url: 'https://u:p@example.org/x' } }))).toBe(
+      'repo_url_invalid',
+    );
+  });
+
+  it('a full queue answers with the numbers', async () => {
+    for (let n = 0; n < plan.jobsWaiting; n++) await parts.jobs.submit(ada, request);
+    await expect(parts.jobs.submit(ada, request)).rejects.toMatchObject({
+      code: 'quota_jobs',
+      details: { waiting: 5, limit: 5 },
+    });
+    await parts.jobs.submit(bob, request);
+  });
+
+  it('pages without a gap or a repeat', async () => {
+    const ids = [];
+    for (let n = 0; n < 5; n++) ids.push((await parts.jobs.submit(ada, request)).id);
+    const first = await parts.jobs.list(ada, { mine: true, limit: 3 });
+    const second = await parts.jobs.list(ada, { mine: true, limit: 3, cursor: first.nextCursor ?? '' });
+    expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(ids.reverse());
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it('keeps environment values sealed, and masks nothing away from a retry', async () => {
+    const { id } = await parts.jobs.submit(ada, { ...request, env: { KEY: 'very-secret' } });
+    await parts.jobs.cancel(ada, id);
+    const again = await parts.jobs.retry(ada, id);
+    expect((await parts.jobs.get(ada, again.id)).envNames).toEqual(['KEY']);
+    expect(again.retryOf).toBe(id);
+    const { rows } = await database.pool.query('select * from job');
+    expect(JSON.stringify(rows)).not.toContain('very-secret');
+  });
+});
+
+describe('reconciling', () => {
+  let parts: ReturnType<typeof build>;
+  let backend: Backend;
+  beforeEach(async () => {
+    await database.pool.query('delete from job');
+    backend = new Backend();
+    parts = build(backend);
+    await parts.reconciler.start();
+    return () => parts.reconciler.stop();
+  });
+  const state = (id: string) => parts.jobs.get(ada, id).then((job) => job.state);
+  const reach = (id: string, wanted: string) =>
+    until(
+      () => state(id),
+      (seen) => seen === wanted,
+      wanted,
+    );
+  const launched = (id: string) =>
+    until(
+      async () => (await parts.store.byId(id))?.launchedAt ?? null,
+      (at) => at !== null,
+      'launch',
+    );
+
+  it('runs a job from submit to end, in true states', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    const identity = { jobId: id, attempt: 1 };
+    const order = await parts.worker.claim(identity, 'worker-one');
+    expect(order).toMatchObject({ jobId: id, repo: { url: 'https://example.org/a/b.git' } });
+    await reach(id, 'cloning');
+    await parts.worker.report(identity, { phase: 'running', at: new Date().toISOString(), commit: 'a'.repeat(40) });
+    expect(await state(id)).toBe('running');
+    await parts.worker.report(identity, { phase: 'collecting', at: new Date().toISOString() });
+    expect(await code(parts.worker.finish(identity, { ...finish, lastLogSeq: 9 }))).toBe('bad_request');
+    await parts.worker.finish(identity, finish);
+    await parts.worker.finish(identity, finish);
+    const job = await parts.jobs.get(ada, id);
+    expect(job).toMatchObject({ state: 'succeeded', repo: { commit: 'a'.repeat(40) } });
+    expect(job.phases.map(({ name }) => name)).toEqual(['queued', 'starting', 'cloning', 'running', 'collecting']);
+    expect(job.phases.every(({ endedAt }) => endedAt !== null)).toBe(true);
+    await until(
+      async () => backend.removed,
+      (removed) => removed.includes(id),
+      'cleaning',
+    );
+    expect(job.events.map((event) => event.state)).toEqual([
+      'queued',
+      'starting',
+      'cloning',
+      'running',
+      'collecting',
+      'succeeded',
+    ]);
+  });
+
+  it('gives the work order to one worker only, and to none after the end', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    const identity = { jobId: id, attempt: 1 };
+    const answers = await Promise.all(
+      ['worker-one', 'worker-two', 'worker-six'].map((workerId) => code(parts.worker.claim(identity, workerId))),
+    );
+    expect(answers.filter((answer) => answer === 'no error')).toHaveLength(1);
+    const winner = ['worker-one', 'worker-two', 'worker-six'][answers.indexOf('no error')] ?? '';
+    expect(await code(parts.worker.claim(identity, winner))).toBe('no error');
+    await parts.worker.finish(identity, finish);
+    expect(await code(parts.worker.claim(identity, winner))).toBe('worker_fenced');
+    expect(await code(parts.worker.claim({ jobId: id, attempt: 2 }, winner))).toBe('worker_token_invalid');
+    expect(await code(parts.worker.report(identity, { phase: 'running', at: new Date().toISOString() }))).toBe(
+      'worker_fenced',
+    );
+  });
+
+  it('starts again what vanished before its worker spoke, never what was taken', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    backend.units.delete(id);
+    await until(
+      async () => backend.launches.length,
+      (count) => count >= 2,
+      'a second launch',
+    );
+    await parts.worker.claim({ jobId: id, attempt: 1 }, 'worker-one');
+    const before = backend.launches.length;
+    backend.units.delete(id);
+    await reach(id, 'lost');
+    expect(backend.launches).toHaveLength(before);
+    expect((await parts.jobs.get(ada, id)).failure).toMatchObject({ code: 'worker_lost' });
+  });
+
+  it('cancels by force when the worker does not answer', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    await parts.worker.claim({ jobId: id, attempt: 1 }, 'worker-one');
+    await parts.jobs.cancel(ada, id);
+    expect(await parts.worker.heartbeat({ jobId: id, attempt: 1 }, 5, AbortSignal.timeout(10_000))).toMatchObject({
+      cancel: true,
+    });
+    await reach(id, 'cancelled');
+    expect(await code(parts.jobs.cancel(ada, id))).toBe('job_ended');
+  });
+
+  it('says why it cannot start, tries again, and gives up for good only on what stays', async () => {
+    backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
+    const { id } = await parts.jobs.submit(ada, request);
+    await until(
+      () => parts.jobs.get(ada, id),
+      (job) => job.reason.includes('No answer from the Engine'),
+      'the reason',
+    );
+    backend.fail = null;
+    await launched(id);
+    backend.fail = new HangarError('image_not_found', { message: 'There is no image x.' });
+    const other = await parts.jobs.submit(ada, request);
+    await reach(other.id, 'failed');
+    expect((await parts.jobs.get(ada, other.id)).failure).toMatchObject({
+      code: 'image_not_found',
+      message: 'There is no image x.',
+    });
+  });
+
+  it('holds the plan and tells the place in the queue', async () => {
+    const ids = [];
+    for (let n = 0; n < 4; n++) ids.push((await parts.jobs.submit(ada, request)).id);
+    await until(
+      async () => backend.launches.length,
+      (count) => count === 2,
+      'two launches',
+    );
+    await sleep(200);
+    expect(backend.launches).toEqual(ids.slice(0, 2));
+    const waiting = await parts.jobs.get(ada, ids[3] ?? '');
+    expect(waiting).toMatchObject({ state: 'queued', queue: { position: 2, running: 2, limit: 2 } });
+    expect(waiting.reason).toBe('Waiting for a free place: position 2, your plan runs 2 at once');
+    await parts.worker.claim({ jobId: ids[0] ?? '', attempt: 1 }, 'worker-one');
+    await parts.worker.finish({ jobId: ids[0] ?? '', attempt: 1 }, finish);
+    await until(
+      async () => backend.launches.length,
+      (count) => count === 3,
+      'the next launch',
+    );
+    expect(backend.launches[2]).toBe(ids[2]);
+  });
+
+  it('a second reconciler on the same table launches nothing twice', async () => {
+    const second = build(backend);
+    await second.reconciler.start();
+    const ids = await Promise.all(
+      [ada, bob].flatMap((caller) => [1, 2].map(async () => (await parts.jobs.submit(caller, request)).id)),
+    );
+    await until(
+      async () => new Set(backend.launches).size,
+      (count) => count === 4,
+      'four launches',
+    );
+    await sleep(300);
+    expect([...backend.launches].sort()).toEqual([...ids].sort());
+    await second.reconciler.stop();
+  });
+});
