@@ -1,3 +1,4 @@
+import './zod-words.ts';
 import '@mantine/core/styles.css';
 import './styles.css';
 import { RouterProvider } from '@tanstack/react-router';
@@ -5,12 +6,9 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createApi } from './api/client.tsx';
 import { createQueryClient } from './api/query-client.ts';
-import { configureZod } from './components/form/words.ts';
 import { createClock } from './components/time.tsx';
 import { Providers } from './providers.tsx';
 import { createAppRouter } from './router.tsx';
-
-configureZod();
 
 const api = createApi(location.origin);
 const queries = createQueryClient(() => {

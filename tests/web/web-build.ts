@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+
+const ROOT = fileURLToPath(new URL('../../apps/web', import.meta.url));
+
+/** The policy the server answers with; the app has to work under it. */
+export const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+
+/** Builds the app into a folder, with the gallery in it. */
+export async function buildWithGallery(outDir: string): Promise<void> {
+  await build({
+    root: ROOT,
+    logLevel: 'error',
+    define: { 'import.meta.env.VITE_GALLERY': JSON.stringify('1') },
+    build: { outDir, emptyOutDir: true, minify: false },
+  });
+}
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+export interface Served {
+  origin: string;
+  close: () => Promise<void>;
+}
+
+/** Serves a build as the server does: files, else index.html; `/api` goes to `api` or is a 404. */
+export async function serveBuild(folder: string, api?: RequestListener): Promise<Served> {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    if (path.startsWith('/api/')) {
+      if (api) return api(request, response);
+      response.writeHead(404).end();
+      return;
+    }
+    const file = normalize(join(folder, path));
+    const inside = file.startsWith(folder) && extname(file) !== '';
+    const body = await readFile(inside ? file : join(folder, 'index.html')).catch(() => null);
+    if (body === null) {
+      response.writeHead(404).end();
+      return;
+    }
+    const type = TYPES[inside ? extname(file) : '.html'] ?? 'application/octet-stream';
+    response.writeHead(200, { 'content-type': type, 'content-security-policy': CSP }).end(body);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the test server has no port');
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    close: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
+  };
+}
