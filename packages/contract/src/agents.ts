@@ -13,6 +13,10 @@ export interface AgentPreset {
   readonly needsEnv: readonly (readonly string[])[];
   /** Set unless the job sets them: quiet, no self-update, no telemetry. */
   readonly env: Readonly<Record<string, string>>;
+  /** Taken from another variable when it is not set itself: name → where from. */
+  readonly envFrom?: Readonly<Record<string, string>>;
+  /** Files the agent keeps for itself in the work tree, as gitignore patterns: not in the diff. */
+  readonly keeps?: readonly string[];
   /** How to get the program; shown when it is missing. */
   readonly install: string;
   readonly homepage: string;
@@ -28,6 +32,131 @@ export const AGENTS: readonly AgentPreset[] = [
     env: {},
     install: 'Nothing to install: runs the fenced sh blocks of the spec with /bin/sh.',
     homepage: 'https://pubs.opengroup.org/onlinepubs/9799919799/utilities/sh.html',
+  },
+  {
+    // https://code.claude.com/docs/en/headless; IS_SANDBOX: it refuses to skip permissions as root otherwise.
+    name: 'claude',
+    title: 'Claude Code',
+    argv: ['claude', '-p', '--dangerously-skip-permissions'],
+    specBy: 'stdin',
+    needsEnv: [
+      [
+        'ANTHROPIC_API_KEY',
+        'ANTHROPIC_AUTH_TOKEN',
+        'CLAUDE_CODE_OAUTH_TOKEN',
+        'CLAUDE_CODE_USE_BEDROCK',
+        'CLAUDE_CODE_USE_VERTEX',
+      ],
+    ],
+    env: {
+      IS_SANDBOX: '1',
+      DISABLE_AUTOUPDATER: '1',
+      DISABLE_TELEMETRY: '1',
+      DISABLE_ERROR_REPORTING: '1',
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    },
+    install: 'npm install -g @anthropic-ai/claude-code',
+    homepage: 'https://code.claude.com/docs',
+  },
+  {
+    // https://developers.openai.com/codex/noninteractive; the job's own isolation takes the place of its sandbox.
+    name: 'codex',
+    title: 'Codex',
+    argv: [
+      'codex',
+      'exec',
+      '--dangerously-bypass-approvals-and-sandbox',
+      '--skip-git-repo-check',
+      '--ephemeral',
+      '--color',
+      'never',
+      '-c',
+      'check_for_update_on_startup=false',
+      '-c',
+      'analytics.enabled=false',
+      '-',
+    ],
+    specBy: 'stdin',
+    needsEnv: [['CODEX_API_KEY', 'OPENAI_API_KEY']],
+    env: {},
+    // codex exec reads only CODEX_API_KEY.
+    envFrom: { CODEX_API_KEY: 'OPENAI_API_KEY' },
+    install: 'npm install -g @openai/codex',
+    homepage: 'https://developers.openai.com/codex',
+  },
+  {
+    // https://opencode.ai/docs/cli/#run; the message comes on standard input when there is none in the arguments.
+    name: 'opencode',
+    title: 'OpenCode',
+    argv: ['opencode', 'run', '--auto'],
+    specBy: 'stdin',
+    needsEnv: [
+      [
+        'ANTHROPIC_API_KEY',
+        'OPENAI_API_KEY',
+        'OPENCODE_API_KEY',
+        'OPENROUTER_API_KEY',
+        'GOOGLE_GENERATIVE_AI_API_KEY',
+        'GEMINI_API_KEY',
+        'OPENCODE_CONFIG_CONTENT',
+      ],
+    ],
+    env: {
+      OPENCODE_DISABLE_AUTOUPDATE: '1',
+      OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+      OPENCODE_DISABLE_SHARE: '1',
+      OPENCODE_DISABLE_TERMINAL_TITLE: '1',
+    },
+    install: 'npm install -g opencode-ai',
+    homepage: 'https://opencode.ai/docs',
+  },
+  {
+    // https://geminicli.com/docs/cli/headless; standard input that is no terminal makes it headless.
+    name: 'gemini',
+    title: 'Gemini CLI',
+    argv: ['gemini', '--approval-mode=yolo', '--skip-trust', '--output-format', 'text'],
+    specBy: 'stdin',
+    needsEnv: [['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENAI_USE_VERTEXAI', 'GOOGLE_GENAI_USE_GCA']],
+    env: { GEMINI_TELEMETRY_ENABLED: 'false', GEMINI_CLI_TRUST_WORKSPACE: 'true' },
+    install: 'npm install -g @google/gemini-cli',
+    homepage: 'https://geminicli.com/docs',
+  },
+  {
+    // https://aider.chat/docs/scripting.html and /docs/config/options.html; Hangar makes the diff, so it must not commit.
+    name: 'aider',
+    title: 'Aider',
+    argv: [
+      'aider',
+      '--message-file',
+      '{specFile}',
+      '--yes-always',
+      '--no-auto-commits',
+      '--no-dirty-commits',
+      '--no-gitignore',
+      '--no-check-update',
+      '--no-show-release-notes',
+      '--analytics-disable',
+      '--no-pretty',
+      '--no-stream',
+      '--no-fancy-input',
+    ],
+    specBy: 'file',
+    needsEnv: [
+      [
+        'OPENAI_API_KEY',
+        'ANTHROPIC_API_KEY',
+        'GEMINI_API_KEY',
+        'OPENROUTER_API_KEY',
+        'DEEPSEEK_API_KEY',
+        'AIDER_API_KEY',
+      ],
+    ],
+    env: {},
+    // Its base URL has a name of its own.
+    envFrom: { OPENAI_API_BASE: 'OPENAI_BASE_URL' },
+    keeps: ['.aider*'],
+    install: 'python -m pip install aider-install && aider-install',
+    homepage: 'https://aider.chat/docs',
   },
 ];
 

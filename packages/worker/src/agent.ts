@@ -18,6 +18,8 @@ export interface AgentPlan {
   /** Run one after the other; the first that fails ends the job. */
   readonly steps: readonly Step[];
   readonly env: Readonly<Record<string, string>>;
+  /** Files of its own that are not part of the diff, as gitignore patterns. */
+  readonly keeps: readonly string[];
 }
 
 /**
@@ -33,14 +35,15 @@ export async function planAgent(
   const body = specBody(spec);
   const specFile = join(o.runDir, 'spec.md');
   await writeFile(specFile, body, { mode: 0o600 });
-  const env = { HANGAR_SPEC_FILE: specFile };
+  const env: Record<string, string> = { HANGAR_SPEC_FILE: specFile };
   const preset = agentPreset(agent);
   if (!preset) {
     // The user's own command line: being run by a shell is what it is for.
     const step = { file: '/bin/sh', args: ['-c', agent], stdin: specFile, says: `Running: ${agent}` };
-    return { title: 'command', steps: [step], env };
+    return { title: 'command', steps: [step], env, keeps: [] };
   }
-  if (preset.specBy === 'blocks') return { title: preset.title, steps: await blockSteps(body, o.runDir), env };
+  if (preset.specBy === 'blocks')
+    return { title: preset.title, steps: await blockSteps(body, o.runDir), env, keeps: [] };
   const program = preset.argv[0] ?? '';
   if (!(await findProgram(program, o.env.PATH ?? '')))
     throw new HangarError('agent_missing', {
@@ -57,6 +60,10 @@ export async function planAgent(
   const text = Buffer.byteLength(body) > MAX_ARGUMENT ? `Read ${specFile} and do what it says.` : body;
   const args = preset.argv.slice(1).map((arg) => (arg === '{spec}' ? text : arg.replaceAll('{specFile}', specFile)));
   const shown = preset.argv.map((arg) => (arg === '{spec}' ? '(the spec)' : arg.replaceAll('{specFile}', 'spec.md')));
+  for (const [name, from] of Object.entries(preset.envFrom ?? {})) {
+    const value = o.env[from];
+    if (o.env[name] === undefined && value !== undefined) env[name] = value;
+  }
   const unset = Object.entries(preset.env).filter(([name]) => o.env[name] === undefined);
   return {
     title: preset.title,
@@ -64,6 +71,7 @@ export async function planAgent(
       { file: program, args, stdin: preset.specBy === 'stdin' ? specFile : null, says: `Running: ${shown.join(' ')}` },
     ],
     env: { ...Object.fromEntries(unset), ...env },
+    keeps: preset.keeps ?? [],
   };
 }
 

@@ -131,10 +131,10 @@ async function openSsh(
     'ForwardAgent=no',
     'PermitLocalCommand=no',
     `StrictHostKeyChecking=${key?.knownHosts ? 'yes' : 'accept-new'}`,
-    `UserKnownHostsFile=${knownHosts}`,
+    `UserKnownHostsFile=${sshPath(knownHosts)}`,
     ...(key?.knownHosts ? ['GlobalKnownHostsFile=/dev/null'] : []),
-    `IdentityAgent=${agent?.socket ?? 'none'}`,
-    `IdentityFile=${agent?.publicKey ?? 'none'}`,
+    `IdentityAgent=${agent ? sshPath(agent.socket) : 'none'}`,
+    `IdentityFile=${agent ? sshPath(agent.publicKey) : 'none'}`,
   ];
   return {
     config: [],
@@ -237,6 +237,9 @@ function listen(server: Server, socket: string): Promise<void> {
     });
   });
 }
+
+/** ssh splits these values at spaces and expands %. */
+const sshPath = (path: string): string => `"${path.replaceAll('%', '%%')}"`;
 
 const quoteForShell = (word: string): string =>
   /^[A-Za-z0-9_./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -19,6 +19,8 @@ export interface Collecting {
   /** Private index outside the work tree; kept between calls, so that only changed files are read again. */
   readonly index: string;
   readonly baseTree: string;
+  /** A file of gitignore patterns besides those of the tree. */
+  readonly excludesFile: string;
   /** Files larger than this are left out. */
   readonly maxFileBytes: number;
   readonly signal: AbortSignal;
@@ -62,6 +64,7 @@ async function snapshot(o: Collecting, tree: string, index: string, depth: numbe
     signal: o.signal,
     timeoutMs: COLLECT_MS,
     cwd: tree,
+    config: [`core.excludesFile=${o.excludesFile}`],
     env: { GIT_DIR: o.store, GIT_WORK_TREE: tree, GIT_INDEX_FILE: index },
   };
   const skipped = new Set<string>();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Failure, Finish, WorkOrder } from '@hangar/contract';
@@ -158,6 +159,7 @@ async function work(run: Run, diffs: Diffs): Promise<Result> {
   });
   diffs.begin(base);
   const { env, plan } = await prepareAgent(run);
+  await writeFile(join(places.run, 'excludes'), plan.keeps.map((pattern) => `${pattern}\n`).join(''));
   run.reports.add({ phase: 'running', commit: base.commit });
   const before = await memoryEvents();
   const ended = await runSteps(run, diffs, plan.steps, { ...env, ...plan.env });
@@ -337,6 +339,7 @@ class Diffs {
         tree: places.tree,
         index: join(places.run, 'index'),
         baseTree: this.#base.tree,
+        excludesFile: join(places.run, 'excludes'),
         maxFileBytes: order.limits.artifactBytes,
         signal,
         say: (text) => {

@@ -311,7 +311,9 @@ async function sayWhatIsNotThere(o: Preparing): Promise<void> {
   const large = (await o.git.run(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).toString().split('\0');
   large.pop();
   if (large.length > 0)
-    o.say(`Git LFS: ${large.length} files are pointers, their content is not fetched: ${listed(large)}`);
+    o.say(
+      `Git LFS: ${large.length === 1 ? '1 file is a pointer' : `${large.length} files are pointers`}, content is not fetched: ${listed(large)}`,
+    );
 }
 
 const listed = (names: readonly string[]): string =>
