@@ -5,6 +5,8 @@ import { HangarError, type LogBatch, type LogPage, type LogQuery } from '@hangar
 import type { Logger } from 'pino';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { Database } from '../database/index.ts';
+import { withCompactionSession } from './compaction-session.ts';
+import { blobsOf, createLogCompaction } from './log-compaction.ts';
 import type { LogSink } from './log-follower.ts';
 import { createLogHubs, type FollowFrom } from './log-hubs.ts';
 import { createLogReader, type PageQuery } from './log-reader.ts';
@@ -44,6 +46,13 @@ export interface Logs {
    * are thrown. Resolves when the follower is attached; a sink that closes leaves by itself.
    */
   follow(logId: string, from: FollowFrom, open: () => LogSink): Promise<void>;
+  /**
+   * Moves a log that has ended from the database to the blob store; reading it stays the same. True when it is there, also from
+   * before; false when it has not ended, is gone, or another server is at it.
+   */
+  compact(logId: string, signal?: AbortSignal): Promise<boolean>;
+  /** Logs that have ended and wait for that, oldest first. */
+  toCompact(limit: number): Promise<string[]>;
   remove(logId: string): Promise<void>;
   /** Logs that are not there are not in the map. */
   stats(logIds: readonly string[]): Promise<Map<string, LogStats>>;
@@ -61,6 +70,11 @@ export function createLogs(o: { database: Database; blobs: Blobs; log: Logger })
   const reader = createLogReader(store);
   const hubs = createLogHubs({ database: o.database, store, reader, origin, log: o.log });
   const writer = createLogWriter({ store, publish: hubs.push });
+  const compaction = createLogCompaction({
+    store,
+    blobs: o.blobs,
+    withSession: (logId, work) => withCompactionSession(o.database, logId, work),
+  });
 
   return {
     append: async (logId, source, batch, { maxBytes }) =>
@@ -94,10 +108,14 @@ export function createLogs(o: { database: Database; blobs: Blobs; log: Logger })
 
     follow: async (logId, from, open) => hubs.follow(checked(logId), from, open),
 
+    compact: async (logId, signal) => compaction.compact(checked(logId), signal),
+    toCompact: (limit) => store.toCompact(limit),
+
     async remove(logId) {
       await store.remove(checked(logId));
       writer.forget(logId);
       hubs.refresh(logId);
+      await o.blobs.removeAll(blobsOf(logId));
     },
 
     async stats(logIds) {
