@@ -141,6 +141,7 @@ function Search({ input, found, ordinal, onSearch, onStep, control }: LogToolbar
         placeholder="Search, or :123 for a line"
         aria-label="Search the log"
         aria-keyshortcuts="/"
+        data-search
         leftSection={<IconSearch size={14} />}
         value={text}
         onChange={(event) => {

@@ -50,7 +50,6 @@ export function LogView(props: LogViewProps) {
   const found = useSyncExternalStore(search.subscribe, search.snapshot);
   const control = useRef<LogControl>(null);
   const input = useRef<HTMLInputElement>(null);
-  const frame = useRef<HTMLElement>(null);
 
   const show = useCallback((n: number) => {
     setCurrent(n);
@@ -92,13 +91,14 @@ export function LogView(props: LogViewProps) {
 
   const onKey = (event: KeyboardEvent<HTMLElement>) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target)) return;
-    if (act(event.key, { step, control: control.current, input: input.current, preferences, setPreferences }))
-      event.preventDefault();
+    if (!act(event.key, { step, control: control.current, input: input.current, preferences, setPreferences })) return;
+    // In a log these keys are the log's; elsewhere n and g are the shell's.
+    event.preventDefault();
+    event.stopPropagation();
   };
-  useSearchKey(frame, input);
 
   return (
-    <section ref={frame} className={classes.frame} aria-label={props.label} onKeyDown={onKey}>
+    <section className={classes.frame} aria-label={props.label} onKeyDown={onKey}>
       <LogToolbar
         buffer={buffer}
         state={props.state}
@@ -161,21 +161,6 @@ function act(key: string, { step, control, input, preferences, setPreferences }:
   else if (key === 't') setPreferences({ ...preferences, time: !preferences.time });
   else return false;
   return true;
-}
-
-/** `/` anywhere on the page, as long as nobody is writing and the log can be seen. */
-function useSearchKey(frame: { current: HTMLElement | null }, input: { current: HTMLInputElement | null }): void {
-  useEffect(() => {
-    const onKey = (event: globalThis.KeyboardEvent) => {
-      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (isField(event.target) || frame.current?.checkVisibility() !== true) return;
-      event.preventDefault();
-      input.current?.focus();
-      input.current?.select();
-    };
-    document.addEventListener('keydown', onKey);
-    return () => document.removeEventListener('keydown', onKey);
-  }, [frame, input]);
 }
 
 function useLogSearch(buffer: LogBuffer, remote: RemoteSearch | undefined): LogSearch {
