@@ -30,23 +30,23 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: z.object({ next: text }),
-  component: lazyRouteComponent(() => import('./pages/sign-in/sign-in-page.tsx'), 'SignInPage'),
+  component: lazyRouteComponent(() => import('./pages/auth/sign-in-page.tsx'), 'SignInPage'),
 });
 const signInLink = createRoute({
   getParentRoute: () => root,
   path: '/sign-in/link',
-  component: lazyRouteComponent(() => import('./pages/sign-in/link-page.tsx'), 'LinkPage'),
+  component: lazyRouteComponent(() => import('./pages/auth/link-page.tsx'), 'LinkPage'),
 });
 const invite = createRoute({
   getParentRoute: () => root,
   path: '/invite',
-  component: lazyRouteComponent(() => import('./pages/invite/invite-page.tsx'), 'InvitePage'),
+  component: lazyRouteComponent(() => import('./pages/auth/invite-page.tsx'), 'InvitePage'),
 });
 const device = createRoute({
   getParentRoute: () => root,
   path: '/device',
   validateSearch: z.object({ user_code: text }),
-  component: lazyRouteComponent(() => import('./pages/device/device-page.tsx'), 'DevicePage'),
+  component: lazyRouteComponent(() => import('./pages/auth/device-page.tsx'), 'DevicePage'),
 });
 
 const app = createRoute({ getParentRoute: () => root, id: 'app', component: AppLayout });

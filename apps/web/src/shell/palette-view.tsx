@@ -70,7 +70,7 @@ function Body({ onClose, text, onText, actions, hits, searching, error, onHit }:
     ...hits.map((hit) => ({
       id: `hit-${hit.kind}-${hit.id}`,
       label: hit.title,
-      detail: hit.detail === '' ? hit.id : `${hit.id} · ${hit.detail}`,
+      detail: [hit.id === hit.title ? '' : hit.id, hit.detail].filter(Boolean).join(' · '),
       Icon: KINDS[hit.kind],
       run: () => onHit(hit),
       group: 'Found' as const,

@@ -89,7 +89,9 @@ function Item({ activity, longest, now, openAtFirst, onFollow }: ItemProps) {
       {open ? (
         <div className={classes.body}>
           <StepList steps={activity.steps} />
-          {activity.error === null ? null : <p className={classes.failure}>{activity.error}</p>}
+          {activity.error === null || activity.steps.some((step) => step.error !== null) ? null : (
+            <p className={classes.failure}>{activity.error}</p>
+          )}
           <div className={classes.bodyFoot}>
             {activity.link === null ? null : (
               <Link to={activity.link} className="hg-link" {...(onFollow ? { onClick: onFollow } : {})}>

@@ -1,0 +1,52 @@
+import { contract, type ServerInfo } from '@hangar/contract';
+import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { inputSchema } from '../../api/input-schema.ts';
+import type { Loadable } from '../../api/loadable.ts';
+import { Callout } from '../../components/callout.tsx';
+import { Command } from '../../components/command.tsx';
+import { ErrorState } from '../../components/error-state.tsx';
+import { useSchemaForm } from '../../components/form/use-schema-form.ts';
+import { AuthFrame } from './auth-frame.tsx';
+
+const schema = inputSchema(contract.access.signIn);
+const EMPTY = { email: '', password: '' };
+const SECRETS = ['password'] as const;
+
+export interface SignInViewProps {
+  info: Loadable<ServerInfo>;
+  onSignIn: (input: { email: string; password: string }) => Promise<unknown>;
+}
+
+export function SignInView({ info, onSignIn }: SignInViewProps) {
+  const form = useSchemaForm({ schema, initial: EMPTY, keepAs: 'sign-in', secrets: SECRETS, submit: onSignIn });
+  return (
+    <AuthFrame
+      title="Sign in"
+      lead={info.data ? `to ${info.data.url.replace(/^https?:\/\//, '')}` : 'with your email and password'}
+      foot="Without a password: ask an admin for a sign-in link, or for an invitation if you are new."
+    >
+      <Stack gap={16}>
+        {info.data?.needsFirstSignIn ? (
+          <Callout tone="needs">
+            Nobody has signed in yet. Use the one-time link the server printed at its start, or print a new one on its
+            machine:
+            <div style={{ marginTop: 8 }}>
+              <Command text="hangar server sign-in-link" />
+            </div>
+          </Callout>
+        ) : null}
+        {info.error ? <ErrorState error={info.error} onRetry={info.retry} /> : null}
+        <form onSubmit={form.onSubmit} noValidate>
+          <Stack gap={14}>
+            <TextInput label="Email" type="email" autoComplete="username" {...form.text('email')} />
+            <PasswordInput label="Password" autoComplete="current-password" {...form.text('password')} />
+            {form.error ? <ErrorState error={form.error} /> : null}
+            <Button type="submit" fullWidth loading={form.pending}>
+              Sign in
+            </Button>
+          </Stack>
+        </form>
+      </Stack>
+    </AuthFrame>
+  );
+}
