@@ -288,8 +288,8 @@ CREATE INDEX "activity_correlation" ON "activity_message" USING btree ("correlat
 CREATE UNIQUE INDEX "job_idempotency" ON "job" USING btree ("user_id","idempotency_key") WHERE idempotency_key is not null;--> statement-breakpoint
 CREATE INDEX "job_of_user" ON "job" USING btree ("user_id","created_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "job_newest" ON "job" USING btree ("created_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "job_queued" ON "job" USING btree ("user_id","created_at","id") WHERE state = 'queued';--> statement-breakpoint
-CREATE INDEX "job_active" ON "job" USING btree ("user_id") WHERE state in ('starting', 'cloning', 'running', 'collecting');--> statement-breakpoint
+CREATE INDEX "job_queued" ON "job" USING btree ("user_id","created_at","id") WHERE admitted_at is null and finished_at is null;--> statement-breakpoint
+CREATE INDEX "job_active" ON "job" USING btree ("user_id") WHERE admitted_at is not null and finished_at is null;--> statement-breakpoint
 CREATE INDEX "job_wake" ON "job" USING btree ("wake_at") WHERE wake_at is not null;--> statement-breakpoint
 CREATE INDEX "job_lease" ON "job" USING btree ("lease_until") WHERE lease_until is not null;--> statement-breakpoint
 CREATE INDEX "job_estimate" ON "job" USING btree ("repo_name","agent","finished_at" DESC NULLS LAST) WHERE state = 'succeeded';--> statement-breakpoint

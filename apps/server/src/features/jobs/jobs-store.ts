@@ -1,5 +1,5 @@
 import { type Failure, HangarError, isFinal, JOB_PHASES, type JobState } from '@hangar/contract';
-import { and, asc, desc, eq, inArray, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import type { Candidate, Load } from './job-fairness.ts';
 import { type Decision, decide, type JobFacts, type Patience } from './job-lifecycle.ts';
@@ -100,7 +100,7 @@ export function createJobsStore(
         const [counted] = await tx
           .select({ n: sql<number>`count(*)::int` })
           .from(jobs)
-          .where(and(eq(jobs.userId, row.userId), eq(jobs.state, 'queued')));
+          .where(and(eq(jobs.userId, row.userId), isNull(jobs.admittedAt), isNull(jobs.finishedAt)));
         const [created] = await tx
           .insert(jobs)
           .values({ ...row, wakeAt: null })
@@ -212,13 +212,13 @@ export function createJobsStore(
         const active = await tx
           .select({ userId: jobs.userId, profile: jobs.profile, n: sql<number>`count(*)::int` })
           .from(jobs)
-          .where(inArray(jobs.state, ['starting', 'cloning', 'running', 'collecting']))
+          .where(ACTIVE)
           .groupBy(jobs.userId, jobs.profile);
         const { rows } = await tx.execute<{ id: string; user_id: string; profile: string; created_ms: string }>(sql`
           select j.id, j.user_id, j.profile, extract(epoch from j.created_at) * 1000 as created_ms
-          from (select distinct user_id from job where state = 'queued') people
+          from (select distinct user_id from job where admitted_at is null and finished_at is null) people
           cross join lateral (select id, user_id, profile, created_at from job
-            where state = 'queued' and user_id = people.user_id and cancel_requested_at is null and admitted_at is null
+            where admitted_at is null and finished_at is null and user_id = people.user_id and cancel_requested_at is null
             order by created_at, id limit ${perUser}) j`);
         if (rows.length === 0) return [];
         const waiting = rows.map((row) => ({
@@ -249,9 +249,9 @@ export function createJobsStore(
       if (ids.length === 0) return new Map();
       const { rows } = await pool.query<{ id: string; position: number; running: number }>(
         `select j.id,
-           (select count(*)::int from job q where q.user_id = j.user_id and q.state = 'queued' and (q.created_at, q.id) <= (j.created_at, j.id)) as position,
-           (select count(*)::int from job a where a.user_id = j.user_id and a.state in ('starting', 'cloning', 'running', 'collecting')) as running
-         from job j where j.id = any($1) and j.state = 'queued'`,
+           (select count(*)::int from job q where q.user_id = j.user_id and q.admitted_at is null and q.finished_at is null and (q.created_at, q.id) <= (j.created_at, j.id)) as position,
+           (select count(*)::int from job a where a.user_id = j.user_id and a.admitted_at is not null and a.finished_at is null) as running
+         from job j where j.id = any($1) and j.admitted_at is null and j.finished_at is null`,
         [ids],
       );
       return new Map(rows.map((row) => [row.id, { position: row.position, running: row.running }]));
@@ -283,8 +283,8 @@ export function createJobsStore(
     async use(userId: string): Promise<{ running: number; waiting: number; minutes: number; periodEndsAt: Date }> {
       const { rows } = await pool.query<{ running: number; waiting: number; minutes: string; period_ends: Date }>(
         `with month as (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as begins)
-         select count(*) filter (where state in ('starting', 'cloning', 'running', 'collecting'))::int as running,
-           count(*) filter (where state = 'queued')::int as waiting,
+         select count(*) filter (where admitted_at is not null and finished_at is null)::int as running,
+           count(*) filter (where id is not null and admitted_at is null and finished_at is null)::int as waiting,
            coalesce(sum(extract(epoch from coalesce(finished_at, now()) - greatest(started_at, month.begins))) filter (where started_at is not null), 0) / 60 as minutes,
            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as period_ends
          from month left join job on user_id = $1 and (finished_at is null or finished_at >= month.begins)
@@ -304,12 +304,7 @@ export function createJobsStore(
       const rows = await db
         .select({ profile: jobs.profile, n: sql<number>`count(*)::int` })
         .from(jobs)
-        .where(
-          and(
-            inArray(jobs.state, ['starting', 'cloning', 'running', 'collecting']),
-            profile ? eq(jobs.profile, profile) : undefined,
-          ),
-        )
+        .where(and(ACTIVE, profile ? eq(jobs.profile, profile) : undefined))
         .groupBy(jobs.profile);
       return new Map(rows.map((row) => [row.profile, row.n]));
     },
@@ -400,6 +395,9 @@ export class Fenced extends Error {
     this.name = 'Fenced';
   }
 }
+
+/** Holds a place: let in, and not at its end. Its state may still be queued until the reconciler looks. */
+const ACTIVE = and(isNotNull(jobs.admittedAt), isNull(jobs.finishedAt));
 
 export const durationKey = (repoName: string, agent: string) => `${repoName}\n${agent}`;
 
