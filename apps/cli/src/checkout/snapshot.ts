@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HangarError } from '@hangar/contract/errors';
+
+/** What is at a path of the work tree. A folder is only noted: git keeps none. */
+export interface Here {
+  readonly kind: 'none' | 'file' | 'link' | 'folder';
+  /** Permission bits of a file. */
+  readonly mode: number;
+  /** SHA-256 of the content, or the target of a link. */
+  readonly content: string;
+}
+
+export interface Kept {
+  readonly path: string;
+  readonly before: Here;
+  /** Name of the copy in the folder of the snapshot. */
+  readonly copy: string | null;
+  /** Folders above the path that were not there. */
+  readonly missingFolders: readonly string[];
+}
+
+export async function lookAt(root: string, path: string): Promise<Here> {
+  const full = join(root, path);
+  const found = await lstat(full).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw error;
+  });
+  if (found === null) return { kind: 'none', mode: 0, content: '' };
+  if (found.isSymbolicLink()) return { kind: 'link', mode: 0, content: await readlink(full) };
+  if (!found.isFile()) return { kind: 'folder', mode: 0, content: '' };
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(full)) hash.update(chunk as Buffer);
+  return { kind: 'file', mode: found.mode & 0o777, content: hash.digest('hex') };
+}
+
+export const isSame = (one: Here, other: Here): boolean =>
+  one.kind === other.kind && one.mode === other.mode && one.content === other.content;
+
+/** Copies what is at these paths, byte for byte. */
+export async function keep(root: string, paths: readonly string[], folder: string): Promise<Kept[]> {
+  await mkdir(folder, { recursive: true });
+  const kept: Kept[] = [];
+  for (const [number, path] of paths.entries()) {
+    const before = await lookAt(root, path);
+    const copy = before.kind === 'file' ? String(number) : null;
+    if (copy !== null) await copyFile(join(root, path), join(folder, copy));
+    kept.push({ path, before, copy, missingFolders: await missingAbove(root, path) });
+  }
+  return kept;
+}
+
+async function missingAbove(root: string, path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+    const there = await lstat(join(root, folder)).catch(() => null);
+    if (there?.isDirectory()) break;
+    missing.push(folder);
+  }
+  return missing;
+}
+
+/** Puts everything back as it was kept. What is there now is overwritten: look before. */
+export async function putBack(root: string, kept: readonly Kept[], folder: string): Promise<void> {
+  const deepFirst = [...kept].sort((one, other) => other.path.split('/').length - one.path.split('/').length);
+  for (const { path, before } of deepFirst) {
+    const now = await lookAt(root, path);
+    if (now.kind !== 'none' && now.kind !== 'folder' && !isSame(now, before))
+      await rm(join(root, path), { force: true });
+  }
+  const gone = new Set(kept.flatMap(({ missingFolders }) => missingFolders));
+  for (const missing of [...gone].sort((one, other) => other.length - one.length))
+    await rmdir(join(root, missing)).catch(() => {});
+  for (const { path, before, copy } of kept) {
+    if (before.kind === 'none' || before.kind === 'folder' || isSame(await lookAt(root, path), before)) continue;
+    const full = join(root, path);
+    await mkdir(dirname(full), { recursive: true });
+    if (before.kind === 'link') await symlink(before.content, full);
+    else if (copy !== null) {
+      await copyFile(join(folder, copy), full);
+      await chmod(full, before.mode);
+    }
+  }
+}
+
+/** Replaces the index the way git does: through its lock, whole or not at all. */
+export async function putBackIndex(gitDir: string, copy: string): Promise<void> {
+  const lock = join(gitDir, 'index.lock');
+  try {
+    await writeFile(lock, await readFile(copy), { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new HangarError('undo_blocked', {
+      message: 'Another git command is at work in this checkout.',
+      wayOut: `Wait for it to end; if none runs, remove ${lock}.`,
+    });
+  }
+  await rename(lock, join(gitDir, 'index'));
+}

@@ -1,0 +1,21 @@
+import type { ReadStream } from 'node:tty';
+import type { CommandContext } from '@stricli/core';
+import type { Checkout } from './checkout/checkout.ts';
+import type { Api } from './server/api.ts';
+import type { Settings } from './settings.ts';
+import type { Terminal } from './terminal/terminal.ts';
+
+/** What a command is given to work with; `this` inside run. */
+export interface Cli extends CommandContext {
+  readonly terminal: Terminal;
+  readonly settings: Settings;
+  readonly stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, 'isTTY'>>;
+  /** Ends when the person presses Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** The server of this call (the value of --server, when given), loaded on first use. */
+  api(server: string | undefined): Promise<Api>;
+  /** The git checkout around the current folder; null outside one. */
+  checkout(): Promise<Checkout | null>;
+  /** Ends the command with this exit code although it did what it was asked (5: the job failed). */
+  endWith(exitCode: number): void;
+}

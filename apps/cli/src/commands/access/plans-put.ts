@@ -1,0 +1,93 @@
+import { type Plan, Plan as PlanSchema } from '@hangar/contract';
+import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
+import { parseInput } from '../../terminal/parse-input.ts';
+
+interface Flags extends GlobalFlags {
+  readonly title?: string | undefined;
+  readonly jobsAtOnce?: number | undefined;
+  readonly jobsWaiting?: number | undefined;
+  readonly minutesPerMonth?: number | 'none' | undefined;
+  readonly maxTimeout?: number | undefined;
+  readonly maxArtifacts?: number | undefined;
+  readonly maxLog?: number | undefined;
+}
+
+/** What a new plan has where nothing is said. */
+const NEW: Omit<Plan, 'id' | 'title'> = {
+  jobsAtOnce: 2,
+  jobsWaiting: 50,
+  minutesPerMonth: null,
+  maxTimeoutSeconds: 4 * 3600,
+  maxArtifactBytes: 1024 ** 3,
+  maxLogBytes: 256 * 1024 ** 2,
+};
+
+const number = (brief: string) =>
+  ({ kind: 'parsed', parse: wholeNumber, optional: true, brief, placeholder: 'N' }) as const;
+
+export const command = defineCommand<Flags, [string]>({
+  brief: 'Make or change a plan (admin)',
+  examples: [
+    ['plans put large --jobs-at-once 8 --max-timeout 12h', 'makes it, or changes just that'],
+    ['people update u_9x2k4m --plan large', 'gives it to somebody'],
+  ],
+  about: [
+    'A plan that is there keeps what is not named. A new one gets 2 jobs at once, 50 waiting, 4 h a job, 1 GiB of artifacts.',
+  ],
+  json: '{"id", "title", "jobsAtOnce", "jobsWaiting", "minutesPerMonth", "maxTimeoutSeconds", "maxArtifactBytes", "maxLogBytes"}',
+  parameters: {
+    flags: {
+      title: text('How it is shown', 'TEXT'),
+      jobsAtOnce: number('Jobs of one person that run at the same time'),
+      jobsWaiting: number('Jobs of one person that may wait'),
+      minutesPerMonth: {
+        kind: 'parsed',
+        parse: (word: string) => (word === 'none' ? word : wholeNumber(word)),
+        optional: true,
+        brief: 'Run time a month; none is no limit',
+        placeholder: 'N',
+      },
+      maxTimeout: {
+        kind: 'parsed',
+        parse: seconds,
+        optional: true,
+        brief: 'Longest timeout of a job',
+        placeholder: 'TIME',
+      },
+      maxArtifacts: {
+        kind: 'parsed',
+        parse: sizeInBytes,
+        optional: true,
+        brief: 'All artifacts of a job together',
+        placeholder: 'SIZE',
+      },
+      maxLog: { kind: 'parsed', parse: sizeInBytes, optional: true, brief: 'The log of a job', placeholder: 'SIZE' },
+      ...globalFlags,
+    },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ parse: String, placeholder: 'PLAN', brief: 'Short name of the plan' }],
+    },
+  },
+  async run(flags, id) {
+    const { client } = await this.api(flags.server);
+    const before = (await client.access.listPlans({})).items.find((plan) => plan.id === id);
+    const base = before ?? { ...NEW, id, title: id };
+    const plan = await client.access.putPlan(
+      parseInput(PlanSchema, {
+        ...base,
+        title: flags.title ?? base.title,
+        jobsAtOnce: flags.jobsAtOnce ?? base.jobsAtOnce,
+        jobsWaiting: flags.jobsWaiting ?? base.jobsWaiting,
+        minutesPerMonth: flags.minutesPerMonth === 'none' ? null : (flags.minutesPerMonth ?? base.minutesPerMonth),
+        maxTimeoutSeconds: flags.maxTimeout ?? base.maxTimeoutSeconds,
+        maxArtifactBytes: flags.maxArtifacts ?? base.maxArtifactBytes,
+        maxLogBytes: flags.maxLog ?? base.maxLogBytes,
+      }),
+    );
+    if (flags.json) return this.terminal.json(plan);
+    this.terminal.out(`${before === undefined ? 'Made' : 'Changed'} plan ${plan.id}.`);
+    this.terminal.next('hangar plans', `hangar people update ID --plan ${plan.id}`);
+  },
+});

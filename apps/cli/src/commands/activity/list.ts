@@ -1,0 +1,61 @@
+import type { ActivityStatus } from '@hangar/contract';
+import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { wholeNumber } from '../../terminal/numbers.ts';
+import { table } from '../../terminal/words.ts';
+import { activityLine } from './activity-words.ts';
+
+interface Flags extends GlobalFlags {
+  readonly status?: ActivityStatus | undefined;
+  readonly actor?: string | undefined;
+  readonly about?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export const command = defineCommand<Flags>({
+  brief: 'What is being done now and was done lately',
+  examples: [
+    ['activity', 'everything that takes longer than a request'],
+    ['activity --about j_7k2m9p4x', 'of one job'],
+  ],
+  json: '{"current": [activity, …], "recent": [activity, …]}, as GET /devops/activity answers.',
+  parameters: {
+    flags: {
+      status: {
+        kind: 'enum',
+        values: ['in_progress', 'completed', 'failed'],
+        optional: true,
+        brief: 'Only with this status',
+      },
+      actor: text('Only by this actor', 'NAME'),
+      about: text('Only about this, for example the id of a job', 'ID'),
+      limit: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        optional: true,
+        brief: 'Recent ones to show, at most 100; 10 when left out',
+        placeholder: 'N',
+      },
+      ...globalFlags,
+    },
+    aliases: { n: 'limit' },
+  },
+  async run(flags) {
+    const { terminal } = this;
+    const { client } = await this.api(flags.server);
+    const found = await client.activity.list({
+      ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+      ...(flags.status === undefined ? {} : { status: flags.status }),
+      ...(flags.actor === undefined ? {} : { actor: flags.actor }),
+      ...(flags.about === undefined ? {} : { correlationId: flags.about }),
+    });
+    if (flags.json) return terminal.json(found);
+    const all = [...found.current, ...found.recent];
+    if (all.length === 0) terminal.note('Nothing is being done, and nothing was lately.');
+    for (const line of table(
+      all.map((one) => activityLine(one, terminal)),
+      terminal.columns,
+    ))
+      terminal.out(line);
+    terminal.next("hangar activity start 'Deploy' --step build --step push");
+  },
+});

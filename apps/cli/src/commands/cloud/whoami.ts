@@ -1,0 +1,37 @@
+import { defineCommand, globalFlags } from '../../command.ts';
+import { ago, duration, table } from '../../terminal/words.ts';
+
+export const command = defineCommand({
+  brief: 'Who you are, on which server, and what you may use',
+  examples: [
+    ['cloud whoami', 'you, your plan, and what is used of it'],
+    ['cloud whoami --json', 'the same for programs'],
+  ],
+  json: 'What GET /users/me answers: {"user", "plan", "use", "identity", "server"}, with "address" and "signedInBy" (environment or sign-in) added.',
+  parameters: { flags: globalFlags },
+  async run(flags) {
+    const api = await this.api(flags.server);
+    const me = await api.client.access.me({});
+    if (flags.json) return this.terminal.json({ ...me, address: api.server, signedInBy: api.identity });
+    const { plan, use, identity, user } = me;
+    const minutes = Math.round(use.minutesThisMonth);
+    const rows = [
+      ['You', `${user.name} <${user.email}>, ${user.role}`],
+      ['Server', `${api.server} (version ${me.server.version})`],
+      [
+        'Signed in',
+        `by ${{ token: 'this device', apiKey: 'API key', session: 'browser' }[identity.kind]} ${identity.name}${
+          api.identity === 'environment' ? ' from HANGAR_TOKEN' : ''
+        }${identity.expiresAt === null ? '' : `, until ${ago(identity.expiresAt)}`}`,
+      ],
+      ['Plan', `${plan.title}: ${plan.jobsAtOnce} at once, at most ${duration(plan.maxTimeoutSeconds)} a job`],
+      ['In use', `${use.jobsRunning} of ${plan.jobsAtOnce} running, ${use.jobsWaiting} of ${plan.jobsWaiting} waiting`],
+      [
+        'This month',
+        `${minutes} min${plan.minutesPerMonth === null ? ', no limit' : ` of ${plan.minutesPerMonth} min`}, starts again ${ago(use.periodEndsAt)}`,
+      ],
+    ];
+    for (const line of table(rows, this.terminal.columns)) this.terminal.out(line);
+    this.terminal.next('hangar run --cloud --spec SPEC.md', 'hangar jobs');
+  },
+});

@@ -1,0 +1,87 @@
+import { JOB_STATES, type JobState } from '@hangar/contract';
+import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { diffWords, stateWord } from '../../jobs/job-words.ts';
+import { wholeNumber } from '../../terminal/numbers.ts';
+import { ago, cut, duration, table } from '../../terminal/words.ts';
+
+interface Flags extends GlobalFlags {
+  readonly state?: readonly JobState[] | undefined;
+  readonly all: boolean;
+  readonly here: boolean;
+  readonly search?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly on?: string | undefined;
+  readonly repo?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export const command = defineCommand<Flags>({
+  brief: 'List jobs',
+  examples: [
+    ['jobs', 'your jobs, newest first'],
+    ['jobs --state running --state queued', 'what is under way'],
+    ['jobs --all --search login', 'of everybody, with a word in title, repository or id (admin)'],
+  ],
+  json: '{"items": [job, …], "nextCursor"}: as GET /jobs answers; give nextCursor as --cursor for the next page.',
+  parameters: {
+    flags: {
+      state: { kind: 'enum', values: JOB_STATES, optional: true, variadic: true, brief: 'Only jobs in this state' },
+      all: yes('Jobs of everybody (admin)'),
+      here: yes('Only jobs of this repository'),
+      search: text('Only with this in title, repository or id', 'TEXT'),
+      agent: text('Only of this agent', 'NAME'),
+      on: text('Only on this profile', 'PROFILE'),
+      repo: text('Only of this repository, by its name', 'NAME'),
+      limit: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        optional: true,
+        brief: 'Jobs a page, at most 200; 20 when left out',
+        placeholder: 'N',
+      },
+      cursor: text('Go on where the page before ended', 'CURSOR'),
+      ...globalFlags,
+    },
+    aliases: { n: 'limit' },
+  },
+  async run(flags) {
+    const { terminal } = this;
+    const { client } = await this.api(flags.server);
+    let { repo } = flags;
+    if (flags.here) {
+      const { nameOf, needCheckout } = await import('../../checkout/checkout.ts');
+      repo = await nameOf(needCheckout(await this.checkout()));
+    }
+    const found = await client.jobs.list({
+      limit: flags.limit ?? 20,
+      mine: !flags.all,
+      ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
+      ...(flags.state === undefined ? {} : { state: [...flags.state] }),
+      ...(flags.search === undefined ? {} : { search: flags.search }),
+      ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+      ...(flags.on === undefined ? {} : { profile: flags.on }),
+      ...(repo === undefined ? {} : { repo }),
+    });
+    if (flags.json) return terminal.json(found);
+    if (found.items.length === 0) {
+      terminal.note('No jobs.');
+      terminal.next('hangar run --cloud --spec SPEC.md');
+      return;
+    }
+    const rows = found.items.map((job) => [
+      job.id,
+      stateWord(job.state, terminal.color),
+      ago(job.createdAt),
+      duration(job.elapsedSeconds),
+      ...(flags.all ? [cut(job.owner.name, 14)] : []),
+      ...(terminal.columns >= 110 ? [cut(job.repo.name, 24), diffWords(job)] : []),
+      job.title,
+    ]);
+    for (const line of table(rows, terminal.columns)) terminal.out(line);
+    const [newest] = found.items;
+    if (found.nextCursor !== null)
+      terminal.next(`hangar jobs --cursor ${found.nextCursor}`, `hangar status ${newest?.id}`);
+    else terminal.next(`hangar status ${newest?.id}`);
+  },
+});

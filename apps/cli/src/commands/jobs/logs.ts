@@ -1,0 +1,88 @@
+import { type LogLine, parseDuration } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { nextCommands } from '../../jobs/job-words.ts';
+import { wholeNumber } from '../../terminal/numbers.ts';
+
+interface Flags extends GlobalFlags {
+  readonly follow: boolean;
+  readonly tail?: number | undefined;
+  readonly since?: string | undefined;
+  readonly grep?: string | undefined;
+  readonly stream?: LogLine['stream'] | undefined;
+  readonly timestamps: boolean;
+  readonly split: boolean;
+  readonly exitCode: boolean;
+}
+
+export const command = defineCommand<Flags, [string?]>({
+  brief: 'What a job prints, live or afterwards',
+  examples: [
+    ['logs --follow', 'the newest job of this repository, to its end'],
+    ['logs j_7k2m9p4x --tail 50', 'the last 50 lines'],
+    ['logs j_7k2m9p4x --grep error --timestamps', 'lines that hold a word, with times'],
+  ],
+  about: [
+    'All lines go to stdout in their order. On a terminal lines of stderr are red and what Hangar itself says is dim and begins with »; with --split both go to stderr instead.',
+    'Colours of the job are kept on a terminal and taken out on a pipe. Other control sequences never reach the terminal.',
+    'A broken connection is mended by itself and no line comes twice. Ctrl-C stops following, not the job.',
+    'The exit code is 0 when the log could be read, whatever became of the job; with --exit-code it is 5 when the job did not succeed.',
+  ],
+  json: 'One line of JSON for each log line: {"n", "at", "stream", "text"}; stream is stdout, stderr or system; text is raw.',
+  parameters: {
+    flags: {
+      follow: yes('Go on until the job ends'),
+      tail: { kind: 'parsed', parse: wholeNumber, optional: true, brief: 'Only the last lines', placeholder: 'N' },
+      since: text('Only lines since a time (RFC 3339) or of an age like 10m, 2h', 'TIME'),
+      grep: text('Only lines that hold this text; case does not matter', 'TEXT'),
+      stream: {
+        kind: 'enum',
+        values: ['stdout', 'stderr', 'system'],
+        optional: true,
+        brief: 'Only lines of one stream',
+      },
+      timestamps: yes('Begin each line with its time'),
+      split: yes('Send lines of stderr and of Hangar to stderr'),
+      exitCode: yes('End with 5 when the job did not succeed; needs --follow'),
+      ...globalFlags,
+    },
+    aliases: { f: 'follow', n: 'tail', t: 'timestamps' },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ ...jobArgument, optional: true, brief: 'The job; your newest of this repository when left out' }],
+    },
+  },
+  async run(flags, given) {
+    const { terminal } = this;
+    if (flags.since !== undefined && parseDuration(flags.since) === null && Number.isNaN(Date.parse(flags.since)))
+      throw new HangarError('usage', {
+        message: `--since ${JSON.stringify(flags.since)} is neither a time nor an age.`,
+        wayOut: 'Give it like 10m, 2h or 2026-01-31T12:00:00Z',
+      });
+    const api = await this.api(flags.server);
+    const id = given ?? (await newestJob(this, flags.server));
+    const { tail, since, grep, stream } = flags;
+    const wish = { tail, since, grep, stream };
+    if (flags.follow) {
+      const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/wait.ts');
+      const job = await follow(this, api, id, wish, flags);
+      sayEnding(this, job);
+      terminal.next(...nextCommands(job));
+      if (flags.exitCode && job.state !== 'succeeded') this.endWith(JOB_FAILED_EXIT_CODE);
+      return;
+    }
+    const [{ readLog }, { logPrinter }] = await Promise.all([
+      import('../../jobs/log-reader.ts'),
+      import('../../jobs/show-log.ts'),
+    ]);
+    const print = logPrinter(terminal, flags);
+    let shown = 0;
+    for await (const lines of readLog(api, id, wish)) {
+      shown += lines.length;
+      await print(lines);
+    }
+    if (shown === 0) terminal.note('No lines.');
+    if (terminal.outIsTerminal) terminal.next(`hangar status ${id}`, `hangar logs ${id} --follow`);
+  },
+});

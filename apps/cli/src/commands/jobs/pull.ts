@@ -1,0 +1,92 @@
+import { HangarError } from '@hangar/contract/errors';
+import type { Cli } from '../../cli.ts';
+import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { jobArgument } from '../../jobs/job-id.ts';
+
+export interface PullFlags extends GlobalFlags {
+  readonly check: boolean;
+  readonly stat: boolean;
+  readonly output?: string | undefined;
+  readonly stash: boolean;
+  readonly branch?: string | undefined;
+  readonly undo: boolean;
+  readonly local: boolean;
+}
+
+export const command = defineCommand<PullFlags, [string?]>({
+  brief: 'Apply the diff of a job to this checkout',
+  examples: [
+    ['pull j_7k2m9p4x', 'changes files and index, prints what changed'],
+    ['pull --check', 'the newest finished job here: would it apply?'],
+    ['pull --undo', 'takes the last pull back exactly'],
+  ],
+  about: [
+    'Without an ID the newest of your jobs of this repository that has ended; stderr says which.',
+    'The diff is applied three-way (git apply --3way --index). Where it conflicts the files get markers, are listed, and the exit code is 2. Changed tracked files stand in the way: commit them, or use --stash or --branch. When they are exactly what the job started from, the diff goes on top of them.',
+    '--stash puts your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
+    '--undo gives back files, index and stash as they were, and refuses when files of the pull were changed since.',
+  ],
+  json: '{"job", "applied", "branch", "commit", "stash", "onTop", "partial", "filesChanged", "insertions", "deletions", "files": [{"path", "insertions", "deletions"}], "conflicts"}; with --check also "applies"; with --undo {"undone": {"job", "files", "branch", "unstashed"}}.',
+  parameters: {
+    flags: {
+      check: yes('Only say whether it would apply'),
+      stat: yes('Only show what the diff changes'),
+      output: text('Only write the diff to a file; - is stdout', 'FILE'),
+      stash: yes('Put uncommitted changes into git stash first'),
+      branch: text('Commit the diff on a new branch instead', 'NAME'),
+      undo: yes('Take the last pull back'),
+      local: yes('The newest run of this machine (hangar run without --cloud)'),
+      ...globalFlags,
+    },
+    aliases: { o: 'output', b: 'branch' },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        { ...jobArgument, optional: true, brief: 'The job; the newest finished one of this repository when left out' },
+      ],
+    },
+  },
+  async run(flags, id) {
+    refuseMixtures(flags, id);
+    if (flags.undo) return undo(this, flags);
+    const { fetchDiff } = await import('../../jobs/fetch-diff.ts');
+    const fetched = await fetchDiff(this, flags, id);
+    try {
+      const { pullFetched } = await import('../../jobs/pull-fetched.ts');
+      await pullFetched(this, flags, fetched);
+    } finally {
+      await fetched.dispose();
+    }
+  },
+});
+
+function refuseMixtures(flags: PullFlags, id: string | undefined): void {
+  const ways = [
+    flags.check && '--check',
+    flags.stat && '--stat',
+    flags.output !== undefined && '--output',
+    flags.undo && '--undo',
+    flags.branch !== undefined && '--branch',
+    flags.stash && '--stash',
+  ].filter((way) => way !== false);
+  const mixed = ways.length > 1 && ways.join(' ') !== '--check --stat';
+  if (mixed || (flags.undo && (id !== undefined || flags.local)))
+    throw new HangarError('usage', {
+      message: `${[...ways, ...(flags.undo && id !== undefined ? ['an ID'] : [])].join(' and ')} do not go together.`,
+      wayOut: 'Choose one. See: hangar pull --help',
+    });
+}
+
+async function undo(cli: Cli, flags: PullFlags): Promise<void> {
+  const [{ undoPull }, { needCheckout }, { count }] = await Promise.all([
+    import('../../checkout/pull.ts'),
+    import('../../checkout/checkout.ts'),
+    import('../../terminal/words.ts'),
+  ]);
+  const undone = await undoPull(needCheckout(await cli.checkout()));
+  const { jobId: job, files, branch, unstashed } = undone;
+  if (flags.json) return cli.terminal.json({ undone: { job, files, branch, unstashed } });
+  const what = branch === null ? `${count(files.length, 'file')} as before` : `branch ${branch} removed`;
+  cli.terminal.out(`Took back the pull of ${job}: ${what}${unstashed ? ', your uncommitted changes are back' : ''}.`);
+  cli.terminal.next('git status', `hangar pull ${job}`);
+}

@@ -1,0 +1,163 @@
+import type { Job } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import type { Cli } from '../../cli.ts';
+import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { positiveNumber, readEnv, seconds, sizeInBytes } from '../../terminal/numbers.ts';
+
+export interface RunFlags extends GlobalFlags {
+  readonly cloud: boolean;
+  readonly spec?: string | undefined;
+  readonly repo?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly on?: string | undefined;
+  readonly credential?: string | undefined;
+  readonly env?: readonly string[] | undefined;
+  readonly timeout?: number | undefined;
+  readonly image?: string | undefined;
+  readonly cpus?: number | undefined;
+  readonly memory?: number | undefined;
+  readonly title?: string | undefined;
+  readonly bundle: boolean;
+  readonly wait: boolean;
+  readonly apply: boolean;
+  readonly idempotencyKey?: string | undefined;
+}
+
+export const command = defineCommand<RunFlags>({
+  brief: 'Send a repository and a spec to an agent, or run it here',
+  examples: [
+    ['run --cloud --spec add-search.md', 'send it, print the id, done'],
+    ['run --cloud --agent claude --env ANTHROPIC_API_KEY --wait < fix.md', 'follow it to its end'],
+    ['run --spec add-search.md', 'run it on this machine, without a server'],
+  ],
+  about: [
+    'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that.',
+    'Without --cloud the same worker runs here on a copy of the checkout; your files are not touched. The diff is kept for hangar pull, or applied at once with --apply.',
+    'A spec is Markdown. Agent shell runs its ```sh blocks. Front matter between lines of --- can set title, agent, image, timeout, env and resources; options win.',
+    'Ctrl-C while waiting stops the waiting, not the job in the cloud; a run on this machine is cancelled and its partial diff kept.',
+  ],
+  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. Without --cloud: {"id", "state", "exitCode", "reason", "failure", "diff", "diffFile"}.',
+  parameters: {
+    flags: {
+      cloud: yes('Run on the server instead of here'),
+      spec: text('File with the spec; - or nothing reads standard input', 'FILE'),
+      repo: text('Repository: a URL, or a folder with a checkout', 'URL'),
+      ref: text('Branch, tag or commit on the remote, instead of what is checked out', 'REF'),
+      agent: text('A preset (see hangar agents) or any command in quotes', 'NAME'),
+      on: {
+        ...text('Profile to run on; the default one when left out', 'PROFILE'),
+        proposeCompletions: proposeProfiles,
+      },
+      credential: {
+        ...text('Git credential for a private repository', 'NAME'),
+        proposeCompletions: proposeCredentials,
+      },
+      env: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        variadic: true,
+        brief: 'Variable for the agent; NAME alone takes the value from here',
+        placeholder: 'NAME[=VALUE]',
+      },
+      timeout: {
+        kind: 'parsed',
+        parse: seconds,
+        optional: true,
+        brief: 'Longest run time of the agent, like 15m or 2h',
+        placeholder: 'TIME',
+      },
+      image: text('Container image, on profiles that use one', 'IMAGE'),
+      cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores', placeholder: 'N' },
+      memory: { kind: 'parsed', parse: sizeInBytes, optional: true, brief: 'Memory, like 2g', placeholder: 'SIZE' },
+      title: text('Title; the first heading of the spec when left out', 'TEXT'),
+      bundle: yes('Send the checkout even when the worker could clone it'),
+      wait: yes('Follow the log to the end; exit code 5 when the job did not succeed'),
+      apply: yes('Without --cloud: apply the diff when the run succeeded'),
+      idempotencyKey: text('The same key again gives the same job', 'KEY'),
+      ...globalFlags,
+    },
+    aliases: { s: 'spec', e: 'env', w: 'wait' },
+  },
+  async run(flags) {
+    const [{ readSpec }, { sendJob }] = await Promise.all([
+      import('../../jobs/read-spec.ts'),
+      import('../../jobs/send-job.ts'),
+    ]);
+    const env = readEnv(flags.env ?? [], this.settings.env);
+    const { text: spec, spec: parsed } = await readSpec(this, flags.spec);
+    if (!flags.cloud) {
+      const { runHere } = await import('../../jobs/run-here.ts');
+      return runHere(this, flags, { text: spec, spec: parsed }, env);
+    }
+    if (flags.apply)
+      throw new HangarError('usage', {
+        message: '--apply is for runs on this machine.',
+        wayOut: 'Use --wait, then hangar pull.',
+      });
+    const api = await this.api(flags.server);
+    const job = await sendJob(
+      this,
+      api,
+      {
+        spec,
+        env,
+        resources: {
+          ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
+          ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
+        },
+        ...(flags.title === undefined ? {} : { title: flags.title }),
+        ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+        ...(flags.on === undefined ? {} : { profile: flags.on }),
+        ...(flags.credential === undefined ? {} : { credential: flags.credential }),
+        ...(flags.image === undefined ? {} : { image: flags.image }),
+        ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
+        ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
+      },
+      { repo: flags.repo, ref: flags.ref, bundle: flags.bundle },
+    );
+    if (!flags.wait) return sent(this, flags, job);
+    const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/wait.ts');
+    this.terminal.note(`${job.id}: ${job.title}, ${job.agent} on ${job.profile}.`);
+    const ended = await follow(
+      this,
+      api,
+      job.id,
+      {},
+      { json: false, timestamps: false, split: false, aside: flags.json },
+    );
+    sayEnding(this, ended);
+    if (flags.json) this.terminal.json(ended);
+    const { nextCommands } = await import('../../jobs/job-words.ts');
+    this.terminal.next(...nextCommands(ended));
+    if (ended.state !== 'succeeded') this.endWith(JOB_FAILED_EXIT_CODE);
+  },
+});
+
+/** The id is the data: a script takes it from stdout, people read the rest on stderr. */
+async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void> {
+  if (flags.json) return terminal.json(job);
+  const { travelWords } = await import('../../jobs/send-job.ts');
+  const { stateWord } = await import('../../jobs/job-words.ts');
+  terminal.out(job.id);
+  terminal.note(`${job.title}: ${job.agent} on ${job.profile}, ${travelWords(job)}.`);
+  terminal.note(`${stateWord(job.state, terminal.errColor)}${job.reason === '' ? '' : `: ${job.reason}`}`);
+  terminal.next(`hangar logs ${job.id} --follow`, `hangar status ${job.id}`, `hangar pull ${job.id}`);
+}
+
+async function proposeProfiles(this: Cli): Promise<readonly string[]> {
+  try {
+    return (await (await this.api(undefined)).client.profiles.list({})).items.map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+async function proposeCredentials(this: Cli): Promise<readonly string[]> {
+  try {
+    return (await (await this.api(undefined)).client.credentials.list({})).items.map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}

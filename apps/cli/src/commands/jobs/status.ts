@@ -1,0 +1,82 @@
+import { isFinal, type JobDetail } from '@hangar/contract';
+import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { diffWords, etaWords, nextCommands, phaseSeconds, sinceWords, stateWord } from '../../jobs/job-words.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { bytes, count, duration, wrap } from '../../terminal/words.ts';
+
+export const command = defineCommand<GlobalFlags, string[]>({
+  brief: 'Where a job stands, and why',
+  examples: [
+    ['status', 'the newest job of this repository'],
+    ['status j_7k2m9p4x --json', 'one job, for programs'],
+  ],
+  about: ['Shows the phase, how long each phase took, why the job waits, and when it is expected to end.'],
+  json: 'One job: what GET /jobs/{id} answers. Several: {"items": [...]}. Without an ID: one job.',
+  parameters: {
+    flags: globalFlags,
+    positional: {
+      kind: 'array',
+      parameter: { ...jobArgument, brief: 'One or more jobs; your newest of this repository when left out' },
+    },
+  },
+  async run(flags, ...ids) {
+    const { terminal } = this;
+    const { client } = await this.api(flags.server);
+    const wanted = ids.length > 0 ? ids : [await newestJob(this, flags.server)];
+    const jobs = await Promise.all(wanted.map((id) => client.jobs.get({ id })));
+    if (flags.json) return terminal.json(ids.length > 1 ? { items: jobs } : jobs[0]);
+    jobs.forEach((job, index) => {
+      if (index > 0) terminal.out();
+      show(job, terminal);
+    });
+    const [first] = jobs;
+    if (first !== undefined) terminal.next(...nextCommands(first));
+  },
+});
+
+function show(job: JobDetail, terminal: Terminal): void {
+  const { color, columns } = terminal;
+  const row = (name: string, value: string) => {
+    const [first = '', ...rest] = wrap(value, columns, ' '.repeat(11)).split('\n');
+    terminal.out(`${color.dim(name.padEnd(10))} ${first.trimStart()}`);
+    for (const line of rest) terminal.out(line);
+  };
+  terminal.out(`${color.bold(job.id)}  ${job.title}`);
+  terminal.out(`${stateWord(job.state, color)} ${sinceWords(job)}`);
+  if (job.reason !== '') row('Why', job.reason);
+  if (job.queue !== null)
+    row('Queue', `position ${job.queue.position}; ${job.queue.running} of ${job.queue.limit} of your places in use`);
+  if (job.cancelRequestedAt !== null && !isFinal(job.state)) row('Cancel', 'requested');
+  const eta = etaWords(job);
+  if (eta !== null && !isFinal(job.state)) row('Expected', eta);
+  if (job.failure !== null) {
+    row('Failure', `${job.failure.message} [${job.failure.code}]`);
+    row('What to do', job.failure.wayOut);
+  }
+  const total = job.phases.reduce((sum, phase) => sum + phaseSeconds(phase), 0);
+  for (const [index, phase] of job.phases.entries()) {
+    const seconds = phaseSeconds(phase);
+    const filled = total > 0 ? Math.max(seconds > 0 ? 1 : 0, Math.round((seconds / total) * 12)) : 0;
+    const reason = phase.reason === null || phase.reason === job.reason ? '' : `  ${color.dim(phase.reason)}`;
+    terminal.out(
+      `${color.dim((index === 0 ? 'Phases' : '').padEnd(10))} ${phase.name.padEnd(10)} ${duration(seconds).padStart(10)}  ${color.blue('▇'.repeat(filled))}${reason}`,
+    );
+  }
+  row(
+    'Repository',
+    `${job.repo.name}${job.repo.ref === null ? '' : ` at ${job.repo.ref}`}${job.repo.commit === null ? '' : ` (${job.repo.commit.slice(0, 10)})`}${job.repo.fromCheckout ? ', sent from a checkout' : ''}`,
+  );
+  const limits = [
+    job.resources.cpus === undefined ? null : `${job.resources.cpus} CPUs`,
+    job.resources.memoryBytes === undefined ? null : bytes(job.resources.memoryBytes),
+    `timeout ${duration(job.timeoutSeconds)}`,
+  ].filter((part) => part !== null);
+  row(
+    'Agent',
+    `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
+  );
+  row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
+  row('Log', count(job.logLines, 'line'));
+  if (job.retryOf !== null) row('Retry of', job.retryOf);
+}

@@ -1,0 +1,106 @@
+import type { Profile } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import type { Cli } from '../../cli.ts';
+import { text } from '../../command.ts';
+import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
+import { bytes } from '../../terminal/words.ts';
+
+/** The argument that names a profile. */
+export const profileArgument = {
+  parse: String,
+  placeholder: 'NAME',
+  async proposeCompletions(this: Cli): Promise<readonly string[]> {
+    try {
+      return (await (await this.api(undefined)).client.profiles.list({})).items.map(({ name }) => name);
+    } catch {
+      return [];
+    }
+  },
+} as const;
+
+/** Options for limits and settings, the same for create and update. */
+export const profileFlags = {
+  set: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    variadic: true,
+    brief: 'Setting of the driver (see hangar profiles drivers)',
+    placeholder: 'KEY=VALUE',
+  },
+  cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores a job gets', placeholder: 'N' },
+  memory: {
+    kind: 'parsed',
+    parse: sizeInBytes,
+    optional: true,
+    brief: 'Memory a job gets, like 2g',
+    placeholder: 'SIZE',
+  },
+  pids: { kind: 'parsed', parse: wholeNumber, optional: true, brief: 'Processes a job may have', placeholder: 'N' },
+  jobsAtOnce: {
+    kind: 'parsed',
+    parse: wholeNumber,
+    optional: true,
+    brief: 'Jobs that run on it at the same time',
+    placeholder: 'N',
+  },
+} as const;
+export const imageFlag = text('Image of jobs that name none (docker)', 'IMAGE');
+
+export interface ProfileFlags {
+  readonly set?: readonly string[] | undefined;
+  readonly cpus?: number | undefined;
+  readonly memory?: number | undefined;
+  readonly pids?: number | undefined;
+  readonly jobsAtOnce?: number | undefined;
+}
+
+export const limitsOf = ({ cpus, memory, pids, jobsAtOnce }: ProfileFlags): Profile['limits'] => ({
+  ...(cpus === undefined ? {} : { cpus }),
+  ...(memory === undefined ? {} : { memoryBytes: memory }),
+  ...(pids === undefined ? {} : { pids }),
+  ...(jobsAtOnce === undefined ? {} : { jobsAtOnce }),
+});
+
+/** `KEY=VALUE` pairs; the server checks them against the driver. @throws HangarError usage */
+export function settingsOf(pairs: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1)
+        throw new HangarError('usage', {
+          message: `${JSON.stringify(pair)} is not KEY=VALUE.`,
+          wayOut: 'See: hangar profiles drivers',
+        });
+      const value = pair.slice(at + 1);
+      return [pair.slice(0, at), value === 'true' ? true : value === 'false' ? false : value];
+    }),
+  );
+}
+
+export function limitWords({ limits }: Profile): string {
+  const parts = [
+    limits.cpus === undefined ? null : `${limits.cpus} CPUs`,
+    limits.memoryBytes === undefined ? null : bytes(limits.memoryBytes),
+    limits.pids === undefined ? null : `${limits.pids} processes`,
+    limits.jobsAtOnce === undefined ? null : `${limits.jobsAtOnce} at once`,
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? 'no limits' : parts.join(', ');
+}
+
+export function showProfile(cli: Cli, profile: Profile): void {
+  const { terminal } = cli;
+  const { color } = terminal;
+  terminal.out(`${color.bold(profile.name)}${profile.isDefault ? ' (default)' : ''}`);
+  const rows: [string, string][] = [
+    ['Driver', profile.driver],
+    ['Limits', limitWords(profile)],
+    ['Running', String(profile.jobsRunning)],
+    ...Object.entries(profile.settings).map(([key, value]): [string, string] => [
+      key,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  ];
+  const left = Math.max(...rows.map(([key]) => key.length)) + 2;
+  for (const [key, value] of rows) terminal.out(`${color.dim(key.padEnd(left))}${value}`);
+}

@@ -1,0 +1,107 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { FINAL_STATES, isFinal } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import { needCheckout } from '../checkout/checkout.ts';
+import { recallSent, type Sent } from '../checkout/parcel.ts';
+import type { Cli } from '../cli.ts';
+import type { GlobalFlags } from '../command.ts';
+import { bytes } from '../terminal/words.ts';
+import { isLocalRun, newestJob } from './job-id.ts';
+import { stateName } from './job-words.ts';
+import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
+
+export interface FetchedDiff {
+  readonly jobId: string;
+  readonly title: string;
+  /** null: the job changed nothing. */
+  readonly file: string | null;
+  readonly partial: boolean;
+  readonly baseCommit: string | null;
+  readonly sent: Sent | null;
+  dispose(): Promise<void>;
+}
+
+/**
+ * The diff of a job in a file, from the server or of a run on this machine.
+ * @throws HangarError job_not_found, job_not_ended, diff_not_found
+ */
+export async function fetchDiff(
+  cli: Cli,
+  flags: GlobalFlags & { readonly local: boolean },
+  given: string | undefined,
+): Promise<FetchedDiff> {
+  if (flags.local || (given !== undefined && isLocalRun(given))) return localRunDiff(cli, given);
+  const api = await cli.api(flags.server);
+  const id = given ?? (await newestJob(cli, flags.server, [...FINAL_STATES]));
+  const job = await api.client.jobs.get({ id });
+  if (!isFinal(job.state))
+    throw new HangarError('job_not_ended', {
+      message: `${id} has not ended yet: it is ${stateName(job.state)}.`,
+      wayOut: `Wait for it: hangar logs ${id} --follow, or cancel it: hangar cancel ${id}`,
+    });
+  const checkout = await cli.checkout();
+  const common = {
+    jobId: id,
+    title: job.title,
+    partial: job.diff?.partial === true || job.state !== 'succeeded',
+    baseCommit: job.repo.commit,
+    sent: checkout === null ? null : await recallSent(checkout, id),
+  };
+  if (job.diff?.filesChanged === 0) return { ...common, file: null, dispose: async () => {} };
+  if (job.diff === null)
+    throw new HangarError('diff_not_found', {
+      message: `${id} has left no diff: it ${job.state === 'succeeded' ? 'succeeded without one' : `is ${stateName(job.state)}`}.`,
+      wayOut: `See why: hangar status ${id}`,
+    });
+
+  const dir = await mkdtemp(join(tmpdir(), 'hangar-diff-'));
+  const dispose = () => rm(dir, { recursive: true, force: true });
+  const file = join(dir, 'diff');
+  const progress = cli.terminal.progress('Fetching the diff');
+  try {
+    const response = await api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true });
+    let received = 0;
+    const body = Readable.from(response.body ?? []);
+    body.on('data', (chunk: Uint8Array) => {
+      received += chunk.length;
+      progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
+    });
+    await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal });
+    return { ...common, file, dispose };
+  } catch (error) {
+    await dispose();
+    if (error instanceof HangarError || cli.signal.aborted) throw error;
+    throw new HangarError('server_unreachable', {
+      message: 'The connection broke while the diff was on its way.',
+      wayOut: `Try again: hangar pull ${id}`,
+      cause: error,
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+async function localRunDiff(cli: Cli, given: string | undefined): Promise<FetchedDiff> {
+  const checkout = needCheckout(await cli.checkout());
+  const run = given === undefined ? await newestLocalRun(checkout) : await findLocalRun(checkout, given);
+  if (given === undefined) cli.terminal.note(`${run.id}, the newest run here: ${run.title}`);
+  if (run.diff === null)
+    throw new HangarError('diff_not_found', {
+      message: `${run.id} has left no diff: ${run.reason}`,
+      wayOut: 'Run it again: hangar run --spec SPEC.md',
+    });
+  return {
+    jobId: run.id,
+    title: run.title,
+    file: run.diff.filesChanged === 0 ? null : localDiff(checkout, run.id),
+    partial: run.diff.partial || run.state !== 'succeeded',
+    baseCommit: run.commit,
+    sent: { commit: run.commit, baseTree: run.baseTree },
+    dispose: async () => {},
+  };
+}

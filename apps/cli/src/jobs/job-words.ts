@@ -1,0 +1,62 @@
+import { isFinal, type Job, type JobState, type Phase } from '@hangar/contract';
+import type { Palette } from '../terminal/terminal.ts';
+import { ago, count, duration } from '../terminal/words.ts';
+
+/** Word and mark of a state; never colour alone. */
+const LOOK: Record<JobState, { mark: string; word: string; paint: keyof Palette }> = {
+  queued: { mark: '○', word: 'queued', paint: 'dim' },
+  starting: { mark: '◐', word: 'starting', paint: 'blue' },
+  cloning: { mark: '◐', word: 'cloning', paint: 'blue' },
+  running: { mark: '◐', word: 'running', paint: 'blue' },
+  collecting: { mark: '◐', word: 'collecting', paint: 'blue' },
+  succeeded: { mark: '✓', word: 'succeeded', paint: 'green' },
+  failed: { mark: '✗', word: 'failed', paint: 'red' },
+  cancelled: { mark: '–', word: 'cancelled', paint: 'dim' },
+  timed_out: { mark: '✗', word: 'timed out', paint: 'red' },
+  lost: { mark: '✗', word: 'lost', paint: 'red' },
+};
+
+export const stateWord = (state: JobState, color: Palette): string => {
+  const { mark, word, paint } = LOOK[state];
+  return color[paint](`${mark} ${word}`);
+};
+
+export const stateName = (state: JobState): string => LOOK[state].word;
+
+export function phaseSeconds(phase: Phase, now = Date.now()): number {
+  const end = phase.endedAt === null ? now : Date.parse(phase.endedAt);
+  return Math.max(0, (end - Date.parse(phase.startedAt)) / 1000);
+}
+
+/** When it is expected to end, as a range; null when nobody can know. */
+export function etaWords({ eta }: Job, now = Date.now()): string | null {
+  if (eta === null) return null;
+  const earliest = (Date.parse(eta.earliestAt) - now) / 1000;
+  const latest = (Date.parse(eta.latestAt) - now) / 1000;
+  const basis = `from ${count(eta.basis, 'earlier job')}`;
+  if (latest <= 0) return `longer than usual (${basis})`;
+  if (earliest <= 0) return `within ${duration(latest)} (${basis})`;
+  const range =
+    duration(earliest) === duration(latest) ? duration(latest) : `${duration(earliest)} to ${duration(latest)}`;
+  return `in ${range} (${basis})`;
+}
+
+export const sinceWords = (job: Job): string =>
+  isFinal(job.state)
+    ? `${ago(job.stateSince)}, after ${duration(job.elapsedSeconds)}`
+    : `since ${duration((Date.now() - Date.parse(job.stateSince)) / 1000)}`;
+
+export function diffWords({ diff }: Job): string {
+  if (diff === null) return 'none';
+  if (diff.filesChanged === 0) return 'nothing changed';
+  return `${count(diff.filesChanged, 'file')}, +${diff.insertions} -${diff.deletions}${diff.partial ? ' (partial)' : ''}`;
+}
+
+/** What a person would type next about this job. */
+export function nextCommands(job: Job): string[] {
+  const { id, state, diff } = job;
+  if (!isFinal(state)) return [`hangar logs ${id} --follow`];
+  if (state === 'succeeded')
+    return diff !== null && diff.filesChanged > 0 ? [`hangar pull ${id}`] : [`hangar logs ${id}`];
+  return [`hangar logs ${id} --tail 50`, `hangar retry ${id}`];
+}

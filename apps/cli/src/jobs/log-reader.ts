@@ -1,0 +1,177 @@
+import { LogEnd, LogLine, LogPage } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import { createParser } from 'eventsource-parser';
+import type { Api } from '../server/api.ts';
+import { reasonOf } from '../server/http.ts';
+
+/** Which lines are wanted; the server does the choosing. */
+export interface LogWish {
+  readonly tail?: number | undefined;
+  readonly since?: string | undefined;
+  readonly grep?: string | undefined;
+  readonly stream?: LogLine['stream'] | undefined;
+}
+
+const PAGE = 10_000;
+/** The server sends a comment every 15 s; longer silence means the connection is dead without saying so. */
+const SILENCE_MS = 45_000;
+/** A server that stays away this long is given up on. */
+const AWAY_MS = 15 * 60_000;
+const Lines = LogLine.array();
+
+/** The log as it is now, page by page. */
+export async function* readLog(api: Api, id: string, wish: LogWish): AsyncGenerator<LogLine[], void> {
+  if (wish.tail !== undefined && wish.tail <= PAGE) {
+    if (wish.tail === 0) return;
+    yield (await page(api, id, wish, { tail: wish.tail, limit: wish.tail })).lines;
+    return;
+  }
+  const kept: LogLine[] = [];
+  let after = 0;
+  for (;;) {
+    const { lines, nextAfter } = await page(api, id, wish, { after, limit: PAGE });
+    if (wish.tail === undefined) yield lines;
+    else kept.push(...lines.slice(-wish.tail));
+    if (wish.tail !== undefined && kept.length > wish.tail * 2) kept.splice(0, kept.length - wish.tail);
+    if (nextAfter === null || nextAfter <= after) break;
+    after = nextAfter;
+  }
+  if (wish.tail !== undefined) yield kept.slice(-wish.tail);
+}
+
+async function page(api: Api, id: string, wish: LogWish, more: Record<string, number>): Promise<LogPage> {
+  const response = await api.request(`/jobs/${id}/logs?${query(wish, more)}`, {
+    headers: { accept: 'application/json' },
+    repeatable: true,
+  });
+  return LogPage.parse(await response.json());
+}
+
+function query({ since, grep, stream }: LogWish, more: Record<string, number | string>): URLSearchParams {
+  const fields = { since, grep, stream, ...more };
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) search.set(name, String(value));
+  return search;
+}
+
+export interface Following {
+  /** Said once when the connection breaks and once when it is back. */
+  readonly onConnection: (connected: boolean, reason: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Follows a log to its end over SSE and yields each line once, in order: after a break it goes on behind the last line it has
+ * (`Last-Event-ID`), through restarts of the server. Returns how the log ended.
+ * @throws HangarError server_unreachable after 15 minutes without the server; what the server refuses
+ */
+export async function* followLog(
+  api: Api,
+  id: string,
+  wish: LogWish,
+  { onConnection, signal }: Following,
+): AsyncGenerator<LogLine[], LogEnd> {
+  let last = 0;
+  if (wish.tail !== undefined || wish.since !== undefined) {
+    // What is there already comes as pages; from there on every line counts, also one that falls into a break.
+    const { total } = await page(api, id, {}, { limit: 1, tail: 1 });
+    for await (const lines of readLog(api, id, wish)) {
+      const known = lines.filter(({ n }) => n <= total);
+      if (known.length > 0) yield known;
+    }
+    last = total;
+  }
+  let lostAt: number | null = null;
+  let attempt = 0;
+  for (;;) {
+    let reason = 'the server closed the connection';
+    try {
+      for await (const event of connect(api, id, wish, last, signal)) {
+        if (lostAt !== null) onConnection(true, '');
+        lostAt = null;
+        attempt = 0;
+        if (event.kind === 'end') return event.end;
+        if (event.kind === 'open') continue;
+        const seen = last;
+        const fresh = event.lines.filter(({ n }) => n > seen);
+        last = Math.max(event.id, seen, fresh.at(-1)?.n ?? 0);
+        if (fresh.length > 0) yield fresh;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPassing(error)) throw error;
+      reason = error instanceof HangarError ? String(error.details?.reason ?? error.message) : reasonOf(error);
+    }
+    lostAt ??= Date.now();
+    if (attempt === 1) onConnection(false, reason);
+    if (Date.now() - lostAt > AWAY_MS)
+      throw new HangarError('server_unreachable', {
+        message: `The server at ${api.server} has been away for 15 minutes.`,
+        wayOut: `Go on later: hangar logs ${id} --follow`,
+        details: { reason },
+      });
+    const pause = Math.min(5000, 200 * 2 ** attempt++) * (0.7 + Math.random() * 0.6);
+    await new Promise<void>((resolve, reject) => {
+      const stop = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      }, pause);
+      signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+}
+
+/** Worth another try: the connection, a server that starts or has a bad moment, not a refusal. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof HangarError)) return true;
+  const { code, kind } = error;
+  return kind === 'unavailable' || code === 'internal' || code === 'rate_limited';
+}
+
+type FollowEvent = { kind: 'open' } | { kind: 'lines'; id: number; lines: LogLine[] } | { kind: 'end'; end: LogEnd };
+
+async function* connect(
+  api: Api,
+  id: string,
+  wish: LogWish,
+  last: number,
+  signal: AbortSignal,
+): AsyncGenerator<FollowEvent> {
+  const dead = new AbortController();
+  const watch = setTimeout(() => dead.abort(new Error('nothing came for 45 s')), SILENCE_MS);
+  try {
+    // Only the lines that are still to come: tail and since were answered before.
+    const still: LogWish = { grep: wish.grep, stream: wish.stream };
+    const response = await api.request(`/jobs/${id}/logs?${query(still, { follow: 'true' })}`, {
+      headers: { accept: 'text/event-stream', ...(last === 0 ? {} : { 'last-event-id': String(last) }) },
+      signal: dead.signal,
+    });
+    yield { kind: 'open' };
+    const events: FollowEvent[] = [];
+    const parser = createParser({
+      onEvent: (message) => {
+        if (message.event === 'end') events.push({ kind: 'end', end: LogEnd.parse(JSON.parse(message.data)) });
+        else if (message.event === undefined || message.event === 'message' || message.event === 'lines')
+          events.push({
+            kind: 'lines',
+            id: Number(message.id ?? 0) || 0,
+            lines: Lines.parse(JSON.parse(message.data)),
+          });
+      },
+    });
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      watch.refresh();
+      parser.feed(decoder.decode(chunk, { stream: true }));
+      yield* events.splice(0);
+      signal.throwIfAborted();
+    }
+  } finally {
+    clearTimeout(watch);
+    dead.abort();
+  }
+}

@@ -1,0 +1,25 @@
+import { VERSION } from './version.ts';
+
+const argv = process.argv.slice(2);
+
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V' || argv[0] === 'version')) {
+  process.stdout.write(`hangar ${VERSION}\n`);
+} else {
+  const { enableCompileCache } = await import('node:module');
+  // Node 22.1 and later keep compiled code between runs; older ones do without.
+  enableCompileCache?.();
+  const { runProgram } = await import('./program.ts');
+  const code = await runProgram(argv, {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    onInterrupt: (listener) => {
+      process.on('SIGINT', listener);
+      process.on('SIGTERM', listener);
+    },
+    exit: (exitCode) => process.exit(exitCode),
+  });
+  process.exit(code);
+}

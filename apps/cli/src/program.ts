@@ -1,0 +1,223 @@
+import { HangarError } from '@hangar/contract/errors';
+import {
+  type Application,
+  type ApplicationText,
+  buildApplication,
+  buildCommand,
+  buildRouteMap,
+  type RouteMap,
+  run,
+  text_en,
+} from '@stricli/core';
+import type { Cli } from './cli.ts';
+import type { LoadedCommand } from './command.ts';
+import { helpOfCommand, helpOfGroup } from './help.ts';
+import { type Group, isGroup, isHelpTopic, ROOT, walk } from './routes.ts';
+import { readSettings } from './settings.ts';
+import { asHangarError, errorAsJson, errorForPeople, exitCodeOf, INTERRUPTED_EXIT_CODE } from './terminal/failure.ts';
+import { createTerminal, type OutputStream } from './terminal/terminal.ts';
+
+/** The process, as the program sees it. */
+export interface Surroundings {
+  readonly stdin: Cli['stdin'];
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly onInterrupt: (listener: () => void) => void;
+  readonly exit: (exitCode: number) => void;
+}
+
+/** Runs one command line and answers its exit code once everything is printed. */
+export async function runProgram(argv: readonly string[], around: Surroundings): Promise<number> {
+  const before = (flag: string) => argv.includes(flag) && !argv.slice(0, argv.indexOf(flag)).includes('--');
+  const terminal = createTerminal({
+    stdout: around.stdout,
+    stderr: around.stderr,
+    env: around.env,
+    quiet: before('--quiet'),
+    json: before('--json'),
+  });
+  // A reader that went away (| head) ends the command as it would end cat.
+  around.stdout.on('error', (error: NodeJS.ErrnoException) => around.exit(error.code === 'EPIPE' ? 0 : 1));
+  around.stderr.on('error', () => {});
+
+  const interrupt = new AbortController();
+  around.onInterrupt(() => {
+    if (interrupt.signal.aborted) around.exit(INTERRUPTED_EXIT_CODE);
+    interrupt.abort(new HangarError('interrupted', { message: 'Stopped.', wayOut: 'Run it again to go on.' }));
+  });
+
+  let exitCode: number;
+  try {
+    exitCode = await dispatch(argv, around, terminal, interrupt.signal);
+  } catch (thrown) {
+    const error = asHangarError(
+      interrupt.signal.aborted && !(thrown instanceof HangarError) ? interrupt.signal.reason : thrown,
+    );
+    if (around.env.HANGAR_DEBUG && thrown instanceof Error) terminal.warn(thrown.stack ?? thrown.message);
+    if (terminal.jsonMode) terminal.json(errorAsJson(error));
+    await terminal.writeErr(`${errorForPeople(error, terminal.errColor)}\n`);
+    exitCode = exitCodeOf(error);
+  }
+  await flushed(around.stdout);
+  await flushed(around.stderr);
+  return exitCode;
+}
+
+async function dispatch(
+  argv: readonly string[],
+  around: Surroundings,
+  terminal: Cli['terminal'],
+  signal: AbortSignal,
+): Promise<number> {
+  const askedByWord = argv[0] === 'help' && !(argv[1] !== undefined && isHelpTopic(argv[1]));
+  const words = askedByWord ? argv.slice(1) : argv;
+  const end = words.indexOf('--');
+  const options = end < 0 ? words : words.slice(0, end);
+  const asked = askedByWord || options.includes('--help') || options.includes('-h');
+  let place = walk(ROOT, words);
+  const unknownWord = isGroup(place.node) && place.rest[0] !== undefined && !place.rest[0].startsWith('-');
+  if (!asked && !unknownWord && isGroup(place.node) && place.node.fallback !== undefined)
+    place = walk(ROOT, [...place.path, place.node.fallback, ...place.rest]);
+  if (!unknownWord && (asked || isGroup(place.node))) {
+    const { node, path } = place;
+    await terminal.write(
+      isGroup(node) ? helpOfGroup(path, node, terminal) : helpOfCommand(path, await node.load(), terminal),
+    );
+    return 0;
+  }
+
+  if (argv[0] === '__complete') {
+    const { complete } = await import('./completion.ts');
+    await terminal.write(await complete(argv.slice(argv[1] === '--' ? 2 : 1), makeCli(around, terminal, signal)));
+    return 0;
+  }
+
+  const loaded = isGroup(place.node) ? null : await place.node.load();
+  let failure: unknown;
+  const parsing = (thrown: unknown, path: readonly string[]) => {
+    failure = new HangarError('usage', {
+      message: thrown instanceof Error ? sentence(thrown.message) : String(thrown),
+      wayOut: `See: hangar ${[...path, '--help'].join(' ')}`,
+    });
+    return '';
+  };
+  const app = buildProgram(
+    loaded === null ? null : { path: place.path, loaded, failed: (thrown) => (failure = thrown) },
+    {
+      exceptionWhileParsingArguments: (thrown) => parsing(thrown, place.path),
+      noCommandRegisteredForInput: ({ input, corrections }) => {
+        const here = ['hangar', ...place.path];
+        const meant = corrections.map((word) => [...here, word.replaceAll('`', '')].join(' '));
+        failure = new HangarError('usage', {
+          message: `There is no command ${JSON.stringify([...here, input].join(' '))}.`,
+          wayOut: meant.length > 0 ? `Did you mean: ${meant.join(', ')}` : `See: ${[...here, '--help'].join(' ')}`,
+        });
+        return '';
+      },
+    },
+  );
+
+  let ending = 0;
+  const cli = makeCli(around, terminal, signal, (code) => {
+    ending = code;
+  });
+  await run(app, [...place.path, ...place.rest], cli);
+  if (failure !== undefined) throw failure;
+  return ending;
+}
+
+interface Chosen {
+  readonly path: readonly string[];
+  readonly loaded: LoadedCommand;
+  readonly failed: (thrown: unknown) => void;
+}
+
+/** The whole tree of commands as stricli sees it. */
+export function buildProgram(chosen: Chosen | null, words: Partial<ApplicationText> = {}): Application<Cli> {
+  return buildApplication<Cli>(
+    routeMapOf(ROOT, [], chosen),
+    {
+      name: 'hangar',
+      scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+      documentation: { disableAnsiColor: true },
+      localization: { text: { ...text_en, ...words } },
+    },
+    {},
+  );
+}
+
+/** Only the command that runs is loaded; the others stand in by name, so that a wrong word finds the right one. */
+function routeMapOf(group: Group, path: readonly string[], chosen: Chosen | null): RouteMap<Cli> {
+  const routes = Object.fromEntries(
+    Object.entries(group.routes).map(([name, node]) => {
+      const here = [...path, name];
+      if (isGroup(node)) return [name, routeMapOf(node, here, chosen)];
+      if (chosen !== null && chosen.path.join(' ') === here.join(' ')) {
+        const { command } = chosen.loaded;
+        const caught: typeof command = {
+          ...command,
+          loader: async () => {
+            const loaded = await command.loader();
+            const action = typeof loaded === 'function' ? loaded : loaded.default;
+            return async function (this: Cli, ...given) {
+              try {
+                await action.call(this, ...given);
+              } catch (thrown) {
+                chosen.failed(thrown);
+              }
+            };
+          },
+        };
+        return [name, caught];
+      }
+      return [
+        name,
+        buildCommand<Record<never, never>, [], Cli>({ docs: { brief: node.brief }, parameters: {}, func: () => {} }),
+      ];
+    }),
+  );
+  return buildRouteMap<string, Cli>({ routes, docs: { brief: group.brief } });
+}
+
+function makeCli(
+  around: Surroundings,
+  terminal: Cli['terminal'],
+  signal: AbortSignal,
+  endWith: (exitCode: number) => void = () => {},
+): Cli {
+  const settings = readSettings(around.env, around.cwd);
+  let api: ReturnType<Cli['api']> | undefined;
+  let checkout: ReturnType<Cli['checkout']> | undefined;
+  const silent = { write: () => {} };
+  const cli: Cli = {
+    // Stricli's own words are caught above; nothing it prints reaches the terminal.
+    process: { stdout: silent, stderr: silent },
+    terminal,
+    settings,
+    stdin: around.stdin,
+    signal,
+    endWith,
+    api: (server) => {
+      api ??= import('./server/api.ts').then(({ connect }) => connect({ settings, terminal, signal, server }));
+      return api;
+    },
+    checkout: () => {
+      checkout ??= import('./checkout/checkout.ts').then(({ findCheckout }) =>
+        findCheckout(settings.cwd, { signal, env: settings.env }),
+      );
+      return checkout;
+    },
+  };
+  return cli;
+}
+
+const sentence = (message: string): string => (/[.?!]$/.test(message) ? message : `${message}.`);
+
+function flushed(stream: OutputStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) return resolve();
+    stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,137 @@
+import { type Contract, contract } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
+import { createORPCClient } from '@orpc/client';
+import type { ContractRouterClient } from '@orpc/contract';
+import type { JsonifiedClient } from '@orpc/openapi-client';
+import { OpenAPILink } from '@orpc/openapi-client/fetch';
+import { DEFAULT_SERVER, type Settings, serverUrl } from '../settings.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { type Call, errorOf, send } from './http.ts';
+import { oauthForm, readTokenAnswer } from './oauth.ts';
+import { openSignIns, type SignIns, type Tokens } from './sign-ins.ts';
+
+/** A POST that carries an idempotency key may be sent again when the connection breaks. */
+export interface CallContext {
+  readonly repeatable?: boolean;
+}
+export type Client = JsonifiedClient<ContractRouterClient<Contract, CallContext>>;
+
+/** A server, with the identity this command line has there. */
+export interface Api {
+  /** Address without a slash at the end. */
+  readonly server: string;
+  /** The operations of the contract. */
+  readonly client: Client;
+  /** A raw route under /api: answers a 2xx, throws HangarError for anything else. */
+  request(path: string, call?: Call): Promise<Response>;
+  /** How the calls identify themselves: HANGAR_TOKEN, a sign-in, or not at all. */
+  readonly identity: 'environment' | 'sign-in' | 'none';
+  readonly signIns: SignIns;
+}
+
+export interface Connection {
+  readonly settings: Settings;
+  readonly terminal: Pick<Terminal, 'warn'>;
+  readonly signal: AbortSignal;
+  /** The value of --server. */
+  readonly server: string | undefined;
+  /** Uses these tokens instead of what is stored: a sign-in that is being checked. */
+  readonly tokens?: Tokens;
+}
+
+/** Which server a call means: --server, HANGAR_SERVER, the last sign-in, this machine. */
+export async function chooseServer({ settings, server, signal }: Omit<Connection, 'terminal'>): Promise<string> {
+  const named = server ?? settings.serverFromEnv;
+  if (named !== undefined) return serverUrl(named);
+  return (await openSignIns(settings, signal).defaultServer()) ?? DEFAULT_SERVER;
+}
+
+export async function connect(connection: Connection): Promise<Api> {
+  const { settings, signal } = connection;
+  const signIns = openSignIns(settings, signal);
+  const server = await chooseServer(connection);
+  const fromEnv = connection.tokens === undefined ? settings.tokenFromEnv : undefined;
+  let tokens: Tokens | null =
+    connection.tokens ??
+    (fromEnv === undefined ? await signIns.tokens(server) : { kind: 'apiKey', accessToken: fromEnv });
+  const identity = tokens === null ? 'none' : fromEnv === undefined ? 'sign-in' : 'environment';
+
+  const authorized = async (path: string, call: Call): Promise<Response> => {
+    if (tokens !== null && isStale(tokens)) tokens = await refresh(tokens);
+    const attempt = () =>
+      send(
+        server,
+        path,
+        {
+          ...call,
+          headers: { ...call.headers, ...(tokens === null ? {} : { authorization: `Bearer ${tokens.accessToken}` }) },
+        },
+        signal,
+      );
+    const response = await attempt();
+    if (response.status !== 401 || tokens?.refreshToken === undefined) return response;
+    await response.body?.cancel();
+    tokens = await refresh(tokens);
+    return attempt();
+  };
+
+  /** Only one of several command lines rotates; the others find its tokens in the store. */
+  const refresh = (used: Tokens): Promise<Tokens> =>
+    signIns.alone(async () => {
+      const stored = await signIns.tokens(server);
+      if (stored !== null && stored.accessToken !== used.accessToken && !isStale(stored)) return stored;
+      const refreshToken = (stored ?? used).refreshToken;
+      if (refreshToken === undefined) throw new HangarError('token_expired');
+      const response = await send(
+        server,
+        '/api/auth/token',
+        { method: 'POST', body: () => oauthForm({ grant_type: 'refresh_token', refresh_token: refreshToken }) },
+        signal,
+      );
+      if (response.status >= 500 || response.status === 429) throw await errorOf(server, response);
+      const result = await readTokenAnswer(response);
+      if (result === null || !result.ok)
+        throw new HangarError('token_expired', {
+          message: `The sign-in to ${server} has expired or was revoked.`,
+          wayOut: `Run: hangar cloud login --server ${server}`,
+        });
+      await signIns.renew(server, result.tokens);
+      return result.tokens;
+    });
+
+  const request = async (path: string, call: Call = {}): Promise<Response> => {
+    const response = await authorized(`/api${path}`, call);
+    if (response.ok) return response;
+    const error = await errorOf(server, response);
+    if (error.code === 'not_signed_in' && tokens === null)
+      throw new HangarError('not_signed_in', {
+        message: `You are not signed in to ${server}.`,
+        wayOut: `Run: hangar cloud login${connection.server === undefined ? '' : ` --server ${server}`}`,
+      });
+    if (error.kind === 'unauthenticated' && identity === 'environment')
+      throw new HangarError(error.code, {
+        message: `${server} does not accept the token in HANGAR_TOKEN.`,
+        wayOut: 'Set HANGAR_TOKEN to a valid API key, or unset it and run: hangar cloud login',
+      });
+    throw error;
+  };
+
+  const link = new OpenAPILink<CallContext>(contract, {
+    url: `${server}/api`,
+    fetch: async (given, _init, { context }) => {
+      const body = given.body === null ? undefined : await given.arrayBuffer();
+      return request(given.url.slice(`${server}/api`.length), {
+        method: given.method,
+        headers: Object.fromEntries(given.headers),
+        repeatable: given.method === 'GET' || context.repeatable === true,
+        ...(body === undefined ? {} : { body: () => body }),
+      });
+    },
+  });
+  return { server, client: createORPCClient<Client>(link), request, identity, signIns };
+}
+
+const isStale = (tokens: Tokens): boolean =>
+  tokens.refreshToken !== undefined &&
+  tokens.expiresAt !== undefined &&
+  Date.parse(tokens.expiresAt) - Date.now() < 30_000;
