@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 
 await build({
   entryPoints: [new URL('src/main.ts', import.meta.url).pathname],
-  outfile: new URL('dist/worker.mjs', import.meta.url).pathname,
+  outfile: process.argv[2] ?? new URL('dist/worker.mjs', import.meta.url).pathname,
   bundle: true,
   platform: 'node',
   target: 'node20.20',

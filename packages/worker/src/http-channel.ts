@@ -12,8 +12,9 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 const CALL_MS = 30_000;
 const TRANSFER_MS = 30 * 60_000;
-const BATCH_BYTES = 384 * 1024;
-const BATCH_LINES = 10_000;
+const BATCH_BYTES = 256 * 1024;
+const BATCH_LINES = 5000;
+const MAX_SMALL = 3;
 
 export interface HttpChannelOptions {
   /** `http://host:port`, `https://…` or `unix:/path/to/worker.sock`. */
@@ -34,6 +35,8 @@ export class HttpChannel implements WorkerChannel {
   readonly #spool: Spool;
   readonly #fence = new AbortController();
   #seq = 0;
+  #gathered: WorkerLine[] = [];
+  #gatheredBytes = 0;
   #pushing: Promise<void> = Promise.resolve();
   #sending = false;
   #flushWaiters: (() => void)[] = [];
@@ -58,19 +61,31 @@ export class HttpChannel implements WorkerChannel {
   }
 
   async log(lines: readonly WorkerLine[]): Promise<void> {
-    for (const batch of batches(lines)) {
-      this.#pushing = this.#pushing.then(() => {
-        const seq = ++this.#seq;
-        const body: LogBatch = { seq, lines: batch };
-        return this.#spool.push(seq, Buffer.from(JSON.stringify(body)), this.fenced);
-      });
-      await this.#pushing;
-      void this.#send();
+    for (const line of lines) {
+      this.#gathered.push(line);
+      this.#gatheredBytes += line.text.length + 64;
+      if (this.#gatheredBytes >= BATCH_BYTES || this.#gathered.length >= BATCH_LINES) await this.#push();
     }
+    // Behind an outage small batches would wait in thousands, each for a call of its own: they grow instead.
+    if (this.#spool.size < MAX_SMALL) await this.#push();
+    void this.#send();
+  }
+
+  #push(): Promise<void> {
+    const lines = this.#gathered;
+    if (lines.length === 0) return this.#pushing;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#pushing = this.#pushing.then(() => {
+      const seq = ++this.#seq;
+      const body: LogBatch = { seq, lines };
+      return this.#spool.push(seq, Buffer.from(JSON.stringify(body)), this.fenced);
+    });
+    return this.#pushing;
   }
 
   async flush(o: Deadline): Promise<number> {
-    await this.#pushing;
+    await this.#push();
     while (this.#spool.size > 0) {
       o.signal.throwIfAborted();
       this.#throwIfFenced();
@@ -138,9 +153,11 @@ export class HttpChannel implements WorkerChannel {
       for (let batch = await this.#spool.first(); batch; batch = await this.#spool.first()) {
         await this.#sendBatch(batch.seq, batch.bytes);
         await this.#spool.acknowledge(batch.seq);
+        if (this.#spool.size === 0) await this.#push();
       }
     } catch {
-      // Fenced: whoever waits learns it from #throwIfFenced.
+      // Fenced: whoever waits learns it from #throwIfFenced. Or the spool cannot be read just now.
+      if (!this.fenced.aborted) await sleep(LONGEST_PAUSE_MS);
     } finally {
       this.#sending = false;
       for (const wake of this.#flushWaiters.splice(0)) wake();
@@ -197,20 +214,4 @@ export class HttpChannel implements WorkerChannel {
     if (!this.fenced.aborted) return;
     throw this.fenced.reason instanceof HangarError ? this.fenced.reason : new HangarError('worker_fenced');
   }
-}
-
-/** Cuts lines into batches the server takes. */
-function* batches(lines: readonly WorkerLine[]): Generator<WorkerLine[]> {
-  let batch: WorkerLine[] = [];
-  let bytes = 0;
-  for (const line of lines) {
-    if (batch.length > 0 && (batch.length >= BATCH_LINES || bytes + line.text.length > BATCH_BYTES)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(line);
-    bytes += line.text.length + 64;
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -223,6 +223,7 @@ async function runSteps(
   let ended: Ended = { exitCode: 0, signal: null, leftRunning: 0 };
   try {
     for (const step of steps) {
+      if (stopper.signal.aborted) break;
       log.system(step.says);
       const readers = { stdout: new LineReader(masker), stderr: new LineReader(masker) };
       ended = await runTree(
@@ -246,7 +247,7 @@ async function runSteps(
         log.system(
           `Ended ${ended.leftRunning} ${ended.leftRunning === 1 ? 'process' : 'processes'} the agent left running`,
         );
-      if (ended.exitCode !== 0 || stopper.signal.aborted) break;
+      if (ended.exitCode !== 0) break;
     }
     return ended;
   } finally {

@@ -1,0 +1,274 @@
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkOrder } from '@hangar/contract';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runWorkOrder } from './run.ts';
+import { makeOrder, makeRepo, tempFolders } from './testing/fixtures.ts';
+import { MemoryChannel } from './testing/memory-channel.ts';
+
+const temp = tempFolders();
+afterAll(() => temp.clean());
+
+const shell = (...blocks: string[]) => `# Do it\n\n${blocks.map((block) => `\`\`\`sh\n${block}\n\`\`\`\n`).join('\n')}`;
+
+/** Runs an order over a checkout. `stopAt`: cancel once a line with this text was printed. */
+async function run(
+  over: Partial<WorkOrder>,
+  o: { stopFirst?: boolean; stopAt?: string; fenceAt?: string; env?: NodeJS.ProcessEnv; home?: string } = {},
+) {
+  const base = temp.make();
+  const repo = makeRepo(join(base, 'repo'), { 'a.txt': 'one\n', '.gitignore': 'ignored\n' });
+  const channel = new MemoryChannel();
+  const cancel = new AbortController();
+  const dir = join(base, 'work');
+  if (o.stopFirst) cancel.abort('Stopped by the test.');
+  channel.onLine = (line) => {
+    if (o.stopAt && line.text.includes(o.stopAt)) cancel.abort('Stopped by the test.');
+    if (o.fenceAt && line.text.includes(o.fenceAt)) channel.fence();
+  };
+  const running = runWorkOrder(makeOrder(over), channel, {
+    dir,
+    signal: cancel.signal,
+    env: o.env ?? { PATH: process.env.PATH },
+    source: { kind: 'checkout', dir: repo.dir, commit: null, patchFile: null },
+    ...(o.home === undefined ? {} : { home: o.home }),
+  });
+  running.catch(() => undefined);
+  return { channel, running, dir, repo, base };
+}
+
+async function finished(over: Partial<WorkOrder>, o: Parameters<typeof run>[1] = {}) {
+  const started = await run(over, o);
+  return { ...started, finish: await started.running };
+}
+
+const diffOf = (channel: MemoryChannel) => channel.uploads.filter(({ kind }) => kind === 'diff');
+
+/** Processes whose command line holds this text. */
+function alive(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+describe('shell', () => {
+  test('stops at the first command that fails, keeps the diff', async () => {
+    const { finish, channel } = await finished({ spec: shell('echo x > x\nfalse\necho never', 'echo never') });
+    expect(finish).toMatchObject({ outcome: 'failed', exitCode: 1, failure: { code: 'agent_failed' } });
+    expect(finish.diff).toMatchObject({ filesChanged: 1, partial: true });
+    expect(channel.texts('stdout')).toEqual([]);
+  });
+
+  test('a spec without blocks, front matter is no block', async () => {
+    const { finish } = await finished({ spec: '---\nagent: shell\n---\nJust text' });
+    expect(finish).toMatchObject({ outcome: 'failed', exitCode: null, failure: { code: 'spec_no_commands' } });
+  });
+
+  test('what the agent sees: its own home, job id, no HANGAR_ or GIT_ of the worker', async () => {
+    const { channel, dir } = await finished(
+      { spec: shell('env | sort; pwd; git config user.name'), env: { FOO: 'a value' } },
+      {
+        env: { PATH: process.env.PATH, HANGAR_WORKER_URL: 'unix:/x', GIT_DIR: '/x', NODE_OPTIONS: '--x', KEEP: 'yes' },
+      },
+    );
+    const out = channel.texts('stdout');
+    expect(out).toContain(`HOME=${dir}/home`);
+    expect(out).toContain('HANGAR_JOB_ID=j_0123456789abcdef');
+    expect(out).toContain('KEEP=yes');
+    expect(out).toContain('FOO=***');
+    expect(out).toContain(`${dir}/tree`);
+    expect(out).toContain('Hangar');
+    expect(out.join('\n')).not.toMatch(/HANGAR_WORKER|GIT_DIR|NODE_OPTIONS/);
+  });
+});
+
+describe('commands and presets', () => {
+  test('a command gets the spec on standard input and as a file', async () => {
+    const { finish, channel } = await finished({
+      agent: 'cat; cat "$HANGAR_SPEC_FILE"',
+      spec: '---\nagent: x\n---\nDo it',
+    });
+    expect(finish.outcome).toBe('succeeded');
+    expect(channel.texts('stdout')).toEqual(['Do itDo it']);
+  });
+
+  test('a command that is not there', async () => {
+    const { finish } = await finished({ agent: './no-such-program --x' });
+    expect(finish).toMatchObject({ outcome: 'failed', exitCode: 127, failure: { code: 'agent_missing' } });
+  });
+
+  test('a preset: program missing, variable missing, then run with its arguments and the spec', async () => {
+    expect((await finished({ agent: 'claude' }, { env: { PATH: '/usr/bin:/bin' } })).finish.failure).toMatchObject({
+      code: 'agent_missing',
+      wayOut: /npm install -g @anthropic-ai\/claude-code/,
+    });
+    const bin = temp.make();
+    for (const name of ['claude', 'codex', 'aider'])
+      writeFileSync(
+        join(bin, name),
+        '#!/bin/sh\necho "args: $*"; echo "key: $CODEX_API_KEY $DISABLE_AUTOUPDATER"; cat; touch .aider.x\n',
+      );
+    for (const name of ['claude', 'codex', 'aider']) chmodSync(join(bin, name), 0o755);
+    const env = { PATH: `${bin}:/usr/bin:/bin` };
+    const missing = await finished({ agent: 'claude' }, { env });
+    expect(missing.finish.failure).toMatchObject({ code: 'agent_env_missing', message: /ANTHROPIC_API_KEY/ });
+    expect(missing.channel.texts('stdout')).toEqual([]);
+    const claude = await finished(
+      { agent: 'claude', spec: 'Add it', env: { ANTHROPIC_API_KEY: 'sk-ant-1234' } },
+      { env },
+    );
+    expect(claude.channel.texts('stdout')).toEqual(['args: -p --dangerously-skip-permissions', 'key:  1', 'Add it']);
+    const codex = await finished({ agent: 'codex', spec: 'Add it', env: { OPENAI_API_KEY: 'sk-openai-99' } }, { env });
+    expect(codex.channel.texts('stdout')[1]).toBe('key: *** ');
+    const aider = await finished({ agent: 'aider', spec: 'Add it', env: { OPENAI_API_KEY: 'sk-openai-99' } }, { env });
+    expect(aider.channel.texts('stdout')[0]).toContain(`--message-file ${aider.dir}/run/spec.md`);
+    expect(aider.finish.diff).toMatchObject({ filesChanged: 0 });
+    expect((await finished({ agent: 'claude', spec: 'Add it' }, { env, home: bin })).finish.outcome).toBe('succeeded');
+  });
+});
+
+describe('process tree', () => {
+  test('cancel ends the whole tree, also what left the group, and keeps a partial diff', async () => {
+    const mark = `hangar-test-${process.pid}-cancel`;
+    const started = await run(
+      {
+        spec: shell(
+          `echo x > x; sh -c 'trap "" TERM; while :; do sleep 1; done' ${mark} & setsid sh -c 'while :; do sleep 1; done' ${mark} & (setsid sh -c 'sleep 1000; :' ${mark} &) ; echo ready; wait`,
+        ),
+      },
+      { stopAt: 'ready' },
+    );
+    const finish = await started.running;
+    expect(finish).toMatchObject({
+      outcome: 'cancelled',
+      reason: 'Stopped by the test.',
+      failure: { code: 'job_cancelled' },
+    });
+    expect(finish.diff).toMatchObject({ filesChanged: 1, partial: true });
+    expect(alive(mark)).toEqual([]);
+  });
+
+  test('the timeout ends an agent that never ends', async () => {
+    const { finish } = await finished({ spec: shell('echo x > x; sleep 1000'), timeoutSeconds: 1 });
+    expect(finish).toMatchObject({ outcome: 'timed_out', failure: { code: 'job_timeout' }, diff: { partial: true } });
+  });
+
+  test('an agent that forks away and keeps the output open does not hold the job', async () => {
+    const mark = `hangar-test-${process.pid}-fork`;
+    const { finish, channel } = await finished({
+      spec: shell(`setsid sh -c 'while :; do sleep 1; done' ${mark} & sh -c 'sleep 999; :' ${mark} & echo done`),
+    });
+    expect(finish.outcome).toBe('succeeded');
+    expect(channel.texts('stdout')).toEqual(['done']);
+    expect(channel.texts('system').join('\n')).toMatch(/Ended \d processes the agent left running/);
+    expect(alive(mark)).toEqual([]);
+  });
+
+  test('killed: exit 137 and the signal', async () => {
+    const { finish } = await finished({ spec: shell('kill -9 $$') });
+    expect(finish).toMatchObject({
+      outcome: 'failed',
+      exitCode: 137,
+      signal: 'SIGKILL',
+      failure: { code: 'agent_failed' },
+    });
+    const inner = await finished({ spec: shell(`sh -c 'kill -9 $$'`) });
+    expect(inner.finish).toMatchObject({ exitCode: 137, signal: null, reason: /killed by signal 9/ });
+  });
+
+  test('cancelled before anything began', async () => {
+    const { finish, channel } = await finished({ spec: shell('echo never') }, { stopFirst: true });
+    expect(finish.outcome).toBe('cancelled');
+    expect(channel.texts('stdout')).toEqual([]);
+  });
+
+  test('fenced: the agent is killed and nothing more is said', async () => {
+    const mark = `hangar-test-${process.pid}-fence`;
+    const { running, channel } = await run(
+      { spec: shell(`echo ready; sh -c 'while :; do sleep 1; done' ${mark}`) },
+      { fenceAt: 'ready' },
+    );
+    await expect(running).rejects.toMatchObject({ code: 'worker_fenced' });
+    expect(channel.finished).toBeNull();
+    expect(channel.uploads).toEqual([]);
+    expect(alive(mark)).toEqual([]);
+  });
+});
+
+describe('what is left', () => {
+  test('the work tree deleted: said so, the last partial diff kept', async () => {
+    const { finish, channel } = await finished({
+      spec: shell('echo x > x; sleep 2.5; rm -rf "$PWD"'),
+      checkpointSeconds: 1,
+    });
+    expect(finish).toMatchObject({ outcome: 'failed', exitCode: 0, failure: { code: 'worktree_gone' } });
+    expect(diffOf(channel).length).toBe(1);
+    expect(finish.diff).toMatchObject({ filesChanged: 1, partial: true });
+  });
+
+  test('.git deleted: the diff is complete', async () => {
+    const { finish } = await finished({ spec: shell('rm -rf .git; echo x > x') });
+    expect(finish).toMatchObject({ outcome: 'succeeded', diff: { filesChanged: 1, partial: false } });
+  });
+
+  test('partial diffs on the way, only when something changed, replaced by the last', async () => {
+    const { channel } = await finished({ spec: shell('echo x > x; sleep 3.5; echo y > y'), checkpointSeconds: 1 });
+    expect(diffOf(channel).map(({ partial }) => partial)).toEqual([true, false]);
+  });
+
+  test('no change is an empty diff', async () => {
+    const { finish, channel } = await finished({ spec: shell('true') });
+    expect(finish.diff).toEqual({ filesChanged: 0, insertions: 0, deletions: 0, sizeBytes: 0, partial: false });
+    expect(diffOf(channel)[0]?.bytes.length).toBe(0);
+  });
+
+  test('artifacts: files only, names made safe, links refused, limit kept', async () => {
+    const { channel, finish } = await finished({
+      spec: shell(`cd "$HANGAR_ARTIFACTS"
+echo r > report.xml; mkdir -p sub; echo s > sub/s.txt; echo d > diff; echo e > ./--evil; echo h > .hidden
+ln -s /etc/passwd link; ln -s / root; mkfifo pipe; head -c 5000 /dev/zero > zz-big; printf x > "$(printf 'a\\nb')"`),
+      limits: { logBytes: 1e6, artifactBytes: 4000 },
+    });
+    expect(finish.outcome).toBe('succeeded');
+    const names = channel.uploads.filter(({ kind }) => kind === 'file').map(({ name }) => name);
+    expect(names.sort()).toEqual(['2_diff', '_evil', '_hidden', 'a_b', 'report.xml', 'sub__s.txt'].sort());
+    const said = channel.texts('system').join('\n');
+    for (const left of ['link: not', 'root: not', 'pipe: not', 'zz-big: 5000']) expect(said).toContain(left);
+  });
+
+  test('a diff over the limit is a failure that says so', async () => {
+    const { finish } = await finished({
+      spec: shell('for n in 1 2 3 4 5; do head -c 900 /dev/urandom > f$n; done'),
+      limits: { logBytes: 1e6, artifactBytes: 2000 },
+    });
+    expect(finish).toMatchObject({ outcome: 'failed', failure: { code: 'quota_artifacts' }, diff: null });
+  });
+
+  test('a 200 MB file', async () => {
+    const { finish } = await finished({ spec: shell('head -c 200000000 /dev/urandom > big') });
+    expect(finish).toMatchObject({ outcome: 'succeeded', diff: { filesChanged: 1 } });
+    expect(finish.diff?.sizeBytes).toBeGreaterThan(200_000_000);
+  }, 120_000);
+});
+
+describe('log', () => {
+  test('binary output, no line end, past the limit the last lines are kept', async () => {
+    const { channel } = await finished({
+      spec: shell(`printf 'a\\000\\377b'; echo; seq 1 20000; printf 'the end'`),
+      limits: { logBytes: 20_000, artifactBytes: 1e6 },
+    });
+    const out = channel.texts('stdout');
+    expect(out[0]).toBe('a\ufffdb');
+    expect(out.at(-1)).toBe('the end');
+    expect(out.length).toBeLessThan(6000);
+    expect(channel.texts('system').join('\n')).toMatch(/limit of 20000 bytes/);
+    expect(channel.texts('system').join('\n')).toMatch(/\d+ lines are left out here/);
+  });
+});
