@@ -197,7 +197,9 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     jobsAtOnce: config.jobsAtOnce,
     say: (jobId, text) => logs.appendSystem(jobId, text),
     endLog: (jobId, state) => logs.end(jobId, { state }),
-    compactLog: (jobId) => logs.compact(jobId),
+    compactLog: async (jobId) => {
+      await logs.compact(jobId);
+    },
   });
 
   const router = {
