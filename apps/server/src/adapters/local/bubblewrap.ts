@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { isSystemPath, systemView } from './system-view.ts';
+import { foldersAbove, isSystemPath, systemView } from './system-view.ts';
 import type { UnitFolder } from './unit-folder.ts';
 
 const run = promisify(execFile);
@@ -81,6 +81,7 @@ export async function bubblewrapCommand(bubblewrap: Bubblewrap, room: Room): Pro
     ...limit,
     ...(await walls(bubblewrap)),
     ...hide,
+    ...foldersAbove(...room.show, ...Object.values(INSIDE), '/var/tmp'),
     ...room.show.flatMap((shown) => ['--ro-bind-try', shown, shown]),
     ...['--ro-bind', path.join(folder.root, 'passwd'), '/etc/passwd'],
     ...['--ro-bind', path.join(folder.root, 'group'), '/etc/group'],
@@ -117,7 +118,7 @@ async function walls(bubblewrap: Bubblewrap): Promise<string[]> {
       ? ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETUID', '--cap-add', 'CAP_SETGID', '--cap-add', 'CAP_SETPCAP']
       : ['--unshare-user', '--uid', '1000', '--gid', '1000']),
     ...(await systemView()),
-    ...['--proc', '/proc', '--dev', '/dev', '--dir', '/run', '--dir', '/var'],
+    ...['--proc', '/proc', '--dev', '/dev'],
   ];
 }
 

@@ -21,8 +21,10 @@ fi
 printf '{"pid":%d,"boot":"%s","started":"%s"}\\n' "$$" "$boot" "$started" > "$unit/claim.$$" || exit 74
 ln "$unit/claim.$$" "$unit/unit.json" 2>/dev/null || { rm -f "$unit/claim.$$"; exit 75; }
 rm -f "$unit/claim.$$"
+umask 022
 "$@"
 code=$?
+umask 077
 printf '%s\\n' "$code" > "$unit/exit.new" && mv "$unit/exit.new" "$unit/exit"
 exit "$code"
 `;

@@ -98,12 +98,21 @@ const ETC_RUNTIMES =
 export async function systemView(): Promise<string[]> {
   const args: string[] = [];
   for (const folder of SYSTEM_FOLDERS) args.push(...(await show(folder)));
-  args.push('--dir', '/etc');
   const runtimes = (await readdir('/etc').catch(() => [])).filter((name) => ETC_RUNTIMES.test(name));
   for (const name of [...new Set([...ETC, ...runtimes])].sort()) args.push(...(await show(path.join('/etc', name))));
   args.push(...(await resolverFolder()));
   args.push(...(await show('/sys/devices/system')));
   return args;
+}
+
+/** The folders above these paths, made so that everybody may pass: bubblewrap itself closes them to other accounts. */
+export function foldersAbove(...files: readonly string[]): string[] {
+  const folders = new Set<string>();
+  for (const file of files) {
+    const parts = file.split('/').slice(1, -1);
+    for (let i = 1; i <= parts.length; i += 1) folders.add(`/${parts.slice(0, i).join('/')}`);
+  }
+  return [...folders].sort().flatMap((folder) => ['--dir', folder]);
 }
 
 /** Whether the job sees this path as part of the system. */
@@ -114,12 +123,13 @@ export function isSystemPath(file: string): boolean {
 async function show(file: string): Promise<string[]> {
   const stat = await lstat(file).catch(() => null);
   if (!stat) return [];
-  return stat.isSymbolicLink() ? ['--symlink', await readlink(file), file] : ['--ro-bind', file, file];
+  const how = stat.isSymbolicLink() ? ['--symlink', await readlink(file), file] : ['--ro-bind', file, file];
+  return [...foldersAbove(file), ...how];
 }
 
 /** resolv.conf is often a link into /run; its folder is shown because the file is replaced when the network changes. */
 async function resolverFolder(): Promise<string[]> {
   const target = await realpath('/etc/resolv.conf').catch(() => null);
   if (!target || path.dirname(target) === '/etc' || isSystemPath(target)) return [];
-  return ['--ro-bind', path.dirname(target), path.dirname(target)];
+  return [...foldersAbove(target), '--ro-bind', path.dirname(target), path.dirname(target)];
 }
