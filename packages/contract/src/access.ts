@@ -152,7 +152,8 @@ export const access = {
       method: 'POST',
       path: '/users/me/password',
       summary: 'Set my password',
-      description: 'The current one is needed when there is one.',
+      description:
+        'The current one is needed when there is one, but not within an hour of signing in by a one-time link.',
     })
     .input(z.object({ current: z.string().max(200).optional(), password: Password }))
     .output(Done),

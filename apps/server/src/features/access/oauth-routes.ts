@@ -1,5 +1,6 @@
-import { DEVICE_GRANT } from '@hangar/contract';
+import { DEVICE_GRANT, HangarError } from '@hangar/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isConnectionLoss } from '../../platform/database/index.ts';
 import type { RawRoutes } from '../../platform/http/routes.ts';
 import type { Access } from './access.ts';
 import { OAuthFailure } from './oauth-failure.ts';
@@ -29,6 +30,15 @@ function tokenRoutes(scope: FastifyInstance, access: Access): void {
   );
   scope.setErrorHandler((error, request, reply) => {
     if (error instanceof OAuthFailure) return refuse(reply, error);
+    if (error instanceof HangarError && error.status < 500) {
+      return refuse(reply, new OAuthFailure('invalid_request', error.message, { status: error.status }));
+    }
+    if (isConnectionLoss(error)) {
+      return refuse(
+        reply,
+        new OAuthFailure('temporarily_unavailable', 'The database is out of reach.', { status: 503 }),
+      );
+    }
     const { statusCode } = error as { statusCode?: unknown };
     if (typeof statusCode === 'number' && statusCode < 500) {
       return refuse(

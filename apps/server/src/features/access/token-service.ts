@@ -142,7 +142,7 @@ export function createTokenService(o: {
           device_code: deviceCode,
           user_code: userCode,
           verification_uri: page,
-          verification_uri_complete: `${page}?code=${userCode}`,
+          verification_uri_complete: `${page}?user_code=${userCode}`,
           expires_in: REQUEST_SECONDS,
           interval: INTERVAL_SECONDS,
         };

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
-import { HangarError, type IdentityKind, type OperationMeta, PEOPLE_IDENTITIES, toWire } from '@hangar/contract';
+import {
+  fromWire,
+  HangarError,
+  type IdentityKind,
+  type OperationMeta,
+  PEOPLE_IDENTITIES,
+  toWire,
+} from '@hangar/contract';
 import { OpenAPIHandler } from '@orpc/openapi/fastify';
 import { type AnyRouter, ORPCError } from '@orpc/server';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -170,6 +177,15 @@ function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
   const handler = new OpenAPIHandler<RequestContext>(parts.router, {
     customErrorResponseBodyEncoder: (error) =>
       error.data === undefined ? toWire(asHangarError(error, '-', log)) : undefined,
+    rootInterceptors: [
+      async ({ next }) => {
+        const result = await next();
+        const wait = result.matched ? fromWire(result.response.body)?.details?.retryAfterSeconds : undefined;
+        if (result.matched && typeof wait === 'number')
+          result.response.headers['retry-after'] = String(Math.ceil(wait));
+        return result;
+      },
+    ],
     clientInterceptors: [
       async ({ context, procedure, next }) => {
         const caller = context as RequestContext;
