@@ -2,7 +2,7 @@ import { useState } from 'react';
 
 /** The token of `#token=…`; it is never sent to the server as part of an address. Null when there is none. */
 export function useFragmentToken(): string | null {
-  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('token'));
+  const [token] = useState(() => location.hash.slice(1) || null);
   return token;
 }
 
