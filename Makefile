@@ -8,36 +8,18 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 # The Node of the lockfile, whatever the machine has; npm itself runs on the machine's own.
 RUN := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
-CONTRACT := $(shell find packages/contract/src -name '*.ts' -not -name '*.test.ts')
-WORKER := $(shell find packages/worker -name '*.ts' -not -name '*.test.ts' -not -path '*/node_modules/*' -not -path '*/dist/*') $(wildcard packages/worker/build.mjs)
-CLI := $(shell find apps/cli/src 2>/dev/null -name '*.ts' -not -name '*.test.ts') $(wildcard apps/cli/build.mjs)
-WEB := $(shell find apps/web/src apps/web/public -type f -not -name '*.test.*') $(wildcard apps/web/index.html apps/web/vite.config.ts)
-BUILT := .hangar/built
-
 .PHONY: help setup install build demo demo-stop start test check generate format bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: install build ## Install the packages of the lockfile and build what runs as a bundle
+setup: ## Install the packages of the lockfile and build what runs as a bundle
+	@node bin/setup.mjs all
 
 install:
-	@scripts/install.sh
+	@node bin/setup.mjs packages
 
-build: $(BUILT)/worker $(BUILT)/cli $(BUILT)/web ## Build worker, command line and web UI
-
-# A stamp for each bundle: how a bundler names its files is its own business.
-$(BUILT)/worker: package-lock.json $(WORKER) $(CONTRACT) | install $(BUILT)
-	@$(RUN) node packages/worker/build.mjs
-	@touch $@
-$(BUILT)/cli: package-lock.json $(CLI) $(WORKER) $(CONTRACT) | install $(BUILT)
-	@$(RUN) node apps/cli/build.mjs
-	@touch $@
-$(BUILT)/web: package-lock.json $(WEB) $(CONTRACT) | install $(BUILT)
-	@$(RUN) vite build apps/web --logLevel warn
-	@touch $@
-$(BUILT):
-	@mkdir -p $@
+build: setup ## Build worker, command line and web UI
 
 demo: setup ## Run a real job on a clone of this checkout, pull its diff, leave the server running
 	@$(RUN) node scripts/demo.ts
@@ -64,4 +46,4 @@ bench: setup ## Measure the bars of the project
 	@for bar in bench/*.bench.ts; do $(RUN) node "$$bar"; done
 
 clean: ## Remove what was built; packages and the demo's data stay
-	@rm -rf .hangar/built .hangar/test packages/*/dist apps/*/dist
+	@rm -rf .hangar/test packages/*/dist apps/*/dist

@@ -1,4 +1,5 @@
-// Makes a checkout ready: packages as the lockfile says, then the bundle of the command line. `node bin/setup.mjs`.
+// Makes a checkout ready, and does nothing that is done: `node bin/setup.mjs [packages | command | all]`.
+// packages: as the lockfile says. command: and the bundle of the command line. all (when nothing is said): and worker and web UI.
 // Runs on Node 20.20 and on nothing but Node and npm. Two at once: the second waits for the first.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,6 +12,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -20,9 +22,38 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.hangar-packages');
-const bundle = join(root, 'apps/cli/dist/main.mjs');
 const lock = join(root, '.hangar/setup.lock');
 const WAIT_MS = 20 * 60_000;
+/** Between tries to reach the registry. */
+const RETRY_MS = [3_000, 10_000, 30_000];
+
+const BUNDLES = [
+  {
+    what: 'the command line',
+    file: 'apps/cli/dist/main.mjs',
+    sources: ['apps/cli/build.mjs', 'apps/cli/src', 'packages/contract/src', 'packages/worker/src'],
+    command: ['apps/cli/build.mjs'],
+  },
+  {
+    what: 'the worker',
+    file: 'packages/worker/dist/worker.mjs',
+    sources: ['packages/worker/build.mjs', 'packages/worker/src', 'packages/contract/src'],
+    command: ['packages/worker/build.mjs'],
+  },
+  {
+    what: 'the web UI',
+    file: 'apps/web/dist/index.html',
+    sources: [
+      'apps/web/vite.config.ts',
+      'apps/web/index.html',
+      'apps/web/public',
+      'apps/web/src',
+      'packages/contract/src',
+    ],
+    command: ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'warn'],
+  },
+];
+const DEPTHS = { packages: [], command: BUNDLES.slice(0, 1), all: BUNDLES };
 
 const say = (text) => process.stderr.write(`hangar: ${text}\n`);
 const fail = (what, wayOut) => {
@@ -35,13 +66,14 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 20))
   fail(`Node.js ${process.versions.node} is too old.`, 'Install Node.js 20.20 or newer.');
 
+const bundles = DEPTHS[process.argv[2] ?? 'all'];
+if (bundles === undefined)
+  fail(`${process.argv[2]} is nothing that can be set up.`, `Use one of: ${Object.keys(DEPTHS).join(', ')}.`);
+
 takeLock();
 try {
-  if (!packagesFit()) {
-    install();
-    writeStamp();
-  }
-  if (!bundleFits()) build();
+  if (!packagesFit()) install();
+  for (const bundle of bundles) if (!isFresh(bundle)) build(bundle);
 } finally {
   rmSync(lock, { force: true });
 }
@@ -125,25 +157,34 @@ function packagesFit() {
 
 function install() {
   const started = Date.now();
-  // In place when there is something already: other commands may be running from it.
-  const args = existsSync(join(modules, '.package-lock.json')) ? ['install'] : ['ci'];
-  say(`installing packages (npm ${args[0]}), about a minute`);
-  const result = spawnSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    env: { ...process.env, NODE_ENV: 'development' },
-  });
-  if (result.error?.code === 'ENOENT') fail('npm was not found.', 'Install npm, then run this again.');
-  if (result.status !== 0)
-    fail('npm could not install the packages; see above.', 'Check the network, then run this again.');
+  say('installing packages, about a minute');
+  // Not npm ci: it refuses a lockfile that lacks packages of other platforms, and not every registry has them all. --no-save
+  // leaves the lockfile alone, and that its versions came is proved below. No package here needs its install script.
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  for (const waitMs of [...RETRY_MS, 0]) {
+    const result = spawnSync('npm', args, {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, NODE_ENV: 'development' },
+    });
+    if (result.error?.code === 'ENOENT') fail('npm was not found.', 'Install npm, then run this again.');
+    if (result.status === 0) break;
+    if (result.signal !== null) process.exit(130);
+    if (waitMs === 0) fail('npm could not install the packages; see above.', 'Check the network, then run this again.');
+    say(`npm failed; trying again in ${waitMs / 1000} s`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+  }
+  if (!packagesFit())
+    fail('npm installed something else than the lockfile says.', 'Remove node_modules, then run this again.');
+  if (!existsSync(join(modules, '.bin/node')) && (major < 22 || (major === 22 && minor < 18)))
+    fail(`There is no Node package for ${process.platform} on ${process.arch}.`, 'Install Node.js 22.18 or newer.');
   say(`packages are there after ${Math.round((Date.now() - started) / 1000)} s`);
 }
 
-function bundleFits() {
-  if (!existsSync(bundle)) return false;
-  const built = statSync(bundle).mtimeMs;
-  const sources = ['apps/cli/build.mjs', 'apps/cli/src', 'packages/contract/src', 'packages/worker/src'];
-  return sources.every((path) => newest(join(root, path)) <= built);
+function isFresh({ file, sources }) {
+  const built = statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs;
+  // A removed file shows in the date of its folder.
+  return built !== undefined && sources.every((path) => newest(join(root, path)) <= built);
 }
 
 function newest(path) {
@@ -153,13 +194,17 @@ function newest(path) {
   return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), found.mtimeMs);
 }
 
-function build() {
-  const result = spawnSync(process.execPath, [join(root, 'apps/cli/build.mjs')], {
+function build({ what, file, command }) {
+  const node = join(modules, '.bin/node');
+  const [script, ...args] = command;
+  const result = spawnSync(existsSync(node) ? node : process.execPath, [join(root, script), ...args], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
   if (result.status !== 0) {
-    say('the command line could not be built; see above');
+    say(`${what} could not be built; see above`);
     process.exit(1);
   }
+  const now = new Date();
+  utimesSync(join(root, file), now, now);
 }
