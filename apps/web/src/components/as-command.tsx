@@ -3,8 +3,8 @@ import { IconTerminal2 } from '@tabler/icons-react';
 import { Command } from './command.tsx';
 
 export interface AsCommandProps {
-  /** The same thing on the command line: `hangar cancel j_7k2…`. */
-  hangar: string;
+  /** The same thing on the command line: `hangar cancel j_7k2…`. Left out where the command has no verb for it. */
+  hangar?: string;
   /** The same thing as a request; see `curlFor`. */
   curl: string;
 }
@@ -25,7 +25,7 @@ export function AsCommand({ hangar, curl }: AsCommandProps) {
           <Text size="xs" c="dimmed">
             The same from a terminal
           </Text>
-          <Command label="hangar" text={hangar} />
+          {hangar === undefined ? null : <Command label="hangar" text={hangar} />}
           <Command label="curl" text={curl} />
         </Stack>
       </Popover.Dropdown>

@@ -1,0 +1,206 @@
+import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
+import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
+import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
+import { useState } from 'react';
+import type { Loadable } from '../../api/loadable.ts';
+import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { ConfirmByName } from '../../components/confirm.tsx';
+import { DataTable } from '../../components/data-table.tsx';
+import { EmptyState } from '../../components/empty-state.tsx';
+import { ErrorState } from '../../components/error-state.tsx';
+import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { Loaded } from '../../components/loaded.tsx';
+import { PageHeader, Section } from '../../components/page.tsx';
+import { LinesSkeleton, TableSkeleton } from '../../components/skeletons.tsx';
+import { StateIcon } from '../../components/state-badge.tsx';
+import { useAction } from '../../components/use-action.ts';
+import { type ProfileChange, ProfileForm } from './profile-form.tsx';
+import { type ProfileTest, ProfileTestDialog } from './profile-test.tsx';
+import classes from './settings.module.css';
+
+export interface ProfilesViewProps {
+  profiles: Loadable<{ items: Profile[] }>;
+  drivers: Loadable<{ items: Driver[] }>;
+  isAdmin: boolean;
+  onCreate: (profile: NewProfile) => Promise<unknown>;
+  onUpdate: (change: ProfileChange) => Promise<unknown>;
+  onRemove: (name: string) => Promise<unknown>;
+  onDefault: (name: string) => Promise<unknown>;
+  onTest: (name: string) => Promise<{ ok: boolean; checks: ProfileCheck[] }>;
+}
+
+export function ProfilesView(props: ProfilesViewProps) {
+  const { profiles, drivers, isAdmin, onCreate, onUpdate, onRemove, onDefault, onTest } = props;
+  const [editing, setEditing] = useState<Profile | 'new' | null>(null);
+  const [leaving, setLeaving] = useState<Profile | null>(null);
+  const [tested, setTested] = useState<ProfileTest | null>(null);
+  const remove = useAction(onRemove, () => setLeaving(null));
+  const makeDefault = useAction(onDefault);
+  const test = useAction(async (name: string) => {
+    setTested({ name, result: null });
+    setTested({ name, result: await onTest(name) });
+  });
+  const driverOf = (name: string) => drivers.data?.items.find((driver) => driver.name === name);
+  const button = (
+    <Button
+      leftSection={<IconPlus size={15} />}
+      onClick={() => setEditing('new')}
+      disabled={drivers.data === undefined}
+    >
+      New profile
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader
+        title="Profiles"
+        sub="Named ways to reach compute. Jobs run on the default profile unless they name another."
+        actions={
+          <>
+            {isAdmin ? button : null}
+            <AsCommand hangar="hangar profiles list" curl={curlFor('GET', '/profiles')} />
+          </>
+        }
+      />
+      {makeDefault.error ? <ErrorState error={makeDefault.error} /> : null}
+      <Section title="Saved">
+        <Loaded of={profiles} skeleton={<TableSkeleton rows={3} columns={4} />}>
+          {({ items }) =>
+            items.length === 0 ? (
+              <EmptyState
+                icon={<IconServerBolt size={26} stroke={1.4} />}
+                sentence="A profile says where jobs run: on this machine, or in a container of a Docker Engine."
+                action={isAdmin ? button : undefined}
+                command="hangar profiles create builder --driver docker"
+              />
+            ) : (
+              <DataTable
+                label="Profiles"
+                rows={items}
+                rowKey={(profile) => profile.name}
+                columns={[
+                  {
+                    id: 'name',
+                    header: 'Name',
+                    cell: ({ name, isDefault }) => (
+                      <>
+                        <strong>{name}</strong> {isDefault ? <span className={classes.tag}>default</span> : null}
+                      </>
+                    ),
+                  },
+                  { id: 'driver', header: 'Driver', cell: ({ driver }) => driverOf(driver)?.title ?? driver },
+                  { id: 'limits', header: 'Limits of a job', from: 'md', cell: (profile) => limitsOf(profile) },
+                  {
+                    id: 'jobs',
+                    header: 'Jobs',
+                    cell: ({ jobsRunning, limits }) =>
+                      limits.jobsAtOnce === undefined
+                        ? `${formatCount(jobsRunning)} running`
+                        : `${formatCount(jobsRunning)} of ${formatCount(limits.jobsAtOnce)} running`,
+                  },
+                ]}
+                actions={(profile) => (
+                  <>
+                    <Button variant="subtle" onClick={() => test.run(profile.name)}>
+                      Test
+                    </Button>
+                    {isAdmin ? (
+                      <Menu>
+                        <Menu.Target>
+                          <ActionIcon aria-label={`Change ${profile.name}`}>
+                            <IconDots size={16} />
+                          </ActionIcon>
+                        </Menu.Target>
+                        <Menu.Dropdown>
+                          <Menu.Item onClick={() => setEditing(profile)}>Change</Menu.Item>
+                          <Menu.Item disabled={profile.isDefault} onClick={() => makeDefault.run(profile.name)}>
+                            Make default
+                          </Menu.Item>
+                          <Menu.Divider />
+                          <Menu.Item color="red" onClick={() => setLeaving(profile)}>
+                            Remove
+                          </Menu.Item>
+                        </Menu.Dropdown>
+                      </Menu>
+                    ) : null}
+                  </>
+                )}
+              />
+            )
+          }
+        </Loaded>
+      </Section>
+      <Section title="Drivers" description="What this server can drive.">
+        <Loaded of={drivers} skeleton={<LinesSkeleton lines={3} />}>
+          {({ items }) => (
+            <ul className={classes.drivers}>
+              {items.map((driver) => (
+                <li key={driver.name}>
+                  <StateIcon tone={driver.available ? 'good' : 'needs'} />
+                  <div>
+                    <strong>{driver.title}</strong>{' '}
+                    <span className={classes.dim}>{driver.available ? 'ready' : 'not ready'}</span>
+                    <div className={classes.dim}>{driver.detail}</div>
+                  </div>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Loaded>
+      </Section>
+      <Modal
+        opened={editing !== null}
+        onClose={() => setEditing(null)}
+        title={editing === 'new' ? 'New profile' : `Profile ${editing?.name ?? ''}`}
+        size="lg"
+      >
+        {editing === null ? null : (
+          <ProfileForm
+            profile={editing === 'new' ? null : editing}
+            drivers={drivers.data?.items ?? []}
+            onCreate={async (profile) => {
+              await onCreate(profile);
+              setEditing(null);
+            }}
+            onUpdate={async (change) => {
+              await onUpdate(change);
+              setEditing(null);
+            }}
+            onClose={() => setEditing(null)}
+          />
+        )}
+      </Modal>
+      <ProfileTestDialog
+        test={tested}
+        error={test.error}
+        onAgain={() => tested && test.run(tested.name)}
+        onClose={() => setTested(null)}
+      />
+      {leaving === null ? null : (
+        <ConfirmByName
+          opened
+          onClose={() => {
+            setLeaving(null);
+            remove.reset();
+          }}
+          title={`Remove profile ${leaving.name}?`}
+          gone="Its settings and limits are gone. Jobs that ran on it stay, with their logs and diffs."
+          name={leaving.name}
+          action="Remove profile"
+          onConfirm={() => remove.run(leaving.name)}
+          pending={remove.pending}
+          error={remove.error}
+        />
+      )}
+    </>
+  );
+}
+
+function limitsOf({ limits }: Profile): string {
+  const parts = [
+    limits.cpus === undefined ? null : plural(limits.cpus, 'CPU'),
+    limits.memoryBytes === undefined ? null : formatBytes(limits.memoryBytes, true),
+    limits.pids === undefined ? null : plural(limits.pids, 'process', 'processes'),
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? 'none' : parts.join(', ');
+}

@@ -1,0 +1,40 @@
+import { Link } from '@tanstack/react-router';
+import { Fragment, type ReactNode } from 'react';
+import { Page } from '../../components/page.tsx';
+import { SECTIONS } from './sections.ts';
+import classes from './settings.module.css';
+
+export interface SettingsFrameProps {
+  /** The section shown. */
+  current: string;
+  isAdmin: boolean;
+  children: ReactNode;
+}
+
+export function SettingsFrame({ current, isAdmin, children }: SettingsFrameProps) {
+  const shown = SECTIONS.filter((section) => isAdmin || !section.adminOnly);
+  return (
+    <Page>
+      <div className={classes.layout}>
+        <nav className={classes.nav} aria-label="Settings">
+          {shown.map((section, index) => (
+            <Fragment key={section.id}>
+              {section.group === shown[index - 1]?.group ? null : (
+                <div className={classes.navGroup}>{section.group}</div>
+              )}
+              <Link
+                {...(section.id === ''
+                  ? { to: '/settings' as const }
+                  : { to: '/settings/$section' as const, params: { section: section.id } })}
+                data-active={section.id === current || undefined}
+              >
+                {section.label}
+              </Link>
+            </Fragment>
+          ))}
+        </nav>
+        <div style={{ minWidth: 0 }}>{children}</div>
+      </div>
+    </Page>
+  );
+}

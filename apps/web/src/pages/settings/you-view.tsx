@@ -1,0 +1,143 @@
+import { contract, type Me } from '@hangar/contract';
+import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import { inputSchema } from '../../api/input-schema.ts';
+import type { Loadable } from '../../api/loadable.ts';
+import { Callout } from '../../components/callout.tsx';
+import { Confirm } from '../../components/confirm.tsx';
+import { ErrorState } from '../../components/error-state.tsx';
+import { Facts } from '../../components/facts.tsx';
+import { useSchemaForm } from '../../components/form/use-schema-form.ts';
+import { Loaded } from '../../components/loaded.tsx';
+import { PageHeader, Section } from '../../components/page.tsx';
+import { LinesSkeleton } from '../../components/skeletons.tsx';
+import { Time } from '../../components/time.tsx';
+import { useAction } from '../../components/use-action.ts';
+import classes from './settings.module.css';
+
+const passwordSchema = inputSchema(contract.access.setPassword);
+const profileSchema = inputSchema(contract.access.updateMe);
+const NO_PASSWORD = { current: '', password: '' };
+
+export interface YouViewProps {
+  me: Loadable<Me>;
+  onUpdate: (input: { name?: string | undefined; email?: string | undefined }) => Promise<unknown>;
+  onPassword: (input: { current?: string | undefined; password: string }) => Promise<unknown>;
+  onSignOutEverywhere: () => Promise<unknown>;
+}
+
+export function YouView({ me, onUpdate, onPassword, onSignOutEverywhere }: YouViewProps) {
+  return (
+    <>
+      <PageHeader title="You" />
+      <Loaded of={me} skeleton={<LinesSkeleton lines={6} />}>
+        {(data) => (
+          <>
+            {data.user.hasPassword ? null : (
+              <div style={{ marginBottom: 24 }}>
+                <Callout tone="needs">
+                  You have no password yet. Set one below, so that you can sign in again without a link.
+                </Callout>
+              </div>
+            )}
+            <NameForm me={data} onUpdate={onUpdate} />
+            <PasswordForm hasPassword={data.user.hasPassword} onPassword={onPassword} />
+            <Sessions me={data} onSignOutEverywhere={onSignOutEverywhere} />
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function NameForm({ me, onUpdate }: { me: Me; onUpdate: YouViewProps['onUpdate'] }) {
+  const form = useSchemaForm({
+    schema: profileSchema,
+    initial: { name: me.user.name, email: me.user.email },
+    submit: onUpdate,
+  });
+  return (
+    <Section title="Name and email">
+      <form onSubmit={form.onSubmit} noValidate className={classes.form}>
+        <Stack gap={14} align="stretch">
+          <TextInput label="Name" autoComplete="name" {...form.text('name')} />
+          <TextInput label="Email" type="email" autoComplete="email" {...form.text('email')} />
+          {form.error ? <ErrorState error={form.error} /> : null}
+          <div>
+            <Button type="submit" variant="default" loading={form.pending}>
+              Save
+            </Button>
+          </div>
+        </Stack>
+      </form>
+    </Section>
+  );
+}
+
+function PasswordForm({ hasPassword, onPassword }: { hasPassword: boolean; onPassword: YouViewProps['onPassword'] }) {
+  const form = useSchemaForm({
+    schema: passwordSchema,
+    initial: NO_PASSWORD,
+    submit: async (input) => {
+      await onPassword(input);
+      form.reset();
+    },
+  });
+  return (
+    <Section title="Password">
+      <form onSubmit={form.onSubmit} noValidate className={classes.form}>
+        <Stack gap={14}>
+          {hasPassword ? (
+            <PasswordInput label="Current password" autoComplete="current-password" {...form.text('current')} />
+          ) : null}
+          <PasswordInput
+            label="New password"
+            description="At least 10 characters"
+            autoComplete="new-password"
+            {...form.text('password')}
+          />
+          {form.error ? <ErrorState error={form.error} /> : null}
+          <div>
+            <Button type="submit" variant={hasPassword ? 'default' : 'filled'} loading={form.pending}>
+              Set password
+            </Button>
+          </div>
+        </Stack>
+      </form>
+    </Section>
+  );
+}
+
+function Sessions({ me, onSignOutEverywhere }: { me: Me; onSignOutEverywhere: () => Promise<unknown> }) {
+  const [asking, setAsking] = useState(false);
+  const action = useAction(onSignOutEverywhere, () => setAsking(false));
+  return (
+    <Section
+      title="This session"
+      actions={
+        <Button variant="default" onClick={() => setAsking(true)}>
+          Sign out everywhere
+        </Button>
+      }
+    >
+      <Facts
+        items={[
+          ['Signed in by', me.identity.name],
+          ['Ends', me.identity.expiresAt === null ? 'never' : <Time key="t" at={me.identity.expiresAt} />],
+          ['Role', me.user.role === 'admin' ? 'Admin' : 'Member'],
+          ['Here since', <Time key="c" at={me.user.createdAt} />],
+        ]}
+      />
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title="Sign out everywhere?"
+        gone="Every browser and every device that is signed in as you has to sign in again, this one too. API keys stay."
+        action="Sign out everywhere"
+        onConfirm={action.run}
+        pending={action.pending}
+        error={action.error}
+      />
+    </Section>
+  );
+}
