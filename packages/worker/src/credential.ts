@@ -7,6 +7,7 @@ import type { WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
 
 const SOCKET_DIRS = ['/tmp', '/var/tmp'];
+const MAX_SOCKET_PARENT = 80;
 const AGENT_START_MS = 5000;
 
 export type GitCredential = NonNullable<WorkOrder['credential']>;
@@ -68,11 +69,15 @@ export async function openAccess(
   const credential = remote.credential;
   if (remote.protocol === 'ssh') return openSsh(credential?.kind === 'ssh-key' ? credential : null, o);
   if (credential?.kind !== 'https-token') return { config: [], env: {}, close: async () => undefined };
-  return openHelper(remote, credential, o.helper);
+  return openHelper(remote, credential, o);
 }
 
-async function openHelper(remote: Remote, credential: GitCredential, helper: CredentialHelper): Promise<GitAccess> {
-  const dir = await privateSocketDir();
+async function openHelper(
+  remote: Remote,
+  credential: GitCredential,
+  { helper, privateDir }: { helper: CredentialHelper; privateDir: string },
+): Promise<GitAccess> {
+  const dir = await privateSocketDir(privateDir);
   const socket = join(dir, 'git');
   const server = createServer((connection) => {
     let asked = '';
@@ -152,7 +157,7 @@ async function startSshAgent(
   key: GitCredential,
   o: { privateDir: string; path: string; signal: AbortSignal },
 ): Promise<{ socket: string; publicKey: string; close(): Promise<void> }> {
-  const dir = await privateSocketDir();
+  const dir = await privateSocketDir(o.privateDir);
   const socket = join(dir, 'ssh');
   const env = { PATH: o.path, SSH_AUTH_SOCK: socket, LC_ALL: 'C' };
   const child = spawn('ssh-agent', ['-D', '-a', socket], { env: { PATH: o.path }, stdio: 'ignore' });
@@ -218,8 +223,8 @@ function pipeThrough(
 }
 
 /** A short path: the name of a unix socket has room for about 100 bytes, a data directory may be longer. */
-async function privateSocketDir(): Promise<string> {
-  for (const parent of SOCKET_DIRS) {
+async function privateSocketDir(own: string): Promise<string> {
+  for (const parent of own.length < MAX_SOCKET_PARENT ? [own, ...SOCKET_DIRS] : SOCKET_DIRS) {
     const dir = await mkdtemp(join(parent, 'hangar-')).catch(() => null);
     if (dir === null) continue;
     await chmod(dir, 0o700);

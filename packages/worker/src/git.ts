@@ -199,6 +199,11 @@ export function gitFailure(errors: string, shown: { url: string; ref: string | n
       message: 'ssh is not installed where the job runs.',
       wayOut: 'Use an https URL, or an image that has an ssh client.',
     });
+  if (has(/no user exists for uid/i))
+    return new HangarError('repo_unreachable', {
+      message: 'ssh does not run here: the user of the job has no entry in /etc/passwd.',
+      wayOut: 'Use an https URL, or an image whose user is known.',
+    });
   if (has(/host key verification failed/i))
     return new HangarError('repo_unreachable', {
       message: `The host key of ${shown.url} is not the known one.`,

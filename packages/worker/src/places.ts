@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** The private folder of one run. Only `tree`, `home` and `artifacts` are meant for the agent. */
 export interface Places {
@@ -14,7 +14,8 @@ export interface Places {
   readonly gitHome: string;
 }
 
-export async function makePlaces(dir: string): Promise<Places> {
+export async function makePlaces(folder: string): Promise<Places> {
+  const dir = resolve(folder);
   const places = {
     store: join(dir, 'store'),
     tree: join(dir, 'tree'),

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkOrder } from '@hangar/contract';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runWorkOrder } from './run.ts';
-import { makeOrder, makeRepo, tempFolders } from './testing/fixtures.ts';
+import { bundleOf, makeOrder, makeRepo, tempFolders } from './testing/fixtures.ts';
 import { MemoryChannel } from './testing/memory-channel.ts';
 
 const temp = tempFolders();
@@ -270,5 +272,51 @@ describe('log', () => {
     expect(out.length).toBeLessThan(6000);
     expect(channel.texts('system').join('\n')).toMatch(/limit of 20000 bytes/);
     expect(channel.texts('system').join('\n')).toMatch(/\d+ lines are left out here/);
+  });
+});
+
+/** A file system of its own with little room; null where mounting is not allowed. */
+function smallDisk(bytes: number): { dir: string; free(): void } | null {
+  const dir = temp.make();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', dir], { stdio: 'ignore' });
+  } catch {
+    return null;
+  }
+  return { dir, free: () => execFileSync('umount', ['-l', dir]) };
+}
+
+const CAN_MOUNT = (() => {
+  const disk = smallDisk(4096);
+  disk?.free();
+  return disk !== null;
+})();
+
+describe('disk full (needs the right to mount)', () => {
+  test.skipIf(!CAN_MOUNT).each([
+    ['no room for the files', { 'big.bin': randomBytes(5_000_000) }, 'true'],
+    ['no room for the diff', { 'a.txt': 'a\n' }, 'head -c 3500000 /dev/urandom > big'],
+  ])('%s', async (_, files, script) => {
+    const disk = smallDisk(6_000_000) ?? expect.unreachable();
+    try {
+      const repo = makeRepo(join(temp.make(), 'repo'), files);
+      const channel = new MemoryChannel();
+      const finish = await runWorkOrder(makeOrder({ spec: shell(script) }), channel, {
+        dir: join(disk.dir, 'work'),
+        signal: new AbortController().signal,
+        env: { PATH: process.env.PATH },
+        source: {
+          kind: 'bundle',
+          url: null,
+          credential: null,
+          commit: repo.commit,
+          bundleFile: bundleOf(repo.dir, join(repo.dir, '..', 'bundle')),
+          patchFile: null,
+        },
+      });
+      expect(finish).toMatchObject({ outcome: 'failed', failure: { code: 'disk_full' } });
+    } finally {
+      disk.free();
+    }
   });
 });

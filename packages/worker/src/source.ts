@@ -1,5 +1,5 @@
-import { copyFile, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, open, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import { type CredentialHelper, type GitCredential, openAccess, parseRemote, type Remote } from './credential.ts';
 import { type Git, GitError, gitFailure } from './git.ts';
@@ -10,6 +10,7 @@ import type { Places } from './places.ts';
  * learn from. A partial clone (--filter) is no way out: it would fetch later, when the credential is gone.
  */
 const DEPTH = 50;
+const NEARLY_FULL = 64 * 1024 * 1024;
 const FETCH_MS = 60 * 60_000;
 
 /** Where the files come from. */
@@ -70,7 +71,7 @@ export async function prepareTree(source: Source, o: Preparing): Promise<Base> {
     await layOut(source, commit, o);
     return { commit, tree: await applyPatch(patch, commit, o) };
   } catch (error) {
-    throw understood(error);
+    throw await understood(error, o.places.store);
   }
 }
 
@@ -87,8 +88,11 @@ async function fetchSource(source: Source, o: Preparing): Promise<string> {
 
 const formatOf = (commit: string | null): 'sha1' | 'sha256' => (commit?.length === 64 ? 'sha256' : 'sha1');
 
+/** Said only where it is needed: git before 2.29 does not know the option. */
+const objectFormat = (format: 'sha1' | 'sha256'): string[] => (format === 'sha256' ? ['--object-format=sha256'] : []);
+
 async function initStore(format: 'sha1' | 'sha256', o: Preparing): Promise<void> {
-  await o.git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, o.places.store], o);
+  await o.git.run(['init', '--quiet', '--bare', '--template=', ...objectFormat(format), o.places.store], o);
 }
 
 async function fetchRemote(remote: Remote, commit: string | null, ref: string | null, o: Preparing): Promise<string> {
@@ -131,7 +135,7 @@ async function fetchRemote(remote: Remote, commit: string | null, ref: string | 
 type Access = Awaited<ReturnType<typeof openAccess>>;
 
 function fetchWith(access: Access, args: readonly string[], o: Preparing) {
-  return o.git.try(['fetch', '--no-tags', '--no-write-fetch-head', '--progress', ...args], {
+  return o.git.try(['fetch', '--no-tags', '--progress', ...args], {
     signal: o.signal,
     timeoutMs: FETCH_MS,
     cwd: o.places.store,
@@ -161,7 +165,7 @@ async function remoteHead(access: Access, remote: Remote, o: Preparing): Promise
 }
 
 async function commitOf(name: string, o: Preparing): Promise<string | null> {
-  const found = await o.git.try(['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`], {
+  const found = await o.git.try(['rev-parse', '--verify', '--quiet', `${name}^{commit}`], {
     signal: o.signal,
     env: { GIT_DIR: o.places.store },
   });
@@ -222,13 +226,11 @@ async function prerequisites(file: string): Promise<string[]> {
 }
 
 async function borrow(dir: string, commit: string | null, o: Preparing): Promise<string> {
-  const asked = await o.git.try(['-C', dir, 'rev-parse', '--path-format=absolute', '--git-common-dir'], o);
+  const asked = await o.git.try(['-C', dir, 'rev-parse', '--git-common-dir'], o);
   if (asked.code !== 0) throw new HangarError('not_a_checkout');
-  const common = asked.out.toString().replace(/\n$/, '');
-  const head = await o.git.try(
-    ['-C', dir, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${commit ?? 'HEAD'}^{commit}`],
-    o,
-  );
+  const common = resolve(dir, asked.out.toString().replace(/\n$/, ''));
+  if (commit !== null && !/^[0-9a-f]{4,64}$/.test(commit)) throw new HangarError('ref_not_found');
+  const head = await o.git.try(['-C', dir, 'rev-parse', '--verify', '--quiet', `${commit ?? 'HEAD'}^{commit}`], o);
   if (head.code !== 0) throw new HangarError(commit === null ? 'no_commits' : 'ref_not_found');
   const id = head.out.toString().trim();
   await initStore(formatOf(id), o);
@@ -245,7 +247,7 @@ async function borrow(dir: string, commit: string | null, o: Preparing): Promise
 async function layOut(source: Source, commit: string, o: Preparing): Promise<void> {
   const { tree, store, run } = o.places;
   const started = performance.now();
-  await o.git.run(['init', '--quiet', '--template=', `--object-format=${formatOf(commit)}`, tree], o);
+  await o.git.run(['init', '--quiet', '--template=', ...objectFormat(formatOf(commit)), tree], o);
   const gitDir = join(tree, '.git');
   await mkdir(join(gitDir, 'objects', 'info'), { recursive: true });
   await mkdir(join(gitDir, 'info'), { recursive: true });
@@ -274,9 +276,7 @@ async function applyPatch(patch: string | null, commit: string, o: Preparing): P
   };
   const there = patch === null ? null : await stat(patch).catch(() => null);
   if (patch === null || there?.size === 0)
-    return (
-      await o.git.run(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], { signal: o.signal, env })
-    )
+    return (await o.git.run(['rev-parse', '--verify', `${commit}^{tree}`], { signal: o.signal, env }))
       .toString()
       .trim();
   const applied = await o.git.try(['apply', '--index', '--whitespace=nowarn', '--', patch], {
@@ -308,7 +308,7 @@ async function sayWhatIsNotThere(o: Preparing): Promise<void> {
   }
   if (modules.length > 0) o.say(`Submodules are not fetched: ${listed(modules)}`);
   if (!attributes) return;
-  const large = (await o.git.run(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).toString().split('\0');
+  const large = (await o.git.try(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).out.toString().split('\0');
   large.pop();
   if (large.length > 0)
     o.say(
@@ -350,8 +350,15 @@ function failed(
   return gitFailure(result.errors, shown) ?? new GitError(command, result);
 }
 
-function understood(error: unknown): unknown {
-  if (error instanceof GitError) return diskFull(error.errors) ?? error;
+/** A file that cannot be written is told without its reason by git: then the disk is asked. */
+async function understood(error: unknown, dir: string): Promise<unknown> {
+  if (error instanceof GitError) {
+    if (/unable to write|short write|write error/i.test(error.errors)) {
+      const disk = await statfs(dir).catch(() => null);
+      if (disk && disk.bavail * disk.bsize < NEARLY_FULL) return new HangarError('disk_full');
+    }
+    return diskFull(error.errors) ?? error;
+  }
   if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))
     return new HangarError('disk_full');
   return error;
