@@ -19,7 +19,7 @@ setup: ## Install the packages of the lockfile and build what runs as a bundle
 install:
 	@node bin/setup.mjs packages
 
-build: setup ## Build worker, command line and web UI
+build: setup ## Build worker, server, command line and web UI
 
 demo: setup ## Run a real job on a clone of this checkout, pull its diff, leave the server running
 	@$(RUN) node scripts/demo.ts

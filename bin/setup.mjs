@@ -1,5 +1,5 @@
 // Makes a checkout ready, and does nothing that is done: `node bin/setup.mjs [packages | command | all]`.
-// packages: as the lockfile says. command: and the bundle of the command line. all (when nothing is said): and worker and web UI.
+// packages: as the lockfile says. command: and the bundle of the command line. all (when nothing is said): and worker, server and web UI.
 // Runs on Node 20.20 and on nothing but Node and npm. Two at once: the second waits for the first.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -39,6 +39,12 @@ const BUNDLES = [
     file: 'packages/worker/dist/worker.mjs',
     sources: ['packages/worker/build.mjs', 'packages/worker/src', 'packages/contract/src'],
     command: ['packages/worker/build.mjs'],
+  },
+  {
+    what: 'the server',
+    file: 'apps/server/dist/main.mjs',
+    sources: ['apps/server/build.mjs', 'apps/server/src', 'packages/contract/src'],
+    command: ['apps/server/build.mjs'],
   },
   {
     what: 'the web UI',
