@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HangarError } from '@hangar/contract';
 import { answerGit } from './credential.ts';
@@ -46,7 +47,7 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
       dir,
       signal,
       env: process.env,
-      helper: { argv: [process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
+      helper: { argv: [...besideLibraries(), process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
       secrets: [token],
       log: (message) => process.stderr.write(`hangar worker: ${message}\n`),
     });
@@ -61,6 +62,12 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
     limit.done();
     await channel.close();
   }
+}
+
+/** A Node that was brought into an image along with libraries needs them again when git starts it as credential helper. */
+function besideLibraries(): string[] {
+  const lib = join(dirname(process.execPath), 'lib');
+  return existsSync(join(lib, 'libstdc++.so.6')) ? ['env', `LD_LIBRARY_PATH=${lib}`] : [];
 }
 
 /** One line. Whoever started us may keep the pipe open. */

@@ -98,6 +98,8 @@ async function initStore(format: 'sha1' | 'sha256', o: Preparing): Promise<void>
 async function fetchRemote(remote: Remote, commit: string | null, ref: string | null, o: Preparing): Promise<string> {
   const shown = { url: remote.url, ref: ref ?? commit };
   o.say(`Cloning ${remote.url}${shown.ref ? ` at ${shown.ref}` : ''}`);
+  if (remote.protocol === 'http' && remote.credential && !/^(localhost|127\.|\[::1\])/.test(remote.host))
+    o.say('The credential is sent unencrypted: the URL begins with http, not https');
   const access = await openAccess(remote, {
     helper: o.helper,
     privateDir: o.places.run,
