@@ -1,4 +1,3 @@
-import './zod-words.ts';
 import '@mantine/core/styles.css';
 import './styles.css';
 import { RouterProvider } from '@tanstack/react-router';
