@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Failure, Finish, WorkOrder } from '@hangar/contract';
+import type { Finish, WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
 import { planAgent } from './agent.ts';
 import { gatherArtifacts } from './artifacts.ts';
@@ -16,9 +16,11 @@ import { JobLog } from './job-log.ts';
 import { LineReader } from './lines.ts';
 import { Masker } from './mask.ts';
 import { memoryEvents } from './memory.ts';
+import { agentFailed, failureOf, type Result, stoppedBy } from './outcome.ts';
 import { makePlaces, type Places } from './places.ts';
 import { type Ended, runTree } from './processes.ts';
 import { type Base, prepareTree, type Source } from './source.ts';
+import { listen, Reports, Stopper } from './stopper.ts';
 
 const GRACE_MS = 5000;
 const LAST_WORD_MS = 24 * 3600_000;
@@ -43,24 +45,6 @@ export interface RunOptions {
   readonly log?: (message: string) => void;
 }
 
-type Stop = { readonly outcome: 'cancelled' | 'timed_out'; readonly reason: string };
-
-/** Who asked to stop, and why; the first one counts. */
-class Stopper {
-  readonly #controller = new AbortController();
-  why: Stop | null = null;
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  stop(why: Stop | null): void {
-    if (this.signal.aborted) return;
-    this.why = why;
-    this.#controller.abort(new Error(why?.reason ?? 'fenced'));
-  }
-}
-
 interface Run {
   readonly order: WorkOrder;
   readonly channel: WorkerChannel;
@@ -71,14 +55,6 @@ interface Run {
   readonly git: Git;
   readonly stopper: Stopper;
   readonly reports: Reports;
-}
-
-interface Result {
-  readonly outcome: Finish['outcome'];
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly failure: Failure | null;
-  readonly reason: string;
 }
 
 /**
@@ -366,56 +342,6 @@ class Diffs {
   }
 }
 
-/** Reports go out in order and one after the other, without making the work wait for a server that is away. */
-class Reports {
-  readonly #channel: WorkerChannel;
-  readonly #signal: AbortSignal;
-  #chain: Promise<void> = Promise.resolve();
-
-  constructor(channel: WorkerChannel, signal: AbortSignal) {
-    this.#channel = channel;
-    this.#signal = signal;
-  }
-
-  add(report: { phase: 'cloning' | 'running' | 'collecting'; commit?: string }): void {
-    const full = { ...report, at: new Date().toISOString() };
-    this.#chain = this.#chain
-      .then(() => this.#channel.report(full, { signal: this.#signal }))
-      // Refused for good or over: the job itself does not depend on it.
-      .catch(() => undefined);
-  }
-
-  settled(): Promise<void> {
-    return this.#chain;
-  }
-}
-
-/** Heartbeats until the run is over; a cancel in an answer stops the agent. */
-async function listen(
-  order: WorkOrder,
-  channel: WorkerChannel,
-  stopper: Stopper,
-  signal: AbortSignal,
-  log: RunOptions['log'],
-): Promise<void> {
-  const waitSeconds = Math.min(30, Math.max(0, order.heartbeatSeconds));
-  while (!signal.aborted && !channel.fenced.aborted) {
-    const asked = performance.now();
-    try {
-      const orders = await channel.orders({ waitSeconds, signal });
-      if (orders.cancel) {
-        stopper.stop({ outcome: 'cancelled', reason: orders.reason ?? 'The job was cancelled.' });
-        // The server answers a cancelled job at once, every time: from here only the lease counts.
-        await sleep(Math.max(1, waitSeconds / 2) * 1000, undefined, { signal }).catch(() => undefined);
-      }
-    } catch (error) {
-      if (!signal.aborted && !channel.fenced.aborted)
-        log?.(`heartbeat: ${error instanceof Error ? error.message : error}`);
-    }
-    if (performance.now() - asked < 500) await sleep(500, undefined, { signal }).catch(() => undefined);
-  }
-}
-
 async function sourceOf(run: Run): Promise<Source> {
   const { repo, credential } = run.order;
   if (!repo.bundle) {
@@ -451,50 +377,6 @@ function failedWith(run: Run, error: unknown): Result {
     failure: { ...failure, message: run.masker.mask(failure.message) },
     reason: failure.message,
   };
-}
-
-function stoppedBy(why: Stop, ended: Ended | null): Result {
-  const error = new HangarError(why.outcome === 'cancelled' ? 'job_cancelled' : 'job_timeout', { message: why.reason });
-  return {
-    outcome: why.outcome,
-    exitCode: ended?.exitCode ?? null,
-    signal: ended?.signal ?? null,
-    failure: failureOf(error, 'internal'),
-    reason: why.reason,
-  };
-}
-
-/** @param memoryLimit undefined: no process was killed for memory; null: one was, at an unknown limit */
-function agentFailed(ended: Ended, memoryLimit: number | null | undefined): Result {
-  const { exitCode, signal } = ended;
-  const how =
-    signal !== null
-      ? `The agent was ended by ${signal} (exit code ${exitCode}).`
-      : exitCode > 128 && exitCode < 160
-        ? `The agent ended with exit code ${exitCode}: a process of it was killed by signal ${exitCode - 128}.`
-        : `The agent ended with exit code ${exitCode}.`;
-  const error =
-    memoryLimit !== undefined
-      ? new HangarError('out_of_memory', {
-          message: `${how} The job ran out of memory${memoryLimit === null ? '' : ` at ${Math.round(memoryLimit / 2 ** 20)} MiB`}.`,
-        })
-      : exitCode === 127
-        ? new HangarError('agent_missing', { message: `${how} A command was not found.` })
-        : new HangarError('agent_failed', { message: how });
-  return { outcome: 'failed', exitCode, signal, failure: failureOf(error, 'agent_failed'), reason: error.message };
-}
-
-function failureOf(error: unknown, otherwise: 'internal' | 'collect_failed' | 'agent_failed'): Failure {
-  const full =
-    error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
-      ? new HangarError('disk_full')
-      : error instanceof HangarError
-        ? error
-        : new HangarError(otherwise, {
-            message: error instanceof Error ? `The worker failed: ${error.message}` : 'The worker failed.',
-            wayOut: 'Read the end of the log: hangar logs ID --tail 50',
-          });
-  return { code: full.code, message: full.message, wayOut: full.wayOut };
 }
 
 function throwIfFenced(run: Run): void {

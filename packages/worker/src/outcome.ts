@@ -1,0 +1,57 @@
+import type { Failure, Finish } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
+import type { Ended } from './processes.ts';
+import type { Stop } from './stopper.ts';
+
+/** How a run ended, apart from what it left. */
+export interface Result {
+  readonly outcome: Finish['outcome'];
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly failure: Failure | null;
+  readonly reason: string;
+}
+
+export function stoppedBy(why: Stop, ended: Ended | null): Result {
+  const error = new HangarError(why.outcome === 'cancelled' ? 'job_cancelled' : 'job_timeout', { message: why.reason });
+  return {
+    outcome: why.outcome,
+    exitCode: ended?.exitCode ?? null,
+    signal: ended?.signal ?? null,
+    failure: failureOf(error, 'internal'),
+    reason: why.reason,
+  };
+}
+
+/** @param memoryLimit undefined: no process was killed for memory; null: one was, at an unknown limit */
+export function agentFailed(ended: Ended, memoryLimit: number | null | undefined): Result {
+  const { exitCode, signal } = ended;
+  const how =
+    signal !== null
+      ? `The agent was ended by ${signal} (exit code ${exitCode}).`
+      : exitCode > 128 && exitCode < 160
+        ? `The agent ended with exit code ${exitCode}: a process of it was killed by signal ${exitCode - 128}.`
+        : `The agent ended with exit code ${exitCode}.`;
+  const error =
+    memoryLimit !== undefined
+      ? new HangarError('out_of_memory', {
+          message: `${how} The job ran out of memory${memoryLimit === null ? '' : ` at ${Math.round(memoryLimit / 2 ** 20)} MiB`}.`,
+        })
+      : exitCode === 127
+        ? new HangarError('agent_missing', { message: `${how} A command was not found.` })
+        : new HangarError('agent_failed', { message: how });
+  return { outcome: 'failed', exitCode, signal, failure: failureOf(error, 'agent_failed'), reason: error.message };
+}
+
+export function failureOf(error: unknown, otherwise: 'internal' | 'collect_failed' | 'agent_failed'): Failure {
+  const full =
+    error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+      ? new HangarError('disk_full')
+      : error instanceof HangarError
+        ? error
+        : new HangarError(otherwise, {
+            message: error instanceof Error ? `The worker failed: ${error.message}` : 'The worker failed.',
+            wayOut: 'Read the end of the log: hangar logs ID --tail 50',
+          });
+  return { code: full.code, message: full.message, wayOut: full.wayOut };
+}
