@@ -27,11 +27,6 @@ async function story(profile: string | null): Promise<void> {
   const { id } = JSON.parse(submitted.stdout) as { id: string };
 
   const followed = await server.hangar(['logs', id, '--follow'], { cwd: repo });
-  expect(followed.exitCode).toBe(0);
-  expect(followed.stdout.split('\n')).toEqual(
-    expect.arrayContaining([expect.stringContaining('out'), expect.stringContaining('err')]),
-  );
-
   const status = await server.hangar(['status', id, '--json'], { cwd: repo });
   const job = JSON.parse(status.stdout) as {
     state: string;
@@ -40,6 +35,11 @@ async function story(profile: string | null): Promise<void> {
     phases: { name: string }[];
   };
   expect(`${job.state}: ${job.reason}`).toMatch(/^succeeded/);
+  expect(followed.exitCode).toBe(0);
+  expect(followed.stdout.split('\n')).toEqual(
+    expect.arrayContaining([expect.stringContaining('out'), expect.stringContaining('err')]),
+  );
+
   expect(job.diff).toMatchObject({ filesChanged: 1, insertions: 1 });
   expect(job.phases.map(({ name }) => name)).toEqual(['queued', 'starting', 'cloning', 'running', 'collecting']);
 
