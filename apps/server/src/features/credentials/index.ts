@@ -1,2 +1,2 @@
-export { type Credentials, createCredentials, type OpenCredential } from './credentials.ts';
+export { type Credentials, createCredentials } from './credentials.ts';
 export { credentialsRoutes } from './credentials-routes.ts';

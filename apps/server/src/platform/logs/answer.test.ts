@@ -1,14 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { HangarError, LogPage, LogQuery } from '@hangar/contract';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBlobsOnDisk } from '../../adapters/blob-disk/index.ts';
+import { createBlobsInMemory } from '../blobs/testing/index.ts';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { answerLogRequest, createLogs, type Logs } from './index.ts';
 import { batch, eventReader, until } from './testing/index.ts';
@@ -16,15 +13,13 @@ import { batch, eventReader, until } from './testing/index.ts';
 const MAX = { maxBytes: 1e9 };
 const log = pino({ level: 'silent' });
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let dir: string;
 let logs: Logs;
 let app: FastifyInstance;
 let port: number;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dir = await mkdtemp(path.join(tmpdir(), 'hangar-logs-'));
-  logs = createLogs({ database, blobs: await openBlobsOnDisk(dir), log });
+  logs = createLogs({ database, blobs: createBlobsInMemory(), log });
   app = Fastify({ forceCloseConnections: true });
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-request-id', 'r1').header('cache-control', 'no-store');
@@ -44,7 +39,6 @@ afterAll(async () => {
   await logs.close();
   await app.close();
   await database.drop();
-  await rm(dir, { recursive: true });
 });
 
 function get(url: string, headers: Record<string, string> = {}) {
@@ -145,7 +139,7 @@ test('a client that goes away is forgotten, one that is slow holds little', asyn
 });
 
 test('closing cuts followers off without an end, so that they come back', async () => {
-  const own = createLogs({ database, blobs: await openBlobsOnDisk(dir), log });
+  const own = createLogs({ database, blobs: createBlobsInMemory(), log });
   const server = Fastify();
   server.get('/', (request, reply) => answerLogRequest(own, 'j_3', LogQuery.parse({ follow: 'true' }), request, reply));
   await server.listen({ port: 0, host: '127.0.0.1' });

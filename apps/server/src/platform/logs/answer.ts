@@ -46,10 +46,7 @@ export async function answerLogRequest(
 }
 
 /** Sends the head of an event stream, such that no proxy holds its events back. */
-export function openEventStream(
-  response: ServerResponse,
-  headers: ReturnType<FastifyReply['getHeaders']>,
-): ServerResponse {
+function openEventStream(response: ServerResponse, headers: ReturnType<FastifyReply['getHeaders']>): ServerResponse {
   for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',

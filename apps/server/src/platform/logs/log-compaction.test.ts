@@ -1,13 +1,10 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { LogPage } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openBlobsOnDisk } from '../../adapters/blob-disk/index.ts';
 import type { Blobs } from '../blobs/blobs.ts';
+import { createBlobsInMemory } from '../blobs/testing/index.ts';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { createLogs, type Logs } from './index.ts';
 import { follow, until } from './testing/index.ts';
@@ -17,7 +14,6 @@ const LINES = 9_000;
 const log = pino({ level: 'silent' });
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let dir: string;
 let blobs: Blobs;
 let logs: Logs;
 let logId: string;
@@ -25,12 +21,10 @@ let count = 0;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dir = await mkdtemp(path.join(tmpdir(), 'hangar-logs-'));
-  blobs = await openBlobsOnDisk(dir);
+  blobs = createBlobsInMemory();
 });
 afterAll(async () => {
   await database.drop();
-  await rm(dir, { recursive: true });
 });
 beforeEach(async () => {
   logs = createLogs({ database, blobs, log });
@@ -50,7 +44,11 @@ beforeEach(async () => {
 });
 afterEach(() => logs.close());
 
-const files = async () => (await readdir(path.join(dir, 'logs', logId)).catch(() => [])).length;
+async function files(): Promise<number> {
+  let found = 0;
+  for await (const _ of blobs.list(`logs/${logId}/`)) found += 1;
+  return found;
+}
 const inTable = async () =>
   Number((await database.pool.query('select count(data) as n from log_chunk where log_id = $1', [logId])).rows[0]?.n);
 

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBlobsOnDisk } from '../../adapters/blob-disk/index.ts';
 import type { Blobs } from '../blobs/blobs.ts';
+import { createBlobsInMemory } from '../blobs/testing/index.ts';
 import { openDatabase } from '../database/index.ts';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { createLogs, type Logs } from './index.ts';
@@ -15,19 +12,16 @@ import { batch, follow, until } from './testing/index.ts';
 const log = pino({ level: 'silent' });
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let second: Awaited<ReturnType<typeof openDatabase>>;
-let dir: string;
 let blobs: Blobs;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   second = await openDatabase({ url: database.url, dataDir: '', log });
-  dir = await mkdtemp(path.join(tmpdir(), 'hangar-logs-'));
-  blobs = await openBlobsOnDisk(dir);
+  blobs = createBlobsInMemory();
 });
 afterAll(async () => {
   await second.close();
   await database.drop();
-  await rm(dir, { recursive: true });
 });
 
 interface Plan {

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openBlobsOnDisk } from '../../adapters/blob-disk/index.ts';
 import type { Blobs } from '../blobs/blobs.ts';
+import { createBlobsInMemory } from '../blobs/testing/index.ts';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { createLogs, type Logs } from './index.ts';
 import { batch, follow, until } from './testing/index.ts';
@@ -15,7 +12,6 @@ const MAX = { maxBytes: 1e9 };
 const log = pino({ level: 'silent' });
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let dir: string;
 let blobs: Blobs;
 let logs: Logs;
 let other: Logs;
@@ -24,12 +20,10 @@ let count = 0;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dir = await mkdtemp(path.join(tmpdir(), 'hangar-logs-'));
-  blobs = await openBlobsOnDisk(dir);
+  blobs = createBlobsInMemory();
 });
 afterAll(async () => {
   await database.drop();
-  await rm(dir, { recursive: true });
 });
 beforeEach(() => {
   logs = createLogs({ database, blobs, log });

@@ -1,0 +1,3 @@
+import { blobsSuite, createBlobsInMemory } from './testing/index.ts';
+
+blobsSuite('blobs in memory', createBlobsInMemory);

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { HangarError } from '@hangar/contract';
+import type { Blobs } from '../blobs.ts';
+
+const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+
+/** For tests of what keeps blobs; passes the same suite as the real stores. */
+export function createBlobsInMemory(): Blobs {
+  const blobs = new Map<string, Buffer>();
+  return {
+    async put(key, body, o) {
+      checked(key);
+      const parts: Buffer[] = [];
+      const hash = createHash('sha256');
+      let sizeBytes = 0;
+      const stop = () => body.destroy(o.signal?.reason instanceof Error ? o.signal.reason : new Error('aborted'));
+      o.signal?.addEventListener('abort', stop, { once: true });
+      if (o.signal?.aborted) stop();
+      for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+        const bytes = Buffer.from(chunk);
+        sizeBytes += bytes.length;
+        if (sizeBytes > o.maxBytes) throw new HangarError('body_too_large');
+        hash.update(bytes);
+        parts.push(bytes);
+      }
+      blobs.set(key, Buffer.concat(parts));
+      return { sizeBytes, sha256: hash.digest('hex') };
+    },
+    async get(key, o = {}) {
+      const bytes = blobs.get(checked(key));
+      if (!bytes) return null;
+      const some = o.range ? bytes.subarray(o.range.start, o.range.end + 1) : bytes;
+      return { body: Readable.from(some.length > 0 ? [some] : []), sizeBytes: bytes.length };
+    },
+    async remove(key) {
+      blobs.delete(checked(key));
+    },
+    async removeAll(prefix) {
+      checkedPrefix(prefix);
+      for (const key of [...blobs.keys()]) if (key.startsWith(prefix)) blobs.delete(key);
+    },
+    async *list(prefix) {
+      if (prefix !== '') checkedPrefix(prefix);
+      yield* [...blobs.keys()].filter((key) => key.startsWith(prefix)).sort();
+    },
+  };
+}
+
+function checked(key: string): string {
+  if (key.length > 512 || !KEY.test(key))
+    throw new HangarError('internal', { message: 'This is not the key of a blob.' });
+  return key;
+}
+
+function checkedPrefix(prefix: string): void {
+  if (!prefix.endsWith('/')) throw new HangarError('internal', { message: 'A prefix of blobs ends in /.' });
+  checked(prefix.slice(0, -1));
+}
