@@ -13,6 +13,7 @@ import { Command } from '../../components/command.tsx';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { Counts } from './counts.tsx';
 import classes from './diff.module.css';
 import { type DiffFolder, inTreeOrder, treeOf } from './diff-tree.ts';
 import { type DiffFile, visiblePath } from './parse-diff.ts';
@@ -123,20 +124,6 @@ export function DiffViewer({ content, sizeBytes, downloadHref, pullCommand, part
         ) : null}
       </div>
     </div>
-  );
-}
-
-export function Counts({ insertions, deletions }: { insertions: number; deletions: number }) {
-  if (insertions === 0 && deletions === 0) return null;
-  return (
-    <span className={`${classes.counts} hg-num`}>
-      <span className={classes.plus}>
-        <span className="hg-sr">added </span>+{formatCount(insertions)}
-      </span>{' '}
-      <span className={classes.minus}>
-        <span className="hg-sr">removed </span>−{formatCount(deletions)}
-      </span>
-    </span>
   );
 }
 

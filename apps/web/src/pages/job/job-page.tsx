@@ -1,9 +1,184 @@
-import { Page, PageHeader } from '../../components/page.tsx';
+import { isFinal, type JobDetail } from '@hangar/contract';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi, useLocation } from '@tanstack/react-router';
+import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
+import { useApi } from '../../api/client.tsx';
+import { loadable } from '../../api/loadable.ts';
+import { patchJob } from '../../api/patch.ts';
+import { copyText } from '../../components/copy-button.tsx';
+import { EmptyState } from '../../components/empty-state.tsx';
+import { Loaded } from '../../components/loaded.tsx';
+import { type LineRange, lineHash, parseLineHash } from '../../components/log/log-link.ts';
+import { useNotice } from '../../components/notices.tsx';
+import { LinesSkeleton } from '../../components/skeletons.tsx';
+import { useAction } from '../../components/use-action.ts';
+import { DiffViewer } from '../../modules/diff/diff-view.tsx';
+import { useDiff } from '../../modules/diff/use-diff.ts';
+import { artifactHref } from '../../modules/jobs/artifact-list.tsx';
+import { type EvidenceLine, evidenceOf } from '../../modules/jobs/evidence.ts';
+import { jobCommands } from '../../modules/jobs/job-commands.ts';
+import { JobLog } from '../../modules/jobs/job-log.tsx';
+import { JOB_TABS, type JobTab, JobView } from '../../modules/jobs/job-view.tsx';
+import { failureOf, partialDiffWords } from '../../modules/jobs/status.ts';
+import type { LogReader } from '../../modules/logs/log-reader.ts';
+import { useLog } from '../../modules/logs/use-log.ts';
+import { usePaletteActions } from '../../shell/actions.tsx';
+
+const route = getRouteApi('/app/jobs/$id');
 
 export function JobPage() {
-  return (
-    <Page>
-      <PageHeader title="Job" />
-    </Page>
+  const { id } = route.useParams();
+  // Everything on the page belongs to one job: another job is another page.
+  return <OneJob key={id} id={id} />;
+}
+
+function OneJob({ id }: { id: string }) {
+  const api = useApi();
+  const queries = useQueryClient();
+  const notify = useNotice();
+  const navigate = route.useNavigate();
+  const search = route.useSearch();
+  const hash = useLocation({ select: (location) => location.hash });
+  const tab = JOB_TABS.find((known) => known === search.tab) ?? 'log';
+  const [asksCancel, setAsksCancel] = useState(false);
+
+  const query = useQuery(api.jobs.get.queryOptions({ input: { id } }));
+  const job = query.data;
+  const log = useLog(`/api/jobs/${id}/logs`);
+  const artifacts = useQuery(
+    api.jobs.artifacts.queryOptions({ input: { id }, enabled: tab === 'artifacts', staleTime: 5000 }),
   );
+  const marked = useMemo(
+    () => parseLineHash(hash) ?? (search.line === undefined ? null : { from: search.line, to: search.line }),
+    [hash, search.line],
+  );
+
+  const onTab = useCallback(
+    (next: JobTab) =>
+      void navigate({ search: { tab: next === 'log' ? undefined : next }, replace: true, resetScroll: false }),
+    [navigate],
+  );
+  const onMark = useCallback(
+    (range: LineRange | null) =>
+      void navigate({
+        search: {},
+        hash: range === null ? '' : lineHash(range),
+        replace: true,
+        resetScroll: false,
+        hashScrollIntoView: false,
+      }),
+    [navigate],
+  );
+
+  const cancel = useAction(
+    () => api.jobs.cancel.call({ id }),
+    (cancelled) => {
+      patchJob(queries, api, cancelled);
+      setAsksCancel(false);
+    },
+  );
+  const retry = useAction(
+    () => api.jobs.retry.call({ id }),
+    (made) => {
+      void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
+      void navigate({ to: '/jobs/$id', params: { id: made.id }, search: {} });
+      notify({
+        text: `Sent again as ${made.id}`,
+        action: { label: 'Undo', onClick: () => void api.jobs.cancel.call({ id: made.id }) },
+      });
+    },
+  );
+  useJobActions(job, () => setAsksCancel(true), retry.run);
+
+  return (
+    <JobView
+      job={loadable(query)}
+      tab={tab}
+      onTab={onTab}
+      log={
+        <JobLog
+          jobId={id}
+          reader={log.reader}
+          reading={log.reading}
+          ended={job !== undefined && isFinal(job.state)}
+          marked={marked}
+          onMark={onMark}
+        />
+      }
+      diff={job === undefined || tab !== 'diff' ? null : <JobDiff job={job} file={search.file ?? null} />}
+      artifacts={{ ...loadable(artifacts), data: artifacts.data?.items }}
+      lastLines={useEvidence(log.reader, job !== undefined && failureOf(job) !== null)}
+      onLine={(n) => onMark({ from: n, to: n })}
+      cancel={cancel}
+      retry={retry}
+      asksCancel={asksCancel && job !== undefined && !isFinal(job.state)}
+      onAskCancel={(open) => {
+        cancel.reset();
+        setAsksCancel(open);
+      }}
+    />
+  );
+}
+
+function JobDiff({ job, file }: { job: JobDetail; file: string | null }) {
+  const navigate = route.useNavigate();
+  const href = artifactHref(job.id, 'diff');
+  const diff = useDiff(href, job.diff, true);
+  if (job.diff === null)
+    return (
+      <EmptyState
+        sentence={
+          isFinal(job.state)
+            ? 'The job left no diff.'
+            : 'The diff appears here: a checkpoint every few minutes, the whole when the agent has ended.'
+        }
+      />
+    );
+  const { sizeBytes } = job.diff;
+  return (
+    <Loaded of={diff} skeleton={<LinesSkeleton lines={8} />}>
+      {(content) => (
+        <DiffViewer
+          content={content}
+          sizeBytes={sizeBytes}
+          downloadHref={href}
+          pullCommand={jobCommands(job).pull.hangar}
+          partial={partialDiffWords(job)}
+          file={file}
+          onFile={(path) => void navigate({ search: { tab: 'diff', file: path }, replace: true, resetScroll: false })}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+const NO_LINES: readonly EvidenceLine[] = [];
+
+function useEvidence(reader: LogReader, isNeeded: boolean): readonly EvidenceLine[] {
+  const version = useSyncExternalStore(
+    reader.buffer.subscribe,
+    // While nothing is wrong, new lines are no business of the whole page.
+    () => (isNeeded ? reader.buffer.version : -1),
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the version says that the buffer has changed
+  return useMemo(() => (isNeeded ? evidenceOf(reader.buffer) : NO_LINES), [reader, isNeeded, version]);
+}
+
+/** What the palette offers on this page. */
+function useJobActions(job: JobDetail | undefined, onCancel: () => void, onRetry: () => void): void {
+  const id = job?.id;
+  const isOver = job !== undefined && isFinal(job.state);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the two functions do the same whenever they are called
+  const actions = useMemo(() => {
+    if (id === undefined) return [];
+    const { pull, logs } = jobCommands({ id });
+    return [
+      isOver
+        ? { id: 'job-retry', label: 'Retry this job', run: onRetry }
+        : { id: 'job-cancel', label: 'Cancel this job', run: onCancel },
+      { id: 'job-copy-pull', label: 'Copy command', detail: pull.hangar, run: () => void copyText(pull.hangar) },
+      { id: 'job-copy-logs', label: 'Copy command', detail: logs.hangar, run: () => void copyText(logs.hangar) },
+    ];
+  }, [id, isOver]);
+  usePaletteActions(actions);
 }

@@ -1,0 +1,57 @@
+import { FINAL_STATES, JOB_STATES, type JobState } from '@hangar/contract';
+
+/** What the list of jobs shows; the same as in the address of the page. */
+export interface JobsFilter {
+  readonly group: JobGroup;
+  readonly search: string;
+  readonly agent: string | null;
+  readonly profile: string | null;
+  readonly repo: string | null;
+  /** Jobs of everybody; only for admins. */
+  readonly everybody: boolean;
+}
+
+export type JobGroup = 'all' | 'active' | 'succeeded' | 'failed' | 'cancelled' | 'other';
+
+export const GROUPS: readonly {
+  readonly group: JobGroup;
+  readonly label: string;
+  readonly states: readonly JobState[];
+}[] = [
+  { group: 'all', label: 'All', states: [] },
+  {
+    group: 'active',
+    label: 'Active',
+    states: JOB_STATES.filter((state) => !FINAL_STATES.some((final) => final === state)),
+  },
+  { group: 'succeeded', label: 'Succeeded', states: ['succeeded'] },
+  { group: 'failed', label: 'Failed', states: ['failed', 'timed_out', 'lost'] },
+  { group: 'cancelled', label: 'Cancelled', states: ['cancelled'] },
+];
+
+/** `state=` of the address → states; what is no state is left out. */
+export function statesOf(text: string | undefined): JobState[] {
+  const named = (text ?? '').split(',');
+  return JOB_STATES.filter((state) => named.includes(state));
+}
+
+/** The group that has exactly these states. */
+export function groupOf(states: readonly JobState[]): JobGroup {
+  const same = GROUPS.find(
+    (entry) => entry.states.length === states.length && entry.states.every((state) => states.includes(state)),
+  );
+  return same?.group ?? 'other';
+}
+
+/** What `state=` of the address becomes for a group; undefined for all. */
+export function stateParameter(group: JobGroup): string | undefined {
+  const states = GROUPS.find((entry) => entry.group === group)?.states ?? [];
+  return states.length === 0 ? undefined : states.join(',');
+}
+
+export const isFiltered = (filter: JobsFilter): boolean =>
+  filter.group !== 'all' ||
+  filter.search !== '' ||
+  filter.agent !== null ||
+  filter.profile !== null ||
+  filter.repo !== null;

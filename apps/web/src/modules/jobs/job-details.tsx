@@ -1,0 +1,92 @@
+import type { JobDetail } from '@hangar/contract';
+import type { ReactNode } from 'react';
+import { CopyButton } from '../../components/copy-button.tsx';
+import { Facts } from '../../components/facts.tsx';
+import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { Section } from '../../components/page.tsx';
+import { StateBadge } from '../../components/state-badge.tsx';
+import { Time } from '../../components/time.tsx';
+import classes from './job.module.css';
+import { DiffStatWords } from './job-words.tsx';
+import { limitWords, stateStatus } from './status.ts';
+
+type Fact = readonly [name: string, value: ReactNode];
+
+/** Where it came from, where it ran, its limits, and each change of state. */
+export function JobDetails({ job }: { job: JobDetail }) {
+  return (
+    <div className={classes.details}>
+      <div>
+        <Section title="Source">
+          <Facts items={source(job)} />
+        </Section>
+        <Section title="Run">
+          <Facts items={run(job)} />
+        </Section>
+      </div>
+      <Section title="History">
+        <ol className={classes.events}>
+          {job.events.map((event, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a history only grows at its end
+            <li key={index}>
+              <StateBadge {...stateStatus(event.state)} />
+              <span className={classes.eventReason}>
+                {event.reason}
+                {event.attempt > 1 ? <span className={classes.faint}> attempt {event.attempt}</span> : null}
+              </span>
+              <span className={classes.faint}>
+                <Time at={event.at} />
+              </span>
+            </li>
+          ))}
+        </ol>
+      </Section>
+    </div>
+  );
+}
+
+const none = <span className={classes.faint}>–</span>;
+
+function source({ repo, credential, agent, envNames }: JobDetail): Fact[] {
+  return [
+    ['Repository', repo.url ?? repo.name],
+    ...(repo.fromCheckout ? [['Sent as', 'a bundle of the checkout'] as const] : []),
+    ['Ref', repo.ref ?? none],
+    [
+      'Commit',
+      repo.commit === null ? (
+        none
+      ) : (
+        <span className={classes.id} key="commit">
+          <code>{repo.commit}</code>
+          <CopyButton text={repo.commit} label="Copy the commit" size={20} />
+        </span>
+      ),
+    ],
+    ['Credential', credential ?? none],
+    ['Agent', <code key="agent">{agent}</code>],
+    ['Environment', envNames.length === 0 ? none : <code key="env">{envNames.join(' ')}</code>],
+  ];
+}
+
+function run(job: JobDetail): Fact[] {
+  const { cpus, memoryBytes, pids } = job.resources;
+  const limits = [
+    ...(cpus === undefined ? [] : [plural(cpus, 'core')]),
+    ...(memoryBytes === undefined ? [] : [`${formatBytes(memoryBytes, true)} memory`]),
+    ...(pids === undefined ? [] : [`${formatCount(pids)} processes`]),
+  ];
+  return [
+    ['Profile', `${job.profile} (${job.driver})`],
+    ['Image', job.image ?? none],
+    ['Limits', limits.length === 0 ? 'those of the profile' : limits.join(', ')],
+    ['Time limit', limitWords(job.timeoutSeconds)],
+    ['Submitted', <Time key="created" at={job.createdAt} />],
+    ['Agent began', job.startedAt === null ? none : <Time key="started" at={job.startedAt} />],
+    ['Ended', job.finishedAt === null ? none : <Time key="finished" at={job.finishedAt} />],
+    ['Exit code', job.exitCode ?? none],
+    ['Diff', <DiffStatWords key="diff" diff={job.diff} />],
+    ['Log', plural(job.logLines, 'line')],
+    ['Worker heard', job.lastWordFromWorkerAt === null ? none : <Time key="heard" at={job.lastWordFromWorkerAt} />],
+  ];
+}

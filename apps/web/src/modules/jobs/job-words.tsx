@@ -1,0 +1,39 @@
+import type { DiffStat, Job } from '@hangar/contract';
+import { formatDuration, plural } from '../../components/format.ts';
+import { StateBadge } from '../../components/state-badge.tsx';
+import { useNow } from '../../components/time.tsx';
+import { Counts } from '../diff/counts.tsx';
+import classes from './jobs.module.css';
+import { elapsedMs, jobStatus } from './status.ts';
+
+export function JobBadge({ job, since = true }: { job: Job; since?: boolean }) {
+  const { tone, word } = jobStatus(job);
+  return <StateBadge tone={tone} word={word} {...(since ? { since: job.stateSince } : {})} />;
+}
+
+/** From submit to now or to the end. */
+export function JobElapsed({ job }: { job: Pick<Job, 'createdAt' | 'finishedAt'> }) {
+  return job.finishedAt === null ? (
+    <RunningElapsed job={job} />
+  ) : (
+    <span className="hg-num">{formatDuration(elapsedMs(job, 0))}</span>
+  );
+}
+
+function RunningElapsed({ job }: { job: Pick<Job, 'createdAt' | 'finishedAt'> }) {
+  const now = useNow();
+  return <span className="hg-num">{formatDuration(elapsedMs(job, now))}</span>;
+}
+
+/** `3 files +84 −12` */
+export function DiffStatWords({ diff }: { diff: DiffStat | null }) {
+  if (diff === null) return <span className={classes.faint}>–</span>;
+  if (diff.filesChanged === 0) return <span className={classes.faint}>no changes</span>;
+  return (
+    <span className={classes.diffStat}>
+      <span className="hg-num">{plural(diff.filesChanged, 'file')}</span>
+      <Counts {...diff} />
+      {diff.partial ? <span className={classes.faint}>partial</span> : null}
+    </span>
+  );
+}

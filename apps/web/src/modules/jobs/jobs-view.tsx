@@ -1,0 +1,268 @@
+import type { Job } from '@hangar/contract';
+import { Button, SegmentedControl, Select, TextInput } from '@mantine/core';
+import { IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { Loadable } from '../../api/loadable.ts';
+import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { EmptyState } from '../../components/empty-state.tsx';
+import { Loaded } from '../../components/loaded.tsx';
+import { Page, PageHeader } from '../../components/page.tsx';
+import { TableSkeleton } from '../../components/skeletons.tsx';
+import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
+import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
+import classes from './jobs.module.css';
+import { shellCommand } from './shell-words.ts';
+import { jobStatus } from './status.ts';
+
+export interface JobsAnswer {
+  readonly items: readonly Job[];
+  readonly more: boolean;
+}
+
+export interface JobsViewProps {
+  jobs: Loadable<JobsAnswer>;
+  onMore: () => void;
+  loadingMore: boolean;
+  filter: JobsFilter;
+  onFilter: (filter: JobsFilter) => void;
+  agents: readonly string[];
+  profiles: readonly string[];
+  isAdmin: boolean;
+}
+
+export function JobsView(props: JobsViewProps) {
+  const { jobs, filter, onFilter } = props;
+  return (
+    <Page width="wide">
+      <PageHeader
+        title="Jobs"
+        actions={
+          <>
+            <AsCommand {...listCommand(filter)} />
+            <Button component={Link} to="/jobs/new" leftSection={<IconPlus size={15} />}>
+              New job
+            </Button>
+          </>
+        }
+      />
+      <Filters {...props} />
+      <Loaded of={jobs} skeleton={<TableSkeleton rows={8} columns={6} />}>
+        {(answer) =>
+          answer.items.length === 0 ? (
+            <NoJobs filter={filter} onFilter={onFilter} />
+          ) : (
+            <>
+              <DataTable
+                label="Jobs"
+                columns={columnsFor(filter.everybody)}
+                rows={answer.items}
+                rowKey={(job) => job.id}
+                href={(job) => `/jobs/${job.id}`}
+              />
+              {answer.more ? (
+                <div className={classes.more}>
+                  <Button variant="default" loading={props.loadingMore} onClick={props.onMore}>
+                    Show older jobs
+                  </Button>
+                </div>
+              ) : null}
+            </>
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps) {
+  return (
+    <search className={classes.filters}>
+      <SearchField text={filter.search} onText={(search) => onFilter({ ...filter, search })} />
+      <SegmentedControl
+        className={classes.groups}
+        aria-label="State"
+        value={filter.group}
+        onChange={(value) => onFilter({ ...filter, group: value as JobGroup })}
+        data={GROUPS.map(({ group, label }) => ({ value: group, label }))}
+      />
+      <Select
+        className={classes.pick}
+        aria-label="Agent"
+        placeholder="Any agent"
+        clearable
+        value={filter.agent}
+        onChange={(agent) => onFilter({ ...filter, agent })}
+        data={withChosen(agents, filter.agent)}
+      />
+      <Select
+        className={classes.pick}
+        aria-label="Profile"
+        placeholder="Any profile"
+        clearable
+        value={filter.profile}
+        onChange={(profile) => onFilter({ ...filter, profile })}
+        data={withChosen(profiles, filter.profile)}
+      />
+      {filter.repo === null ? null : (
+        <Button
+          variant="default"
+          rightSection={<IconX size={14} />}
+          onClick={() => onFilter({ ...filter, repo: null })}
+        >
+          {filter.repo}
+        </Button>
+      )}
+      {isAdmin ? (
+        <SegmentedControl
+          className={classes.whose}
+          aria-label="Whose jobs"
+          value={filter.everybody ? 'all' : 'mine'}
+          onChange={(value) => onFilter({ ...filter, everybody: value === 'all' })}
+          data={[
+            { value: 'mine', label: 'Mine' },
+            { value: 'all', label: 'Everybody' },
+          ]}
+        />
+      ) : null}
+    </search>
+  );
+}
+
+const withChosen = (names: readonly string[], chosen: string | null): string[] =>
+  chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
+
+/** Tells what was typed a moment after the last key. */
+function SearchField({ text, onText }: { text: string; onText: (text: string) => void }) {
+  const [typed, setTyped] = useState(text);
+  const [known, setKnown] = useState(text);
+  if (known !== text) {
+    setKnown(text);
+    setTyped(text);
+  }
+  useEffect(() => {
+    if (typed === text) return;
+    const timer = setTimeout(() => onText(typed), 250);
+    return () => clearTimeout(timer);
+  }, [typed, text, onText]);
+  return (
+    <TextInput
+      className={classes.searchField}
+      type="search"
+      aria-label="Search jobs"
+      placeholder="Title, repository or id"
+      leftSection={<IconSearch size={15} />}
+      value={typed}
+      onChange={(event) => setTyped(event.currentTarget.value)}
+      data-search
+    />
+  );
+}
+
+function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: JobsFilter) => void }) {
+  if (isFiltered(filter))
+    return (
+      <EmptyState
+        icon={<IconSearch size={26} />}
+        sentence="No job fits this filter."
+        action={
+          <Button
+            variant="default"
+            onClick={() =>
+              onFilter({
+                group: 'all',
+                search: '',
+                agent: null,
+                profile: null,
+                repo: null,
+                everybody: filter.everybody,
+              })
+            }
+          >
+            Clear the filter
+          </Button>
+        }
+      />
+    );
+  return (
+    <EmptyState
+      icon={<IconBriefcase2 size={28} />}
+      sentence="A job sends a repository and a spec to an agent on another machine. You watch it here and pull the diff back."
+      action={
+        <Button component={Link} to="/jobs/new" leftSection={<IconPlus size={15} />}>
+          New job
+        </Button>
+      }
+      command="hangar run --cloud --spec spec.md"
+    />
+  );
+}
+
+function columnsFor(everybody: boolean): Column<Job>[] {
+  const columns: Column<Job>[] = [
+    { id: 'title', header: 'Job', cell: (job) => <TitleCell job={job} />, width: '42%' },
+    { id: 'state', header: 'State', cell: (job) => <JobBadge job={job} />, width: '176px' },
+    { id: 'agent', header: 'Agent', cell: (job) => <span className={classes.name}>{job.agent}</span>, from: 'lg' },
+    {
+      id: 'profile',
+      header: 'Profile',
+      cell: (job) => <span className={classes.name}>{job.profile}</span>,
+      from: 'lg',
+      phone: 'hide',
+    },
+    { id: 'diff', header: 'Diff', cell: (job) => <DiffStatWords diff={job.diff} />, from: 'md' },
+    { id: 'elapsed', header: 'Elapsed', cell: (job) => <JobElapsed job={job} />, align: 'right', width: '108px' },
+  ];
+  if (everybody)
+    columns.push({
+      id: 'owner',
+      header: 'Owner',
+      cell: (job) => <span className={classes.name}>{job.owner.name}</span>,
+      from: 'md',
+    });
+  return columns;
+}
+
+/** Title and repository; a job that waits or ended badly says why. */
+function TitleCell({ job }: { job: Job }): ReactNode {
+  const { tone } = jobStatus(job);
+  const ref = job.repo.ref === null ? '' : `@${job.repo.ref}`;
+  return (
+    <span className={classes.titleCell}>
+      <span className={classes.titleLine}>
+        <span className={classes.title}>{job.title}</span>
+        <span className={classes.repo}>
+          {job.repo.name}
+          {ref}
+        </span>
+      </span>
+      {tone === 'waiting' || tone === 'bad' ? <span className={classes.reason}>{job.reason}</span> : null}
+    </span>
+  );
+}
+
+function listCommand(filter: JobsFilter): { hangar: string; curl: string } {
+  const states = stateParameter(filter.group)?.split(',') ?? [];
+  const query = new URLSearchParams(states.map((state) => ['state', state]));
+  const asked: [flag: string, parameter: string, value: string | null][] = [
+    ['--search', 'search', filter.search === '' ? null : filter.search],
+    ['--agent', 'agent', filter.agent],
+    ['--on', 'profile', filter.profile],
+    ['--repo', 'repo', filter.repo],
+  ];
+  const words = ['hangar', 'jobs', ...states.flatMap((state) => ['--state', state])];
+  if (filter.everybody) {
+    words.push('--all');
+    query.set('mine', 'false');
+  }
+  for (const [flag, parameter, value] of asked) {
+    if (value === null) continue;
+    words.push(flag, value);
+    query.set(parameter, value);
+  }
+  return {
+    hangar: shellCommand(words),
+    curl: curlFor('GET', query.size === 0 ? '/jobs' : `/jobs?${query}`).replace(/(http\S+&\S*)$/, "'$1'"),
+  };
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import {
+  agentOf,
+  bodyOf,
+  CUSTOM,
+  commandOf,
+  EMPTY_FORM,
+  errorsOf,
+  type JobForm,
+  keep,
+  kept,
+  readSpec,
+  requestOf,
+} from './new-job-form.ts';
+
+const good: JobForm = {
+  ...EMPTY_FORM,
+  repo: 'https://git.example.com/acme/notes.git',
+  spec: '# Do it\n\n```sh\nmake\n```\n',
+};
+
+function memory(): Storage {
+  const values = new Map<string, string>();
+  return {
+    get length() {
+      return values.size;
+    },
+    clear: () => values.clear(),
+    key: () => null,
+    getItem: (key) => values.get(key) ?? null,
+    setItem: (key, value) => void values.set(key, value),
+    removeItem: (key) => void values.delete(key),
+  };
+}
+
+describe('the form of a new job', () => {
+  it('is right with a repository and a spec', () => {
+    expect(errorsOf(good)).toEqual({});
+    expect(requestOf(good, 'k1')).toMatchObject({
+      repo: { url: good.repo },
+      env: {},
+      resources: {},
+      idempotencyKey: 'k1',
+    });
+    expect(requestOf(good, 'k1')).not.toHaveProperty('agent');
+  });
+
+  it('says what is wrong beside the field', () => {
+    const errors = errorsOf({
+      ...good,
+      repo: '--upload-pack=x',
+      ref: '-x',
+      spec: '---\nagent: [\n---\nx',
+      agent: CUSTOM,
+      image: '-v /:/x',
+      timeout: 'soon',
+      cpus: 'many',
+      memory: '1k',
+      env: [{ key: '1', name: 'GIT_DIR', value: 'x' }],
+    });
+    expect(Object.keys(errors).sort()).toEqual(
+      ['command', 'cpus', 'env', 'image', 'memory', 'ref', 'repo', 'spec', 'timeout'].sort(),
+    );
+    expect(requestOf({ ...good, ref: '-x' }, 'k')).toBeNull();
+    expect(errorsOf({ ...good, timeout: '1s' }).timeout).toBeDefined();
+    expect(errorsOf({ ...good, spec: '' }).spec).toBeDefined();
+  });
+
+  it('sends what was typed in the units of the API', () => {
+    const request = requestOf(
+      {
+        ...good,
+        ref: ' main ',
+        agent: CUSTOM,
+        command: 'make all',
+        timeout: '1h30m',
+        cpus: '1,5',
+        memory: '2g',
+        env: [{ key: '1', name: 'A', value: 'b' }],
+      },
+      'k',
+    );
+    expect(request).toMatchObject({
+      repo: { ref: 'main' },
+      agent: 'make all',
+      timeoutSeconds: 5400,
+      resources: { cpus: 1.5, memoryBytes: 2 * 1024 ** 3 },
+      env: { A: 'b' },
+    });
+  });
+
+  it('looks at variables', () => {
+    const env = (...entries: [string, string][]) =>
+      errorsOf({ ...good, env: entries.map(([name, value], index) => ({ key: String(index), name, value })) }).env;
+    expect(env(['A', 'x'], ['', ''])).toBeUndefined();
+    expect(env(['', 'x'])).toBe('Each value needs a name');
+    expect(env(['A', 'x'], ['A', 'y'])).toBe('A stands there twice');
+    expect(env(['A', ''])).toBe('A has no value');
+  });
+
+  it('is the same as a command, without any secret', () => {
+    const form: JobForm = {
+      ...good,
+      agent: CUSTOM,
+      command: "echo 'hi'",
+      env: [{ key: '1', name: 'TOKEN', value: 's3cret' }],
+    };
+    expect(commandOf(form)).toBe(
+      `hangar run --cloud --spec spec.md --repo https://git.example.com/acme/notes.git --agent 'echo '\\''hi'\\''' --env TOKEN`,
+    );
+    expect(JSON.stringify(bodyOf(form))).not.toContain('s3cret');
+  });
+
+  it('is kept over a reload, values of variables are not', () => {
+    const storage = memory();
+    keep(storage, { ...good, env: [{ key: '1', name: 'TOKEN', value: 's3cret' }] });
+    expect(storage.getItem('hangar.new-job')).not.toContain('s3cret');
+    expect(kept(storage)).toMatchObject({ repo: good.repo, spec: good.spec, env: [{ name: 'TOKEN', value: '' }] });
+  });
+
+  it('takes nothing that is not its own from storage', () => {
+    const storage = memory();
+    expect(kept(storage)).toBeNull();
+    storage.setItem('hangar.new-job', '{"repo":7,"spec":"x","env":[{"name":1},null]}');
+    expect(kept(storage)).toEqual({ ...EMPTY_FORM, spec: 'x' });
+    storage.setItem('hangar.new-job', 'no json');
+    expect(kept(storage)).toBeNull();
+  });
+
+  it('shows what the spec says', () => {
+    const { spec, blocks } = readSpec('---\nagent: claude\n---\n# T\n\n```sh\na\n```\n\n```bash\nb\n```\n');
+    expect(spec?.title).toBe('T');
+    expect(blocks).toBe(2);
+    expect(agentOf(EMPTY_FORM, spec)).toBe('claude');
+    expect(agentOf({ agent: 'codex', command: '' }, spec)).toBe('codex');
+    expect(agentOf(EMPTY_FORM, null)).toBe('shell');
+  });
+});

@@ -1,0 +1,230 @@
+import {
+  Env,
+  GitRef,
+  HangarError,
+  MAX_SPEC_BYTES,
+  NewJob,
+  parseBytes,
+  parseDuration,
+  parseSpec,
+  RepoUrl,
+  type Spec,
+  shellBlocks,
+  TimeoutSeconds,
+} from '@hangar/contract';
+import { shellCommand } from './shell-words.ts';
+
+/** What is typed into the form, as it is typed. */
+export interface JobForm {
+  readonly repo: string;
+  readonly ref: string;
+  readonly spec: string;
+  /** A preset by name, `custom` for the command below, or empty: front matter decides, else shell. */
+  readonly agent: string;
+  readonly command: string;
+  /** Empty: the default profile. */
+  readonly profile: string;
+  readonly credential: string;
+  readonly image: string;
+  readonly timeout: string;
+  readonly cpus: string;
+  readonly memory: string;
+  /** Values are secrets: they are never kept, see `keptForm`. */
+  readonly env: readonly EnvEntry[];
+}
+
+export interface EnvEntry {
+  readonly key: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+export type JobField = Exclude<keyof JobForm, 'agent'>;
+export type JobErrors = Partial<Record<JobField, string>>;
+
+export const CUSTOM = 'custom';
+
+export const EMPTY_FORM: JobForm = {
+  repo: '',
+  ref: '',
+  spec: '',
+  agent: '',
+  command: '',
+  profile: '',
+  credential: '',
+  image: '',
+  timeout: '',
+  cpus: '',
+  memory: '',
+  env: [],
+};
+
+/** What is wrong with each field, in words; nothing for what is right. */
+export function errorsOf(form: JobForm): JobErrors {
+  const errors: { -readonly [K in JobField]?: string } = {};
+  const put = (field: JobField, message: string | null) => {
+    if (message !== null) errors[field] = message;
+  };
+  put(
+    'repo',
+    form.repo.trim() === '' ? 'The address of the repository' : messageOf(RepoUrl.safeParse(form.repo.trim())),
+  );
+  put('ref', form.ref.trim() === '' ? null : messageOf(GitRef.safeParse(form.ref.trim())));
+  put('spec', readSpec(form.spec).error?.message ?? null);
+  put('command', form.agent === CUSTOM && form.command.trim() === '' ? 'The command that does the work' : null);
+  put('image', form.image.trim() === '' ? null : messageOf(NewJob.shape.image.safeParse(form.image.trim())));
+  if (form.timeout.trim() !== '') {
+    const seconds = parseDuration(form.timeout);
+    put('timeout', seconds === null ? 'A time like 90s, 15m or 2h' : messageOf(TimeoutSeconds.safeParse(seconds)));
+  }
+  if (form.cpus.trim() !== '') {
+    const cpus = Number(form.cpus.replace(',', '.'));
+    put('cpus', Number.isFinite(cpus) && cpus >= 0.1 && cpus <= 1024 ? null : 'A number of cores, from 0.1');
+  }
+  if (form.memory.trim() !== '') {
+    const bytes = parseBytes(form.memory);
+    put('memory', bytes === null ? 'A size like 512m or 2g' : bytes < 32 * 1024 * 1024 ? 'At least 32m' : null);
+  }
+  put('env', envError(form.env));
+  return errors;
+}
+
+function envError(entries: readonly EnvEntry[]): string | null {
+  const named = entries.filter((entry) => entry.name.trim() !== '' || entry.value !== '');
+  const names = named.map((entry) => entry.name.trim());
+  if (names.includes('')) return 'Each value needs a name';
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) return `${twice} stands there twice`;
+  const empty = named.find((entry) => entry.value === '');
+  if (empty !== undefined) return `${empty.name} has no value`;
+  const issue = Env.safeParse(Object.fromEntries(named.map((entry) => [entry.name.trim(), entry.value]))).error
+    ?.issues[0];
+  return issue === undefined
+    ? null
+    : `${issue.path.join('.')}: letters, digits and _; not HANGAR_*, GIT_*, LD_* or NODE_OPTIONS`;
+}
+
+/** The spec taken apart, or why it cannot be. */
+export function readSpec(text: string): { spec: Spec | null; blocks: number; error: HangarError | null } {
+  try {
+    const spec = parseSpec(text);
+    return { spec, blocks: shellBlocks(spec.body).length, error: null };
+  } catch (error) {
+    if (error instanceof HangarError) return { spec: null, blocks: 0, error };
+    throw error;
+  }
+}
+
+/** The agent that will run: chosen, else named in the front matter, else shell. */
+export function agentOf(form: Pick<JobForm, 'agent' | 'command'>, spec: Spec | null): string {
+  if (form.agent === CUSTOM) return form.command.trim();
+  return form.agent || spec?.settings.agent || 'shell';
+}
+
+/** The request; null while a field is wrong. */
+export function requestOf(form: JobForm, idempotencyKey: string): NewJob | null {
+  if (Object.keys(errorsOf(form)).length > 0) return null;
+  const agent = form.agent === CUSTOM ? form.command.trim() : form.agent;
+  const seconds = parseDuration(form.timeout);
+  const bytes = parseBytes(form.memory);
+  const cpus = form.cpus.trim() === '' ? null : Number(form.cpus.replace(',', '.'));
+  const parsed = NewJob.safeParse({
+    spec: form.spec,
+    repo: { url: form.repo.trim(), ...(form.ref.trim() === '' ? {} : { ref: form.ref.trim() }) },
+    ...(agent === '' ? {} : { agent }),
+    ...(form.profile === '' ? {} : { profile: form.profile }),
+    ...(form.credential === '' ? {} : { credential: form.credential }),
+    ...(form.image.trim() === '' ? {} : { image: form.image.trim() }),
+    ...(seconds === null || form.timeout.trim() === '' ? {} : { timeoutSeconds: seconds }),
+    resources: { ...(cpus === null ? {} : { cpus }), ...(bytes === null ? {} : { memoryBytes: bytes }) },
+    env: Object.fromEntries(
+      form.env.filter((entry) => entry.name.trim() !== '').map((entry) => [entry.name.trim(), entry.value]),
+    ),
+    idempotencyKey,
+  });
+  return parsed.success ? parsed.data : null;
+}
+
+/** The same on the command line. Values of variables come from the environment, never from the form. */
+export function commandOf(form: JobForm): string {
+  const words = ['hangar', 'run', '--cloud', '--spec', 'spec.md'];
+  const add = (flag: string, value: string) => {
+    if (value.trim() !== '') words.push(flag, value.trim());
+  };
+  add('--repo', form.repo);
+  add('--ref', form.ref);
+  add('--agent', form.agent === CUSTOM ? form.command : form.agent);
+  add('--on', form.profile);
+  add('--credential', form.credential);
+  add('--image', form.image);
+  add('--timeout', form.timeout);
+  add('--cpus', form.cpus);
+  add('--memory', form.memory);
+  for (const entry of form.env) add('--env', entry.name);
+  return shellCommand(words);
+}
+
+/** The body of the request, for curl: values of variables are left to the reader. */
+export function bodyOf(form: JobForm): unknown {
+  const request = requestOf({ ...form, env: [] }, 'any-text-once');
+  const names = form.env.map((entry) => entry.name.trim()).filter(Boolean);
+  return {
+    ...(request ?? {}),
+    spec: '…',
+    ...(names.length === 0 ? {} : { env: Object.fromEntries(names.map((name) => [name, '…'])) }),
+  };
+}
+
+const KEY = 'hangar.new-job';
+
+/** What may be kept over a reload: everything but values of variables. */
+export function keptForm(form: JobForm): JobForm {
+  return { ...form, env: form.env.map((entry) => ({ ...entry, value: '' })) };
+}
+
+export function keep(storage: Storage, form: JobForm): void {
+  try {
+    storage.setItem(KEY, JSON.stringify(keptForm(form)));
+  } catch {
+    // Full or switched off: the form itself still holds it.
+  }
+}
+
+export function forget(storage: Storage): void {
+  try {
+    storage.removeItem(KEY);
+  } catch {
+    // Nothing was kept then.
+  }
+}
+
+/** What was kept; fields that are missing or of another kind come out empty. */
+export function kept(storage: Storage): JobForm | null {
+  try {
+    const value: unknown = JSON.parse(storage.getItem(KEY) ?? 'null');
+    if (typeof value !== 'object' || value === null) return null;
+    const fields = Object.entries(EMPTY_FORM).map(([name, empty]) => {
+      const found: unknown = Object.hasOwn(value, name)
+        ? Object.getOwnPropertyDescriptor(value, name)?.value
+        : undefined;
+      return [name, typeof empty === 'string' && typeof found === 'string' ? found : empty];
+    });
+    const env = 'env' in value && Array.isArray(value.env) ? value.env.flatMap(entryOf) : [];
+    return { ...EMPTY_FORM, ...Object.fromEntries(fields), env };
+  } catch {
+    return null;
+  }
+}
+
+function entryOf(value: unknown, index: number): EnvEntry[] {
+  if (typeof value !== 'object' || value === null || !('name' in value) || typeof value.name !== 'string') return [];
+  return [{ key: `kept-${index}`, name: value.name, value: '' }];
+}
+
+export const specBytes = (text: string): number => new TextEncoder().encode(text).length;
+export const SPEC_LIMIT = MAX_SPEC_BYTES;
+
+const messageOf = (result: {
+  success: boolean;
+  error?: { issues: readonly { message: string }[] } | undefined;
+}): string | null => (result.success ? null : (result.error?.issues[0]?.message ?? 'Not right'));

@@ -1,0 +1,37 @@
+import { isFinal, JOB_PHASES, type Job } from '@hangar/contract';
+import type { TimelinePhase } from '../../components/timeline/timeline-model.ts';
+import type { Tone } from '../../components/tones.ts';
+import { jobStatus, phaseWord } from './status.ts';
+
+/** The phases of a job, those to come included; the one in which it ended badly says so. */
+export function timelineOf(job: Pick<Job, 'phases' | 'state' | 'reason' | 'cancelRequestedAt'>): TimelinePhase[] {
+  const last = job.phases.at(-1);
+  const ended = isFinal(job.state);
+  const status = jobStatus(job);
+  const begun = job.phases.map((phase): TimelinePhase => {
+    const isLast = phase === last;
+    const isOpen = phase.endedAt === null && !ended;
+    const tone: Tone = isOpen ? status.tone : isLast && ended ? status.tone : 'good';
+    return {
+      key: phase.name,
+      word: phaseWord(phase.name),
+      startedAt: phase.startedAt,
+      endedAt: phase.endedAt ?? (ended ? phase.startedAt : null),
+      reason: phase.reason ?? (isOpen ? job.reason : null),
+      tone,
+    };
+  });
+  if (ended) return begun;
+  const reached = last === undefined ? -1 : JOB_PHASES.indexOf(last.name);
+  const coming = JOB_PHASES.slice(reached + 1).map(
+    (name): TimelinePhase => ({
+      key: name,
+      word: phaseWord(name),
+      startedAt: null,
+      endedAt: null,
+      reason: null,
+      tone: 'idle',
+    }),
+  );
+  return [...begun, ...coming];
+}
