@@ -2,7 +2,7 @@ import { Activity, Job } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { type Api, useApi } from './client.tsx';
-import { patchActivity, patchJob } from './patch.ts';
+import { createPatcher } from './patch.ts';
 
 export interface LiveState {
   readonly status: 'connecting' | 'open' | 'lost';
@@ -28,6 +28,7 @@ const POLL_MS = 10_000;
  * there is no connection. Returns the function that ends it.
  */
 export function connectLive({ url, queries, api, onState, onActivity }: LiveOptions): () => void {
+  const patcher = createPatcher(queries, api);
   let source: EventSource | undefined;
   let attempt = 0;
   let freshAt: string | null = null;
@@ -63,14 +64,16 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     source.onerror = () => {
       if (source?.readyState !== EventSource.CONNECTING || attempt === 0) lost();
     };
+    // The server itself missed something.
+    source.addEventListener('resync', () => void queries.invalidateQueries());
     source.addEventListener('job', (event: MessageEvent<string>) => {
       const job = Job.safeParse(parse(event.data));
-      if (job.success) patchJob(queries, api, job.data);
+      if (job.success) patcher.job(job.data);
     });
     source.addEventListener('activity', (event: MessageEvent<string>) => {
       const activity = Activity.safeParse(parse(event.data));
       if (!activity.success) return;
-      patchActivity(queries, api, activity.data);
+      patcher.activity(activity.data);
       onActivity(activity.data);
     });
   };
@@ -84,6 +87,7 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   open();
   return () => {
     stopped = true;
+    patcher.stop();
     removeEventListener('online', online);
     removeEventListener('offline', lost);
     clearTimeout(reconnect);

@@ -7,26 +7,53 @@ interface JobPage {
   nextCursor: string | null;
 }
 
-/** Puts a job that changed into every query that shows it; lists that cannot know it are fetched again. */
-export function patchJob(queries: QueryClient, api: Api, job: Job): void {
-  const detail = api.jobs.get.queryKey({ input: { id: job.id } });
-  queries.setQueryData<JobDetail>(detail, (old) => (old ? { ...old, ...job } : old));
-  let known = false;
-  const patchPage = (page: JobPage): JobPage => {
-    if (!page.items.some((item) => item.id === job.id)) return page;
-    known = true;
-    return { ...page, items: page.items.map((item) => (item.id === job.id ? { ...item, ...job } : item)) };
-  };
-  queries.setQueriesData<JobPage | InfiniteData<JobPage>>({ queryKey: api.jobs.list.key() }, (old) => {
-    if (!old) return old;
-    return 'pages' in old ? { ...old, pages: old.pages.map(patchPage) } : patchPage(old);
-  });
-  // A list that filters by state may gain or lose the job, so all of them are looked at again soon.
-  if (!known || isMove(job)) void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
+export interface Patcher {
+  /** Puts a job that changed into every query that shows it; lists that cannot know it are fetched again. */
+  job: (job: Job) => void;
+  activity: (activity: Activity) => void;
+  stop: () => void;
 }
 
-/** The state is younger than two seconds: this event is a move, not a new number of log lines. */
-const isMove = (job: Job): boolean => Math.abs(Date.now() - new Date(job.stateSince).getTime()) < 2000;
+/** Many jobs may change at once, of many people: the lists are asked for again once in this time at most. */
+const LISTS_AGAIN_MS = 1000;
+
+export function createPatcher(queries: QueryClient, api: Api): Patcher {
+  let due: ReturnType<typeof setTimeout> | undefined;
+  const listsAgain = () => {
+    due ??= setTimeout(() => {
+      due = undefined;
+      void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
+    }, LISTS_AGAIN_MS);
+  };
+  return {
+    job(job) {
+      const detail = api.jobs.get.queryKey({ input: { id: job.id } });
+      const before = queries.getQueryData<JobDetail>(detail);
+      if (before) queries.setQueryData<JobDetail>(detail, { ...before, ...job });
+      // The history of a job is not in the event; a move has made it longer.
+      if (before && before.state !== job.state) void queries.invalidateQueries({ queryKey: detail });
+      let isStill = false;
+      const patchPage = (page: JobPage): JobPage => {
+        const old = page.items.find((item) => item.id === job.id);
+        if (!old) return page;
+        isStill ||= old.state === job.state;
+        return { ...page, items: page.items.map((item) => (item === old ? { ...old, ...job } : item)) };
+      };
+      queries.setQueriesData<JobPage | InfiniteData<JobPage>>({ queryKey: api.jobs.list.key() }, (old) => {
+        if (!old) return old;
+        return 'pages' in old ? { ...old, pages: old.pages.map(patchPage) } : patchPage(old);
+      });
+      // A list that filters by state may gain or lose a job that is new or has moved.
+      if (!isStill) listsAgain();
+    },
+    activity(activity) {
+      queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
+        old ? placeActivity(old, activity) : old,
+      );
+    },
+    stop: () => clearTimeout(due),
+  };
+}
 
 interface ActivityAnswer {
   current: Activity[];
@@ -45,10 +72,4 @@ export function placeActivity(old: ActivityAnswer, activity: Activity): Activity
     current: isRunning ? replace(old.current) : without(old.current),
     recent: isRunning ? without(old.recent) : replace(old.recent).slice(0, 100),
   };
-}
-
-export function patchActivity(queries: QueryClient, api: Api, activity: Activity): void {
-  queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
-    old ? placeActivity(old, activity) : old,
-  );
 }

@@ -72,7 +72,7 @@ function Question({
           {children}
           {error ? <ErrorState error={error} /> : null}
           <Group justify="flex-end" gap={8}>
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" onClick={onClose} {...(children === undefined ? { 'data-autofocus': true } : {})}>
               Keep
             </Button>
             <Button type="submit" color="red" disabled={!ready} loading={pending}>

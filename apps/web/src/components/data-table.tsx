@@ -10,8 +10,11 @@ export interface Column<T> {
   align?: 'left' | 'right';
   /** Left out on windows narrower than 860 (`md`) or 1100 px (`lg`). */
   from?: 'md' | 'lg';
-  /** On a phone a row is a card: `title` is its first line, `line` (default) flows beneath, `hide` is left out. */
-  phone?: 'title' | 'line' | 'hide';
+  /**
+   * On a phone a row is a card: `title` is its first line, `line` (default) flows beneath, `label` too with the header before it,
+   * `hide` is left out.
+   */
+  phone?: 'title' | 'line' | 'label' | 'hide';
 }
 
 export interface DataTableProps<T> {
@@ -51,6 +54,7 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, actions }: Da
               <td
                 key={column.id}
                 className={cellClass(column)}
+                data-label={column.header.toLowerCase()}
                 data-phone={column.phone ?? (index === 0 ? 'title' : 'line')}
               >
                 {index === 0 && href ? (

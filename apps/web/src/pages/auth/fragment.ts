@@ -1,8 +1,8 @@
 import { useState } from 'react';
 
-/** The token of `#token=…`; it is never sent to the server as part of an address. Null when there is none. */
+/** The token behind the `#` of a link (`#TOKEN` or `#token=TOKEN`): it is never sent to a server as part of an address. */
 export function useFragmentToken(): string | null {
-  const [token] = useState(() => location.hash.slice(1) || null);
+  const [token] = useState(() => location.hash.replace(/^#(token=)?/, '') || null);
   return token;
 }
 

@@ -77,6 +77,7 @@ export function CredentialsView({ credentials, onCreate, onRemove }: Credentials
                 {
                   id: 'used',
                   header: 'Last used',
+                  phone: 'label',
                   cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never used' : <Time at={lastUsedAt} />),
                 },
               ]}

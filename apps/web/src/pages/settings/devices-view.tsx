@@ -47,10 +47,17 @@ export function DevicesView({ devices, onRemove }: DevicesViewProps) {
               rowKey={(device) => device.id}
               columns={[
                 { id: 'client', header: 'Program', cell: (device) => <strong>{device.client}</strong> },
-                { id: 'since', header: 'Since', from: 'md', cell: ({ createdAt }) => <Time at={createdAt} /> },
+                {
+                  id: 'since',
+                  header: 'Since',
+                  phone: 'label',
+                  from: 'md',
+                  cell: ({ createdAt }) => <Time at={createdAt} />,
+                },
                 {
                   id: 'used',
                   header: 'Last used',
+                  phone: 'label',
                   cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Time at={lastUsedAt} />),
                 },
                 { id: 'ends', header: 'Ends', phone: 'hide', cell: ({ expiresAt }) => <Time at={expiresAt} /> },

@@ -21,7 +21,7 @@ export function Once({ opened, onClose, title, value, children }: OnceProps) {
         <Callout tone="needs">Copy it now: it is not shown again.</Callout>
         <Command text={value} />
         {children}
-        <Button onClick={onClose} fullWidth>
+        <Button onClick={onClose} fullWidth data-autofocus>
           I have it
         </Button>
       </Stack>

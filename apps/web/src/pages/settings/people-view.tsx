@@ -99,6 +99,7 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
                 {
                   id: 'seen',
                   header: 'Last seen',
+                  phone: 'label',
                   from: 'md',
                   cell: (person) =>
                     person.disabled ? (
@@ -135,9 +136,9 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
                 rowKey={(open) => open.id}
                 columns={[
                   { id: 'role', header: 'Role', cell: (open) => ROLES[open.role] },
-                  { id: 'by', header: 'Made by', cell: (open) => open.createdBy },
-                  { id: 'at', header: 'Made', cell: (open) => <Time at={open.createdAt} /> },
-                  { id: 'ends', header: 'Ends', cell: (open) => <Time at={open.expiresAt} /> },
+                  { id: 'by', header: 'Made by', phone: 'label', cell: (open) => open.createdBy },
+                  { id: 'at', header: 'Made', phone: 'label', cell: (open) => <Time at={open.createdAt} /> },
+                  { id: 'ends', header: 'Ends', phone: 'label', cell: (open) => <Time at={open.expiresAt} /> },
                 ]}
                 actions={(open) => (
                   <Button variant="subtle" color="red" onClick={() => takeBack.run(open.id)}>

@@ -51,7 +51,9 @@ export function ProfileTestDialog({ test, error, onAgain, onClose }: ProfileTest
           <Button variant="default" onClick={onAgain} loading={running}>
             Test again
           </Button>
-          <Button onClick={onClose}>Close</Button>
+          <Button onClick={onClose} data-autofocus>
+            Close
+          </Button>
         </Group>
       </Stack>
     </Modal>
