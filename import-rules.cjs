@@ -25,6 +25,7 @@ const VENDORS = {
   // A small feature keeps SQL beside its use cases; what translates or decides never sees the database.
   '^drizzle-orm$': [
     '^apps/server/src/platform/database/',
+    '-tables\\.ts$', // the migrations are made from them, wherever they are
     '^apps/server/src/features/[^/]+/(?!.*-(routes|lifecycle|reconciler|view)\\.ts$)',
   ],
   '^(fastify|@fastify/[^/]+)$': ['^apps/server/src/platform/http/', '-routes\\.ts$'],
