@@ -85,7 +85,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         });
       }
       case 'kill':
-        await (await parts.launcherOf(row.profile)).cancel(unit, { signal: within(signal, CALL_MS), graceMs: 5_000 });
+        await (await parts.launcherOf(row.profile)).cancel(unit, { signal: within(signal, CALL_MS), graceMs: 15_000 });
         return (now) => ({ killedAt: now, killedFor: action.why });
       case 'clean':
         // Followers are told first: they need not wait for a container to be removed.
