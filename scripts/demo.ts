@@ -27,7 +27,7 @@ git ls-files | grep -E '\\.(ts|tsx|mjs|cjs|css|sh|sql)$' >sources.list
 echo "Counting $(wc -l <sources.list) files"
 
 while read -r file; do
-  folder=$(dirname "$file" | cut -d/ -f1-5)
+  folder=$(dirname "$file" | cut -d/ -f1-4)
   case $file in *.test.*) tests=1 ;; *) tests=0 ;; esac
   echo "$folder $(wc -l <"$file") $tests"
 done <sources.list |
