@@ -1,4 +1,4 @@
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import type { Checkout } from './checkout.ts';
@@ -44,21 +44,19 @@ export type Trial =
 
 /**
  * Applies a diff three-way on top of a tree without touching index or files. Paths that lead out of the checkout are refused by git.
- * @param from a tree or commit; `index` for the index of the checkout as it is
+ * @param from a tree or a commit
  */
-export async function tryDiff({ git, gitDir }: Checkout, file: string, from: string, dir: string): Promise<Trial> {
+export async function tryDiff({ git }: Checkout, file: string, from: string, dir: string): Promise<Trial> {
   const index = join(dir, 'trial-index');
   const env = { GIT_INDEX_FILE: index };
   await rm(index, { force: true });
-  if (from === 'index') await copyFile(join(gitDir, 'index'), index).catch(() => {});
-  else await git.read(['read-tree', from], { env });
-  const base = from === 'index' ? 'HEAD' : from;
+  await git.read(['read-tree', from], { env });
   const result = await git.attempt(['apply', '--cached', '--3way', '--allow-empty', file], { env });
   const conflicts = await unmerged(git, env);
   if (result.code !== 0 && conflicts.length === 0)
     return { kind: 'refused', reason: lastWords(result.stderr), files: errorLines(result.stderr) };
   const paths = splitNull(
-    await git.read(['diff-index', '--cached', '--name-only', '--no-renames', '-z', base], { env }),
+    await git.read(['diff-index', '--cached', '--name-only', '--no-renames', '-z', from], { env }),
   );
   if (conflicts.length > 0) return { kind: 'conflicts', conflicts, paths: [...new Set([...paths, ...conflicts])] };
   return { kind: 'clean', tree: await git.line(['write-tree'], { env }), paths };

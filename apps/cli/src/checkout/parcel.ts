@@ -1,9 +1,10 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, needHead, ownFolder, treeState } from './checkout.ts';
 import { type Git, splitNull } from './git.ts';
+import { copyIndex } from './snapshot.ts';
 
 /** Work of a checkout packed for a journey: commits as a git bundle, uncommitted work as a binary patch on top. */
 export interface Parcel {
@@ -94,7 +95,7 @@ export async function indexOfWorkTree(
   const index = join(dir, 'index');
   const env = { GIT_INDEX_FILE: index };
   // Starting from the real one saves reading files that did not change.
-  await copyFile(join(gitDir, 'index'), index).catch(() => {});
+  await copyIndex(join(gitDir, 'index'), index).catch(() => {});
   await git.read(['add', '--all', '--', '.'], { env });
   // A repository inside this one would become a link to a commit nobody else has.
   const raw = splitNull(await git.read(['diff-index', '--cached', '--raw', '--no-renames', '-z', head], { env }));

@@ -1,11 +1,21 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, needHead, ownFolder, type TreeState, treeState } from './checkout.ts';
 import { errorLines, lastWords, type Trial, tryDiff, unmerged } from './diff.ts';
 import { indexOfWorkTree, type Sent } from './parcel.ts';
-import { type Here, isSame, type Kept, keep, lookAt, putBack, putBackIndex } from './snapshot.ts';
+import {
+  behindLinks,
+  copyIndex,
+  type Here,
+  isSame,
+  type Kept,
+  keep,
+  lookAt,
+  putBack,
+  putBackIndex,
+} from './snapshot.ts';
 
 /** A diff and where it comes from. */
 export interface Incoming {
@@ -52,9 +62,19 @@ const REMEMBERED = 20;
 /** Once files are being written, Ctrl-C waits. */
 const UNSTOPPABLE = { signal: new AbortController().signal };
 
-/** What a pull would do to the files as they are. Nothing is changed. */
-export async function checkPull(checkout: Checkout, incoming: Incoming): Promise<Trial> {
-  return withFolder(async (dir) => (await plan(checkout, incoming, dir)).trial);
+/**
+ * What a pull would do to the files as they are, and which changed files would stand in its way. Nothing is changed.
+ * @throws HangarError diff_does_not_apply
+ */
+export async function checkPull(
+  checkout: Checkout,
+  incoming: Incoming,
+): Promise<{ trial: Trial; dirty: readonly string[] }> {
+  return withFolder(async (dir) => {
+    const planned = await plan(checkout, incoming, dir);
+    await refuseObstacles(checkout, planned);
+    return { trial: planned.trial, dirty: planned.onTop ? [] : planned.state.changed };
+  });
 }
 
 interface Plan {
@@ -76,6 +96,25 @@ async function plan(checkout: Checkout, incoming: Incoming, dir: string): Promis
   return { state, onTop: false, trial: await tryDiff(checkout, incoming.file, 'HEAD', dir) };
 }
 
+/** What git would find out too late, or not at all. @throws HangarError diff_does_not_apply */
+async function refuseObstacles(
+  { root }: Checkout,
+  { trial, state, onTop }: Plan,
+): Promise<Exclude<Trial, { kind: 'refused' }>> {
+  if (trial.kind === 'refused') throw doesNotApply(trial.reason, trial.files);
+  const untracked = new Set(state.untracked);
+  const inTheWay = onTop ? [] : trial.paths.filter((path) => untracked.has(path));
+  if (inTheWay.length > 0)
+    throw new HangarError('diff_does_not_apply', {
+      message: 'Files that git does not track are where the diff makes new ones.',
+      wayOut: 'Move them away, or use --branch NAME.',
+      details: { files: inTheWay },
+    });
+  const astray = await behindLinks(root, trial.paths);
+  if (astray.length > 0) throw doesNotApply(`${astray[0]} is beyond a symbolic link`, astray);
+  return trial;
+}
+
 /**
  * Applies a diff to the work tree, three-way, files and index. What was there before is kept so that undo gives it back exactly.
  * @throws HangarError tree_dirty, diff_does_not_apply
@@ -84,22 +123,14 @@ export async function pullIntoTree(checkout: Checkout, incoming: Incoming, o: { 
   return withFolder(async (dir) => {
     const { git, root } = checkout;
     const head = needHead(checkout);
-    const { state, onTop, trial } = await plan(checkout, incoming, dir);
+    const planned = await plan(checkout, incoming, dir);
+    const { state, onTop } = planned;
     const dirty = !onTop && state.changed.length > 0;
     if (dirty && !o.stash) throw new HangarError('tree_dirty', { details: { files: state.changed } });
-    if (trial.kind === 'refused') throw doesNotApply(trial.reason, trial.files);
-
-    const untracked = new Set(state.untracked);
-    const inTheWay = onTop ? [] : trial.paths.filter((path) => untracked.has(path));
-    if (inTheWay.length > 0)
-      throw new HangarError('diff_does_not_apply', {
-        message: 'Files that git does not track are where the diff makes new ones.',
-        wayOut: 'Move them away, or use --branch NAME.',
-        details: { files: inTheWay },
-      });
+    const applicable = await refuseObstacles(checkout, planned);
 
     const record = await openRecord(checkout);
-    const paths = [...new Set([...trial.paths, ...(dirty ? state.changed : [])])];
+    const paths = [...new Set([...applicable.paths, ...(dirty ? state.changed : [])])];
     const kept = await keepAll(checkout, paths, record);
     const begun: TreeRecord = {
       ...{ version: 1, kind: 'tree', jobId: incoming.jobId, at: new Date().toISOString(), head },
@@ -133,7 +164,7 @@ export async function pullIntoTree(checkout: Checkout, incoming: Incoming, o: { 
 async function keepAll({ root, gitDir }: Checkout, paths: readonly string[], record: string): Promise<Kept[]> {
   try {
     const kept = await keep(root, paths, join(record, 'files'));
-    await copyFile(join(gitDir, 'index'), join(record, 'index'));
+    await copyIndex(join(gitDir, 'index'), join(record, 'index'));
     return kept;
   } catch (error) {
     await rm(record, { recursive: true, force: true });

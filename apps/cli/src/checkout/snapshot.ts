@@ -5,12 +5,13 @@ import {
   copyFile,
   lstat,
   mkdir,
-  readFile,
   readlink,
   rename,
   rm,
   rmdir,
+  stat,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -46,6 +47,29 @@ export async function lookAt(root: string, path: string): Promise<Here> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(full)) hash.update(chunk as Buffer);
   return { kind: 'file', mode: found.mode & 0o777, content: hash.digest('hex') };
+}
+
+/**
+ * Paths that lie behind a symbolic link which is not itself among them. With --index, git only looks at links it tracks and would
+ * write through any other, out of the checkout.
+ */
+export async function behindLinks(root: string, paths: readonly string[]): Promise<string[]> {
+  const own = new Set(paths);
+  const known = new Map<string, boolean>();
+  const found: string[] = [];
+  for (const path of paths)
+    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+      let link = known.get(folder);
+      if (link === undefined) {
+        link = (await lstat(join(root, folder)).catch(() => null))?.isSymbolicLink() ?? false;
+        known.set(folder, link);
+      }
+      if (link && !own.has(folder)) {
+        found.push(path);
+        break;
+      }
+    }
+  return found;
 }
 
 export const isSame = (one: Here, other: Here): boolean =>
@@ -97,11 +121,21 @@ export async function putBack(root: string, kept: readonly Kept[], folder: strin
   }
 }
 
+/**
+ * Copies an index with its date: git trusts an entry without reading the file when the index is younger than it, so a younger copy
+ * would hide a change of the same second and size.
+ */
+export async function copyIndex(from: string, to: string): Promise<void> {
+  const { atime, mtime } = await stat(from);
+  await copyFile(from, to);
+  await utimes(to, atime, mtime);
+}
+
 /** Replaces the index the way git does: through its lock, whole or not at all. */
 export async function putBackIndex(gitDir: string, copy: string): Promise<void> {
   const lock = join(gitDir, 'index.lock');
   try {
-    await writeFile(lock, await readFile(copy), { flag: 'wx' });
+    await writeFile(lock, '', { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new HangarError('undo_blocked', {
@@ -109,5 +143,6 @@ export async function putBackIndex(gitDir: string, copy: string): Promise<void> 
       wayOut: `Wait for it to end; if none runs, remove ${lock}.`,
     });
   }
+  await copyIndex(copy, lock);
   await rename(lock, join(gitDir, 'index'));
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DiffStat, Failure, Outcome } from '@hangar/contract';
+import { type DiffStat, type Failure, LogLine, type Outcome } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, ownFolder } from '../checkout/checkout.ts';
 
@@ -26,6 +26,15 @@ const folderOf = (checkout: Checkout): string => join(ownFolder(checkout), 'runs
 export const newLocalId = (): string => `l_${Date.now().toString(36)}${randomBytes(2).toString('hex')}`;
 
 export const localDiff = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'diff');
+
+/** What a run printed. */
+export async function localLog(checkout: Checkout, id: string): Promise<LogLine[]> {
+  const text = await readFile(join(folderOf(checkout), id, 'log'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => LogLine.parse(JSON.parse(line)));
+}
 
 /** Makes the folder of a new run and lets the oldest go. */
 export async function openLocalRun(checkout: Checkout, id: string): Promise<string> {

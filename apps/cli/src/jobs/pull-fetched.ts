@@ -38,12 +38,8 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   needHead(checkout);
   const incoming: Incoming = { jobId, title: fetched.title, file, baseCommit: fetched.baseCommit, sent: fetched.sent };
   if (flags.check) {
-    const trial = await checkPull(checkout, incoming);
+    const { trial, dirty } = await checkPull(checkout, incoming);
     const conflicts = trial.kind === 'conflicts' ? trial.conflicts : [];
-    if (trial.kind === 'refused')
-      throw new HangarError('diff_does_not_apply', {
-        details: trial.files.length > 1 ? { files: trial.files } : { reason: trial.reason },
-      });
     if (trial.kind === 'conflicts')
       throw new HangarError('diff_conflicts', {
         message: `The diff would conflict in ${count(conflicts.length, 'file')}.`,
@@ -53,6 +49,10 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
     if (flags.json) return terminal.json({ ...common, applied: false, applies: true, ...sum, files, conflicts });
     if (flags.stat) showFiles(cli, files);
     terminal.out(`The diff of ${jobId} applies: ${sumWords(sum)}.`);
+    if (dirty.length > 0)
+      terminal.warn(
+        `${count(dirty.length, 'changed file')} would stand in the way: commit, or use --stash or --branch NAME.`,
+      );
     return terminal.next(`hangar pull ${jobId}`);
   }
 

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
+import { appendFile, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
@@ -140,6 +140,7 @@ async function sourceOf(
 /** What the worker reports to, in place of a server: the terminal and a folder. */
 function localChannel(cli: Cli, flags: RunFlags, folder: string): WorkerChannel {
   const print = logPrinter(cli.terminal, { json: false, timestamps: false, split: false, aside: flags.json });
+  let n = 0;
   const save = async (from: string, name: string) => {
     const target = join(folder, name);
     await copyFile(from, `${target}.part`);
@@ -147,7 +148,10 @@ function localChannel(cli: Cli, flags: RunFlags, folder: string): WorkerChannel 
   };
   return {
     fenced: new AbortController().signal,
-    log: (lines) => print(lines),
+    log: async (lines) => {
+      await appendFile(join(folder, 'log'), lines.map((line) => `${JSON.stringify({ n: ++n, ...line })}\n`).join(''));
+      await print(lines);
+    },
     flush: async () => 0,
     report: async () => {},
     orders: (o) =>
@@ -175,7 +179,7 @@ async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun,
   if (!worked) cli.endWith(cli.signal.aborted ? INTERRUPTED_EXIT_CODE : JOB_FAILED_EXIT_CODE);
   const word = worked ? terminal.errColor.green('✓ succeeded') : terminal.errColor.red(`✗ ${state.replace('_', ' ')}`);
   terminal.note(
-    `${word} after ${duration(seconds)}${run.failure === null ? '' : `: ${run.failure.message} ${run.failure.wayOut}`}`,
+    `${word} after ${duration(seconds)}${run.failure === null ? '' : `: ${run.failure.message} ${run.failure.wayOut.replaceAll(' ID', ` ${id}`)}`}`,
   );
   const diffFile = diff === null || diff.filesChanged === 0 ? null : localDiff(checkout, id);
   if (flags.apply && worked && diffFile !== null) {

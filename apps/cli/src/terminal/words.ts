@@ -1,7 +1,9 @@
 /** Numbers and times in the words people read. */
 
-/** Seconds → `3 min 4 s`. */
+/** Seconds → `3 min 4 s`; below 10 s with a tenth. */
 export function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 9.95 && Math.abs(seconds - Math.round(seconds)) >= 0.05)
+    return `${seconds.toFixed(1)} s`;
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   const parts = [
@@ -49,6 +51,10 @@ function coarse(seconds: number): [number, string] {
 
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${number} ${number === 1 ? one : many}`;
+
+/** A person; the first admin has no email yet. */
+export const personWords = ({ name, email }: { readonly name: string; readonly email: string }): string =>
+  email === '' ? name : `${name} (${email})`;
 
 /** Columns beside each other, two spaces apart; the last may be cut to the width, others keep theirs. */
 export function table(rows: readonly (readonly string[])[], columns: number): string[] {

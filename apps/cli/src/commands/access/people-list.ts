@@ -1,5 +1,5 @@
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, table } from '../../terminal/words.ts';
+import { ago, personWords, table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List people (admin)',
@@ -19,7 +19,7 @@ export const command = defineCommand({
       disabled ? 'disabled' : role,
       planId,
       lastSeenAt === null ? 'never' : ago(lastSeenAt),
-      `${name} <${email}>`,
+      personWords({ name, email }),
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     terminal.next('hangar invites create', `hangar people update ${items[0]?.id ?? 'ID'} --role member`);

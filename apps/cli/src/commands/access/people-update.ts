@@ -1,6 +1,7 @@
 import type { Role } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { personWords } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly role?: Role | undefined;
@@ -42,9 +43,7 @@ export const command = defineCommand<Flags, [string]>({
       ...(disable || enable ? { disabled: disable } : {}),
     });
     if (flags.json) return this.terminal.json(person);
-    this.terminal.out(
-      `${person.name} <${person.email}>: ${person.disabled ? 'disabled' : person.role}, plan ${person.planId}`,
-    );
+    this.terminal.out(`${personWords(person)}: ${person.disabled ? 'disabled' : person.role}, plan ${person.planId}`);
     this.terminal.next('hangar people');
   },
 });

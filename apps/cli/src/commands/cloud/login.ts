@@ -4,7 +4,7 @@ import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import type { Storage, Tokens } from '../../server/sign-ins.ts';
 import { readAll } from '../../terminal/ask.ts';
-import { duration } from '../../terminal/words.ts';
+import { duration, personWords } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly noBrowser: boolean;
@@ -61,7 +61,7 @@ export const command = defineCommand<Flags>({
     if (storage === 'file' && flags.storage !== 'file')
       terminal.warn(`no system keychain here; the token is stored in plain text at ${api.signIns.file} (mode 600).`);
     if (flags.json) return terminal.json({ server, user: me.user, identity: me.identity, storage });
-    terminal.out(`Signed in to ${server} as ${me.user.name} (${me.user.email}).`);
+    terminal.out(`Signed in to ${server} as ${personWords(me.user)}.`);
     terminal.next('hangar run --cloud --spec SPEC.md');
   },
 });

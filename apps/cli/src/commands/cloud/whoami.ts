@@ -1,5 +1,5 @@
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, duration, table } from '../../terminal/words.ts';
+import { ago, duration, personWords, table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'Who you are, on which server, and what you may use',
@@ -16,7 +16,7 @@ export const command = defineCommand({
     const { plan, use, identity, user } = me;
     const minutes = Math.round(use.minutesThisMonth);
     const rows = [
-      ['You', `${user.name} <${user.email}>, ${user.role}`],
+      ['You', `${personWords(user)}, ${user.role}`],
       ['Server', `${api.server} (version ${me.server.version})`],
       [
         'Signed in',

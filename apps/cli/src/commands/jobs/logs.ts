@@ -1,7 +1,8 @@
 import { type LogLine, parseDuration } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
 import { nextCommands } from '../../jobs/job-words.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 
@@ -60,6 +61,7 @@ export const command = defineCommand<Flags, [string?]>({
         message: `--since ${JSON.stringify(flags.since)} is neither a time nor an age.`,
         wayOut: 'Give it like 10m, 2h or 2026-01-31T12:00:00Z',
       });
+    if (given !== undefined && isLocalRun(given)) return localLogs(this, flags, given);
     const api = await this.api(flags.server);
     const id = given ?? (await newestJob(this, flags.server));
     const { tail, since, grep, stream } = flags;
@@ -86,3 +88,25 @@ export const command = defineCommand<Flags, [string?]>({
     if (terminal.outIsTerminal) terminal.next(`hangar status ${id}`, `hangar logs ${id} --follow`);
   },
 });
+
+/** The log of a run on this machine, from the git folder. */
+async function localLogs(cli: Cli, flags: Flags, id: string): Promise<void> {
+  const [{ findLocalRun, localLog }, { needCheckout }, { logPrinter }] = await Promise.all([
+    import('../../jobs/local-runs.ts'),
+    import('../../checkout/checkout.ts'),
+    import('../../jobs/show-log.ts'),
+  ]);
+  const checkout = needCheckout(await cli.checkout());
+  await findLocalRun(checkout, id);
+  const age = flags.since === undefined ? null : parseDuration(flags.since);
+  const since = flags.since === undefined ? 0 : age === null ? Date.parse(flags.since) : Date.now() - age * 1000;
+  const lines = (await localLog(checkout, id)).filter(
+    (line) =>
+      Date.parse(line.at) >= since &&
+      (flags.stream === undefined || line.stream === flags.stream) &&
+      (flags.grep === undefined || line.text.toLowerCase().includes(flags.grep.toLowerCase())),
+  );
+  const shown = flags.tail === undefined ? lines : lines.slice(lines.length - Math.min(flags.tail, lines.length));
+  await logPrinter(cli.terminal, flags)(shown);
+  cli.terminal.next(`hangar pull ${id}`);
+}

@@ -1,9 +1,9 @@
 import { isFinal, type JobDetail } from '@hangar/contract';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
 import { diffWords, etaWords, nextCommands, phaseSeconds, sinceWords, stateWord } from '../../jobs/job-words.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { bytes, count, duration, wrap } from '../../terminal/words.ts';
+import { ago, bytes, count, duration, wrap } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Where a job stands, and why',
@@ -22,6 +22,18 @@ export const command = defineCommand<GlobalFlags, string[]>({
   },
   async run(flags, ...ids) {
     const { terminal } = this;
+    const [only] = ids;
+    if (only !== undefined && isLocalRun(only)) {
+      const [{ findLocalRun }, { needCheckout }] = await Promise.all([
+        import('../../jobs/local-runs.ts'),
+        import('../../checkout/checkout.ts'),
+      ]);
+      const run = await findLocalRun(needCheckout(await this.checkout()), only);
+      if (flags.json) return terminal.json(run);
+      terminal.out(`${terminal.color.bold(run.id)}  ${run.title}`);
+      terminal.out(`${stateWord(run.state, terminal.color)} on this machine ${ago(run.finishedAt)}: ${run.reason}`);
+      return terminal.next(`hangar pull ${run.id}`, `hangar logs ${run.id}`);
+    }
     const { client } = await this.api(flags.server);
     const wanted = ids.length > 0 ? ids : [await newestJob(this, flags.server)];
     const jobs = await Promise.all(wanted.map((id) => client.jobs.get({ id })));

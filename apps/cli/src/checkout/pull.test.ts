@@ -1,0 +1,330 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { HangarError } from '@hangar/contract';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Desk } from '../testing/hangar.ts';
+import { type Checkout, findCheckout, needCheckout } from './checkout.ts';
+import { packChanges } from './parcel.ts';
+import { type Incoming, pullIntoBranch, pullIntoTree, undoPull } from './pull.ts';
+
+const { signal } = new AbortController();
+let desk: Desk;
+beforeEach(() => {
+  desk = new Desk();
+});
+afterEach(() => desk.dispose());
+
+const open = async (folder: string): Promise<Checkout> =>
+  needCheckout(await findCheckout(desk.path(folder), { signal, env: desk.env }));
+
+/** Everything that can be seen of a work tree: files byte for byte with their modes, index entries, status. */
+function picture(folder: string): string {
+  const root = desk.path(folder);
+  const files: string[] = [];
+  const walk = (dir: string) => {
+    for (const name of readdirSync(join(root, dir)).sort()) {
+      if (dir === '' && name === '.git') continue;
+      const path = join(dir, name);
+      const found = lstatSync(join(root, path));
+      if (found.isDirectory()) {
+        files.push(`d ${path}`);
+        walk(path);
+      } else if (found.isSymbolicLink()) files.push(`l ${path} ${readlinkSync(join(root, path))}`);
+      else
+        files.push(
+          `f ${(found.mode & 0o777).toString(8)} ${path} ${createHash('sha1')
+            .update(readFileSync(join(root, path)))
+            .digest('hex')}`,
+        );
+    }
+  };
+  walk('');
+  return [
+    ...files,
+    desk.git(folder, 'ls-files', '--stage', '-t'),
+    desk.git(folder, 'status', '--porcelain=v1', '--untracked-files=all'),
+    desk.git(folder, 'stash', 'list'),
+  ].join('\n');
+}
+
+/** The diff that changes make on top of a repository, as a worker collects it. */
+function diffOf(folder: string, change: (root: string) => void): Incoming {
+  const copy = `${folder}-job`;
+  execFileSync('git', ['clone', '--quiet', desk.path(folder), desk.path(copy)], { env: desk.env });
+  change(desk.path(copy));
+  desk.git(copy, 'add', '--all');
+  const file = desk.write(
+    `${copy}.diff`,
+    execFileSync('git', ['diff', '--cached', '--binary', '--full-index', 'HEAD'], {
+      cwd: desk.path(copy),
+      env: desk.env,
+      maxBuffer: 1e9,
+    }),
+  );
+  const baseCommit = desk.git(copy, 'rev-parse', 'HEAD').trim();
+  rmSync(desk.path(copy), { recursive: true, force: true });
+  return { jobId: 'j_test00', title: 'Change it', file, baseCommit, sent: null };
+}
+
+const codeOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => null,
+    (error: unknown) => (error instanceof HangarError ? error.code : error),
+  );
+
+describe('pull and undo', () => {
+  it('gives back files, index and status exactly, whatever was changed (property)', async () => {
+    const names = fc.constantFrom('a.txt', 'b.txt', 'dir/c.txt', 'dir/deep/d.bin', 'läng "q".txt', 'e', '-f', 'link');
+    const content = fc.oneof(
+      fc.string({ maxLength: 40 }).map((text) => Buffer.from(text)),
+      fc
+        .array(fc.constantFrom('one', 'two', 'three', 'four', ''), { maxLength: 30 })
+        .map((lines) => Buffer.from(lines.join('\n'))),
+      fc.uint8Array({ minLength: 1, maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+    );
+    const entry = fc.record({ content, executable: fc.boolean(), link: fc.boolean() });
+    const tree = fc.dictionary(names, fc.option(entry, { nil: null }), { maxKeys: 6 });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        tree,
+        tree,
+        tree,
+        fc.subarray(['stage', 'untracked'] as const),
+        async (first, theirs, mine, how) => {
+          const folder = `p${run++}`;
+          desk.repo(folder, { 'README.md': 'hello\n' });
+          write(desk.path(folder), first);
+          desk.git(folder, 'add', '--all');
+          desk.git(folder, 'commit', '--quiet', '--allow-empty', '-m', 'base');
+          const incoming = diffOf(folder, (root) => write(root, theirs));
+          // Uncommitted work of the person: tracked files changed, partly staged, and new ones.
+          write(
+            desk.path(folder),
+            Object.fromEntries(Object.entries(mine).filter(([name]) => how.includes('untracked') || name in first)),
+          );
+          if (how.includes('stage')) desk.git(folder, 'add', '--update');
+          const before = picture(folder);
+          const checkout = await open(folder);
+          try {
+            await pullIntoTree(checkout, incoming, { stash: true });
+          } catch (error) {
+            if (!(error instanceof HangarError)) throw error;
+            // Refused: then nothing has changed at all.
+            expect(picture(folder)).toBe(before);
+            return;
+          }
+          await undoPull(await open(folder));
+          expect(picture(folder)).toBe(before);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  }, 180_000);
+
+  it('applies to files and index, in a subfolder and in a linked work tree as well', async () => {
+    desk.repo('app', { 'sub/a.txt': 'a\n', 'b.txt': 'b\n' });
+    const incoming = diffOf('app', (root) => {
+      writeFileSync(join(root, 'sub/a.txt'), 'A\n');
+      writeFileSync(join(root, 'new.txt'), 'new\n');
+      rmSync(join(root, 'b.txt'));
+    });
+    desk.git('app', 'worktree', 'add', '--quiet', '-b', 'side', '../side');
+    for (const [folder, from] of [
+      ['app', 'app/sub'],
+      ['side', 'side/sub'],
+    ] as const) {
+      const before = picture(folder);
+      await pullIntoTree(await open(from), incoming, { stash: false });
+      expect(desk.git(folder, 'status', '--porcelain')).toBe('D  b.txt\nA  new.txt\nM  sub/a.txt\n');
+      await undoPull(await open(from));
+      expect(picture(folder)).toBe(before);
+    }
+  });
+
+  it('refuses changed tracked files and names them; files git does not track are no hindrance', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'b.txt'), 'b\n'));
+    desk.write('app/note.txt', 'mine\n');
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    await undoPull(await open('app'));
+    desk.write('app/a.txt', 'changed\n');
+    const before = picture('app');
+    await expect(pullIntoTree(await open('app'), incoming, { stash: false })).rejects.toMatchObject({
+      code: 'tree_dirty',
+      details: { files: ['a.txt'] },
+    });
+    expect(picture('app')).toBe(before);
+  });
+
+  it('does not overwrite a file git does not track or ignores', async () => {
+    desk.repo('app', { '.gitignore': 'ignored\n' });
+    const made = diffOf('app', (root) => writeFileSync(join(root, 'b.txt'), 'theirs\n'));
+    desk.write('app/b.txt', 'mine\n');
+    expect(await codeOf(pullIntoTree(await open('app'), made, { stash: true }))).toBe('diff_does_not_apply');
+    expect(readFileSync(desk.path('app/b.txt'), 'utf8')).toBe('mine\n');
+    const forced = diffOf('app', (root) => {
+      writeFileSync(join(root, 'ignored'), 'theirs\n');
+      execFileSync('git', ['add', '-f', 'ignored'], { cwd: root, env: desk.env });
+    });
+    desk.write('app/ignored', 'precious\n');
+    const before = picture('app');
+    expect(await codeOf(pullIntoTree(await open('app'), forced, { stash: false }))).toBe('diff_does_not_apply');
+    expect(picture('app')).toBe(before);
+  });
+
+  it('leaves markers where it conflicts, names the files, and can still be taken back', async () => {
+    desk.repo('app', { 'a.txt': 'one\ntwo\nthree\n' });
+    const incoming = diffOf('app', (root) => {
+      writeFileSync(join(root, 'a.txt'), 'one\nTHEIRS\nthree\n');
+      writeFileSync(join(root, 'new.txt'), 'new\n');
+    });
+    desk.write('app/a.txt', 'one\nMINE\nthree\n');
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'mine');
+    const before = picture('app');
+    const pulled = await pullIntoTree(await open('app'), incoming, { stash: false });
+    expect(pulled.conflicts).toEqual(['a.txt']);
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toMatch(/<<<<<<< ours\nMINE\n=======\nTHEIRS\n>>>>>>> theirs/);
+    expect(desk.git('app', 'status', '--porcelain')).toContain('UU a.txt');
+    await undoPull(await open('app'));
+    expect(picture('app')).toBe(before);
+  });
+
+  it('says so when the diff does not fit at all, and changes nothing', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    desk.repo('other', { 'zzz.txt': 'x\n' });
+    const incoming = diffOf('other', (root) => writeFileSync(join(root, 'zzz.txt'), 'y\n'));
+    const before = picture('app');
+    expect(await codeOf(pullIntoTree(await open('app'), incoming, { stash: false }))).toBe('diff_does_not_apply');
+    expect(picture('app')).toBe(before);
+    expect(await codeOf(undoPull(await open('app')))).toBe('nothing_to_undo');
+  });
+
+  it('refuses a diff that leads out of the checkout', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    symlinkSync(desk.path('home'), desk.path('app/out'));
+    const evil = (path: string): Incoming => ({
+      ...{ jobId: 'j_evil00', title: 'Evil', baseCommit: null, sent: null },
+      file: desk.write(
+        'evil.diff',
+        `diff --git a/${path} b/${path}\nnew file mode 100644\n--- /dev/null\n+++ b/${path}\n@@ -0,0 +1 @@\n+evil\n`,
+      ),
+    });
+    for (const path of ['../evil.txt', '.git/hooks/pre-commit', 'sub/../../evil.txt', 'out/evil.txt', '.GIT/config'])
+      expect(await codeOf(pullIntoTree(await open('app'), evil(path), { stash: false })), path).toBe(
+        'diff_does_not_apply',
+      );
+    // A link made by the diff itself, then a file behind it.
+    const two = evil('x');
+    writeFileSync(
+      two.file,
+      `diff --git a/link b/link\nnew file mode 120000\n--- /dev/null\n+++ b/link\n@@ -0,0 +1 @@\n+${desk.path('home')}\n\\ No newline at end of file\ndiff --git a/link/evil.txt b/link/evil.txt\nnew file mode 100644\n--- /dev/null\n+++ b/link/evil.txt\n@@ -0,0 +1 @@\n+evil\n`,
+    );
+    expect(await codeOf(pullIntoTree(await open('app'), two, { stash: false }))).toBe('diff_does_not_apply');
+    expect(readdirSync(desk.path('home'))).toEqual([]);
+  });
+
+  it('refuses to undo what was changed since, or committed', async () => {
+    desk.repo('app', { 'a.txt': 'a\n', 'other.txt': 'o\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    desk.write('app/a.txt', 'edited\n');
+    await expect(undoPull(await open('app'))).rejects.toMatchObject({
+      code: 'undo_blocked',
+      details: { files: ['a.txt'] },
+    });
+    desk.write('app/a.txt', 'A\n');
+    desk.git('app', 'commit', '--quiet', '-m', 'took it');
+    await expect(undoPull(await open('app'))).rejects.toMatchObject({
+      code: 'undo_blocked',
+      message: 'The pull was committed since.',
+    });
+  });
+
+  it('keeps what was staged or committed elsewhere since the pull', async () => {
+    desk.repo('app', { 'a.txt': 'a\n', 'other.txt': 'o\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    desk.write('app/other.txt', 'O\n');
+    desk.git('app', 'add', 'other.txt');
+    desk.git('app', 'commit', '--quiet', '-m', 'other', '--', 'other.txt');
+    desk.write('app/third.txt', 'three\n');
+    desk.git('app', 'add', 'third.txt');
+    await undoPull(await open('app'));
+    expect(desk.git('app', 'status', '--porcelain')).toBe('A  third.txt\n');
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\n');
+  });
+
+  it('goes on top of the uncommitted work the job had started from', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    desk.write('app/a.txt', 'a\nmine\n');
+    desk.write('app/untracked.txt', 'u\n');
+    const checkout = await open('app');
+    mkdirSync(desk.path('pack'));
+    const { baseTree } = await packChanges(checkout, checkout.head ?? '', desk.path('pack'));
+    const file = desk.write(
+      'on-top.diff',
+      'diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,3 @@\n a\n mine\n+theirs\ndiff --git a/untracked.txt b/untracked.txt\n--- a/untracked.txt\n+++ b/untracked.txt\n@@ -1 +1 @@\n-u\n+U\n',
+    );
+    const incoming: Incoming = {
+      jobId: 'j_ontop0',
+      title: 'On top',
+      file,
+      baseCommit: null,
+      sent: { commit: checkout.head ?? '', baseTree },
+    };
+    const before = picture('app');
+    expect(await pullIntoTree(checkout, incoming, { stash: false })).toMatchObject({ onTop: true, stash: null });
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\nmine\ntheirs\n');
+    expect(readFileSync(desk.path('app/untracked.txt'), 'utf8')).toBe('U\n');
+    await undoPull(await open('app'));
+    expect(picture('app')).toBe(before);
+    const { commit } = await pullIntoBranch(await open('app'), incoming, 'theirs');
+    expect(picture('app')).toBe(before);
+    expect(desk.git('app', 'show', `${commit}:a.txt`)).toBe('a\nmine\ntheirs\n');
+    expect(desk.git('app', 'log', '--format=%s', 'theirs')).toBe(
+      'On top\nUncommitted work sent with j_ontop0\nfirst\n',
+    );
+  });
+
+  it('makes a branch without touching the files, and undo removes it', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    desk.write('app/a.txt', 'dirty\n');
+    const before = picture('app');
+    await pullIntoBranch(await open('app'), incoming, 'job');
+    expect(picture('app')).toBe(before);
+    expect(desk.git('app', 'show', 'job:a.txt')).toBe('A\n');
+    expect(desk.git('app', 'log', '-1', '--format=%B', 'job')).toContain('Hangar-Job: j_test00');
+    expect(await codeOf(pullIntoBranch(await open('app'), incoming, 'job'))).toBe('usage');
+    expect(await codeOf(pullIntoBranch(await open('app'), incoming, '-x'))).toBe('usage');
+    expect((await undoPull(await open('app'))).branch).toBe('job');
+    expect(desk.git('app', 'branch', '--list', 'job')).toBe('');
+  });
+});
+
+function write(
+  root: string,
+  tree: Readonly<Record<string, { content: Buffer; executable: boolean; link: boolean } | null>>,
+): void {
+  for (const [name, entry] of Object.entries(tree)) {
+    const path = join(root, name);
+    rmSync(path, { recursive: true, force: true });
+    if (entry === null) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    if (entry.link) symlinkSync(entry.content.toString('hex').slice(0, 60) || 'nowhere', path);
+    else writeFileSync(path, entry.content, { mode: entry.executable ? 0o755 : 0o644 });
+  }
+}

@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeServer } from '../testing/fake-server.ts';
+import { Desk } from '../testing/hangar.ts';
+
+let server: FakeServer;
+let desk: Desk;
+beforeEach(async () => {
+  server = await new FakeServer().start();
+  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
+});
+afterEach(async () => {
+  await server.stop();
+  desk.dispose();
+});
+
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => `line ${from + index}`);
+
+describe('logs', () => {
+  it('follows through cut streams and a restarted server, each line once and in order', async () => {
+    const id = server.addJob();
+    const logs = desk.start(['logs', id, '--follow']);
+    server.addLines(id, numbers(1, 100));
+    await logs.saw('line 100');
+    server.cutStreams();
+    server.addLines(id, numbers(101, 200));
+    await logs.saw('line 200');
+    await server.stop();
+    server.addLines(id, numbers(201, 300));
+    await logs.saw('Connection lost');
+    await server.start();
+    await logs.saw('line 300');
+    server.cutStreams();
+    server.addLines(id, numbers(301, 310));
+    server.finish(id, null);
+    const ended = await logs.ended;
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toBe(`${numbers(1, 310).join('\n')}\n`);
+    expect(ended.stderr).toContain('Connected again.');
+  });
+
+  it('loses no line between the tail and what follows', async () => {
+    const id = server.addJob();
+    server.addLines(id, numbers(1, 50));
+    const logs = desk.start(['logs', id, '--follow', '--tail', '2']);
+    await logs.saw('line 50');
+    server.cutStreams();
+    server.addLines(id, numbers(51, 60));
+    server.finish(id, null);
+    expect((await logs.ended).stdout).toBe(`${numbers(49, 60).join('\n')}\n`);
+  });
+
+  it('pages through a long history, and shows its end or parts of it', async () => {
+    const id = server.addJob();
+    server.addLines(id, numbers(1, 25_000));
+    server.addLines(id, [['stderr', 'Oh no']]);
+    server.finish(id, null);
+    const whole = await desk.run(['logs', id]);
+    expect(whole.stdout).toBe(`${numbers(1, 25_000).join('\n')}\nOh no\n`);
+    expect((await desk.run(['logs', id, '--tail', '2'])).stdout).toBe('line 25000\nOh no\n');
+    expect((await desk.run(['logs', id, '--tail', '12000'])).stdout).toBe(
+      `${numbers(13_002, 25_000).join('\n')}\nOh no\n`,
+    );
+    expect((await desk.run(['logs', id, '--grep', 'OH'])).stdout).toBe('Oh no\n');
+    expect((await desk.run(['logs', id, '--stream', 'stderr'])).stdout).toBe('Oh no\n');
+    const split = await desk.run(['logs', id, '--tail', '2', '--split', '--quiet']);
+    expect(split).toMatchObject({ stdout: 'line 25000\n', stderr: 'Oh no\n' });
+    const json = (await desk.run(['logs', id, '--tail', '1', '--json'])).stdout;
+    expect(JSON.parse(json)).toMatchObject({ n: 25_001, stream: 'stderr', text: 'Oh no' });
+  });
+
+  it('prints nothing that could drive a terminal', async () => {
+    const id = server.addJob();
+    server.addLines(id, [
+      '\u001b[31mred\u001b[0m \u001b]0;title\u0007after \u001b[2Jcleared \u001b[10;10Hmoved \u009b31mC1',
+      '\u001b]8;;http://evil\u001b\\link\u001b]8;;\u001b\\ \u001bP1;2qsixel\u001b\\ \u001bc reset \u202eright to left',
+      ' 10%\r 50%\r100%\r',
+      'unfinished \u001b]52;c;aGk=',
+    ]);
+    server.finish(id, null);
+    expect((await desk.run(['logs', id])).stdout).toBe(
+      'red after cleared moved C1\nlink   reset right to left\n100%\nunfinished \n',
+    );
+  });
+
+  it('ends with 0 whatever the job did, with 5 when asked to tell', async () => {
+    const id = server.addJob();
+    server.finish(id, null, 'failed');
+    expect((await desk.run(['logs', id, '--follow'])).code).toBe(0);
+    expect((await desk.run(['logs', id, '--follow', '--exit-code'])).code).toBe(5);
+  });
+
+  it('says what is wrong with an id or a time', async () => {
+    expect(await desk.run(['logs', 'nonsense'])).toMatchObject({ code: 2 });
+    expect(await desk.run(['logs', 'j_notthere', '--follow'])).toMatchObject({ code: 2 });
+    expect((await desk.run(['logs', 'j_notthere', '--since', 'yesterday'])).stderr).toContain(
+      'neither a time nor an age',
+    );
+  });
+});
