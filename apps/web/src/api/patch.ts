@@ -7,6 +7,32 @@ interface JobPage {
   nextCursor: string | null;
 }
 
+/** What an action answered: shown at once, and the lists are asked for again. */
+export function patchJob(queries: QueryClient, api: Api, job: Job): void {
+  if (putJob(queries, api, job)) void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
+}
+
+/** Puts a job into every query that shows it; true when a list that filters by state may gain or lose it. */
+function putJob(queries: QueryClient, api: Api, job: Job): boolean {
+  const detail = api.jobs.get.queryKey({ input: { id: job.id } });
+  const before = queries.getQueryData<JobDetail>(detail);
+  if (before) queries.setQueryData<JobDetail>(detail, { ...before, ...job });
+  // The history of a job is not in the event; a move has made it longer.
+  if (before && before.state !== job.state) void queries.invalidateQueries({ queryKey: detail });
+  let isStill = false;
+  const patchPage = (page: JobPage): JobPage => {
+    const old = page.items.find((item) => item.id === job.id);
+    if (!old) return page;
+    isStill ||= old.state === job.state;
+    return { ...page, items: page.items.map((item) => (item === old ? { ...old, ...job } : item)) };
+  };
+  queries.setQueriesData<JobPage | InfiniteData<JobPage>>({ queryKey: api.jobs.list.key() }, (old) => {
+    if (!old) return old;
+    return 'pages' in old ? { ...old, pages: old.pages.map(patchPage) } : patchPage(old);
+  });
+  return !isStill;
+}
+
 export interface Patcher {
   /** Puts a job that changed into every query that shows it; lists that cannot know it are fetched again. */
   job: (job: Job) => void;
@@ -27,24 +53,7 @@ export function createPatcher(queries: QueryClient, api: Api): Patcher {
   };
   return {
     job(job) {
-      const detail = api.jobs.get.queryKey({ input: { id: job.id } });
-      const before = queries.getQueryData<JobDetail>(detail);
-      if (before) queries.setQueryData<JobDetail>(detail, { ...before, ...job });
-      // The history of a job is not in the event; a move has made it longer.
-      if (before && before.state !== job.state) void queries.invalidateQueries({ queryKey: detail });
-      let isStill = false;
-      const patchPage = (page: JobPage): JobPage => {
-        const old = page.items.find((item) => item.id === job.id);
-        if (!old) return page;
-        isStill ||= old.state === job.state;
-        return { ...page, items: page.items.map((item) => (item === old ? { ...old, ...job } : item)) };
-      };
-      queries.setQueriesData<JobPage | InfiniteData<JobPage>>({ queryKey: api.jobs.list.key() }, (old) => {
-        if (!old) return old;
-        return 'pages' in old ? { ...old, pages: old.pages.map(patchPage) } : patchPage(old);
-      });
-      // A list that filters by state may gain or lose a job that is new or has moved.
-      if (!isStill) listsAgain();
+      if (putJob(queries, api, job)) listsAgain();
     },
     activity(activity) {
       queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
