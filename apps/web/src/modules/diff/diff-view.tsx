@@ -1,4 +1,4 @@
-import { Alert, Button, SegmentedControl, Skeleton } from '@mantine/core';
+import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   IconChevronDown,
   IconChevronRight,
@@ -9,6 +9,7 @@ import {
   IconFolder,
 } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { Callout } from '../../components/callout.tsx';
 import { Command } from '../../components/command.tsx';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -63,11 +64,7 @@ export function DiffViewer({ content, sizeBytes, downloadHref, pullCommand, part
   const deletions = files.reduce((sum, entry) => sum + entry.deletions, 0);
   return (
     <div className={classes.viewer}>
-      {partial === null ? null : (
-        <Alert color="yellow" variant="light" className={classes.partial}>
-          {partial}
-        </Alert>
-      )}
+      {partial === null ? null : <Callout tone="needs">{partial}</Callout>}
       <div className={classes.head}>
         <span className="hg-num">
           {plural(files.length, 'file')} changed <Counts insertions={insertions} deletions={deletions} />

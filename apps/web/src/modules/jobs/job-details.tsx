@@ -1,4 +1,4 @@
-import type { JobDetail } from '@hangar/contract';
+import { isFinal, type JobDetail, type JobState } from '@hangar/contract';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';
@@ -6,6 +6,7 @@ import { formatBytes, formatCount, plural } from '../../components/format.ts';
 import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
+import type { Tone } from '../../components/tones.ts';
 import classes from './job.module.css';
 import { DiffStatWords } from './job-words.tsx';
 import { limitWords, stateStatus } from './status.ts';
@@ -29,7 +30,10 @@ export function JobDetails({ job }: { job: JobDetail }) {
           {job.events.map((event, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: a history only grows at its end
             <li key={index}>
-              <StateBadge {...stateStatus(event.state)} />
+              <StateBadge
+                word={stateStatus(event.state).word}
+                tone={toneOf(event.state, index === job.events.length - 1)}
+              />
               <span className={classes.eventReason}>
                 {event.reason}
                 {event.attempt > 1 ? <span className={classes.faint}> attempt {event.attempt}</span> : null}
@@ -44,6 +48,10 @@ export function JobDetails({ job }: { job: JobDetail }) {
     </div>
   );
 }
+
+/** What was passed on the way is done; the last one says how it stands. */
+const toneOf = (state: JobState, isLast: boolean): Tone =>
+  isLast || isFinal(state) ? stateStatus(state).tone : 'good';
 
 const none = <span className={classes.faint}>–</span>;
 

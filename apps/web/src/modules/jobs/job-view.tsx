@@ -27,6 +27,8 @@ import { etaWords, failureOf, nextAction } from './status.ts';
 import { timelineOf } from './timeline-of.ts';
 
 export const JOB_TABS = ['log', 'diff', 'artifacts', 'spec', 'details'] as const;
+/** Workers speak every few seconds: longer than this is worth a word. */
+const SILENT_MS = 30_000;
 export type JobTab = (typeof JOB_TABS)[number];
 
 export interface JobViewProps {
@@ -166,22 +168,23 @@ function SubLine({ job }: { job: JobDetail }) {
   );
 }
 
-/** What it waits for and how long it will take, in words. */
+/** What the timeline does not say: how it ended well, how long it will take, that its worker is silent. */
 function NowLine({ job }: { job: JobDetail }) {
   const now = useNow();
-  const eta = etaWords(job.eta, now);
   const isOver = isFinal(job.state);
-  const silent = job.lastWordFromWorkerAt !== null && now - new Date(job.lastWordFromWorkerAt).getTime() > 30_000;
-  if (isOver && failureOf(job) !== null) return null;
+  if (isOver) return failureOf(job) === null ? <p className={classes.now}>{job.reason}</p> : null;
+  const eta = etaWords(job.eta, now);
+  const heard = job.lastWordFromWorkerAt;
+  const isSilent = heard !== null && now - new Date(heard).getTime() > SILENT_MS;
+  if (eta === null && !isSilent) return null;
   return (
-    <p className={classes.now} role="status">
-      <span>{job.reason}</span>
-      {eta === null || isOver ? null : <span>{eta}</span>}
-      {isOver || !silent || job.lastWordFromWorkerAt === null ? null : (
+    <p className={classes.now}>
+      {eta === null ? null : <span>{eta}</span>}
+      {isSilent ? (
         <span>
-          last word from the worker <Time at={job.lastWordFromWorkerAt} />
+          Last word from the worker <Time at={heard} />
         </span>
-      )}
+      ) : null}
     </p>
   );
 }

@@ -8,7 +8,11 @@ import { elapsedMs, jobStatus } from './status.ts';
 
 export function JobBadge({ job, since = true }: { job: Job; since?: boolean }) {
   const { tone, word } = jobStatus(job);
-  return <StateBadge tone={tone} word={word} {...(since ? { since: job.stateSince } : {})} />;
+  return (
+    <span className={classes.badge}>
+      <StateBadge tone={tone} word={word} {...(since ? { since: job.stateSince } : {})} />
+    </span>
+  );
 }
 
 /** From submit to now or to the end. */
@@ -27,7 +31,7 @@ function RunningElapsed({ job }: { job: Pick<Job, 'createdAt' | 'finishedAt'> })
 
 /** `3 files +84 −12` */
 export function DiffStatWords({ diff }: { diff: DiffStat | null }) {
-  if (diff === null) return <span className={classes.faint}>–</span>;
+  if (diff === null) return <span className={classes.nothing}>–</span>;
   if (diff.filesChanged === 0) return <span className={classes.faint}>no changes</span>;
   return (
     <span className={classes.diffStat}>

@@ -200,27 +200,16 @@ function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: J
 }
 
 function columnsFor(everybody: boolean): Column<Job>[] {
+  const name = (text: string) => <span className={classes.name}>{text}</span>;
   const columns: Column<Job>[] = [
     { id: 'title', header: 'Job', cell: (job) => <TitleCell job={job} />, width: '42%' },
-    { id: 'state', header: 'State', cell: (job) => <JobBadge job={job} />, width: '176px' },
-    { id: 'agent', header: 'Agent', cell: (job) => <span className={classes.name}>{job.agent}</span>, from: 'lg' },
-    {
-      id: 'profile',
-      header: 'Profile',
-      cell: (job) => <span className={classes.name}>{job.profile}</span>,
-      from: 'lg',
-      phone: 'hide',
-    },
+    { id: 'state', header: 'State', cell: (job) => <JobBadge job={job} />, width: '184px' },
+    { id: 'elapsed', header: 'Elapsed', cell: (job) => <JobElapsed job={job} />, width: '104px' },
     { id: 'diff', header: 'Diff', cell: (job) => <DiffStatWords diff={job.diff} />, from: 'md' },
-    { id: 'elapsed', header: 'Elapsed', cell: (job) => <JobElapsed job={job} />, align: 'right', width: '108px' },
+    { id: 'agent', header: 'Agent', cell: (job) => name(job.agent), from: 'lg' },
+    { id: 'profile', header: 'Profile', cell: (job) => name(job.profile), from: 'lg', phone: 'hide' },
   ];
-  if (everybody)
-    columns.push({
-      id: 'owner',
-      header: 'Owner',
-      cell: (job) => <span className={classes.name}>{job.owner.name}</span>,
-      from: 'md',
-    });
+  if (everybody) columns.push({ id: 'owner', header: 'Owner', cell: (job) => name(job.owner.name), from: 'md' });
   return columns;
 }
 

@@ -243,7 +243,7 @@ function AgentFields(
               <code>{name}</code>
             </span>
           ))}{' '}
-          unless the profile has it.{' '}
+          in its environment.{' '}
           <button
             type="button"
             className={classes.linkButton}

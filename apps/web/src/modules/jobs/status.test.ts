@@ -1,15 +1,6 @@
 import { JOB_STATES } from '@hangar/contract';
 import { describe, expect, it } from 'vitest';
-import {
-  elapsedMs,
-  etaWords,
-  failureOf,
-  jobStatus,
-  nextAction,
-  partialDiffWords,
-  queueWords,
-  stateStatus,
-} from './status.ts';
+import { elapsedMs, etaWords, failureOf, jobStatus, nextAction, partialDiffWords, stateStatus } from './status.ts';
 
 const NOW = new Date('2026-05-04T14:00:00.000Z').getTime();
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
@@ -33,14 +24,6 @@ describe('status of a job', () => {
     expect(next('succeeded', true)).toBe('pull');
     expect(next('succeeded')).toBe('look');
     for (const state of ['failed', 'cancelled', 'timed_out', 'lost'] as const) expect(next(state, true)).toBe('retry');
-  });
-
-  it('tells the place in the queue in words', () => {
-    expect(queueWords({ position: 1, running: 2, limit: 2 })).toBe('Next in line for a free place (2 of 2 in use)');
-    expect(queueWords({ position: 3, running: 2, limit: 2 })).toBe(
-      '2 jobs ahead of it for a free place (2 of 2 in use)',
-    );
-    expect(queueWords(null)).toBeNull();
   });
 
   it('tells an estimate as a range', () => {

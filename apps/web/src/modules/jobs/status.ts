@@ -38,16 +38,7 @@ export function nextAction(job: Pick<Job, 'state' | 'cancelRequestedAt' | 'diff'
   return 'retry';
 }
 
-/** `waits for a free place, position 3; 2 of 2 run`; null when it does not queue. */
-export function queueWords(queue: Job['queue']): string | null {
-  if (queue === null) return null;
-  const places = `${queue.running} of ${queue.limit} in use`;
-  return queue.position <= 1
-    ? `Next in line for a free place (${places})`
-    : `${plural(queue.position - 1, 'job')} ahead of it for a free place (${places})`;
-}
-
-/** `about 3 to 5 min left, from 12 earlier jobs`; null when unknown or past. */
+/** `3 to 5 min left, from 12 earlier jobs`; null when unknown or past. */
 export function etaWords(eta: Job['eta'], now: number): string | null {
   if (eta === null) return null;
   const earliest = new Date(eta.earliestAt).getTime() - now;

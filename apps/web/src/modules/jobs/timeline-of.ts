@@ -17,7 +17,7 @@ export function timelineOf(job: Pick<Job, 'phases' | 'state' | 'reason' | 'cance
       word: phaseWord(phase.name),
       startedAt: phase.startedAt,
       endedAt: phase.endedAt ?? (ended ? phase.startedAt : null),
-      reason: phase.reason ?? (isOpen ? job.reason : null),
+      reason: isOpen ? job.reason : phase.reason,
       tone,
     };
   });
