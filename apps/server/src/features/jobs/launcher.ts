@@ -1,4 +1,4 @@
-import type { Driver, ProfileCheck, Resources } from '@hangar/contract';
+import type { Driver, ErrorCode, ProfileCheck, Resources } from '@hangar/contract';
 
 /** One attempt of one job on a driver: a process group, a container, a pod. Found again by these two alone. */
 export interface UnitKey {
@@ -25,6 +25,8 @@ export type UnitState =
       readonly exitCode: number | null;
       readonly outOfMemory: boolean;
       readonly reason: string;
+      /** The cause where the backend knows it: the worker never ran because the image cannot run it. */
+      readonly code?: ErrorCode;
     };
 
 export interface CallOptions {

@@ -286,7 +286,7 @@ export function launcherSuite(
 
     test('describe gives the schema of the settings', async () => {
       const driver = await under.create().describe(call());
-      expect(driver).toMatchObject({ available: true, settingsSchema: { type: 'object' } });
+      expect(driver).toMatchObject({ detail: expect.any(String), settingsSchema: { type: 'object' } });
     });
   });
 }

@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DockerSettings, HangarError } from '@hangar/contract';
+import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launcher.ts';
+import {
+  type ContainerPlan,
+  ContainerState,
+  containerBody,
+  containerName,
+  readFrames,
+  unitLabels,
+  unitState,
+  workerUrl,
+} from './container.ts';
+import { type Engine, EngineError } from './engine.ts';
+import { asHangarError, isNoSuchImage, isStatus } from './errors.ts';
+import { pullImage } from './pull.ts';
+import type { Runtime } from './runtime.ts';
+import { sweepEngine } from './sweep.ts';
+import { testEngine } from './test-engine.ts';
+
+const REMOVE_DEADLINE_MS = 60_000;
+
+export interface DockerParts {
+  readonly engine: Engine;
+  readonly runtime: Runtime;
+  readonly access: WorkerAccess;
+  /** Launches that this process is in the middle of. */
+  readonly launching: Map<string, Promise<void>>;
+}
+
+export interface DockerProfile {
+  readonly settings: DockerSettings;
+  readonly limits: { cpus?: number | undefined; memoryBytes?: number | undefined; pids?: number | undefined };
+}
+
+interface Saying {
+  readonly signal: AbortSignal;
+  readonly say: (reason: string) => void;
+}
+
+export function createDockerLauncher(parts: DockerParts, profile: DockerProfile): Launcher {
+  const { engine, runtime, access } = parts;
+  const { settings, limits } = profile;
+
+  const launcher: Launcher = {
+    async launch(request, o) {
+      const name = containerName(request);
+      const running = parts.launching.get(name);
+      if (running) return running;
+      const image = request.image ?? settings.image;
+      const launch = launchOnce(request, image, o)
+        .catch((error: unknown) => {
+          throw asHangarError(error, { image });
+        })
+        .finally(() => parts.launching.delete(name));
+      parts.launching.set(name, launch);
+      return launch;
+    },
+
+    async inspect(unit, o) {
+      const container = await look(containerName(unit), o.signal);
+      if (container) return unitState(container, () => lastWords(containerName(unit), o.signal));
+      return parts.launching.has(containerName(unit))
+        ? { kind: 'starting', reason: 'Making the container' }
+        : { kind: 'missing' };
+    },
+
+    async cancel(unit, o) {
+      const seconds = Math.ceil(o.graceMs / 1000);
+      const call = { query: { t: String(seconds) }, signal: o.signal, deadlineMs: o.graceMs + 60_000 };
+      await known(engine.json('POST', `/containers/${containerName(unit)}/stop`, call));
+    },
+
+    remove: (unit, o) => removeContainer(containerName(unit), o.signal),
+
+    sweep: (isOwned, o) => sweepEngine(parts, removeContainer, isOwned, o.signal),
+
+    test: (o) => testEngine({ ...parts, settings, runOnce, removeContainer, withImage, signal: o.signal }),
+  };
+
+  async function launchOnce(request: LaunchRequest, image: string, o: Saying): Promise<void> {
+    const name = containerName(request);
+    const plan = {
+      ...{ image, settings, server: workerUrl(engine, settings, access) },
+      resources: { ...defined(limits), ...defined(request.resources) },
+      labels: unitLabels(access.instanceId, request),
+    };
+    if (settings.pull === 'always' && !(await look(name, o.signal))) await pullImage(engine, image, o);
+    await runOnce(name, plan, request.workerToken, o);
+  }
+
+  /** Makes the container, gives it its input and starts it: three calls when the Engine has been used before. */
+  async function runOnce(name: string, plan: Omit<ContainerPlan, 'volume'>, input: string, o: Saying): Promise<void> {
+    for (let first = true; ; first = false) {
+      const isNew = await withImage(plan.image, o, () => create(name, plan, o));
+      // Left by a launch that was cut off, or somebody else's work: only what never started is started.
+      if (!isNew && (await look(name, o.signal))?.State.Status !== 'created') return;
+      try {
+        await start(name, input, o.signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        await removeContainer(name, o.signal);
+        // Most often the image's fault. Once it may be that somebody removed the volume while nothing used it.
+        if (!first) throw error;
+        runtime.forget();
+      }
+    }
+  }
+
+  async function create(name: string, plan: Omit<ContainerPlan, 'volume'>, o: Saying): Promise<boolean> {
+    const { arch } = await engine.info(o);
+    const volume = await runtime.ensure({ ...o, arch, image: plan.image });
+    try {
+      const call = { query: { name }, body: containerBody({ ...plan, volume }), signal: o.signal, deadlineMs: 60_000 };
+      await engine.json('POST', '/containers/create', call);
+      return true;
+    } catch (error) {
+      if (isStatus(error, 409)) return false;
+      throw error;
+    }
+  }
+
+  /** The input is on its way before the container runs, so that a crash of ours cannot leave it waiting. */
+  async function start(name: string, input: string, signal: AbortSignal): Promise<void> {
+    const stdin = await engine.upgrade(`/containers/${name}/attach`, { query: { stream: '1', stdin: '1' }, signal });
+    stdin.resume();
+    stdin.end(`${input}\n`);
+    try {
+      await engine.json('POST', `/containers/${name}/start`, { signal, deadlineMs: 120_000 });
+    } catch (error) {
+      stdin.destroy();
+      throw error;
+    }
+    // The Engine closes its side once the container has read; a process that never reads must not hold the connection.
+    const giveUp = setTimeout(() => stdin.destroy(), 10_000);
+    giveUp.unref();
+    stdin.once('close', () => clearTimeout(giveUp));
+  }
+
+  async function withImage<T>(image: string, o: Saying, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isNoSuchImage(error) || settings.pull === 'never') throw error;
+      await pullImage(engine, image, o);
+      return await work();
+    }
+  }
+
+  async function look(name: string, signal: AbortSignal): Promise<ContainerState | null> {
+    const answer = await known(engine.json('GET', `/containers/${name}/json`, { signal }));
+    if (answer === null) return null;
+    const parsed = ContainerState.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    throw new HangarError('driver_unavailable', {
+      message: `Docker at ${engine.host} described a container in a way unknown.`,
+    });
+  }
+
+  async function lastWords(name: string, signal: AbortSignal): Promise<string> {
+    const query = { stdout: '1', stderr: '1', tail: '20' };
+    const bytes = await known(engine.bytes(`/containers/${name}/logs`, { query, signal }));
+    const lines = bytes ? readFrames(bytes).split('\n') : [];
+    const said = lines.map((line) => line.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trim()).filter((line) => line !== '');
+    return (said.at(-1) ?? '').slice(0, 300);
+  }
+
+  async function removeContainer(name: string, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + REMOVE_DEADLINE_MS;
+    for (;;) {
+      try {
+        const query = { force: '1', v: '1' };
+        await known(engine.json('DELETE', `/containers/${name}`, { query, signal, deadlineMs: REMOVE_DEADLINE_MS }));
+        return;
+      } catch (error) {
+        // Another removal is under way.
+        if (!isStatus(error, 409) || performance.now() > deadline) throw error;
+        await sleep(100, undefined, { signal });
+      }
+    }
+  }
+
+  return launcher;
+}
+
+/** Null when the Engine does not know the thing. */
+async function known<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isStatus(error, 404)) return null;
+    throw asHangarError(error, { image: '' });
+  }
+}
+
+function defined(
+  limits: { [K in 'cpus' | 'memoryBytes' | 'pids']?: number | undefined },
+): Partial<Record<'cpus' | 'memoryBytes' | 'pids', number>> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pack } from 'tar-stream';
+import { PROBE_SOURCE } from '../../features/jobs/worker-probe.ts';
+import type { Engine } from './engine.ts';
+import { isStatus } from './errors.ts';
+import { CLEAN_SCRIPT, START_SCRIPT } from './start-script.ts';
+
+export const RUNTIME_DIR = '/hangar';
+const MARKER = 'complete';
+const FILL_DEADLINE_MS = 180_000;
+/** After this long whoever fills the volume is taken for dead. Over a network 120 MB take their time. */
+const STALE_MS = { local: 20_000, remote: 120_000 };
+const LIBRARY_FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
+const LIBRARIES = ['libstdc++.so.6', 'libgcc_s.so.1'];
+
+/** Labels of what this driver makes. */
+export const LABEL = {
+  instance: 'hangar.instance',
+  job: 'hangar.job',
+  attempt: 'hangar.attempt',
+  runtime: 'hangar.runtime',
+  test: 'hangar.test',
+} as const;
+
+interface Entry {
+  readonly name: string;
+  readonly mode: number;
+  /** A file of this machine, or the content itself. */
+  readonly from: { readonly file: string } | { readonly text: string };
+}
+
+/** Worker and Node in a volume of the Engine, filled once and read by every container. */
+export interface Runtime {
+  /** Name of the volume for an Engine of this architecture. */
+  volumeFor(arch: string): Promise<string>;
+  /** Makes sure that the volume is there and whole. Cheap when this process knows it. @throws HangarError */
+  ensure(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }): Promise<string>;
+  /** Forgets that it is whole, so that `ensure` looks again. */
+  forget(): void;
+}
+
+/** @param files the worker, and the Node that runs it on this machine */
+export function createRuntime(
+  engine: Engine,
+  files: { workerFile: string; nodeFile: string },
+  instanceId: string,
+): Runtime {
+  const named = new Map<string, Promise<string>>();
+  const filled = new Map<string, Promise<string>>();
+
+  const volumeFor = (arch: string): Promise<string> => {
+    const known = named.get(arch) ?? entriesFor(arch, files).then(nameOf);
+    named.set(arch, known);
+    known.catch(() => named.delete(arch));
+    return known;
+  };
+
+  async function ensureVolume(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }) {
+    const volume = await volumeFor(o.arch);
+    let stale = performance.now() + (engine.isLocal ? STALE_MS.local : STALE_MS.remote);
+    for (;;) {
+      // The helper's name is the lock: of several servers one makes it, the others wait until it is gone.
+      const helper = volume;
+      const made = await makeHelper(helper, volume, o);
+      if (!made) {
+        if (performance.now() > stale) {
+          await remove(helper, o.signal);
+          stale = performance.now() + STALE_MS.remote;
+        }
+        await sleep(200, undefined, { signal: o.signal });
+        continue;
+      }
+      try {
+        if (await isWhole(helper, o.signal)) return volume;
+        o.say('Bringing the worker to Docker');
+        const entries = await entriesFor(o.arch, files);
+        await upload(helper, entries, o.signal);
+        await upload(helper, [{ name: MARKER, mode: 0o444, from: { text: 'complete\n' } }], o.signal);
+        return volume;
+      } finally {
+        await remove(helper, AbortSignal.timeout(30_000));
+      }
+    }
+  }
+
+  /** False when somebody else has it. */
+  async function makeHelper(name: string, volume: string, o: { image: string; signal: AbortSignal }): Promise<boolean> {
+    const labels = { [LABEL.instance]: instanceId, [LABEL.runtime]: volume };
+    try {
+      await engine.json('POST', '/volumes/create', { body: { Name: volume, Labels: labels }, signal: o.signal });
+      await engine.json('POST', '/containers/create', {
+        query: { name },
+        body: {
+          ...{ Image: o.image, Entrypoint: ['/bin/true'], Cmd: [], Labels: labels, NetworkDisabled: true },
+          HostConfig: {
+            Mounts: [{ Type: 'volume', Source: volume, Target: RUNTIME_DIR, VolumeOptions: { NoCopy: true } }],
+          },
+        },
+        signal: o.signal,
+      });
+      return true;
+    } catch (error) {
+      if (isStatus(error, 409)) return false;
+      throw error;
+    }
+  }
+
+  async function isWhole(container: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await engine.bytes(`/containers/${container}/archive`, { query: { path: `${RUNTIME_DIR}/${MARKER}` }, signal });
+      return true;
+    } catch (error) {
+      if (isStatus(error, 404)) return false;
+      throw error;
+    }
+  }
+
+  async function upload(container: string, entries: Entry[], signal: AbortSignal): Promise<void> {
+    const call = { query: { path: RUNTIME_DIR }, upload: archive(entries), signal, deadlineMs: FILL_DEADLINE_MS };
+    await engine.json('PUT', `/containers/${container}/archive`, call);
+  }
+
+  async function remove(container: string, signal: AbortSignal): Promise<void> {
+    try {
+      await engine.json('DELETE', `/containers/${container}`, { query: { force: '1' }, signal });
+    } catch (error) {
+      if (!isStatus(error, 404, 409)) throw error;
+    }
+  }
+
+  return {
+    volumeFor,
+    async ensure(o) {
+      // Shared by all that wait, so it does not end with the first of them.
+      const known = filled.get(o.arch) ?? ensureVolume({ ...o, signal: AbortSignal.timeout(FILL_DEADLINE_MS) });
+      filled.set(o.arch, known);
+      known.catch(() => filled.delete(o.arch));
+      const aborted = Promise.withResolvers<never>();
+      const abort = () => aborted.reject(o.signal.reason);
+      o.signal.addEventListener('abort', abort, { once: true });
+      return Promise.race([known, aborted.promise]).finally(() => o.signal.removeEventListener('abort', abort));
+    },
+    forget: () => filled.clear(),
+  };
+}
+
+/** Without a Node for that machine only the worker is brought, and the image must have Node itself. */
+async function entriesFor(arch: string, files: { workerFile: string; nodeFile: string }): Promise<Entry[]> {
+  const entries: Entry[] = [
+    { name: 'start', mode: 0o755, from: { text: START_SCRIPT } },
+    { name: 'clean.cjs', mode: 0o444, from: { text: CLEAN_SCRIPT } },
+    { name: 'probe.mjs', mode: 0o444, from: { text: PROBE_SOURCE } },
+    { name: 'worker.mjs', mode: 0o444, from: { file: files.workerFile } },
+  ];
+  if (process.platform !== 'linux' || process.arch !== arch) return entries;
+  entries.push({ name: 'node', mode: 0o755, from: { file: files.nodeFile } });
+  for (const library of LIBRARIES) {
+    for (const folder of LIBRARY_FOLDERS) {
+      const file = path.join(folder, library);
+      if (!(await stat(file).catch(() => null))) continue;
+      entries.push({ name: `lib/${library}`, mode: 0o755, from: { file } });
+      break;
+    }
+  }
+  return entries;
+}
+
+async function nameOf(entries: Entry[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    hash.update(`${entry.name}\0${entry.mode}\0`);
+    if ('text' in entry.from) hash.update(entry.from.text);
+    else
+      await pipeline(createReadStream(entry.from.file), async (source) => {
+        for await (const chunk of source) hash.update(chunk);
+      });
+  }
+  return `hangar-runtime-${hash.digest('hex').slice(0, 16)}`;
+}
+
+function archive(entries: Entry[]): Readable {
+  const tar = pack();
+  const output = new PassThrough();
+  tar.on('error', (error) => output.destroy(error));
+  tar.pipe(output);
+  const write = async () => {
+    for (const { name, mode, from } of entries) {
+      const header = { name, mode, uid: 0, gid: 0, mtime: new Date(0) };
+      if ('text' in from) tar.entry(header, from.text);
+      else {
+        const { size } = await stat(from.file);
+        await pipeline(createReadStream(from.file), tar.entry({ ...header, size }));
+      }
+    }
+    tar.finalize();
+  };
+  write().catch((error: unknown) => {
+    tar.destroy();
+    output.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
+  return output;
+}

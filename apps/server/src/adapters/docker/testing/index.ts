@@ -1,0 +1,1 @@
+export { type DockerForTests, dockerForTests, type NoDocker } from './docker-for-tests.ts';
