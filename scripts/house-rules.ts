@@ -20,8 +20,8 @@ const SOURCE = /\.(ts|tsx|mjs|cjs|sh)$/;
 const PRODUCT = /^(packages|apps)\/.*\.(ts|tsx|mjs)$/;
 const TEST = /\.test\.tsx?$|\/testing\/|^tests\//;
 
-/** Entries, tests, and the one source text that is sent elsewhere to run there. */
-const WHERE_READ = /\/src\/(main|config)\.ts$|\.test\.tsx?$|\/testing\/|\/worker-probe\.ts$/;
+/** Entries, tests, and source texts that are sent elsewhere to run there. */
+const WHERE_READ = /\/src\/(main|config)\.ts$|\.test\.tsx?$|\/testing\/|\/(worker-probe|start-script)\.ts$/;
 
 /** Rules no other tool of `make check` knows. One line of text each; what needs syntax belongs to Biome. */
 const RULES: readonly Rule[] = [

@@ -76,8 +76,6 @@ export const Settings = z.object({
     .describe('How often a worker saves a partial diff'),
 });
 
-export type SettingName = keyof typeof Settings.shape;
-
 export interface Config {
   readonly host: string;
   readonly port: number;

@@ -393,7 +393,6 @@ export const ERRORS = {
     message: 'The server cannot be reached.',
     wayOut: 'Check HANGAR_SERVER, or start it: hangar server start',
   },
-  server_starting: { kind: 'unavailable', message: 'The server is starting.', wayOut: 'Try again in a moment.' },
 
   // Command line
   usage: { kind: 'invalid', message: 'The command is not understood.', wayOut: 'See: hangar --help' },

@@ -436,7 +436,7 @@ function router(fake: FakeServer) {
           const job = fake.create(input);
           if (fake.loseAnswers > 0) {
             fake.loseAnswers -= 1;
-            throw new HangarError('server_starting');
+            throw new HangarError('database_unavailable');
           }
           return job;
         }),

@@ -15,7 +15,7 @@ import { type AccessRates, DEFAULT_RATES, rateLimit } from './rate-limits.ts';
 import { type OriginFacts, originCheck } from './same-origin.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts';
-import { createTokenService, type TokenService } from './token-service.ts';
+import { createTokenService, type TokenService } from './token-issuer.ts';
 
 /** Who may come in and as whom: people, browser sessions, API keys, device sign-in, plans. */
 export interface Access {

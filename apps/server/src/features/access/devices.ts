@@ -3,7 +3,7 @@ import type { Tx } from '../../platform/database/index.ts';
 import { type DeviceRequestRow, devicesStore } from './devices-store.ts';
 import { limited } from './people.ts';
 import type { RateLimit } from './rate-limits.ts';
-import { hashUserCode } from './token-service.ts';
+import { hashUserCode } from './token-issuer.ts';
 
 /** What a person in the browser sees of programs that are signed in, or want to be. */
 export interface Devices {

@@ -5,7 +5,7 @@ import type { ApiKeys } from './api-keys.ts';
 import type { DevicesStore } from './devices-store.ts';
 import type { PeopleStore, PersonRow } from './people-store.ts';
 import type { Sessions } from './sessions.ts';
-import type { TokenService } from './token-service.ts';
+import type { TokenService } from './token-issuer.ts';
 
 /**
  * Who calls, from the Authorization header or else the session cookie; one indexed read. A bearer token that is not

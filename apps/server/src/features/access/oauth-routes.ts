@@ -4,7 +4,7 @@ import { isConnectionLoss } from '../../platform/database/index.ts';
 import type { RawRoutes } from '../../platform/http/routes.ts';
 import type { Access } from './access.ts';
 import { OAuthFailure } from './oauth-failure.ts';
-import { issuerOf, SCOPE } from './token-service.ts';
+import { issuerOf, SCOPE } from './token-issuer.ts';
 
 /** All parameters together are a few hundred bytes. */
 const BODY_LIMIT = 16 * 1024;

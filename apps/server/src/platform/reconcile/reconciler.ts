@@ -111,14 +111,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function handleOne(row: Claimed): Promise<void> {
     const lost = new AbortController();
     const signal = AbortSignal.any([stopping.signal, lost.signal]);
-    const beat = setInterval(() => {
-      database.pool
-        .query(`update ${table} set lease_until = now() + make_interval(secs => $3) where id = $1 and claim = $2`, [row.id, row.claim, leaseSeconds])
-        .then(({ rowCount }) => {
-          if (rowCount === 0) lost.abort(new Error('the row was claimed by another'));
-        })
-        .catch(() => undefined);
-    }, (leaseSeconds * 1000) / 3);
+    const beat = setInterval(
+      () => {
+        database.pool
+          .query(`update ${table} set lease_until = now() + make_interval(secs => $3) where id = $1 and claim = $2`, [
+            row.id,
+            row.claim,
+            leaseSeconds,
+          ])
+          .then(({ rowCount }) => {
+            if (rowCount === 0) lost.abort(new Error('the row was claimed by another'));
+          })
+          .catch(() => undefined);
+      },
+      (leaseSeconds * 1000) / 3,
+    );
     let nextMs: number | null;
     try {
       nextMs = await handle(row, signal);
@@ -128,11 +135,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     } finally {
       clearInterval(beat);
     }
-    await release(row, nextMs).catch((error: unknown) => log.warn({ err: error, table, id: row.id }, 'cannot release; the lease will expire'));
+    await release(row, nextMs).catch((error: unknown) =>
+      log.warn({ err: error, table, id: row.id }, 'cannot release; the lease will expire'),
+    );
   }
 
   async function release(row: Claimed, nextMs: number | null): Promise<void> {
-    const result: pg.QueryResult<{ due: boolean | null }> = await database.pool.query(releaseSql, [row.id, row.claim, nextMs]);
+    const result: pg.QueryResult<{ due: boolean | null }> = await database.pool.query(releaseSql, [
+      row.id,
+      row.claim,
+      nextMs,
+    ]);
     if (result.rows[0]?.due) void turn();
   }
 

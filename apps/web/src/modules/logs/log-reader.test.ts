@@ -101,7 +101,7 @@ describe('LogReader', () => {
     let tries = 0;
     const reader = await readerOf((query, _request, response) => {
       tries += 1;
-      if (tries < 4) return json(response, toWire(new HangarError('server_starting')), 503);
+      if (tries < 4) return json(response, toWire(new HangarError('database_unavailable')), 503);
       json(response, page(query, 3, true));
     });
     await vi.waitFor(() => expect(reader.state.status).toBe('ended'));
