@@ -23,7 +23,10 @@ export async function complete(words: readonly string[], cli: Cli): Promise<stri
     proposeCompletions(app, [...place.path, ...typed.slice(place.path.length)], cli),
     late,
   ]);
-  return lines(found.map(({ completion, brief }) => [completion, brief]));
+  // Options crowd out the ids unless a dash asks for them.
+  const options = typed.at(-1)?.startsWith('-') === true;
+  const fitting = found.filter(({ completion }) => options || !completion.startsWith('-'));
+  return lines(fitting.map(({ completion, brief }) => [completion, brief]));
 }
 
 const lines = (found: readonly (readonly [string, string])[]): string =>

@@ -14,12 +14,12 @@ export function helpOfCommand(path: readonly string[], loaded: LoadedCommand, { 
 
   const lines = examples.map(([line]) => `hangar ${line}`);
   const longest = Math.max(...lines.map((line) => line.length));
+  const beside = examples.every(([, does]) => longest + does.length + 8 <= width);
   parts.push(
     ...examples.map(([, does], index) => {
       const line = lines[index] ?? '';
-      return longest + does.length + 8 <= width
-        ? `  $ ${line.padEnd(longest)}  ${color.dim(`# ${does}`)}`
-        : `  $ ${line}\n      ${color.dim(`# ${does}`)}`;
+      const says = color.dim(`# ${does}`);
+      return beside ? `  $ ${line.padEnd(longest)}  ${says}` : `  $ ${line}\n      ${says}`;
     }),
     '',
     `${brief}.`,
@@ -52,14 +52,17 @@ export function helpOfCommand(path: readonly string[], loaded: LoadedCommand, { 
   const letters = Object.entries(command.parameters.aliases ?? {});
   const rows = flags.map(([flagName, flag]): [string, string, boolean] => {
     const letter = letters.find(([, target]) => target === flagName)?.[0];
+    const words = flag.kind === 'enum' ? flag.values.join('|') : '';
+    const long = words.length > 24;
     const value =
       flag.kind === 'boolean' || flag.kind === 'counter'
         ? ''
-        : ` ${flag.kind === 'enum' ? flag.values.join('|') : (flag.placeholder ?? 'VALUE')}`;
+        : ` ${words !== '' && !long ? words : (flag.placeholder ?? 'VALUE')}`;
+    const choice = long ? `: ${words.replaceAll('|', ', ')}` : '';
     const many = 'variadic' in flag && flag.variadic ? ' (may be repeated)' : '';
     return [
       `${letter === undefined ? '    ' : `-${letter}, `}--${kebab(flagName)}${value}`,
-      `${flag.brief}${many}`,
+      `${flag.brief}${choice}${many}`,
       GLOBAL_FLAG_NAMES.has(flagName),
     ];
   });

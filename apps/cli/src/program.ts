@@ -77,7 +77,10 @@ async function dispatch(
   const options = end < 0 ? words : words.slice(0, end);
   const asked = askedByWord || options.includes('--help') || options.includes('-h');
   let place = walk(ROOT, words);
-  const unknownWord = isGroup(place.node) && place.rest[0] !== undefined && !place.rest[0].startsWith('-');
+  const [word] = place.rest;
+  // An id after a noun goes to the command that is meant when none is named: hangar artifacts j_…
+  const isId = isGroup(place.node) && place.node.fallback !== undefined && /^[a-z]{1,2}_[0-9a-z]+$/.test(word ?? '');
+  const unknownWord = isGroup(place.node) && word !== undefined && !word.startsWith('-') && !isId;
   if (!asked && !unknownWord && isGroup(place.node) && place.node.fallback !== undefined)
     place = walk(ROOT, [...place.path, place.node.fallback, ...place.rest]);
   if (!unknownWord && (asked || isGroup(place.node))) {

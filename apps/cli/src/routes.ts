@@ -33,10 +33,14 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
   jobs: leaf('List jobs', () => import('./commands/jobs/list.ts')),
   cancel: leaf('Cancel a job; its partial diff is kept', () => import('./commands/jobs/cancel.ts')),
   retry: leaf('Send the same job again', () => import('./commands/jobs/retry.ts')),
-  artifacts: group('Files a job left behind', {
-    list: leaf('List the artifacts of a job', () => import('./commands/artifacts/list.ts')),
-    download: leaf('Download an artifact', () => import('./commands/artifacts/download.ts')),
-  }),
+  artifacts: group(
+    'Files a job left behind',
+    {
+      list: leaf('List the artifacts of a job', () => import('./commands/artifacts/list.ts')),
+      download: leaf('Download an artifact', () => import('./commands/artifacts/download.ts')),
+    },
+    'list',
+  ),
   cloud: group('Sign in, and what the server keeps for you', {
     login: leaf('Sign in to a server', () => import('./commands/cloud/login.ts')),
     logout: leaf('Sign out, here and on the server', () => import('./commands/cloud/logout.ts')),

@@ -25,6 +25,7 @@ export const command = defineCommand<Flags>({
         values: ['in_progress', 'completed', 'failed'],
         optional: true,
         brief: 'Only with this status',
+        placeholder: 'STATUS',
       },
       actor: text('Only by this actor', 'NAME'),
       about: text('Only about this, for example the id of a job', 'ID'),

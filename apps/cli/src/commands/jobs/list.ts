@@ -26,7 +26,14 @@ export const command = defineCommand<Flags>({
   json: '{"items": [job, …], "nextCursor"}: as GET /jobs answers; give nextCursor as --cursor for the next page.',
   parameters: {
     flags: {
-      state: { kind: 'enum', values: JOB_STATES, optional: true, variadic: true, brief: 'Only jobs in this state' },
+      state: {
+        kind: 'enum',
+        values: JOB_STATES,
+        optional: true,
+        variadic: true,
+        brief: 'Only in this state',
+        placeholder: 'STATE',
+      },
       all: yes('Jobs of everybody (admin)'),
       here: yes('Only jobs of this repository'),
       search: text('Only with this in title, repository or id', 'TEXT'),

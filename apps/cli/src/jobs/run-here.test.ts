@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Desk } from '../testing/hangar.ts';
+
+let desk: Desk;
+beforeEach(() => {
+  desk = new Desk({ HANGAR_SERVER: 'http://127.0.0.1:1' });
+  desk.repo('app', { 'a.txt': 'a\n' });
+});
+afterEach(() => desk.dispose());
+
+const spec = (...lines: string[]) => `# Do it\n\n\`\`\`sh\n${lines.join('\n')}\n\`\`\`\n`;
+const leftovers = () => readdirSync(desk.path('home')).filter((name) => name.startsWith('hangar-'));
+
+describe('run without --cloud', () => {
+  it('runs on a copy, shows the log, keeps the diff for pull; no server is asked', async () => {
+    desk.write('app/a.txt', 'a\nmine\n');
+    const run = await desk.run(['run'], {
+      cwd: 'app',
+      input: spec('cat a.txt', 'echo oops >&2', 'echo theirs >> a.txt', 'echo new > new.txt'),
+    });
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain('a\nmine\n');
+    expect(run.stdout).toContain('oops\n');
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\nmine\n');
+    const id = /l_[0-9a-z]+/.exec(run.stderr)?.[0] ?? '';
+    expect(run.stderr).toContain(`Next: hangar pull ${id}`);
+    expect(leftovers()).toEqual([]);
+
+    expect((await desk.run(['status', id], { cwd: 'app' })).stdout).toContain('✓ succeeded on this machine');
+    expect((await desk.run(['logs', id, '--grep', 'OOPS'], { cwd: 'app' })).stdout).toBe('oops\n');
+    const pulled = await desk.json(['pull', '--local'], { cwd: 'app' });
+    expect(pulled).toMatchObject({ job: id, applied: true, onTop: true, filesChanged: 2, insertions: 2, deletions: 0 });
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\nmine\ntheirs\n');
+    expect((await desk.run(['pull', '--undo'], { cwd: 'app' })).code).toBe(0);
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\nmine\n');
+    expect(existsSync(desk.path('app/new.txt'))).toBe(false);
+  });
+
+  it('applies at once when asked', async () => {
+    const run = await desk.run(['run', '--apply'], { cwd: 'app', input: spec('echo new > new.txt') });
+    expect(run.code).toBe(0);
+    expect(desk.git('app', 'status', '--porcelain')).toBe('A  new.txt\n');
+  });
+
+  it('gives the agent its environment, and any command is an agent', async () => {
+    const run = await desk.run(
+      ['run', '--agent', 'cat > spec.txt; echo "$COLOR" > color.txt', '--env', 'COLOR', '--apply'],
+      {
+        cwd: 'app',
+        input: '# The spec\n',
+        env: { COLOR: 'green-as-grass' },
+      },
+    );
+    expect(run.code).toBe(0);
+    expect(readFileSync(desk.path('app/spec.txt'), 'utf8')).toBe('# The spec\n');
+    expect(readFileSync(desk.path('app/color.txt'), 'utf8')).toBe('green-as-grass\n');
+  });
+
+  it('ends with 5 when the agent fails, and keeps what it did', async () => {
+    const run = await desk.run(['run', '--json'], { cwd: 'app', input: spec('echo part > part.txt', 'exit 3') });
+    expect(run.code).toBe(5);
+    const ended = JSON.parse(run.stdout);
+    expect(ended).toMatchObject({
+      state: 'failed',
+      exitCode: 3,
+      failure: { code: 'agent_failed' },
+      diff: { filesChanged: 1, partial: true },
+    });
+    const pulled = await desk.run(['pull', ended.id], { cwd: 'app' });
+    expect(pulled.stderr).toContain('The job did not succeed');
+    expect(readFileSync(desk.path('app/part.txt'), 'utf8')).toBe('part\n');
+  });
+
+  it('stops the agent on Ctrl-C and keeps what it did', async () => {
+    const run = desk.start(['run'], { cwd: 'app', input: spec('echo part > part.txt', 'echo begun', 'sleep 60') });
+    await run.saw('begun');
+    run.child.kill('SIGINT');
+    const ended = await run.ended;
+    expect(ended.code).toBe(130);
+    expect(ended.stderr).toContain('hangar pull l_');
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('says what is wrong before anything runs', async () => {
+    for (const [args, input, code] of [
+      [['--on', 'docker'], spec('true'), 'usage'],
+      [[], '# No block\n', 'spec_no_commands'],
+      [['--repo', 'https://example.org/x.git'], spec('true'), 'not_a_checkout'],
+      [['--ref', 'nowhere'], spec('true'), 'ref_not_found'],
+    ] as const)
+      expect(JSON.parse((await desk.run(['run', ...args, '--json'], { cwd: 'app', input })).stdout).error.code).toBe(
+        code,
+      );
+  });
+});
