@@ -56,7 +56,7 @@ const BUNDLES = [
       'apps/web/src',
       'packages/contract/src',
     ],
-    command: ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'warn'],
+    command: ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'error'],
   },
 ];
 const DEPTHS = { packages: [], command: BUNDLES.slice(0, 1), all: BUNDLES };
