@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { createDockerDriver } from './adapters/docker/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
+import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
 import { accessRoutes, createAccess, oauthRoutes } from './features/access/index.ts';
@@ -24,7 +25,6 @@ import {
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
-  type Launcher,
   PATIENCE,
   type Patience,
   type WorkerAccess,
@@ -195,11 +195,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     jobsAtOnceOfUsers: jobsAtOnce,
     jobsAtOnceOfProfiles: () => profiles.jobsAtOnce(),
     jobsAtOnce: config.jobsAtOnce,
-    say: (jobId, text) => logs.appendSystem(jobId, text),
+    say: (jobId, key, text) => logs.appendSystem(jobId, text, { key }),
     endLog: (jobId, state) => logs.end(jobId, { state }),
-    compactLog: async (jobId) => {
-      await logs.compact(jobId);
-    },
   });
 
   const router = {
@@ -282,7 +279,39 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   await listen(app, { host: config.host, port });
   const workerSocket = await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
-  const chores = startChores({ profiles, access, store, uploads, log });
+  const chores = startChores({
+    log: log.child({ part: 'chores' }),
+    chores: [
+      {
+        name: 'move ended logs to the blob store',
+        everyMs: 20_000,
+        run: async (signal) => {
+          for (const id of await logs.toCompact(20)) if (!signal.aborted) await logs.compact(id, signal);
+        },
+      },
+      {
+        name: 'remove what has expired',
+        everyMs: 10 * 60_000,
+        run: async () => {
+          await uploads.sweep();
+          await access.sweep();
+        },
+      },
+      {
+        name: 'remove units nobody owns',
+        everyMs: 5 * 60_000,
+        run: async (signal) => {
+          for (const { name, reach } of await profiles.all()) {
+            const report = await reach
+              .sweep((unit) => store.ownsUnit(unit.jobId, unit.attempt), { signal })
+              .catch((error: unknown) => log.debug({ err: error, profile: name }, 'cannot sweep'));
+            if (report && report.removed.length > 0)
+              log.info({ profile: name, removed: report.removed }, 'removed what nobody owns');
+          }
+        },
+      },
+    ],
+  });
 
   return {
     url: address.url,
@@ -292,13 +321,13 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
     async close(signal) {
-      chores.stop();
+      await chores.stop();
       await reconciler.stop(signal);
       await live.close();
       workerSocket.closeAllConnections();
       workerSocket.close();
-      await app.close();
       await logs.close();
+      await app.close();
       await database.close();
     },
   };
@@ -375,43 +404,4 @@ async function listenForWorkers(app: FastifyInstance, folder: string): Promise<S
     process.umask(old);
   }
   return server;
-}
-
-const SWEEP_MS = 5 * 60_000;
-
-/** What nobody waits for: units nobody owns, uploads nobody needs. */
-function startChores(o: {
-  profiles: { all(): Promise<{ name: string; reach: Launcher }[]> };
-  access: { sweep(): Promise<void> };
-  store: { ownsUnit(jobId: string, attempt: number): Promise<boolean> };
-  uploads: { sweep(): Promise<number> };
-  log: Logger;
-}): { stop(): void } {
-  const stopping = new AbortController();
-  async function sweep(): Promise<void> {
-    await o.uploads.sweep();
-    await o.access.sweep();
-    for (const { name, reach } of await o.profiles.all()) {
-      try {
-        const report = await reach.sweep((unit) => o.store.ownsUnit(unit.jobId, unit.attempt), {
-          signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(60_000)]),
-        });
-        if (report.removed.length > 0)
-          o.log.info({ profile: name, removed: report.removed }, 'removed what nobody owns');
-      } catch (error) {
-        if (!stopping.signal.aborted) o.log.debug({ err: error, profile: name }, 'cannot sweep');
-      }
-    }
-  }
-  const run = () =>
-    void sweep().catch((error: unknown) => !stopping.signal.aborted && o.log.warn({ err: error }, 'sweep failed'));
-  const first = setTimeout(run, 10_000);
-  const timer = setInterval(run, SWEEP_MS);
-  return {
-    stop() {
-      clearTimeout(first);
-      clearInterval(timer);
-      stopping.abort();
-    },
-  };
 }

@@ -14,6 +14,7 @@ export interface JobFacts {
   readonly claimedAt: number | null;
   readonly heardAt: number | null;
   readonly reportedPhase: 'cloning' | 'running' | 'collecting' | null;
+  /** What the worker, or before it the launcher, says that it does. */
   readonly reportedReason: string | null;
   readonly agentStartedAt: number | null;
   readonly finished: Finished | null;
@@ -102,8 +103,7 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   if (launchFault && (!launchFault.retry || facts.launchTries >= patience.launchTries))
     return failed(facts, launchFault.failure, null);
   if (facts.launchedAt === null) {
-    if (!launchFault)
-      return act('starting', facts.state === 'starting' ? facts.reason : 'Starting the worker', { kind: 'launch' }, 0);
+    if (!launchFault) return act('starting', facts.reportedReason ?? 'Starting the worker', { kind: 'launch' }, 0);
     const waitMs = launchFault.at + Math.min(30_000, 1_000 * 2 ** facts.launchTries) - now;
     const said = `${launchFault.failure.message} Trying again (${facts.launchTries} of ${patience.launchTries})`;
     return waitMs > 0 ? act('starting', said, { kind: 'none' }, waitMs) : act('starting', said, { kind: 'launch' }, 0);

@@ -24,11 +24,10 @@ export interface JobsReconcilerParts {
   readonly jobsAtOnceOfUsers: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   readonly jobsAtOnceOfProfiles: () => Promise<ReadonlyMap<string, number>>;
   readonly jobsAtOnce: number;
-  /** A line of Hangar itself in the job's log. */
-  readonly say: (jobId: string, text: string) => Promise<void>;
-  /** Closes the log. Idempotent, like compactLog, which moves it to the blob store. */
+  /** A line of Hangar itself in the job's log; with the same key it is said once. */
+  readonly say: (jobId: string, key: string, text: string) => Promise<void>;
+  /** Closes the log. Idempotent. */
   readonly endLog: (jobId: string, state: string) => Promise<void>;
-  readonly compactLog: (jobId: string) => Promise<void>;
 }
 
 const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed'];
@@ -91,18 +90,15 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         // Followers are told first: they need not wait for a container to be removed.
         await parts.endLog(row.id, row.state);
         await (await parts.launcherOf(row.profile)).remove(unit, { signal: within(signal, CALL_MS) });
-        await parts.compactLog(row.id);
         return (now) => ({ cleanedAt: now });
     }
   }
 
   async function launch(row: JobRow, signal: AbortSignal): Promise<(now: Date) => SeenOrWanted> {
-    let said = '';
     const say = (reason: string) => {
-      if (reason === said) return;
-      said = reason;
-      store.advance(row.id, () => ({ reportedReason: null })).catch(() => undefined);
-      parts.say(row.id, reason).catch(() => undefined);
+      parts
+        .say(row.id, `${row.attempt} ${reason}`, reason)
+        .catch((error: unknown) => log.warn({ err: error, job: row.id }, 'cannot write to the log'));
     };
     try {
       const launcher = await parts.launcherOf(row.profile);
@@ -117,7 +113,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         },
         { signal: within(signal, LAUNCH_MS), say },
       );
-      return (now) => ({ launchedAt: now, launchFault: null, launchTries: row.launchTries + 1 });
+      return (now) => ({ launchedAt: now, launchFault: null, launchTries: row.launchTries + 1, reportedReason: null });
     } catch (error) {
       if (signal.aborted) throw error;
       const known = error instanceof HangarError ? error : new HangarError('launch_failed', { cause: error });

@@ -108,7 +108,6 @@ function build(backend: Backend, o: { jobsAtOnce?: number } = {}) {
     jobsAtOnce: o.jobsAtOnce ?? 100,
     say: async () => undefined,
     endLog: async () => undefined,
-    compactLog: async () => undefined,
   });
   return { store, jobs, worker, reconciler };
 }
