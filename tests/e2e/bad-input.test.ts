@@ -56,7 +56,6 @@ describe('what is asked wrongly is refused with a way out', () => {
     ['an unknown credential', ['--credential', 'nothing'], 'credential_not_found'],
     ['a URL that is an option', ['--repo', '--upload-pack=touch /tmp/x'], 'usage'],
     ['a remote helper as URL', ['--repo', 'ext::sh -c id'], 'not_a_checkout'],
-    ['a password in the URL', ['--repo', 'https://me:secret@example.org/x.git'], 'repo_url_invalid'],
   ])('%s', async (_name, options, code) => {
     const answer = await refused(['run', '--cloud', '--spec', '-', ...options], { input: '# X\n```sh\ntrue\n```\n' });
     expect(answer).toEqual({ code, exitCode: 2 });
