@@ -1,0 +1,72 @@
+// P2: a job on Docker, from submit to the first line of its agent at a follower, beside `docker run` to its first output.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from '@hangar/contract';
+import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { makeRepo, ServerProcess } from '../tests/e2e/server-process.ts';
+import { jobClient } from './job-client.ts';
+import { median, record, timed } from './measure.ts';
+
+const docker = await dockerForTests();
+if ('skipped' in docker) {
+  console.log(`P2 skipped: ${docker.skipped}`);
+} else {
+  const server = await (await ServerProcess.make()).start();
+  try {
+    const client = await jobClient(server);
+    await client.call('POST', '/profiles', {
+      name: 'boxes',
+      driver: 'docker',
+      settings: { host: docker.host, image: docker.image, pull: 'never', network: 'none' },
+    });
+    const repo = await makeRepo(join(server.dir, 'repo'));
+    const request = await client.fromCheckout(repo, '# Trivial\n\n```sh\necho hello\n```\n', { profile: 'boxes' });
+    const floor = async () =>
+      void execFileSync('docker', [
+        '-H',
+        docker.host,
+        'run',
+        '--rm',
+        '--init',
+        '--network',
+        'none',
+        docker.image,
+        'echo',
+        'hello',
+      ]);
+    const ended = async (id: string) => {
+      while (!(await client.call<Job>('GET', `/jobs/${id}`)).finishedAt) await sleep(100);
+      await sleep(500);
+    };
+    await floor();
+    await ended((await client.runToFirstLine(request)).id);
+    const floorMs: number[] = [];
+    const jobMs: number[] = [];
+    for (let round = 0; round < 10; round++) {
+      floorMs.push(await timed(floor));
+      let job: Job | undefined;
+      jobMs.push(
+        await timed(async () => {
+          job = await client.runToFirstLine(request);
+        }),
+      );
+      if (job) await ended(job.id);
+    }
+    const ratio = median(jobMs) / median(floorMs);
+    record({
+      id: 'P2',
+      what: 'job on Docker: submit to first log line',
+      bar: '≤ 1.3 × docker run',
+      met: ratio <= 1.3,
+      result: `${ratio.toFixed(2)} ×`,
+      series: [
+        { label: 'docker run', ms: floorMs },
+        { label: 'job', ms: jobMs },
+      ],
+      command: 'node bench/p2-job-docker.bench.ts',
+    });
+  } finally {
+    await server.remove();
+  }
+}
