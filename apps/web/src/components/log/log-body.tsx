@@ -19,7 +19,7 @@ import { isNarrow } from './cells.ts';
 import classes from './log.module.css';
 import type { LogBuffer } from './log-buffer.ts';
 import { DRAWN_CELLS, LogLayout } from './log-layout.ts';
-import { clickLine, type LineRange } from './log-link.ts';
+import { clickLine, type LineRange, lineHash } from './log-link.ts';
 import { LogRow } from './log-row.tsx';
 import type { LogSearch } from './log-search.ts';
 import { type LogViewport, ROW, useLogViewport } from './use-log-viewport.ts';
@@ -106,6 +106,8 @@ export function LogBody(props: LogBodyProps) {
         onWheel={(event) => view.onWheel(event.deltaY)}
         onClick={onClick}
         data-wrap={wrap || undefined}
+        // The router puts scroll positions back by this name; a new line to show must not be undone by it.
+        data-scroll-restoration-id={`log-${marked === null ? 'all' : lineHash(marked)}`}
         style={{ '--digits': digits } as CSSProperties}
       >
         <Sizer ref={sizer} showTime={showTime} />

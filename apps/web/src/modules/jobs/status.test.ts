@@ -44,10 +44,11 @@ describe('status of a job', () => {
   });
 
   it('always has a failure to show for a bad end', () => {
-    expect(failureOf({ state: 'lost', failure: null, reason: 'No word for 90 s', exitCode: null })?.message).toBe(
-      'No word for 90 s',
-    );
-    expect(failureOf({ state: 'cancelled', failure: null, reason: 'Cancelled', exitCode: null })).toBeNull();
+    const ended = { id: 'j_abc123', failure: null, reason: 'No word for 90 s' };
+    expect(failureOf({ ...ended, state: 'lost' })?.message).toBe('No word for 90 s');
+    expect(failureOf({ ...ended, state: 'cancelled' })).toBeNull();
+    const failure = { code: 'agent_failed', message: 'It failed.', wayOut: 'Read: hangar logs ID --tail 50' };
+    expect(failureOf({ ...ended, state: 'failed', failure })?.wayOut).toBe('Read: hangar logs j_abc123 --tail 50');
   });
 
   it('counts from submit to now or the end', () => {

@@ -73,9 +73,9 @@ export function partialDiffWords(job: Pick<Job, 'state' | 'diff'>): string | nul
   return `Partial: saved before the agent ended, because ${because[job.state] ?? 'it stopped early'}. Look before you pull.`;
 }
 
-/** Why it ended badly, in the words of the server or, where it said nothing more, of its state. */
-export function failureOf(job: Pick<Job, 'state' | 'failure' | 'reason' | 'exitCode'>): Failure | null {
-  if (job.failure !== null) return job.failure;
+/** Why it ended badly, in the words of the server or, where it said nothing more, of its state; its commands name the job. */
+export function failureOf(job: Pick<Job, 'id' | 'state' | 'failure' | 'reason'>): Failure | null {
+  if (job.failure !== null) return { ...job.failure, wayOut: job.failure.wayOut.replaceAll(/\bID\b/g, job.id) };
   if (job.state === 'failed' || job.state === 'timed_out' || job.state === 'lost')
     return { code: job.state, message: job.reason, wayOut: 'Read the end of the log, then retry.' };
   return null;

@@ -16,6 +16,17 @@ describe('timelineOf', () => {
     expect(timelineOf(samples.cancelled).at(-1)?.tone).toBe('ended');
   });
 
+  it('blames the agent, not the collecting that came after it', () => {
+    const collected = {
+      name: 'collecting' as const,
+      startedAt: samples.failed.stateSince,
+      endedAt: samples.failed.stateSince,
+      reason: null,
+    };
+    const phases = timelineOf({ ...samples.failed, phases: [...samples.failed.phases, collected] });
+    expect(phases.map((phase) => phase.tone)).toEqual(['good', 'good', 'good', 'bad', 'good']);
+  });
+
   it('never runs on after the end, even when the last word is missing', () => {
     const open = {
       ...samples.lost,

@@ -1,17 +1,19 @@
-import { isFinal, JOB_PHASES, type Job } from '@hangar/contract';
+import { isFinal, JOB_PHASES, type Job, type Phase } from '@hangar/contract';
 import type { TimelinePhase } from '../../components/timeline/timeline-model.ts';
 import type { Tone } from '../../components/tones.ts';
 import { jobStatus, phaseWord } from './status.ts';
 
 /** The phases of a job, those to come included; the one in which it ended badly says so. */
-export function timelineOf(job: Pick<Job, 'phases' | 'state' | 'reason' | 'cancelRequestedAt'>): TimelinePhase[] {
+export function timelineOf(
+  job: Pick<Job, 'phases' | 'state' | 'reason' | 'cancelRequestedAt' | 'failure'>,
+): TimelinePhase[] {
   const last = job.phases.at(-1);
   const ended = isFinal(job.state);
   const status = jobStatus(job);
+  const culprit = ended ? culpritOf(job) : last;
   const begun = job.phases.map((phase): TimelinePhase => {
-    const isLast = phase === last;
     const isOpen = phase.endedAt === null && !ended;
-    const tone: Tone = isOpen ? status.tone : isLast && ended ? status.tone : 'good';
+    const tone: Tone = isOpen ? status.tone : phase === culprit ? status.tone : 'good';
     return {
       key: phase.name,
       word: phaseWord(phase.name),
@@ -34,4 +36,12 @@ export function timelineOf(job: Pick<Job, 'phases' | 'state' | 'reason' | 'cance
     }),
   );
   return [...begun, ...coming];
+}
+
+/** Where it ended. After an agent that failed or was stopped the diff is still collected: that went well. */
+function culpritOf({ phases, state, failure }: Pick<Job, 'phases' | 'state' | 'failure'>): Phase | undefined {
+  const last = phases.at(-1);
+  if (last?.name !== 'collecting' || state === 'succeeded' || state === 'lost' || failure?.code === 'collect_failed')
+    return last;
+  return phases.findLast((phase) => phase.name === 'running') ?? last;
 }
