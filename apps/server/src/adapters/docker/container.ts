@@ -97,8 +97,15 @@ export const ContainerState = z.object({
 });
 export type ContainerState = z.infer<typeof ContainerState>;
 
-/** @param lastWords the end of what the worker itself printed; asked for only when it ended badly */
-export async function unitState(container: ContainerState, lastWords: () => Promise<string>): Promise<UnitState> {
+/**
+ * @param lastWords the end of what the worker itself printed; asked for only when it ended badly
+ * @param isRuntimeThere whether the container has the worker's files; asked for only when nothing could be run
+ */
+export async function unitState(
+  container: ContainerState,
+  lastWords: () => Promise<string>,
+  isRuntimeThere: () => Promise<boolean>,
+): Promise<UnitState> {
   const { Status: status, ExitCode: exitCode, OOMKilled: outOfMemory, Error: error } = container.State;
   if (status === 'created') return { kind: 'starting', reason: 'The container is made' };
   if (status !== 'exited' && status !== 'dead' && status !== 'removing') return { kind: 'running' };
@@ -109,6 +116,11 @@ export async function unitState(container: ContainerState, lastWords: () => Prom
   if (unsuitable !== undefined) return { ...ended, reason: unsuitable, code: 'image_unsuitable' };
   const words = error || (await lastWords());
   const detail = words ? `: ${words}` : '';
+  if (exitCode === 127 && words.includes(`${RUNTIME_DIR}/start`)) {
+    return (await isRuntimeThere())
+      ? { ...ended, reason: 'The image has no shell', code: 'image_unsuitable' }
+      : { ...ended, reason: 'Somebody removed the files of the worker from Docker', code: 'launch_failed' };
+  }
   // The loader's words when Node and the C library of the image do not fit.
   if (/GLIBC(XX)?_|error while loading shared libraries|exec format error/i.test(words)) {
     return { ...ended, reason: `The image cannot run Node${detail}`, code: 'image_unsuitable' };

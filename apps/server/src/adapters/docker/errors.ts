@@ -25,6 +25,12 @@ export function asHangarError(error: unknown, about: { image: string }): unknown
       told(`The image ${about.image} is for another processor architecture than the machine of Docker.`),
     );
   }
+  if (/docker-init/.test(text)) {
+    return new HangarError(
+      'launch_failed',
+      told('Docker has no docker-init.', 'Install tini on the machine of Docker.'),
+    );
+  }
   if (/no such file or directory|executable file not found|permission denied/i.test(text) && /exec|start/.test(text)) {
     return new HangarError('image_unsuitable', told(`The image ${about.image} cannot run the worker: ${text}.`));
   }

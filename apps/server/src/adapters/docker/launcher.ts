@@ -58,11 +58,13 @@ export function createDockerLauncher(parts: DockerParts, profile: DockerProfile)
     },
 
     async inspect(unit, o) {
-      const container = await look(containerName(unit), o.signal);
-      if (container) return unitState(container, () => lastWords(containerName(unit), o.signal));
-      return parts.launching.has(containerName(unit))
-        ? { kind: 'starting', reason: 'Making the container' }
-        : { kind: 'missing' };
+      const name = containerName(unit);
+      const container = await look(name, o.signal);
+      if (container) {
+        const isRuntimeThere = () => runtime.isIn(name, o.signal);
+        return unitState(container, () => lastWords(name, o.signal), isRuntimeThere);
+      }
+      return parts.launching.has(name) ? { kind: 'starting', reason: 'Making the container' } : { kind: 'missing' };
     },
 
     async cancel(unit, o) {
@@ -89,22 +91,17 @@ export function createDockerLauncher(parts: DockerParts, profile: DockerProfile)
     await runOnce(name, plan, request.workerToken, o);
   }
 
-  /** Makes the container, gives it its input and starts it: three calls when the Engine has been used before. */
+  /** Makes the container, gives it its input and starts it: four calls when the Engine has been used before. */
   async function runOnce(name: string, plan: Omit<ContainerPlan, 'volume'>, input: string, o: Saying): Promise<void> {
-    for (let first = true; ; first = false) {
-      const isNew = await withImage(plan.image, o, () => create(name, plan, o));
-      // Left by a launch that was cut off, or somebody else's work: only what never started is started.
-      if (!isNew && (await look(name, o.signal))?.State.Status !== 'created') return;
-      try {
-        await start(name, input, o.signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        await removeContainer(name, o.signal);
-        // Most often the image's fault. Once it may be that somebody removed the volume while nothing used it.
-        if (!first) throw error;
-        runtime.forget();
-      }
+    const isNew = await withImage(plan.image, o, () => create(name, plan, o));
+    // Left by a launch that was cut off, or somebody else's work: only what never started is started.
+    if (!isNew && (await look(name, o.signal))?.State.Status !== 'created') return;
+    try {
+      await start(name, input, o.signal);
+    } catch (error) {
+      // It never ran, and would be taken for a launch that was cut off.
+      if (error instanceof EngineError) await removeContainer(name, o.signal);
+      throw error;
     }
   }
 

@@ -14,8 +14,6 @@ import { CLEAN_SCRIPT, START_SCRIPT } from './start-script.ts';
 export const RUNTIME_DIR = '/hangar';
 const MARKER = 'complete';
 const FILL_DEADLINE_MS = 180_000;
-/** After this long whoever fills the volume is taken for dead. Over a network 120 MB take their time. */
-const STALE_MS = { local: 20_000, remote: 120_000 };
 const LIBRARY_FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
 const LIBRARIES = ['libstdc++.so.6', 'libgcc_s.so.1'];
 
@@ -41,15 +39,20 @@ export interface Runtime {
   volumeFor(arch: string): Promise<string>;
   /** Makes sure that the volume is there and whole. Cheap when this process knows it. @throws HangarError */
   ensure(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }): Promise<string>;
-  /** Forgets that it is whole, so that `ensure` looks again. */
-  forget(): void;
+  /** Whether a container that mounts the volume has all of it. */
+  isIn(container: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** @param files the worker, and the Node that runs it on this machine */
+/**
+ * @param files the worker, and the Node that runs it on this machine
+ * @param staleMs after this long whoever else fills the volume is taken for dead
+ */
 export function createRuntime(
   engine: Engine,
   files: { workerFile: string; nodeFile: string },
   instanceId: string,
+  // Over a network 120 MB take their time.
+  staleMs = engine.isLocal ? 20_000 : 120_000,
 ): Runtime {
   const named = new Map<string, Promise<string>>();
   const filled = new Map<string, Promise<string>>();
@@ -63,7 +66,7 @@ export function createRuntime(
 
   async function ensureVolume(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }) {
     const volume = await volumeFor(o.arch);
-    let stale = performance.now() + (engine.isLocal ? STALE_MS.local : STALE_MS.remote);
+    let stale = performance.now() + staleMs;
     for (;;) {
       // The helper's name is the lock: of several servers one makes it, the others wait until it is gone.
       const helper = volume;
@@ -71,7 +74,7 @@ export function createRuntime(
       if (!made) {
         if (performance.now() > stale) {
           await remove(helper, o.signal);
-          stale = performance.now() + STALE_MS.remote;
+          stale = performance.now() + staleMs;
         }
         await sleep(200, undefined, { signal: o.signal });
         continue;
@@ -121,6 +124,16 @@ export function createRuntime(
     }
   }
 
+  async function exists(volume: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await engine.json('GET', `/volumes/${volume}`, { signal });
+      return true;
+    } catch (error) {
+      if (isStatus(error, 404)) return false;
+      throw error;
+    }
+  }
+
   async function upload(container: string, entries: Entry[], signal: AbortSignal): Promise<void> {
     const call = { query: { path: RUNTIME_DIR }, upload: archive(entries), signal, deadlineMs: FILL_DEADLINE_MS };
     await engine.json('PUT', `/containers/${container}/archive`, call);
@@ -136,7 +149,10 @@ export function createRuntime(
 
   return {
     volumeFor,
+    isIn: isWhole,
     async ensure(o) {
+      // Somebody tidies volumes while no job runs: then Docker would silently make an empty one.
+      if (filled.has(o.arch) && !(await exists(await volumeFor(o.arch), o.signal))) filled.delete(o.arch);
       // Shared by all that wait, so it does not end with the first of them.
       const known = filled.get(o.arch) ?? ensureVolume({ ...o, signal: AbortSignal.timeout(FILL_DEADLINE_MS) });
       filled.set(o.arch, known);
@@ -146,7 +162,6 @@ export function createRuntime(
       o.signal.addEventListener('abort', abort, { once: true });
       return Promise.race([known, aborted.promise]).finally(() => o.signal.removeEventListener('abort', abort));
     },
-    forget: () => filled.clear(),
   };
 }
 

@@ -28,7 +28,7 @@ interface Parts extends DockerParts {
 
 /** Engine, image, then a container that is made exactly as a job's, with a probe in place of the worker. */
 export async function testEngine(parts: Parts): Promise<ProfileCheck[]> {
-  const { engine, settings, access, signal } = parts;
+  const { engine, runtime, settings, access, signal } = parts;
   const { image } = settings;
   const o = { signal, say: () => {} };
   const checks: ProfileCheck[] = [];
@@ -96,7 +96,8 @@ export async function testEngine(parts: Parts): Promise<ProfileCheck[]> {
         const query = { stdout: '1', stderr: '1', tail: '50' };
         return readFrames(await engine.bytes(`/containers/${container}/logs`, { query, signal }));
       };
-      const state = await unitState(answer, async () => (await printed()).trim().split('\n').at(-1) ?? '');
+      const lastWords = async () => (await printed()).trim().split('\n').at(-1) ?? '';
+      const state = await unitState(answer, lastWords, () => runtime.isIn(container, signal));
       if (state.kind === 'exited') {
         if (state.exitCode === 0) return printed();
         throw new HangarError(state.code ?? 'launch_failed', { message: `${state.reason}.` });

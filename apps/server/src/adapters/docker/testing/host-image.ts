@@ -44,15 +44,12 @@ export async function hostImage(kind: 'full' | 'slim' | 'without-git'): Promise<
     await walk('/usr/share/git-core/templates', files);
   }
   for (const library of await librariesOf(binaries)) await addLinks(library, files);
-  if (kind !== 'slim') {
-    for (const name of NODE_NEEDS) {
-      for (const folder of [`/usr/lib/${multiarch()}`, `/lib/${multiarch()}`, '/usr/lib64', '/lib64']) {
-        if (await exists(path.join(folder, name))) await addLinks(path.join(folder, name), files);
-      }
+  for (const name of NODE_NEEDS) {
+    for (const folder of [`/usr/lib/${multiarch()}`, `/lib/${multiarch()}`, '/usr/lib64', '/lib64']) {
+      if (await exists(path.join(folder, name))) await addLinks(path.join(folder, name), files);
     }
-  } else {
-    for (const file of files) if (/\/lib(stdc\+\+|gcc_s)\.so/.test(file)) files.delete(file);
   }
+  if (kind === 'slim') for (const file of files) if (/\/lib(stdc\+\+|gcc_s)\.so/.test(file)) files.delete(file);
   await walk('/usr/lib/locale/C.utf8', files);
   for (const link of ['/bin', '/sbin', '/lib', '/lib64']) {
     const stat = await lstat(link).catch(() => null);
