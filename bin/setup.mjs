@@ -30,7 +30,7 @@ const RETRY_MS = [3_000, 10_000, 30_000];
 const BUNDLES = [
   {
     what: 'the command line',
-    file: 'apps/cli/dist/main.mjs',
+    file: 'apps/cli/dist/main.cjs',
     sources: ['apps/cli/build.mjs', 'apps/cli/src', 'packages/contract/src', 'packages/worker/src'],
     command: ['apps/cli/build.mjs'],
   },

@@ -1,13 +1,15 @@
+import * as nodeModule from 'node:module';
 import { VERSION } from './version.ts';
 
 const argv = process.argv.slice(2);
 
-if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V' || argv[0] === 'version')) {
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V' || argv[0] === 'version'))
   process.stdout.write(`hangar ${VERSION}\n`);
-} else {
-  const { enableCompileCache } = await import('node:module');
+else void main();
+
+async function main(): Promise<void> {
   // Node 22.1 and later keep compiled code between runs; older ones do without.
-  enableCompileCache?.();
+  nodeModule.enableCompileCache?.();
   const { runProgram } = await import('./program.ts');
   const code = await runProgram(argv, {
     stdin: process.stdin,

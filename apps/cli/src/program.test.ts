@@ -1,10 +1,13 @@
 import { contract, HangarError, VERSION } from '@hangar/contract';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { helpOfCommand, helpOfGroup } from './help.ts';
 import { type Group, isGroup, ROOT } from './routes.ts';
 import { serverUrl } from './settings.ts';
 import { FakeServer } from './testing/fake-server.ts';
 import { Desk } from './testing/hangar.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 const plain = (text: string) => text;
 const look = { columns: 80, color: { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, blue: plain } };

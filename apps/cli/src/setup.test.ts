@@ -11,8 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Desk, type Ended, ROOT } from './testing/hangar.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let desk: Desk;
 beforeEach(() => {
@@ -55,7 +58,7 @@ describe('bin/hangar', () => {
 
   it('builds again when a source is newer, and not otherwise', async () => {
     await run(desk.path('checkout/bin/hangar'), ['--version']);
-    const main = join(dist(), 'main.mjs');
+    const main = join(dist(), 'main.cjs');
     writeFileSync(main, "console.log('kept');");
     expect((await run(desk.path('checkout/bin/hangar'), [])).stdout).toBe('kept\n');
     const later = new Date(Date.now() + 60_000);

@@ -1,7 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from './testing/fake-server.ts';
 import { Desk } from './testing/hangar.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 const SPEC = '# Add a file\n\n```sh\necho hello > hello.txt\n```\n';
 const DIFF = `diff --git a/hello.txt b/hello.txt
@@ -96,7 +99,7 @@ describe('the story of a job', () => {
     desk.repo('waiting');
     const run = desk.start(['run', '--cloud', '--wait', '--json', '--spec', '-'], { cwd: 'waiting', input: SPEC });
     await run.saw('travels along');
-    await expect.poll(() => [...server.jobs.values()].at(-1)?.detail.repo.name).toBe('waiting');
+    await expect.poll(() => [...server.jobs.values()].at(-1)?.detail.repo.name, { timeout: 30_000 }).toBe('waiting');
     const id = [...server.jobs.keys()].at(-1) ?? '';
     server.addLines(id, ['working']);
     await run.saw('working');

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk } from '../testing/hangar.ts';
 import { cloneable, repoName } from './checkout.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: FakeServer;
 let desk: Desk;

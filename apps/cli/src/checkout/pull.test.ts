@@ -13,11 +13,14 @@ import {
 import { dirname, join } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Desk } from '../testing/hangar.ts';
 import { type Checkout, findCheckout, needCheckout } from './checkout.ts';
 import { packChanges } from './parcel.ts';
 import { type Incoming, pullIntoBranch, pullIntoTree, undoPull } from './pull.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 const { signal } = new AbortController();
 let desk: Desk;

@@ -1,6 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk } from '../testing/hangar.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: FakeServer;
 let desk: Desk;

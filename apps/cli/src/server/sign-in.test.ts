@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk } from '../testing/hangar.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: FakeServer;
 let desk: Desk;
@@ -25,7 +28,7 @@ describe('device login', () => {
   it('shows address and code, waits, keeps the tokens', async () => {
     const login = desk.start(['cloud', 'login', '--no-browser']);
     await login.saw('approve the code BCDF-GHJK');
-    await expect.poll(() => device().polls, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => device().polls, { timeout: 30_000 }).toBeGreaterThan(0);
     device().status = 'approved';
     expect(await login.ended).toMatchObject({
       code: 0,
@@ -37,7 +40,7 @@ describe('device login', () => {
 
   it('slows down when told to', async () => {
     const login = desk.start(['cloud', 'login', '--no-browser', '--json']);
-    await expect.poll(() => server.devices.size, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => server.devices.size, { timeout: 30_000 }).toBe(1);
     const started = Date.now();
     device().slowDowns = 1;
     device().status = 'approved';
@@ -51,7 +54,7 @@ describe('device login', () => {
     ['expired', 'has expired before anybody approved it'],
   ] as const)('says so when it is %s', async (status, says) => {
     const login = desk.start(['cloud', 'login', '--no-browser']);
-    await expect.poll(() => server.devices.size, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => server.devices.size, { timeout: 30_000 }).toBe(1);
     device().status = status;
     const ended = await login.ended;
     expect(ended.code).toBe(3);
@@ -74,7 +77,7 @@ describe('device login', () => {
 describe('tokens', () => {
   beforeEach(async () => {
     const login = desk.start(['cloud', 'login', '--no-browser', '--quiet']);
-    await expect.poll(() => server.devices.size, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => server.devices.size, { timeout: 30_000 }).toBe(1);
     device().status = 'approved';
     expect((await login.ended).code).toBe(0);
   });

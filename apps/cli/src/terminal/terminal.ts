@@ -98,7 +98,12 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
     },
     warn: (line) => sayLine(`${errColor.yellow('Note:')} ${line}`),
     next: (...commands) => {
-      if (!quiet && !json) sayLine(`${errColor.dim('Next:')} ${commands.join(errColor.dim('   or   '))}`);
+      if (quiet || json) return;
+      // One line: what does not fit any more is left out, the most likely comes first.
+      const room = errIsTerminal ? (stderr.columns ?? 80) : Number.POSITIVE_INFINITY;
+      let shown = commands.length;
+      while (shown > 1 && `Next: ${commands.slice(0, shown).join('   or   ')}`.length > room) shown -= 1;
+      sayLine(`${errColor.dim('Next:')} ${commands.slice(0, shown).join(errColor.dim('   or   '))}`);
     },
     progress: (text) => {
       if (quiet || !errIsTerminal) return { update: () => {}, done: () => {} };

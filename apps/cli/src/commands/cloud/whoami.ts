@@ -22,7 +22,7 @@ export const command = defineCommand({
         'Signed in',
         `by ${{ token: 'this device', apiKey: 'API key', session: 'browser' }[identity.kind]} ${identity.name}${
           api.identity === 'environment' ? ' from HANGAR_TOKEN' : ''
-        }${identity.expiresAt === null ? '' : `, until ${ago(identity.expiresAt)}`}`,
+        }${identity.expiresAt === null ? '' : `, ends ${ago(identity.expiresAt)}`}`,
       ],
       ['Plan', `${plan.title}: ${plan.jobsAtOnce} at once, at most ${duration(plan.maxTimeoutSeconds)} a job`],
       ['In use', `${use.jobsRunning} of ${plan.jobsAtOnce} running, ${use.jobsWaiting} of ${plan.jobsWaiting} waiting`],

@@ -1,7 +1,6 @@
 import type { Profile } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
-import { text } from '../../command.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 import { bytes } from '../../terminal/words.ts';
 
@@ -45,7 +44,6 @@ export const profileFlags = {
     placeholder: 'N',
   },
 } as const;
-export const imageFlag = text('Image of jobs that name none (docker)', 'IMAGE');
 
 export interface ProfileFlags {
   readonly set?: readonly string[] | undefined;
