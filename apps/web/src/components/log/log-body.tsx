@@ -50,6 +50,7 @@ interface LogBodyProps {
   empty: ReactNode;
   isLive: boolean;
   label: string;
+  notice: ReactNode;
 }
 
 /** The lines themselves. Draws only what can be seen, again at most once a frame. */
@@ -93,6 +94,9 @@ export function LogBody(props: LogBodyProps) {
 
   return (
     <div className={classes.stage}>
+      <div className={classes.notice} role="status">
+        {props.notice === undefined || props.notice === null ? null : <span>{props.notice}</span>}
+      </div>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: line numbers are links; this only keeps the page from moving */}
       <section
         ref={scroller}

@@ -20,7 +20,7 @@ export interface LogViewProps {
   buffer: LogBuffer;
   /** For screen readers: "Log of job j_7k2…". */
   label: string;
-  /** One line under the toolbar: loading, reconnecting, an error. */
+  /** A few words that float over the first line: loading, reconnecting, an error. Nothing moves for them. */
   notice?: ReactNode;
   /** Shown in place of lines while there are none. */
   empty: ReactNode;
@@ -117,9 +117,6 @@ export function LogView(props: LogViewProps) {
         rawHref={props.rawHref}
         downloadHref={props.downloadHref}
       />
-      {props.notice === undefined || props.notice === null ? null : (
-        <div className={classes.notice}>{props.notice}</div>
-      )}
       <LogBody
         ref={control}
         buffer={buffer}
@@ -136,6 +133,7 @@ export function LogView(props: LogViewProps) {
         empty={props.empty}
         isLive={props.state !== 'ended'}
         label={props.label}
+        notice={props.notice}
       />
     </section>
   );
