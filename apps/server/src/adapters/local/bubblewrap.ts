@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, constants, readFile, stat } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { foldersAbove, isSystemPath, systemView } from './system-view.ts';
@@ -151,12 +151,6 @@ export function accountFiles(account: number): { passwd: string; group: string }
 
 /** The account that an ordinary user has inside. */
 export const USER_INSIDE = 1000;
-
-/** Whether anybody may read the file and run it when it is a program. */
-export async function isOpenToAll(file: string, needed: number): Promise<boolean> {
-  const { mode } = await stat(file);
-  return (mode & needed) === needed;
-}
 
 async function findProgram(name: string): Promise<string | null> {
   for (const folder of SEARCH) {

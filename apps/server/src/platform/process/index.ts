@@ -1,3 +1,3 @@
 export { processesInside, processMarkedWith, readMarkers } from './environment.ts';
 export { signalTo } from './signal.ts';
-export { bootId, isSame, listProcesses, type ProcessEntry, type ProcessIdentity, readProcess } from './table.ts';
+export { bootId, isSame, listProcesses, type ProcessEntry, type ProcessIdentity } from './table.ts';
