@@ -31,7 +31,9 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   const patcher = createPatcher(queries, api);
   let source: EventSource | undefined;
   let attempt = 0;
-  let freshAt: string | null = null;
+  // Whoever connects has just loaded the page.
+  let freshAt = new Date().toISOString();
+  let isOpen = false;
   let hadGap = false;
   let stopped = false;
   let reconnect: ReturnType<typeof setTimeout> | undefined;
@@ -40,6 +42,9 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   const lost = () => {
     source?.close();
     if (stopped) return;
+    // As long as the connection stood, everything on the page was true.
+    if (isOpen) freshAt = new Date().toISOString();
+    isOpen = false;
     hadGap = true;
     onState({ status: 'lost', freshAt });
     poll ??= setInterval(() => void queries.invalidateQueries({ refetchType: 'active' }), POLL_MS);
@@ -47,18 +52,16 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     reconnect = setTimeout(open, RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)]);
     attempt += 1;
   };
-  const seen = () => {
-    freshAt = new Date().toISOString();
-  };
   const open = () => {
     source = new EventSource(url, { withCredentials: true });
     source.onopen = () => {
       attempt = 0;
       clearInterval(poll);
       poll = undefined;
-      seen();
+      isOpen = true;
       onState({ status: 'open', freshAt });
       if (hadGap) void queries.invalidateQueries();
+      else patcher.opened();
       hadGap = false;
     };
     source.onerror = () => {

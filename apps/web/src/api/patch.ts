@@ -1,5 +1,5 @@
 import type { Activity, Job, JobDetail } from '@hangar/contract';
-import type { InfiniteData, QueryClient } from '@tanstack/react-query';
+import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
 import type { Api } from './client.tsx';
 
 interface JobPage {
@@ -37,30 +37,43 @@ export interface Patcher {
   /** Puts a job that changed into every query that shows it; lists that cannot know it are fetched again. */
   job: (job: Job) => void;
   activity: (activity: Activity) => void;
+  /** What changed between the loading of the page and the first connection is asked for. */
+  opened: () => void;
   stop: () => void;
 }
 
-/** Many jobs may change at once, of many people: the lists are asked for again once in this time at most. */
-const LISTS_AGAIN_MS = 1000;
+/** Many things may change at once, of many people: the same is asked for again once in this time at most. */
+const AGAIN_MS = 1000;
 
 export function createPatcher(queries: QueryClient, api: Api): Patcher {
-  let due: ReturnType<typeof setTimeout> | undefined;
-  const listsAgain = () => {
-    due ??= setTimeout(() => {
-      due = undefined;
-      void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
-    }, LISTS_AGAIN_MS);
+  const due = new Map<string, ReturnType<typeof setTimeout>>();
+  const again = (name: string, queryKey: QueryKey) => {
+    if (due.has(name)) return;
+    const ask = () => {
+      due.delete(name);
+      void queries.invalidateQueries({ queryKey });
+    };
+    due.set(name, setTimeout(ask, AGAIN_MS));
   };
   return {
     job(job) {
-      if (putJob(queries, api, job)) listsAgain();
+      // An answer on its way may be older than this event and would undo it.
+      if (queries.isFetching({ queryKey: api.jobs.key() }) > 0) again('jobs', api.jobs.key());
+      if (putJob(queries, api, job)) again('lists', api.jobs.list.key());
     },
     activity(activity) {
+      if (queries.isFetching({ queryKey: api.activity.key() }) > 0) again('activity', api.activity.key());
       queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
         old ? placeActivity(old, activity) : old,
       );
     },
-    stop: () => clearTimeout(due),
+    opened() {
+      void queries.invalidateQueries({ queryKey: api.jobs.key() });
+      void queries.invalidateQueries({ queryKey: api.activity.key() });
+    },
+    stop() {
+      for (const timer of due.values()) clearTimeout(timer);
+    },
   };
 }
 

@@ -38,10 +38,10 @@ export function DeviceView(props: DeviceViewProps) {
   return (
     <AuthFrame
       wide
-      title={
-        status === undefined || status === 'waiting' ? 'A program wants to sign in as you' : 'Sign-in of a program'
-      }
-      {...(person ? { foot: `You are signed in as ${person.name} (${person.email}).` } : {})}
+      title={status === 'waiting' ? 'A program wants to sign in as you' : 'Sign-in of a program'}
+      {...(person
+        ? { foot: `You are signed in as ${person.name}${person.email === '' ? '' : ` (${person.email})`}.` }
+        : {})}
     >
       <Loaded of={request} skeleton={<LinesSkeleton lines={5} />}>
         {(asked) => (asked.status === 'waiting' ? <Decide {...props} asked={asked} /> : <Ended asked={asked} />)}

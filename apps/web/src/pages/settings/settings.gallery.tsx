@@ -192,7 +192,7 @@ export const entries: GalleryEntry[] = [
     '',
     'no-password',
     'You, without a password',
-    <YouView me={live({ ...me, user: { ...ada, hasPassword: false } })} {...you} />,
+    <YouView me={live({ ...me, user: { ...ada, email: '', hasPassword: false } })} {...you} />,
   ),
   at('', 'loading', 'You, loading', <YouView me={loading} {...you} />),
   at('', 'error', 'You, error', <YouView me={failed} {...you} />),

@@ -33,13 +33,7 @@ export function YouView({ me, onUpdate, onPassword, onSignOutEverywhere }: YouVi
       <Loaded of={me} skeleton={<LinesSkeleton lines={6} />}>
         {(data) => (
           <>
-            {data.user.hasPassword ? null : (
-              <div style={{ marginBottom: 24 }}>
-                <Callout tone="needs">
-                  You have no password yet. Set one below, so that you can sign in again without a link.
-                </Callout>
-              </div>
-            )}
+            <WayIn me={data} />
             <NameForm me={data} onUpdate={onUpdate} />
             <PasswordForm hasPassword={data.user.hasPassword} onPassword={onPassword} />
             <Sessions me={data} onSignOutEverywhere={onSignOutEverywhere} />
@@ -47,6 +41,20 @@ export function YouView({ me, onUpdate, onPassword, onSignOutEverywhere }: YouVi
         )}
       </Loaded>
     </>
+  );
+}
+
+/** Says what is still needed to sign in again without a link. */
+function WayIn({ me }: { me: Me }) {
+  const missing = [me.user.email === '' ? 'email' : null, me.user.hasPassword ? null : 'password'].filter(Boolean);
+  if (missing.length === 0) return null;
+  return (
+    <div style={{ marginBottom: 24 }}>
+      <Callout tone="needs">
+        You have no {missing.join(' and no ')} yet. Set {missing.length > 1 ? 'both' : 'it'} below, so that you can sign
+        in again without a link.
+      </Callout>
+    </div>
   );
 }
 
