@@ -32,25 +32,22 @@ async function start(config: Config): Promise<void> {
     pino.destination({ fd: 2, sync: false }),
   );
   const starting = new AbortController();
-  const early = () => starting.abort(new Error('stopped while starting'));
-  process.once('SIGINT', early).once('SIGTERM', early);
+  let stop: ((signal: string) => Promise<void>) | null = null;
+  // One handler from the first moment: a signal between "ready" and the next line must not be lost.
+  const onSignal = (signal: string) => {
+    if (starting.signal.aborted) process.exit(130);
+    starting.abort(new Error(`${signal} while starting`));
+    void stop?.(signal);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  process.on('SIGHUP', () => log.debug('SIGHUP does nothing'));
+
   const server = await startServer({ config, places: places(), log, signal: starting.signal });
   const control = await serveControl(socketFolder(config.dataDir), {
     'admin-key': server.adminKey,
     'sign-in-link': server.signInLink,
   });
-
-  process.stdout.write(`Hangar ${VERSION} at ${server.url}\n`);
-  process.stdout.write(`Data in ${config.dataDir}\n`);
-  if (server.firstSignInLink !== null)
-    process.stdout.write(`Sign in (once, within 24 hours): ${server.firstSignInLink}\n`);
-  process.stdout.write('Ready. Ctrl-C stops it; jobs go on and are picked up again.\n');
-
-  process.removeListener('SIGINT', early).removeListener('SIGTERM', early);
-  let stopping = false;
-  const stop = async (signal: string) => {
-    if (stopping) process.exit(130);
-    stopping = true;
+  stop = async (signal) => {
     log.info({ signal }, 'stopping');
     control.close();
     await server
@@ -58,9 +55,14 @@ async function start(config: Config): Promise<void> {
       .catch((error: unknown) => log.error({ err: error }, 'stopped with an error'));
     process.exit(0);
   };
-  process.on('SIGINT', () => void stop('SIGINT'));
-  process.on('SIGTERM', () => void stop('SIGTERM'));
-  process.on('SIGHUP', () => log.debug('SIGHUP does nothing'));
+  if (starting.signal.aborted) return stop('a signal while starting');
+
+  process.stdout.write(`Hangar ${VERSION} at ${server.url}\n`);
+  process.stdout.write(`Data in ${config.dataDir}\n`);
+  if (server.firstSignInLink !== null) {
+    process.stdout.write(`Sign in (once, within 24 hours): ${server.firstSignInLink}\n`);
+  }
+  process.stdout.write('Ready. Ctrl-C stops it; jobs go on and are picked up again.\n');
 }
 
 /** Asks the running server; without one it opens the database itself, after a moment in case one is just starting. */
