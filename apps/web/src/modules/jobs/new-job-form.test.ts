@@ -64,6 +64,8 @@ describe('the form of a new job', () => {
     expect(requestOf({ ...good, ref: '-x' }, 'k')).toBeNull();
     expect(errorsOf({ ...good, timeout: '1s' }).timeout).toBeDefined();
     expect(errorsOf({ ...good, spec: '' }).spec).toBeDefined();
+    expect(errorsOf({ ...good, spec: '# Words' }).spec).toContain('nothing to run');
+    expect(errorsOf({ ...good, spec: '# Words', agent: 'claude' }).spec).toBeUndefined();
   });
 
   it('sends what was typed in the units of the API', () => {

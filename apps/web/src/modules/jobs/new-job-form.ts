@@ -70,7 +70,7 @@ export function errorsOf(form: JobForm): JobErrors {
     form.repo.trim() === '' ? 'The address of the repository' : messageOf(RepoUrl.safeParse(form.repo.trim())),
   );
   put('ref', form.ref.trim() === '' ? null : messageOf(GitRef.safeParse(form.ref.trim())));
-  put('spec', readSpec(form.spec).error?.message ?? null);
+  put('spec', specError(form));
   put('command', form.agent === CUSTOM && form.command.trim() === '' ? 'The command that does the work' : null);
   put('image', form.image.trim() === '' ? null : messageOf(NewJob.shape.image.safeParse(form.image.trim())));
   if (form.timeout.trim() !== '') {
@@ -87,6 +87,14 @@ export function errorsOf(form: JobForm): JobErrors {
   }
   put('env', envError(form.env));
   return errors;
+}
+
+function specError(form: JobForm): string | null {
+  const { spec, blocks, error } = readSpec(form.spec);
+  if (error !== null) return error.message;
+  return blocks === 0 && agentOf(form, spec) === 'shell'
+    ? 'Agent shell has nothing to run: add a fenced sh block, or choose another agent'
+    : null;
 }
 
 function envError(entries: readonly EnvEntry[]): string | null {

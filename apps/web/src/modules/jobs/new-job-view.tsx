@@ -71,21 +71,23 @@ const SERVER_FIELDS: Record<string, JobField> = {
 export function NewJobView(props: NewJobViewProps) {
   const { form, onForm, error } = props;
   const [left, setLeft] = useState<ReadonlySet<JobField>>(() => new Set(props.touched));
-  const spec = useDeferredValue(form.spec);
-  const read = useMemo(() => readSpec(spec), [spec]);
-  const errors = useMemo(() => errorsOf(form), [form]);
+  // A long spec takes a moment to read: typing does not wait for it.
+  const settled = useDeferredValue(form);
+  const read = useMemo(() => readSpec(settled.spec), [settled.spec]);
+  const errors = useMemo(() => errorsOf(settled), [settled]);
   const told: JobErrors = { ...serverErrors(error), ...only(errors, left) };
-  const agent = agentOf(form, read.spec);
+  const agent = agentOf(settled, read.spec);
   const set = (part: Partial<JobForm>) => onForm({ ...form, ...part });
   const leave = (field: JobField) => () => setLeft((old) => (old.has(field) ? old : new Set(old).add(field)));
-  const isWrong = Object.keys(errors).length > 0;
 
   const onSubmit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     setLeft(new Set(ALL));
-    if (isWrong) {
+    if (Object.keys(errorsOf(form)).length > 0) {
       const target = event.currentTarget;
-      requestAnimationFrame(() => target.querySelector<HTMLElement>('[aria-invalid="true"], [data-error]')?.focus());
+      requestAnimationFrame(() =>
+        target.querySelector<HTMLElement>(':is(input, textarea)[aria-invalid="true"]')?.focus(),
+      );
     } else if (!props.pending) props.onSend();
   };
 
@@ -132,7 +134,7 @@ export function NewJobView(props: NewJobViewProps) {
           />
         </div>
         <div className={classes.side}>
-          <SpecPreview {...read} bytes={specBytes(spec)} agent={agent} />
+          <SpecPreview {...read} bytes={specBytes(settled.spec)} agent={agent} />
           <AgentFields {...props} set={set} problem={told.command} onLeave={leave('command')} running={agent} />
           <ProfileField {...props} set={set} problem={told.profile} />
           <CredentialField {...props} set={set} problem={told.credential} />
