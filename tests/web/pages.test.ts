@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeRepo, ROOT, ServerProcess } from '../e2e/server-process.ts';
+import { type Browser, chromiumPath, NO_CHROMIUM, openBrowser } from './browser.ts';
+
+const isBuilt =
+  existsSync(join(ROOT, 'apps/server/dist/main.mjs')) && existsSync(join(ROOT, 'apps/web/dist/index.html'));
+const skip =
+  chromiumPath === undefined ? NO_CHROMIUM : isBuilt ? null : 'skipped: server or web app is not built (make build)';
+if (skip) console.warn(`every page on a real server: ${skip}`);
+
+const PICTURES = join(ROOT, 'test-results/pages');
+
+const GOOD = `# Add a search page
+
+Count what there is, then write the page.
+
+\`\`\`sh
+for i in 1 2 3; do printf '\\033[32mok\\033[0m step %s of 3\\n' $i; sleep 0.1; done
+echo 'a warning on stderr' >&2
+mkdir -p src/search
+printf 'export function search(text: string): string[] {\\n  return [text];\\n}\\n' > src/search/search.ts
+sed -i 's/A repository/A repository with search/' README.md
+echo "report" > "$HANGAR_ARTIFACTS/report.txt"
+\`\`\`
+`;
+const BAD =
+  '# Break the build\n\n```sh\necho "compiling"; echo "error: cannot find module left-pad" >&2; echo half > half.txt; exit 3\n```\n';
+const LONG =
+  '# Wait for a long time\n\n```sh\ni=0; while [ $i -lt 600 ]; do echo "working on part $i"; i=$((i+1)); sleep 0.2; done\n```\n';
+
+/** What is photographed: a name, a path, and what must be there before the picture is taken. */
+type Shot = [name: string, path: string, ready: string | RegExp];
+
+describe.skipIf(skip !== null)('every page on a real server', () => {
+  let server: ServerProcess;
+  let browser: Browser;
+  const ids = { good: '', bad: '', long: '' };
+
+  async function send(name: string, spec: string): Promise<string> {
+    const repo = join(server.dir, 'website');
+    if (!existsSync(repo))
+      await makeRepo(repo, { 'README.md': '# A repository\n\nSome words.\n', 'src/main.ts': 'console.log(1);\n' });
+    const file = join(server.dir, `${name}.md`);
+    writeFileSync(file, spec);
+    const { stdout } = await server.hangar(['run', '--cloud', '--spec', file, '--json'], { cwd: repo });
+    return (JSON.parse(stdout) as { id: string }).id;
+  }
+
+  beforeAll(async () => {
+    mkdirSync(PICTURES, { recursive: true });
+    server = await (await ServerProcess.make()).start();
+    const key = await server.signIn();
+    ids.good = await send('good', GOOD);
+    ids.bad = await send('bad', BAD);
+    ids.long = await send('long', LONG);
+    for (const id of [ids.good, ids.bad]) {
+      const deadline = Date.now() + 60_000;
+      while (Date.now() < deadline) {
+        const job = (await (
+          await fetch(`${server.url}/api/jobs/${id}`, { headers: { authorization: `Bearer ${key}` } })
+        ).json()) as { finishedAt: string | null };
+        if (job.finishedAt) break;
+        await sleep(100);
+      }
+    }
+    browser = await openBrowser(chromiumPath ?? '');
+    const page = await browser.context.newPage();
+    await page.goto(/http\S+\/sign-in\/link#\S+/.exec(server.output)?.[0] ?? '');
+    await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
+    await page.close();
+  }, 180_000);
+  afterAll(async () => {
+    await browser?.close();
+    await server?.remove();
+  });
+
+  const shots = (): Shot[] => [
+    ['jobs', '/jobs', 'Add a search page'],
+    ['jobs-empty', '/jobs?search=nothing-like-this', /no job/i],
+    ['job-log', `/jobs/${ids.good}`, 'step 3 of 3'],
+    ['job-diff', `/jobs/${ids.good}?tab=diff`, 'search.ts'],
+    ['job-artifacts', `/jobs/${ids.good}?tab=artifacts`, 'report.txt'],
+    ['job-spec', `/jobs/${ids.good}?tab=spec`, 'Count what there is'],
+    ['job-details', `/jobs/${ids.good}?tab=details`, 'checkout'],
+    ['job-failed', `/jobs/${ids.bad}`, 'left-pad'],
+    ['job-running', `/jobs/${ids.long}`, 'working on part'],
+    ['job-new', '/jobs/new', 'Spec'],
+    ['operations', '/operations', 'Add a search page'],
+    ['sandboxes', '/sandboxes', 'Sandboxes'],
+    ['device', '/device', 'Code'],
+    ['settings-you', '/settings', 'Password'],
+    ['settings-use', '/settings/use', 'Standard'],
+    ['settings-devices', '/settings/devices', 'Devices'],
+    ['settings-keys', '/settings/keys', 'admin-key'],
+    ['settings-credentials', '/settings/credentials', 'Credentials'],
+    ['settings-profiles', '/settings/profiles', 'local'],
+    ['settings-people', '/settings/people', 'Admin'],
+    ['settings-plans', '/settings/plans', 'Standard'],
+  ];
+
+  for (const width of [1280, 390]) {
+    for (const scheme of ['light', 'dark'] as const) {
+      it(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways`, async () => {
+        const page = await browser.context.newPage();
+        const problems: string[] = [];
+        page.on('pageerror', (error) => problems.push(error.message));
+        page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+        for (const shot of shots()) problems.push(...(await look(page, shot, `${width}.${scheme}`)));
+        await page.close();
+        expect(problems).toEqual([]);
+      }, 240_000);
+    }
+  }
+
+  async function look(page: Page, [name, path, ready]: Shot, variant: string): Promise<string[]> {
+    await page.goto(`${server.url}${path}`);
+    const problems: string[] = [];
+    await page
+      .getByText(ready)
+      .filter({ visible: true })
+      .first()
+      .waitFor({ timeout: 20_000 })
+      .catch(() => problems.push(`${name} ${variant}: no ${ready}`));
+    await page.waitForTimeout(300);
+    const sideways = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
+    if (sideways > 0) problems.push(`${name} ${variant}: ${sideways} px too wide`);
+    await page.screenshot({ path: join(PICTURES, `${name}.${variant}.png`) });
+    return problems;
+  }
+});
