@@ -1,6 +1,6 @@
 import { Tooltip } from '@mantine/core';
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from 'react';
-import { absoluteTime, formatDuration, relativeTime } from './format.ts';
+import { absoluteTime, relativeTime } from './format.ts';
 
 /** One clock for all times of a page: ticks each second while anybody looks at it. */
 export interface Clock {
@@ -62,11 +62,4 @@ export function Time({ at }: { at: string }) {
       <time dateTime={at}>{text}</time>
     </Tooltip>
   );
-}
-
-/** From `from` to `to`, or to now while `to` is null. */
-export function Elapsed({ from, to }: { from: string; to: string | null }) {
-  const now = useNow();
-  const end = to === null ? now : new Date(to).getTime();
-  return <span className="hg-num">{formatDuration(end - new Date(from).getTime())}</span>;
 }

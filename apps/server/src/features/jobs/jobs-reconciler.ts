@@ -1,17 +1,10 @@
-import { type ErrorCode, HangarError, isFinal } from '@hangar/contract';
+import { type ErrorCode, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Database } from '../../platform/database/index.ts';
 import { createReconciler } from '../../platform/reconcile/reconciler.ts';
 import { chooseNext } from './job-fairness.ts';
 import { type Action, failureOf } from './job-lifecycle.ts';
-import {
-  ADMISSION_CHANNEL,
-  type Advanced,
-  Fenced,
-  type JobRow,
-  type JobsStore,
-  type SeenOrWanted,
-} from './jobs-store.ts';
+import { ADMISSION_CHANNEL, Fenced, type JobRow, type JobsStore, type SeenOrWanted } from './jobs-store.ts';
 import type { Launcher } from './launcher.ts';
 
 export interface JobsReconcilerParts {
@@ -181,8 +174,6 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
     },
   };
 }
-
-export const jobEnded = (advanced: Advanced): boolean => advanced.moved && isFinal(advanced.row.state);
 
 function within(signal: AbortSignal, ms: number): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(ms)]);

@@ -1,6 +1,7 @@
 import { type Failure, HangarError, isFinal, JOB_PHASES, type JobState } from '@hangar/contract';
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
+import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
 import type { Candidate, Load } from './job-fairness.ts';
 import { type Decision, decide, type JobFacts, type Patience } from './job-lifecycle.ts';
 import { artifacts, jobEvents, jobs, type PhaseRecord, uploads } from './jobs-tables.ts';
@@ -84,7 +85,7 @@ export function createJobsStore(
       }
       const changed =
         moved || decision.reason !== row.reason || seen.diff !== undefined || seen.cancelRequestedAt !== undefined;
-      await tx.execute(sql`select pg_notify('hangar_wake', 'job')
+      await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')
         ${changed ? sql`, pg_notify(${EVENTS_CHANNEL}, ${JSON.stringify({ type: 'job', id, userId: row.userId })})` : sql``}
         ${moved && isFinal(decision.state) ? sql`, pg_notify(${ADMISSION_CHANNEL}, '')` : sql``}`);
       return { row: { ...next, ...dropUndefined(written) }, decision, moved };
@@ -238,7 +239,7 @@ export function createJobsStore(
             .update(jobs)
             .set({ admittedAt: sql`clock_timestamp()`, wakeAt: sql`now()` })
             .where(inArray(jobs.id, chosen));
-          await tx.execute(sql`select pg_notify('hangar_wake', 'job')`);
+          await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')`);
         }
         return chosen;
       });

@@ -30,12 +30,10 @@ export interface Reconciler {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
-const CHANNEL = 'hangar_wake';
+/** NOTIFY with the name of a table wakes its reconciler; sent in the transaction that changes the row, it arrives with the commit. */
+export const WAKE_CHANNEL = 'hangar_wake';
 /** The longest sleep: a lost NOTIFY costs no more than this. */
 const IDLE_MS = 5_000;
-
-/** SQL that wakes a row; run it in the transaction that changes the row, so that the poke arrives with the commit. */
-export const wakeSql = (table: string) => `select pg_notify('${CHANNEL}', '${table}')`;
 
 /**
  * Claims rows that are due with FOR UPDATE SKIP LOCKED, so that any number of replicas share one table. The database's clock alone
@@ -152,7 +150,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     async start() {
       const wake = () => void turn();
-      listener = await database.listen(CHANNEL, (payload) => payload === table && wake(), wake);
+      listener = await database.listen(WAKE_CHANNEL, (payload) => payload === table && wake(), wake);
       await turn();
     },
     async stop(signal) {
