@@ -35,12 +35,13 @@ function grown(folder: Growing): DiffFolder {
   const only = [...folder.folders.values()][0];
   if (folder.path !== '' && folder.files.length === 0 && folder.folders.size === 1 && only !== undefined)
     return grown({ ...only, name: `${folder.name}/${only.name}` });
-  const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+  const byName = (a: { name: string }, b: { name: string }) =>
+    a.name.localeCompare(b.name, undefined, { numeric: true });
   return {
     name: folder.name,
     path: folder.path,
     folders: [...folder.folders.values()].map(grown).sort(byName),
-    files: folder.files.toSorted((a, b) => a.path.localeCompare(b.path)),
+    files: folder.files.toSorted((a, b) => a.path.localeCompare(b.path, undefined, { numeric: true })),
   };
 }
 

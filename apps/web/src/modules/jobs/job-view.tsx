@@ -256,8 +256,8 @@ function CopyItem({ text }: { text: string }) {
 function JobSkeleton() {
   return (
     <div aria-hidden style={{ display: 'grid', gap: 16 }}>
-      <Bone width={320} height={18} />
-      <Bone width={460} />
+      <Bone width="min(320px, 80%)" height={18} />
+      <Bone width="min(460px, 100%)" />
       <Bone height={6} />
       <Bone width="70%" />
       <Bone height={360} />

@@ -206,7 +206,7 @@ function columnsFor(everybody: boolean): Column<Job>[] {
     { id: 'state', header: 'State', cell: (job) => <JobBadge job={job} />, width: '184px' },
     { id: 'elapsed', header: 'Elapsed', cell: (job) => <JobElapsed job={job} />, width: '104px' },
     { id: 'diff', header: 'Diff', cell: (job) => <DiffStatWords diff={job.diff} />, from: 'md' },
-    { id: 'agent', header: 'Agent', cell: (job) => name(job.agent), from: 'lg' },
+    { id: 'agent', header: 'Agent', cell: (job) => name(job.agent), from: 'lg', phone: 'hide' },
     { id: 'profile', header: 'Profile', cell: (job) => name(job.profile), from: 'lg', phone: 'hide' },
   ];
   if (everybody) columns.push({ id: 'owner', header: 'Owner', cell: (job) => name(job.owner.name), from: 'md' });
