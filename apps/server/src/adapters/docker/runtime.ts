@@ -5,7 +5,9 @@ import path from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HangarError } from '@hangar/contract';
 import { pack } from 'tar-stream';
+import { z } from 'zod';
 import { PROBE_SOURCE } from '../../features/jobs/worker-probe.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './errors.ts';
@@ -25,6 +27,8 @@ export const LABEL = {
   runtime: 'hangar.runtime',
   test: 'hangar.test',
 } as const;
+
+const Identified = z.object({ Id: z.string() });
 
 interface Entry {
   readonly name: string;
@@ -66,39 +70,63 @@ export function createRuntime(
 
   async function ensureVolume(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }) {
     const volume = await volumeFor(o.arch);
-    let stale = performance.now() + staleMs;
+    let other = { id: '', since: 0 };
     for (;;) {
       // The helper's name is the lock: of several servers one makes it, the others wait until it is gone.
-      const helper = volume;
-      const made = await makeHelper(helper, volume, o);
-      if (!made) {
-        if (performance.now() > stale) {
-          await remove(helper, o.signal);
-          stale = performance.now() + staleMs;
-        }
-        await sleep(200, undefined, { signal: o.signal });
+      const helper = await makeHelper(volume, o);
+      if (helper !== null) {
+        if (await fill(helper, volume, o)) return volume;
         continue;
       }
-      try {
-        if (await isWhole(helper, o.signal)) return volume;
-        o.say('Bringing the worker to Docker');
-        const entries = await entriesFor(o.arch, files);
-        await upload(helper, entries, o.signal);
-        await upload(helper, [{ name: MARKER, mode: 0o444, from: { text: 'complete\n' } }], o.signal);
-        return volume;
-      } finally {
-        await remove(helper, AbortSignal.timeout(30_000));
-      }
+      const id = await idOf(volume, o.signal);
+      if (id !== other.id) other = { id, since: performance.now() };
+      // Its maker died. Should it live and only be slow, it begins anew.
+      else if (id !== '' && performance.now() - other.since > staleMs) await remove(id, o.signal);
+      await sleep(200, undefined, { signal: o.signal });
     }
   }
 
-  /** False when somebody else has it. */
-  async function makeHelper(name: string, volume: string, o: { image: string; signal: AbortSignal }): Promise<boolean> {
+  async function ensureInTime(o: { arch: string; image: string; say: (reason: string) => void }): Promise<string> {
+    const signal = AbortSignal.timeout(FILL_DEADLINE_MS);
+    try {
+      return await ensureVolume({ ...o, signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new HangarError('driver_unavailable', {
+        message: `Bringing the worker to Docker at ${engine.host} took longer than ${FILL_DEADLINE_MS / 60_000} minutes.`,
+        cause: error,
+      });
+    }
+  }
+
+  /** False when another server took the helper away in the middle of it. */
+  async function fill(
+    helper: string,
+    volume: string,
+    o: { arch: string; signal: AbortSignal; say: (reason: string) => void },
+  ): Promise<boolean> {
+    try {
+      if (await isWhole(helper, o.signal)) return true;
+      o.say('Bringing the worker to Docker');
+      await upload(helper, await entriesFor(o.arch, files), o.signal);
+      // Last, so that what was cut off is never taken for whole.
+      await upload(helper, [{ name: MARKER, mode: 0o444, from: { text: `${volume}\n` } }], o.signal);
+      return true;
+    } catch (error) {
+      if (isStatus(error, 404)) return false;
+      throw error;
+    } finally {
+      await remove(helper, AbortSignal.timeout(30_000));
+    }
+  }
+
+  /** Id of a container that never runs and has the volume; null when somebody else has its name. */
+  async function makeHelper(volume: string, o: { image: string; signal: AbortSignal }): Promise<string | null> {
     const labels = { [LABEL.instance]: instanceId, [LABEL.runtime]: volume };
     try {
       await engine.json('POST', '/volumes/create', { body: { Name: volume, Labels: labels }, signal: o.signal });
-      await engine.json('POST', '/containers/create', {
-        query: { name },
+      const made = await engine.json('POST', '/containers/create', {
+        query: { name: volume },
         body: {
           ...{ Image: o.image, Entrypoint: ['/bin/true'], Cmd: [], Labels: labels, NetworkDisabled: true },
           HostConfig: {
@@ -107,9 +135,19 @@ export function createRuntime(
         },
         signal: o.signal,
       });
-      return true;
+      return Identified.parse(made).Id;
     } catch (error) {
-      if (isStatus(error, 409)) return false;
+      if (isStatus(error, 409)) return null;
+      throw error;
+    }
+  }
+
+  /** Empty when there is no such container. */
+  async function idOf(name: string, signal: AbortSignal): Promise<string> {
+    try {
+      return Identified.parse(await engine.json('GET', `/containers/${name}/json`, { signal })).Id;
+    } catch (error) {
+      if (isStatus(error, 404)) return '';
       throw error;
     }
   }
@@ -154,7 +192,7 @@ export function createRuntime(
       // Somebody tidies volumes while no job runs: then Docker would silently make an empty one.
       if (filled.has(o.arch) && !(await exists(await volumeFor(o.arch), o.signal))) filled.delete(o.arch);
       // Shared by all that wait, so it does not end with the first of them.
-      const known = filled.get(o.arch) ?? ensureVolume({ ...o, signal: AbortSignal.timeout(FILL_DEADLINE_MS) });
+      const known = filled.get(o.arch) ?? ensureInTime(o);
       filled.set(o.arch, known);
       known.catch(() => filled.delete(o.arch));
       const aborted = Promise.withResolvers<never>();
