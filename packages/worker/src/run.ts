@@ -242,7 +242,9 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result>
     const stat = await diffs.save(result.outcome !== 'succeeded', limit.signal);
     if (stat) {
       const { filesChanged, insertions, deletions } = stat;
-      run.log.system(`Diff: ${filesChanged} files changed, ${insertions} insertions, ${deletions} deletions`);
+      run.log.system(
+        `Diff: ${count(filesChanged, 'file')} changed, ${count(insertions, 'insertion')}, ${count(deletions, 'deletion')}`,
+      );
     }
   } catch (error) {
     throwIfFenced(run);
@@ -406,3 +408,5 @@ function decode(text: string): string {
     return text;
   }
 }
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -103,7 +103,7 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   if (launchFault && (!launchFault.retry || facts.launchTries >= patience.launchTries))
     return failed(facts, launchFault.failure, null);
   if (facts.launchedAt === null) {
-    if (!launchFault) return act('starting', facts.reportedReason ?? 'Starting the worker', { kind: 'launch' }, 0);
+    if (!launchFault) return act('starting', facts.reportedReason ?? WORKING.starting, { kind: 'launch' }, 0);
     const waitMs = launchFault.at + Math.min(30_000, 1_000 * 2 ** facts.launchTries) - now;
     const said = `${launchFault.failure.message} Trying again (${facts.launchTries} of ${patience.launchTries})`;
     return waitMs > 0 ? act('starting', said, { kind: 'none' }, waitMs) : act('starting', said, { kind: 'launch' }, 0);
@@ -162,7 +162,9 @@ function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: P
   );
 }
 
-const WORKING = {
+/** What is said of a phase in hand when nobody says more. */
+export const WORKING = {
+  starting: 'Starting the worker',
   cloning: 'Getting the repository',
   running: 'The agent works',
   collecting: 'Collecting the diff',

@@ -3,7 +3,7 @@ import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql }
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
 import type { Candidate, Load } from './job-fairness.ts';
-import { type Decision, decide, type JobFacts, type Patience } from './job-lifecycle.ts';
+import { type Decision, decide, type JobFacts, type Patience, WORKING } from './job-lifecycle.ts';
 import { artifacts, jobEvents, jobs, type PhaseRecord, uploads } from './jobs-tables.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
@@ -416,9 +416,16 @@ function moveTo(row: JobRow, decision: Decision, now: Date): Partial<NewJobRow> 
 
 /** Closes the phase in hand and opens the next. Phases a fast worker skipped over get no record. */
 function movePhase(row: JobRow, decision: Decision, now: Date): PhaseRecord[] {
-  const closed = row.phases.map((phase) => (phase.endedAt === null ? { ...phase, endedAt: now.toISOString() } : phase));
+  const closed = row.phases.map((phase) => (phase.endedAt === null ? closePhase(phase, now) : phase));
   const name = JOB_PHASES.find((phase) => phase === decision.state);
   return name ? [...closed, { name, startedAt: now.toISOString(), endedAt: null, reason: decision.reason }] : closed;
+}
+
+const PLAIN: ReadonlySet<string | null> = new Set(Object.values(WORKING));
+
+/** That it worked goes without saying once it has ended; a reason that somebody gave is kept. */
+function closePhase(phase: PhaseRecord, now: Date): PhaseRecord {
+  return { ...phase, endedAt: now.toISOString(), reason: PLAIN.has(phase.reason) ? null : phase.reason };
 }
 
 function describePhase(phases: readonly PhaseRecord[], reason: string): PhaseRecord[] {

@@ -41,7 +41,6 @@ export function pageRoutes(o: { publicUrl: string; webDir: string | null }): (ap
     await app.register(fastifyStatic, {
       root: webDir,
       prefix: '/',
-      wildcard: false,
       decorateReply: false,
       index: 'index.html',
       preCompressed: true,

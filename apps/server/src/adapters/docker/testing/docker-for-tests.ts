@@ -55,7 +55,8 @@ async function privateEngine(lease: number): Promise<{ engine: Engine; network: 
     // The folder goes away with an Engine that ends at this very moment: so each time anew.
     await mkdir(path.join(dir, 'leases'), { recursive: true, mode: 0o700 });
     await writeFile(path.join(dir, 'leases', String(lease)), '').catch(() => {});
-    if (await answers(engine)) return { engine, network: 'host' };
+    const isEnding = () => exists(path.join(dir, 'ending'));
+    if ((await answers(engine)) && !(await isEnding())) return { engine, network: 'host' };
     const failure = await readFile(path.join(dir, 'failed'), 'utf8').catch(() => null);
     if (failure !== null) return { skipped: `dockerd does not start here: ${failure}` };
     if (await lockStart(path.join(dir, 'keeper.pid'))) startKeeper(dir);
@@ -120,15 +121,15 @@ async function answers(engine: Engine): Promise<boolean> {
 }
 
 async function programExists(name: string): Promise<boolean> {
-  for (const folder of ENGINE_FOLDERS) {
-    const there = await access(path.join(folder, name)).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
-  }
+  for (const folder of ENGINE_FOLDERS) if (await exists(path.join(folder, name))) return true;
   return false;
 }
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
 
 export function isAlive(pid: number): boolean {
   try {

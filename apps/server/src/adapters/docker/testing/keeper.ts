@@ -36,13 +36,26 @@ dockerd.once('exit', () => {
   over = true;
 });
 
-let used = performance.now();
-while (!over && performance.now() - used < LINGER_MS) {
-  await sleep(1000);
+/** Whether a process that uses it is alive. */
+async function isUsed(): Promise<boolean> {
+  let used = false;
   for (const name of await readdir(inside('leases')).catch(() => [])) {
-    if (isAlive(Number(name))) used = performance.now();
+    if (isAlive(Number(name))) used = true;
     else await rm(inside(`leases/${name}`), { force: true });
   }
+  return used;
+}
+
+let used = performance.now();
+while (!over) {
+  await sleep(1000);
+  if (await isUsed()) used = performance.now();
+  if (performance.now() - used < LINGER_MS) continue;
+  // Who asks writes a lease, then looks for this note; here it is the other way round: one of the two sees the other.
+  await writeFile(inside('ending'), '');
+  if (!(await isUsed())) break;
+  await rm(inside('ending'));
+  used = performance.now();
 }
 if (over) {
   const lines = (await readFile(inside('log'), 'utf8')).trim().split('\n');
