@@ -166,7 +166,15 @@ function install() {
   say('installing packages, about a minute');
   // Not npm ci: it refuses a lockfile that lacks packages of other platforms, and not every registry has them all. --no-save
   // leaves the lockfile alone, and that its versions came is proved below. No package here needs its install script.
-  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+  ];
   for (const waitMs of [...RETRY_MS, 0]) {
     const result = spawnSync('npm', args, {
       cwd: root,

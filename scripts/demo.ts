@@ -58,11 +58,17 @@ function heading(text: string): void {
   console.log(`\n== ${text}\n`);
 }
 
-/** Runs a command as a person would type it, shows it and what it prints, answers its stdout. */
-async function type(
-  words: readonly string[],
-  o: { env?: Record<string, string>; input?: string; hide?: boolean; mayFail?: boolean } = {},
-): Promise<string> {
+interface Typed {
+  readonly env?: Record<string, string>;
+  readonly input?: string;
+  /** Answers what it prints on stdout. Left alone, stdout and stderr keep their order and their colours. */
+  readonly keep?: boolean;
+  readonly hide?: boolean;
+  readonly mayFail?: boolean;
+}
+
+/** Runs a command as a person would type it, and shows it and what it prints. */
+async function type(words: readonly string[], o: Typed = {}): Promise<string> {
   const [program = '', ...args] = words;
   if (!o.hide) console.log(`$ ${[path.basename(program), ...args].join(' ')}`);
   const out: Buffer[] = [];
@@ -70,14 +76,14 @@ async function type(
     const child = spawn(program, args, {
       cwd: CLONE,
       env: o.env ?? demoEnvironment({}),
-      stdio: ['pipe', 'pipe', o.hide ? 'ignore' : 'inherit'],
+      stdio: ['pipe', o.keep || o.hide ? 'pipe' : 'inherit', o.hide ? 'ignore' : 'inherit'],
       signal: AbortSignal.timeout(STEP_MS),
     });
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       out.push(chunk);
       if (!o.hide) process.stdout.write(chunk);
     });
-    child.stdin.on('error', () => undefined).end(o.input ?? '');
+    child.stdin?.on('error', () => undefined).end(o.input ?? '');
     child.once('error', reject).once('close', resolve);
   });
   if (exitCode !== 0 && !o.mayFail) throw new Error(`${args.join(' ')} ended with ${exitCode ?? 'a signal'}`);
@@ -116,7 +122,9 @@ async function story(): Promise<void> {
   console.log(`$ cat ${path.relative(CLONE, SPEC_FILE)}\n${SPEC}`);
 
   heading('The job');
-  const id = (await type([HANGAR, 'run', '--cloud', '--spec', path.relative(CLONE, SPEC_FILE)], { env })).trim();
+  const id = (
+    await type([HANGAR, 'run', '--cloud', '--spec', path.relative(CLONE, SPEC_FILE)], { env, keep: true })
+  ).trim();
   console.log();
   await type([HANGAR, 'logs', id, '--follow'], { env });
   console.log();
@@ -126,7 +134,7 @@ async function story(): Promise<void> {
   await type([HANGAR, 'pull', id], { env });
   console.log();
   await type(['git', '--no-pager', 'diff', '--stat', 'HEAD']);
-  const diff = await type(['git', '--no-pager', 'diff', 'HEAD']);
+  const diff = await type(['git', '--no-pager', 'diff', 'HEAD'], { keep: true });
   if (diff.trim() === '') throw new Error('The pulled diff is empty');
 
   const signIn = (await type([HANGAR, 'server', 'sign-in-link'], { env, hide: true })).trim();
