@@ -18,6 +18,7 @@ export function GalleryPage() {
   const drawn = entry.render();
   return (
     <MantineProvider
+      key={entry.id}
       theme={theme}
       cssVariablesResolver={cssVariablesResolver}
       {...(scheme === 'dark' || scheme === 'light' ? { forceColorScheme: scheme } : {})}
