@@ -1,6 +1,8 @@
 import { type ActivityMessage, isFinal, JOB_PHASES, type JobPhase } from '@hangar/contract';
 import type { JobRow } from './jobs-store.ts';
 
+type Told = Pick<JobRow, 'id' | 'title' | 'state' | 'reason' | 'exitCode' | 'failure' | 'phases'>;
+
 const STEP: Record<JobPhase, string> = {
   queued: 'Wait for a place',
   starting: 'Start the worker',
@@ -10,7 +12,7 @@ const STEP: Record<JobPhase, string> = {
 };
 
 /** What a move of a job says on the activity bus. Steps are idempotent: saying one twice changes nothing. */
-export function activityMessages(row: JobRow): ActivityMessage[] {
+export function activityMessages(row: Told): ActivityMessage[] {
   if (row.state === 'queued') {
     return [
       {
@@ -30,7 +32,6 @@ export function activityMessages(row: JobRow): ActivityMessage[] {
       status: index < reached ? 'completed' : 'running',
     }));
   }
-  const last = row.phases.at(-1)?.name ?? 'queued';
   if (row.state === 'succeeded') {
     return [
       ...JOB_PHASES.map(
@@ -39,8 +40,20 @@ export function activityMessages(row: JobRow): ActivityMessage[] {
       { type: 'DEVOPS_COMPLETE', note: row.reason },
     ];
   }
+  const failed = failedPhase(row);
+  const reached = row.phases.filter((phase) => phase.name !== failed);
   return [
-    { type: 'DEVOPS_STEP_UPDATE', step: STEP[last], status: 'failed', error: row.reason },
+    ...reached.map(
+      (phase): ActivityMessage => ({ type: 'DEVOPS_STEP_UPDATE', step: STEP[phase.name], status: 'completed' }),
+    ),
+    { type: 'DEVOPS_STEP_UPDATE', step: STEP[failed], status: 'failed', error: row.reason },
     { type: 'DEVOPS_FAILED', error: row.reason },
   ];
+}
+
+/** What went wrong while the agent ran is told after its diff was collected: the phase to blame is not always the last. */
+function failedPhase(row: Told): JobPhase {
+  const byAgent = row.state === 'timed_out' || row.exitCode !== null || row.failure?.code === 'out_of_memory';
+  const ran = row.phases.some((phase) => phase.name === 'running');
+  return byAgent && ran && row.failure?.code !== 'collect_failed' ? 'running' : (row.phases.at(-1)?.name ?? 'queued');
 }
