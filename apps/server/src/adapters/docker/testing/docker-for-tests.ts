@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,24 +59,20 @@ async function privateEngine(lease: number): Promise<{ engine: Engine; network: 
     if ((await answers(engine)) && !(await isEnding())) return { engine, network: 'host' };
     const failure = await readFile(path.join(dir, 'failed'), 'utf8').catch(() => null);
     if (failure !== null) return { skipped: `dockerd does not start here: ${failure}` };
-    if (await lockStart(path.join(dir, 'keeper.pid'))) startKeeper(dir);
+    await ensureKeeper(dir);
     if (performance.now() > deadline) return { skipped: 'dockerd did not start in time' };
-    await sleep(200);
+    await sleep(300);
   }
 }
 
-/** True for the one that has to start the keeper. The keeper writes its own number into the file later. */
-async function lockStart(file: string): Promise<boolean> {
-  const holder = Number(await readFile(file, 'utf8').catch(() => '0'));
-  if (holder > 0 && !isAlive(holder)) await rm(file, { force: true });
-  try {
-    const handle = await open(file, 'wx');
-    await handle.write(String(process.pid));
-    await handle.close();
-    return true;
-  } catch {
-    return false;
-  }
+/** Starts a keeper when there is none. Several who do so at once do no harm: one keeper stays. */
+async function ensureKeeper(dir: string): Promise<void> {
+  const pid = await readFile(path.join(dir, 'keeper.pid'), 'utf8').catch(() => null);
+  if (pid === null) return startKeeper(dir);
+  // Empty: it is being written.
+  if (pid === '' || isAlive(Number(pid))) return;
+  // A keeper that was killed; its folder is moved away as a whole, and removed by the next keeper.
+  await rename(dir, `${dir}.dead-${pid}`).catch(() => {});
 }
 
 function startKeeper(dir: string): void {
