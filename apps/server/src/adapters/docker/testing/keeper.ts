@@ -27,7 +27,7 @@ async function keep(dir: string): Promise<void> {
   await writeFile(inside('none.json'), '{}');
   const log = await open(inside('log'), 'a');
   const dockerd = spawn(
-    'setpriv',
+    '/usr/bin/setpriv',
     [
       // It ends with this process, however that ends.
       ...['--pdeathsig', 'TERM', 'dockerd'],
