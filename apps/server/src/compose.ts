@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HangarError, VERSION } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -134,8 +134,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       access: { ...worker, httpUrl: address.loopback },
       dataDir: config.dataDir,
       log: log.child({ part: 'local' }),
+      hide: [dirname(config.masterKeyFile)],
+      ...(config.path === undefined ? {} : { path: config.path }),
     }),
-    createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
+    }),
+    createDockerDriver(access: worker, log: log.child(part: 'docker' ) ),
   ];
   const profiles = createProfiles({
     database,

@@ -90,6 +90,8 @@ export interface Config {
   readonly jobsAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
+  /** Where jobs without isolation find their programs: the PATH this server was started with. */
+  readonly path: string | undefined;
 }
 
 const LOOPBACK = /^(127\.|localhost$|::1$|\[::1\]$)/;
@@ -135,6 +137,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
+    path: environment.PATH,
   };
 }
 

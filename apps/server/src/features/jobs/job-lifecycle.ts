@@ -180,7 +180,10 @@ function gone(facts: JobFacts): Decision | null {
   return end(
     facts,
     'lost',
-    failureOf('worker_lost', unit.kind === 'missing' ? 'The worker is gone.' : `The worker died: ${unit.reason}.`),
+    failureOf(
+      'worker_lost',
+      unit.kind === 'missing' ? 'The worker is gone.' : `The worker died: ${sentence(unit.reason)}`,
+    ),
     unit.exitCode,
   );
 }
@@ -204,8 +207,10 @@ function byWorker(facts: JobFacts, finished: Finished): Decision {
 
 function endedEarly(facts: JobFacts, unit: NonNullable<JobFacts['unit']>): Failure {
   if (unit.outOfMemory) return failureOf('out_of_memory', outOfMemory(facts));
-  return failureOf('launch_failed', `The worker ended before it began: ${unit.reason}.`);
+  return failureOf(unit.code ?? 'launch_failed', `The worker ended before it began: ${sentence(unit.reason)}`);
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 function outOfMemory(facts: JobFacts): string {
   return facts.memoryBytes === null

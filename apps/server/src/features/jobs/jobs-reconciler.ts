@@ -72,6 +72,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
             exitCode: state.kind === 'exited' ? state.exitCode : null,
             outOfMemory: state.kind === 'exited' && state.outOfMemory,
             reason: 'reason' in state ? state.reason : '',
+            ...(state.kind === 'exited' && state.code !== undefined ? { code: state.code } : {}),
             at: now.toISOString(),
           },
         });

@@ -1,4 +1,4 @@
-import type { DiffStat, Failure, JobPhase, JobState, Outcome, Resources } from '@hangar/contract';
+import type { DiffStat, ErrorCode, Failure, JobPhase, JobState, Outcome, Resources } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -21,6 +21,8 @@ export interface SeenUnit {
   readonly exitCode: number | null;
   readonly outOfMemory: boolean;
   readonly reason: string;
+  /** Where the launcher knows why it ended. */
+  readonly code?: ErrorCode;
   readonly at: string;
 }
 
