@@ -208,7 +208,7 @@ export const theme = createTheme({
     Menu: Menu.extend({ defaultProps: { shadow: 'md', position: 'bottom-end', transitionProps: { duration: 80 } } }),
     Modal: Modal.extend({
       defaultProps: { overlayProps: overlay, transitionProps: { duration: 100 }, centered: false, yOffset: '12vh' },
-      styles: { title: { fontWeight: 600, fontSize: 15 } },
+      styles: { title: { fontWeight: 600, fontSize: 15 }, content: { border: '1px solid var(--hg-line)' } },
     }),
     Drawer: Drawer.extend({
       defaultProps: { overlayProps: overlay, position: 'right', size: 440, transitionProps: { duration: 140 } },

@@ -78,7 +78,7 @@ export function CredentialsView({ credentials, onCreate, onRemove }: Credentials
                   id: 'used',
                   header: 'Last used',
                   phone: 'label',
-                  cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never used' : <Time at={lastUsedAt} />),
+                  cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Time at={lastUsedAt} />),
                 },
               ]}
               actions={(credential) => (

@@ -66,7 +66,7 @@ export function KeysView({ keys, onCreate, onRemove }: KeysViewProps) {
                   id: 'used',
                   header: 'Last used',
                   phone: 'label',
-                  cell: (key) => (key.lastUsedAt === null ? 'never used' : <Time at={key.lastUsedAt} />),
+                  cell: (key) => (key.lastUsedAt === null ? 'never' : <Time at={key.lastUsedAt} />),
                 },
                 {
                   id: 'ends',

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Fragment, type ReactNode } from 'react';
+import { Fragment, type ReactNode, useEffect, useRef } from 'react';
 import { Page } from '../../components/page.tsx';
 import { SECTIONS } from './sections.ts';
 import classes from './settings.module.css';
@@ -13,10 +13,17 @@ export interface SettingsFrameProps {
 
 export function SettingsFrame({ current, isAdmin, children }: SettingsFrameProps) {
   const shown = SECTIONS.filter((section) => isAdmin || !section.adminOnly);
+  const nav = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: on a phone the row of sections scrolls to the one that is shown
+  useEffect(() => {
+    const link = nav.current?.querySelector<HTMLElement>('[data-active]');
+    if (nav.current && link)
+      nav.current.scrollLeft = link.offsetLeft - nav.current.clientWidth / 2 + link.clientWidth / 2;
+  }, [current, isAdmin]);
   return (
     <Page>
       <div className={classes.layout}>
-        <nav className={classes.nav} aria-label="Settings">
+        <nav ref={nav} className={classes.nav} aria-label="Settings">
           {shown.map((section, index) => (
             <Fragment key={section.id}>
               {section.group === shown[index - 1]?.group ? null : (
