@@ -137,7 +137,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       hide: [dirname(config.masterKeyFile)],
       ...(config.path === undefined ? {} : { path: config.path }),
     }),
-    createDockerDriver(access: worker, log: log.child(part: 'docker' ) ),
+    createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
   ];
   const profiles = createProfiles({
     database,
