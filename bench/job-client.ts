@@ -20,22 +20,17 @@ export async function jobClient(server: ServerProcess) {
     return (await answer.json()) as T;
   }
 
-  /** Follows the log; ends with it, or at the first line when `firstOnly`. */
+  /** Follows the log to its end, or to the first line that is looked for; leaving the loop closes the stream. */
   async function follow(id: string, firstOnly: (line: LogLine) => boolean): Promise<void> {
-    const abort = new AbortController();
     const answer = await fetch(`${api}/jobs/${id}/logs?follow=true`, {
       headers: { ...headers, accept: 'text/event-stream' },
-      signal: abort.signal,
     });
     let text = '';
     for await (const chunk of answer.body ?? []) {
       text += Buffer.from(chunk).toString();
       if (text.includes('event: end')) return;
       for (const [, data] of text.matchAll(/^data: (\[.*\])$/gm)) {
-        if ((JSON.parse(data ?? '[]') as LogLine[]).some(firstOnly)) {
-          abort.abort();
-          return;
-        }
+        if ((JSON.parse(data ?? '[]') as LogLine[]).some(firstOnly)) return;
       }
     }
   }
