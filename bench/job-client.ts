@@ -60,10 +60,16 @@ export async function jobClient(server: ServerProcess) {
       await follow(id, () => false);
       return call<Job>('GET', `/jobs/${id}`);
     },
-    async runToFirstLine(request: Record<string, unknown>): Promise<Job> {
+    /** Milliseconds to the first line of any kind at a follower, and to the first the agent itself prints. */
+    async firstLines(request: Record<string, unknown>): Promise<{ job: Job; anyMs: number; agentMs: number }> {
+      const begun = performance.now();
       const job = await call<Job>('POST', '/jobs', request);
-      await follow(job.id, ({ stream }) => stream === 'stdout');
-      return job;
+      let anyMs = 0;
+      await follow(job.id, ({ stream }) => {
+        anyMs ||= performance.now() - begun;
+        return stream === 'stdout';
+      });
+      return { job, anyMs, agentMs: performance.now() - begun };
     },
   };
 }

@@ -1,4 +1,4 @@
-// P2: a job on Docker, from submit to the first line of its agent at a follower, beside `docker run` to its first output.
+// P2: a job on Docker, from submit to the first line at a follower, of the log and of its agent, beside `docker run` to its first output.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,29 +40,29 @@ if ('skipped' in docker) {
       await sleep(500);
     };
     await floor();
-    await ended((await client.runToFirstLine(request)).id);
+    await ended((await client.firstLines(request)).job.id);
     const floorMs: number[] = [];
-    const jobMs: number[] = [];
-    for (let round = 0; round < 10; round++) {
+    const anyMs: number[] = [];
+    const agentMs: number[] = [];
+    for (let round = 0; round < 15; round++) {
       floorMs.push(await timed(floor));
-      let job: Job | undefined;
-      jobMs.push(
-        await timed(async () => {
-          job = await client.runToFirstLine(request);
-        }),
-      );
-      if (job) await ended(job.id);
+      const first = await client.firstLines(request);
+      anyMs.push(first.anyMs);
+      agentMs.push(first.agentMs);
+      await ended(first.job.id);
     }
-    const ratio = median(jobMs) / median(floorMs);
+    const ratio = median(anyMs) / median(floorMs);
+    const ofAgent = median(agentMs) / median(floorMs);
     record({
       id: 'P2',
       what: 'job on Docker: submit to first log line',
       bar: '≤ 1.3 × docker run',
       met: ratio <= 1.3,
-      result: `${ratio.toFixed(2)} ×`,
+      result: `${ratio.toFixed(2)} × to the first line of the log, ${ofAgent.toFixed(2)} × to the first line of the agent`,
       series: [
         { label: 'docker run', ms: floorMs },
-        { label: 'job', ms: jobMs },
+        { label: 'first line', ms: anyMs },
+        { label: 'first line of the agent', ms: agentMs },
       ],
       command: 'node bench/p2-job-docker.bench.ts',
     });
