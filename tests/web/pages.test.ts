@@ -92,6 +92,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ['operations', '/operations', 'Add a search page'],
     ['sandboxes', '/sandboxes', 'Sandboxes'],
     ['device', '/device', 'Code'],
+    ['docs', '/docs', 'Send a job'],
     ['settings-you', '/settings', 'Password'],
     ['settings-use', '/settings/use', 'Standard'],
     ['settings-devices', '/settings/devices', 'Devices'],

@@ -9,6 +9,7 @@ import {
   LogPage,
   LogQuery,
   OAuthError,
+  type OperationMeta,
   Orders,
   Report,
   TokenAnswer,
@@ -263,9 +264,18 @@ export async function openApiDocument(serverUrl: string): Promise<Record<string,
       },
     },
   });
-  const paths = (document.paths ?? {}) as Record<string, Record<string, unknown>>;
+  const paths = (document.paths ?? {}) as Record<string, Record<string, Record<string, unknown>>>;
+  for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) sortIn(operation);
   for (const raw of RAW) paths[raw.path] = { ...paths[raw.path], [raw.method]: describe(raw) };
   return { ...document, paths };
+}
+
+/** An operation of the contract goes under its noun, and says when nobody need sign in for it. */
+function sortIn(operation: Record<string, unknown>): void {
+  const [noun = '', verb = ''] = String(operation.operationId).split('.');
+  operation.tags = [noun];
+  const declared = (contract as Record<string, Record<string, { '~orpc': { meta: OperationMeta } }>>)[noun]?.[verb];
+  if (declared?.['~orpc'].meta.identities.includes('public')) operation.security = [];
 }
 
 function describe(raw: RawOperation): Record<string, unknown> {
