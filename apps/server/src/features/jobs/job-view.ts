@@ -105,6 +105,7 @@ function waitingReason(row: JobRow, place: { position: number; running: number }
   if (row.admittedAt !== null) return 'Starting next';
   if (place.running >= limit)
     return `Waiting for a free place: position ${place.position}, your plan runs ${limit} at once`;
+  if (place.position === 1) return 'Waiting for a free place: the next of yours to start';
   return `Waiting for a free place on the profile or the server: position ${place.position} of yours`;
 }
 
