@@ -158,8 +158,10 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     hasCredential: (userId, name) => credentials.has(userId, name),
     seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
     open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    lastLines: async (jobId, count) => (await logs.read(jobId, { tail: count, limit: count })).lines,
     logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
+    allowLocalRepos: config.allowLocalRepos,
   });
   const live = await openLive({
     database,
@@ -184,6 +186,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     appendLog: (jobId, attempt, batch, maxBytes) => logs.append(jobId, String(attempt), batch, { maxBytes }),
     storedSeq: (jobId, attempt) => logs.storedSeq(jobId, String(attempt)),
     untilPoked: (jobId, signal) => live.untilChanged(jobId, signal),
+    allowLocalRepos: config.allowLocalRepos,
     heartbeatSeconds: config.heartbeatSeconds,
     checkpointSeconds: config.checkpointSeconds,
   });

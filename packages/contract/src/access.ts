@@ -21,6 +21,29 @@ export const Plan = z
       .max(30 * 24 * 3600),
     maxArtifactBytes: z.number().int().min(1024).describe('All artifacts of one job together'),
     maxLogBytes: z.number().int().min(1024).describe('The log of one job; what comes after is cut with a notice'),
+    keepLogDays: z
+      .number()
+      .int()
+      .min(1)
+      .max(36_500)
+      .nullable()
+      .default(null)
+      .describe('Days after the end; null is for ever'),
+    keepArtifactDays: z
+      .number()
+      .int()
+      .min(1)
+      .max(36_500)
+      .nullable()
+      .default(null)
+      .describe('Diffs and files, days after the end; null is for ever'),
+    keepBytes: z
+      .number()
+      .int()
+      .min(1024)
+      .nullable()
+      .default(null)
+      .describe('Logs and artifacts of one person together; above it those of the oldest jobs go first'),
   })
   .describe('What a person may use');
 export type Plan = z.infer<typeof Plan>;

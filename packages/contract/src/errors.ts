@@ -200,6 +200,13 @@ export const ERRORS = {
     message: 'The repository URL is not one Hangar can clone.',
     wayOut: 'Use https://, http://, ssh:// or git@host:path.',
   },
+  repo_url_refused: {
+    kind: 'forbidden',
+    message:
+      'The repository is on the machine of the worker itself or on its network link; jobs are not cloned from there.',
+    wayOut:
+      'Send the checkout itself (hangar run --cloud --bundle), or ask an admin to start the server with HANGAR_ALLOW_LOCAL_REPOS=true.',
+  },
   repo_ref_invalid: {
     kind: 'invalid',
     message: 'The ref is not a valid git ref name.',
@@ -243,6 +250,18 @@ export const ERRORS = {
     wayOut: 'Choose a shorter timeout.',
   },
   artifact_not_found: { kind: 'not_found', message: 'There is no such artifact.', wayOut: 'See: hangar artifacts ID' },
+  artifact_removed: {
+    kind: 'not_found',
+    status: 410,
+    message: 'The artifact was removed: its time was over.',
+    wayOut: 'Your plan says how long they are kept. Send the job again: hangar retry ID',
+  },
+  log_removed: {
+    kind: 'not_found',
+    status: 410,
+    message: 'The log was removed: its time was over.',
+    wayOut: 'Your plan says how long logs are kept.',
+  },
   diff_not_found: { kind: 'not_found', message: 'The job has left no diff.', wayOut: 'See why: hangar status ID' },
 
   // How a job fails (shown as its failure, also thrown by a local run)

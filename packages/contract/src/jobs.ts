@@ -23,7 +23,7 @@ export const RepoUrl = z
   .min(3)
   .max(2000)
   .regex(
-    /^(https?:\/\/[^\s\u0000-\u001f]+|ssh:\/\/[^\s\u0000-\u001f-][^\s\u0000-\u001f]*|[A-Za-z0-9._~-]+@[A-Za-z0-9][A-Za-z0-9.-]*:(?!\/\/)[^\s\u0000-\u001f]+)$/,
+    /^(https?:\/\/[^\s\u0000-\u001f]+|ssh:\/\/[^\s\u0000-\u001f-][^\s\u0000-\u001f]*|(?!-)[A-Za-z0-9._~-]+@[A-Za-z0-9][A-Za-z0-9.-]*:(?!\/\/)[^\s\u0000-\u001f]+)$/,
     'https://, http://, ssh:// or git@host:path',
   );
 
@@ -47,6 +47,20 @@ export const Resources = z.object({
   pids: z.number().int().min(16).max(1_000_000).optional(),
 });
 export type Resources = z.infer<typeof Resources>;
+
+/** What the agent itself says it used. Hangar neither counts nor prices. */
+export const Usage = z.object({
+  inputTokens: z.number().int().min(0).describe('All tokens read, cached ones included'),
+  cachedInputTokens: z.number().int().min(0).nullable().describe('Of these, from a cache; null when it does not say'),
+  outputTokens: z.number().int().min(0),
+  costUsd: z.number().min(0).nullable().describe('US dollars; null when it does not say'),
+  model: z.string().max(200).nullable(),
+  turns: z.number().int().min(0).nullable().describe('Answers of the model; null when it does not say'),
+});
+export type Usage = z.infer<typeof Usage>;
+
+/** Jobs sent together, to be set side by side. */
+export const Group = Name.describe('Jobs of one person with the same group belong together');
 
 export const TimeoutSeconds = z
   .number()
@@ -87,6 +101,7 @@ export const NewJob = z.object({
     .optional(),
   resources: Resources.default({}),
   timeoutSeconds: TimeoutSeconds.optional().describe('Of the agent; front matter or 3600 when left out'),
+  group: Group.optional().describe('Jobs with the same group can be compared'),
   idempotencyKey: z
     .string()
     .min(1)
@@ -151,6 +166,8 @@ export const Job = z.object({
   exitCode: z.number().int().nullable().describe('Of the agent'),
   failure: Failure.nullable(),
   diff: DiffStat.nullable(),
+  usage: Usage.nullable().describe('As the agent reported it; null when it does not'),
+  group: Group.nullable(),
   logLines: z.number().int(),
   retryOf: JobId.nullable(),
 });
@@ -164,6 +181,21 @@ export const JobDetail = Job.extend({
   envNames: z.array(z.string()),
   events: z.array(JobEvent),
   lastWordFromWorkerAt: Time.nullable(),
+  typical: z
+    .array(z.object({ name: JobPhase, medianSeconds: z.number(), basis: z.number().int() }))
+    .describe('Medians of the phases of earlier jobs of the same repository and agent'),
+  evidence: z
+    .object({ n: z.number().int().describe('Number of the line'), text: z.string() })
+    .nullable()
+    .describe('The line of the log that shows why the job failed'),
+  kept: z
+    .object({
+      logUntil: Time.nullable(),
+      logRemovedAt: Time.nullable(),
+      artifactsUntil: Time.nullable(),
+      artifactsRemovedAt: Time.nullable(),
+    })
+    .describe('How long the plan keeps what the job left; null is without end'),
 });
 export type JobDetail = z.infer<typeof JobDetail>;
 
@@ -214,6 +246,7 @@ export const jobs = {
         agent: z.string().max(200).optional(),
         profile: z.string().max(64).optional(),
         repo: z.string().max(200).optional(),
+        group: Group.optional(),
       }),
     )
     .output(pageOf(Job)),

@@ -11,7 +11,7 @@
  *   POST /worker/finish                   Finish → Done               last word; idempotent
  */
 import { z } from 'zod';
-import { DiffStat, Failure, GitRef, GitSha, JobId } from './jobs.ts';
+import { DiffStat, Failure, GitRef, GitSha, JobId, Usage } from './jobs.ts';
 import { LogStream } from './logs.ts';
 import { Time } from './shared.ts';
 
@@ -34,6 +34,10 @@ export const WorkOrder = z.object({
     commit: GitSha.nullable(),
     bundle: z.boolean().describe('Fetch /worker/uploads/bundle'),
     patch: z.boolean().describe('Fetch /worker/uploads/patch and apply it; it is part of the base, not of the diff'),
+    allowLocal: z
+      .boolean()
+      .default(false)
+      .describe('May be cloned from the machine of the worker and its network link'),
   }),
   credential: z
     .object({
@@ -69,6 +73,7 @@ export const Report = z.object({
   at: Time,
   reason: z.string().max(500).optional().describe('In plain words, for people'),
   commit: GitSha.optional().describe('The commit the diff is against'),
+  usage: Usage.optional().describe('What the agent has used so far'),
 });
 export type Report = z.infer<typeof Report>;
 
@@ -89,6 +94,7 @@ export const Finish = z.object({
   failure: Failure.nullable(),
   reason: z.string().max(1000),
   diff: DiffStat.nullable(),
+  usage: Usage.optional(),
   at: Time,
   lastLogSeq: z.number().int().min(0).describe('The log is complete once this batch is stored'),
 });

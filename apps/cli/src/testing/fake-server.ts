@@ -186,7 +186,8 @@ export class FakeServer {
       ...{ elapsedSeconds: 1, phases: [{ name: 'queued', startedAt: now, endedAt: null, reason: null }] },
       ...{ queue: { position: 1, running: 2, limit: 2 }, eta: null, exitCode: null, failure: null, diff: null },
       ...{ logLines: 0, retryOf: null, spec: input.spec, envNames: Object.keys(input.env), events: [] },
-      lastWordFromWorkerAt: null,
+      ...{ lastWordFromWorkerAt: null, usage: null, group: input.group ?? null, typical: [], evidence: null },
+      kept: { logUntil: null, logRemovedAt: null, artifactsUntil: null, artifactsRemovedAt: null },
     };
     this.jobs.set(id, { input, detail, lines: [], diff: null, files: new Map() });
     return detail;
@@ -215,6 +216,7 @@ export class FakeServer {
       plan: {
         ...{ id: 'standard', title: 'Standard', jobsAtOnce: 2, jobsWaiting: 50, minutesPerMonth: 600 },
         ...{ maxTimeoutSeconds: 14_400, maxArtifactBytes: 1e9, maxLogBytes: 1e8 },
+        ...{ keepLogDays: 30, keepArtifactDays: 90, keepBytes: null },
       },
       use: {
         jobsRunning: 1,

@@ -22,6 +22,8 @@ interface LiveOptions {
 
 const RECONNECT_MS = [1000, 2000, 4000, 8000, 15_000];
 const POLL_MS = 10_000;
+/** The server says at least each 15 s that it is alive; longer silence, also of a connection in the making, is a loss. */
+const SILENCE_MS = 40_000;
 
 /**
  * The one connection of a page: patches the query cache by each frame, fetches everything again after a gap, and polls while
@@ -38,9 +40,16 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   let stopped = false;
   let reconnect: ReturnType<typeof setTimeout> | undefined;
   let poll: ReturnType<typeof setInterval> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
 
+  const alive = () => {
+    clearTimeout(silence);
+    heardAt = Date.now();
+    silence = setTimeout(lost, isOpen ? SILENCE_MS : CONNECT_MS);
+  };
   const lost = () => {
     source?.close();
+    clearTimeout(silence);
     if (stopped) return;
     // As long as the connection stood, everything on the page was true.
     if (isOpen) freshAt = new Date().toISOString();

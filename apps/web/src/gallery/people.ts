@@ -10,6 +10,9 @@ export const plan: Plan = {
   maxTimeoutSeconds: 4 * 3600,
   maxArtifactBytes: 512 * 1024 * 1024,
   maxLogBytes: 100 * 1024 * 1024,
+  keepLogDays: 30,
+  keepArtifactDays: 90,
+  keepBytes: 20 * 1024 ** 3,
 };
 
 export const ada: Person = {

@@ -11,6 +11,9 @@ interface Flags extends GlobalFlags {
   readonly maxTimeout?: number | undefined;
   readonly maxArtifacts?: number | undefined;
   readonly maxLog?: number | undefined;
+  readonly keepLogs?: number | 'none' | undefined;
+  readonly keepArtifacts?: number | 'none' | undefined;
+  readonly keep?: number | 'none' | undefined;
 }
 
 /** What a new plan has where nothing is said. */
@@ -21,10 +24,26 @@ const NEW: Omit<Plan, 'id' | 'title'> = {
   maxTimeoutSeconds: 4 * 3600,
   maxArtifactBytes: 1024 ** 3,
   maxLogBytes: 256 * 1024 ** 2,
+  keepLogDays: null,
+  keepArtifactDays: null,
+  keepBytes: null,
 };
 
 const number = (brief: string) =>
   ({ kind: 'parsed', parse: wholeNumber, optional: true, brief, placeholder: 'N' }) as const;
+
+const numberOrNone = (brief: string) =>
+  ({
+    kind: 'parsed',
+    parse: (word: string) => (word === 'none' ? word : wholeNumber(word)),
+    optional: true,
+    brief,
+    placeholder: 'N',
+  }) as const;
+
+/** What was given, with none as null; else what was before. */
+const orNull = (given: number | 'none' | undefined, before: number | null): number | null =>
+  given === 'none' ? null : (given ?? before);
 
 export const command = defineCommand<Flags, [string]>({
   brief: 'Make or change a plan (admin)',
@@ -35,19 +54,13 @@ export const command = defineCommand<Flags, [string]>({
   about: [
     'A plan that is there keeps what is not named. A new one gets 2 jobs at once, 50 waiting, 4 h a job, 1 GiB of artifacts.',
   ],
-  json: '{"id", "title", "jobsAtOnce", "jobsWaiting", "minutesPerMonth", "maxTimeoutSeconds", "maxArtifactBytes", "maxLogBytes"}',
+  json: '{"id", "title", "jobsAtOnce", "jobsWaiting", "minutesPerMonth", "maxTimeoutSeconds", "maxArtifactBytes", "maxLogBytes", "keepLogDays", "keepArtifactDays", "keepBytes"}',
   parameters: {
     flags: {
       title: text('How it is shown', 'TEXT'),
       jobsAtOnce: number('Jobs of one person that run at the same time'),
       jobsWaiting: number('Jobs of one person that may wait'),
-      minutesPerMonth: {
-        kind: 'parsed',
-        parse: (word: string) => (word === 'none' ? word : wholeNumber(word)),
-        optional: true,
-        brief: 'Run time a month; none is no limit',
-        placeholder: 'N',
-      },
+      minutesPerMonth: numberOrNone('Run time a month; none is no limit'),
       maxTimeout: {
         kind: 'parsed',
         parse: seconds,
@@ -63,6 +76,15 @@ export const command = defineCommand<Flags, [string]>({
         placeholder: 'SIZE',
       },
       maxLog: { kind: 'parsed', parse: sizeInBytes, optional: true, brief: 'The log of a job', placeholder: 'SIZE' },
+      keepLogs: numberOrNone('Days that logs are kept; none is for ever'),
+      keepArtifacts: numberOrNone('Days that diffs and files are kept; none is for ever'),
+      keep: {
+        kind: 'parsed',
+        parse: (word: string) => (word === 'none' ? word : sizeInBytes(word)),
+        optional: true,
+        brief: 'Logs and artifacts of one person together; above it the oldest go first',
+        placeholder: 'SIZE',
+      },
       ...globalFlags,
     },
     positional: {
@@ -80,10 +102,13 @@ export const command = defineCommand<Flags, [string]>({
         title: flags.title ?? base.title,
         jobsAtOnce: flags.jobsAtOnce ?? base.jobsAtOnce,
         jobsWaiting: flags.jobsWaiting ?? base.jobsWaiting,
-        minutesPerMonth: flags.minutesPerMonth === 'none' ? null : (flags.minutesPerMonth ?? base.minutesPerMonth),
+        minutesPerMonth: orNull(flags.minutesPerMonth, base.minutesPerMonth),
         maxTimeoutSeconds: flags.maxTimeout ?? base.maxTimeoutSeconds,
         maxArtifactBytes: flags.maxArtifacts ?? base.maxArtifactBytes,
         maxLogBytes: flags.maxLog ?? base.maxLogBytes,
+        keepLogDays: orNull(flags.keepLogs, base.keepLogDays),
+        keepArtifactDays: orNull(flags.keepArtifacts, base.keepArtifactDays),
+        keepBytes: orNull(flags.keep, base.keepBytes),
       }),
     );
     if (flags.json) return this.terminal.json(plan);

@@ -14,6 +14,9 @@ export const plan = pgTable('plan', {
   maxTimeoutSeconds: integer('max_timeout_seconds').notNull(),
   maxArtifactBytes: bigint('max_artifact_bytes', { mode: 'number' }).notNull(),
   maxLogBytes: bigint('max_log_bytes', { mode: 'number' }).notNull(),
+  keepLogDays: integer('keep_log_days'),
+  keepArtifactDays: integer('keep_artifact_days'),
+  keepBytes: bigint('keep_bytes', { mode: 'number' }),
 });
 
 export const person = pgTable(

@@ -15,6 +15,9 @@ export const STANDARD_PLAN: Plan = {
   maxTimeoutSeconds: 86_400,
   maxArtifactBytes: GIB,
   maxLogBytes: GIB,
+  keepLogDays: null,
+  keepArtifactDays: null,
+  keepBytes: null,
 };
 
 export interface Plans {

@@ -1,12 +1,24 @@
-import { type Artifact, isFinal, type Job, type JobDetail, type JobEvent } from '@hangar/contract';
+import {
+  type Artifact,
+  isFinal,
+  type Job,
+  type JobDetail,
+  type JobEvent,
+  type LogLine,
+  type Plan,
+} from '@hangar/contract';
+import { evidenceOf } from './job-evidence.ts';
 import { type ArtifactRow, durationKey, type JobRow, type JobsStore } from './jobs-store.ts';
 
 export interface ViewParts {
-  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'events'>;
+  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events'>;
   /** Lines of each log, by the id of its job. */
   readonly logLines: (ids: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   /** Jobs at once of each person's plan. */
   readonly jobsAtOnce: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+  readonly planOf: (userId: string) => Promise<Plan>;
+  /** The last lines of a log, oldest first. */
+  readonly lastLines: (jobId: string, count: number) => Promise<readonly LogLine[]>;
 }
 
 /** Rows as people see them: with place in the queue, estimate and log size, in three queries for any number of rows. */
@@ -35,7 +47,13 @@ export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promi
 }
 
 export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail> {
-  const [[job], events] = await Promise.all([viewJobs(parts, [row]), parts.store.events(row.id)]);
+  const [[job], events, typical, plan, lines] = await Promise.all([
+    viewJobs(parts, [row]),
+    parts.store.events(row.id),
+    parts.store.typicalPhases(row),
+    parts.planOf(row.userId),
+    row.failure && row.logRemovedAt === null ? parts.lastLines(row.id, EVIDENCE_LINES) : [],
+  ]);
   if (!job) throw new Error('a row has no view');
   return {
     ...job,
@@ -50,8 +68,24 @@ export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail>
       }),
     ),
     lastWordFromWorkerAt: iso(row.heardAt),
+    typical,
+    evidence: row.failure ? evidenceOf(row.failure.code, lines) : null,
+    kept: {
+      logUntil: row.logRemovedAt ? null : keptUntil(row, plan.keepLogDays),
+      logRemovedAt: iso(row.logRemovedAt),
+      artifactsUntil: row.artifactsRemovedAt ? null : keptUntil(row, plan.keepArtifactDays),
+      artifactsRemovedAt: iso(row.artifactsRemovedAt),
+    },
   };
 }
+
+/** How far back from its end a log is searched for the line that shows the failure. */
+const EVIDENCE_LINES = 200;
+
+const keptUntil = (row: JobRow, days: number | null): string | null =>
+  days === null || row.finishedAt === null
+    ? null
+    : new Date(row.finishedAt.getTime() + days * 86_400_000).toISOString();
 
 export function viewArtifact(row: ArtifactRow): Artifact {
   return {
@@ -97,6 +131,8 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
     exitCode: row.exitCode,
     failure: row.failure,
     diff: row.diff,
+    usage: row.usage,
+    group: row.group,
     retryOf: row.retryOf,
   };
 }

@@ -26,6 +26,7 @@ export interface JobWorkerParts {
   readonly storedSeq: (jobId: string, attempt: number) => Promise<number>;
   /** Resolves when the job was cancelled or ended, or the signal aborts. */
   readonly untilPoked: (jobId: string, signal: AbortSignal) => Promise<void>;
+  readonly allowLocalRepos: boolean;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
 }
@@ -70,6 +71,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         commit: row.repoCommit,
         bundle: row.bundleId !== null,
         patch: row.patchId !== null,
+        allowLocal: parts.allowLocalRepos,
       },
       credential: row.credential === null ? null : await parts.credential(row.userId, row.credential),
       env: row.envSealed === null ? {} : (JSON.parse(parts.open(row.id, row.envSealed)) as Record<string, string>),
@@ -126,6 +128,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         ...(report.phase && order(report.phase) >= order(row.reportedPhase) ? { reportedPhase: report.phase } : {}),
         ...(report.phase || report.reason !== undefined ? { reportedReason: report.reason ?? null } : {}),
         ...(report.commit !== undefined ? { repoCommit: report.commit } : {}),
+        ...(report.usage !== undefined ? { usage: report.usage } : {}),
       }));
     },
 
@@ -209,6 +212,7 @@ export function createJobWorker(parts: JobWorkerParts) {
           at: at.toISOString(),
         },
         ...(finish.diff ? { diff: finish.diff } : {}),
+        ...(finish.usage ? { usage: finish.usage } : {}),
       }));
       limits.delete(worker.jobId);
     },

@@ -15,7 +15,7 @@ export const jobsRoutes = (jobs: Jobs) => ({
     return jobs.submit(signedIn(context), { ...input, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
   }),
   list: api.jobs.list.handler(({ input, context }) => {
-    const { state, mine, search, agent, profile, repo, limit, cursor } = input;
+    const { state, mine, search, agent, profile, repo, group, limit, cursor } = input;
     const states: JobState[] | undefined = state === undefined || Array.isArray(state) ? state : [state];
     return jobs.list(signedIn(context), {
       mine,
@@ -25,6 +25,7 @@ export const jobsRoutes = (jobs: Jobs) => ({
       ...(agent ? { agent } : {}),
       ...(profile ? { profile } : {}),
       ...(repo ? { repo } : {}),
+      ...(group ? { group } : {}),
       ...(cursor ? { cursor } : {}),
     });
   }),
@@ -59,7 +60,7 @@ export function jobBytesRoutes(parts: JobBytesParts): RawRoutes {
     app.get('/api/jobs/:id/logs', { config: PEOPLE }, async (request, reply) => {
       const { id } = parseInput(ById, request.params);
       const query = parseInput(LogQuery, request.query);
-      await parts.jobs.visible(signedIn(request.caller), id);
+      await parts.jobs.mayReadLog(signedIn(request.caller), id);
       return parts.answerLog(id, query, request, reply);
     });
 

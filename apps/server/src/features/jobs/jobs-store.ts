@@ -1,4 +1,4 @@
-import { type Failure, HangarError, isFinal, JOB_PHASES, type JobState } from '@hangar/contract';
+import { type Failure, HangarError, isFinal, JOB_PHASES, type JobPhase, type JobState } from '@hangar/contract';
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
@@ -31,6 +31,7 @@ export type SeenOrWanted = Partial<
     | 'cleanedAt'
     | 'repoCommit'
     | 'diff'
+    | 'usage'
   >
 >;
 
@@ -84,7 +85,11 @@ export function createJobsStore(
           select ${id}, coalesce(max(n), 0) + 1, ${now.toISOString()}::timestamptz, ${decision.state}, ${decision.reason}, ${row.attempt} from job_event where job_id = ${id}`);
       }
       const changed =
-        moved || decision.reason !== row.reason || seen.diff !== undefined || seen.cancelRequestedAt !== undefined;
+        moved ||
+        decision.reason !== row.reason ||
+        seen.diff !== undefined ||
+        seen.usage !== undefined ||
+        seen.cancelRequestedAt !== undefined;
       await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')
         ${changed ? sql`, pg_notify(${EVENTS_CHANNEL}, ${JSON.stringify({ type: 'job', id, userId: row.userId })})` : sql``}
         ${moved && isFinal(decision.state) ? sql`, pg_notify(${ADMISSION_CHANNEL}, '')` : sql``}`);
@@ -163,6 +168,7 @@ export function createJobsStore(
           if (filter.agent) where.push(eq(jobs.agent, filter.agent));
           if (filter.profile) where.push(eq(jobs.profile, filter.profile));
           if (filter.repo) where.push(eq(jobs.repoName, filter.repo));
+          if (filter.group) where.push(eq(jobs.group, filter.group));
           if (filter.search) {
             const like = `%${filter.search.replaceAll(/[\\%_]/g, '\\$&')}%`;
             where.push(sql`(${jobs.title} ilike ${like} or ${jobs.repoName} ilike ${like} or ${jobs.id} like ${like})`);
@@ -280,6 +286,25 @@ export function createJobsStore(
       );
     },
 
+    /** Medians of each phase over the last 20 jobs of the same repository and agent that succeeded; none below two. */
+    async typicalPhases(job: {
+      repoName: string;
+      agent: string;
+    }): Promise<{ name: JobPhase; medianSeconds: number; basis: number }[]> {
+      const { rows } = await pool.query<{ name: JobPhase; median: string; basis: number }>(
+        `select phase->>'name' as name, count(*)::int as basis,
+           percentile_cont(0.5) within group (order by extract(epoch from (phase->>'endedAt')::timestamptz - (phase->>'startedAt')::timestamptz)) as median
+         from (select phases from job where repo_name = $1 and agent = $2 and state = 'succeeded' order by finished_at desc limit 20) last
+         cross join lateral jsonb_array_elements(phases) phase
+         where phase->>'endedAt' is not null group by 1 having count(*) >= 2`,
+        [job.repoName, job.agent],
+      );
+      return JOB_PHASES.flatMap((name) => {
+        const row = rows.find((found) => found.name === name);
+        return row ? [{ name, medianSeconds: Math.round(Number(row.median) * 1_000) / 1_000, basis: row.basis }] : [];
+      });
+    },
+
     /** Running, waiting, and minutes since the first of the month in UTC. */
     async use(userId: string): Promise<{ running: number; waiting: number; minutes: number; periodEndsAt: Date }> {
       const { rows } = await pool.query<{ running: number; waiting: number; minutes: string; period_ends: Date }>(
@@ -384,6 +409,7 @@ export interface ListFilter {
   readonly agent?: string;
   readonly profile?: string;
   readonly repo?: string;
+  readonly group?: string;
   readonly search?: string;
   readonly before?: { createdAt: Date; id: string };
   readonly limit: number;

@@ -1,4 +1,4 @@
-import type { DiffStat, ErrorCode, Failure, JobPhase, JobState, Outcome, Resources } from '@hangar/contract';
+import type { DiffStat, ErrorCode, Failure, JobPhase, JobState, Outcome, Resources, Usage } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -80,6 +80,7 @@ export const jobs = pgTable(
     /** SHA-256 of the request, to tell a repeated request from another one with the same key. */
     requestHash: text('request_hash').notNull(),
     retryOf: text('retry_of'),
+    group: text('group_name'),
 
     // Wanted
     cancelRequestedAt: at('cancel_requested_at'),
@@ -97,6 +98,7 @@ export const jobs = pgTable(
     reportedPhase: text('reported_phase').$type<'cloning' | 'running' | 'collecting'>(),
     reportedReason: text('reported_reason'),
     finished: jsonb().$type<Finished>(),
+    usage: jsonb().$type<Usage>(),
     killedAt: at('killed_at'),
     killedFor: text('killed_for').$type<'cancel' | 'timeout' | 'silence'>(),
     cleanedAt: at('cleaned_at'),
@@ -113,6 +115,10 @@ export const jobs = pgTable(
     diff: jsonb().$type<DiffStat>(),
     activityId: text('activity_id'),
 
+    // Retention
+    logRemovedAt: at('log_removed_at'),
+    artifactsRemovedAt: at('artifacts_removed_at'),
+
     // Reconcile
     wakeAt: at('wake_at').defaultNow(),
     leaseUntil: at('lease_until'),
@@ -128,6 +134,10 @@ export const jobs = pgTable(
     index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
     index('job_estimate').on(job.repoName, job.agent, job.finishedAt.desc()).where(sql`state = 'succeeded'`),
     index('job_minutes').on(job.userId, job.finishedAt).where(sql`started_at is not null`),
+    index('job_group').on(job.userId, job.group).where(sql`group_name is not null`),
+    index('job_kept')
+      .on(job.userId, job.finishedAt)
+      .where(sql`finished_at is not null and (log_removed_at is null or artifacts_removed_at is null)`),
     index('job_uncleaned').on(job.id).where(sql`finished_at is not null and cleaned_at is null`),
   ],
 );

@@ -20,6 +20,9 @@ const plan: Plan = {
   maxTimeoutSeconds: 600,
   maxArtifactBytes: 1e6,
   maxLogBytes: 1e6,
+  keepLogDays: 30,
+  keepArtifactDays: null,
+  keepBytes: null,
 };
 const ada = { userId: 'u_ada', userName: 'Ada', role: 'member' as const };
 const bob = { userId: 'u_bob', userName: 'Bob', role: 'member' as const };
@@ -69,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-function build(backend: Backend, o: { jobsAtOnce?: number } = {}) {
+function build(backend: Backend, o: { jobsAtOnce?: number; allowLocalRepos?: boolean } = {}) {
   const store = createJobsStore(database, {
     patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
     onMove: async () => ({}),
@@ -79,10 +82,12 @@ function build(backend: Backend, o: { jobsAtOnce?: number } = {}) {
     newId: () => newId('j'),
     planOf: async () => plan,
     profile: async (name) => ({ name: name ?? 'local', driver: 'local' }),
+    allowLocalRepos: o.allowLocalRepos ?? false,
     hasCredential: async () => false,
     seal: (_id, plain) => `sealed:${Buffer.from(plain).toString('hex')}`,
     open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
     logLines: async () => new Map(),
+    lastLines: async () => [],
     jobsAtOnce: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
   });
   const worker = createJobWorker({
@@ -94,6 +99,7 @@ function build(backend: Backend, o: { jobsAtOnce?: number } = {}) {
     appendLog: async (_job, _attempt, batch) => batch.seq,
     storedSeq: async () => 3,
     untilPoked: (_id, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+    allowLocalRepos: o.allowLocalRepos ?? false,
     heartbeatSeconds: 1,
     checkpointSeconds: 60,
   });
@@ -175,6 +181,29 @@ describe('asking for jobs', () => {
     expect(await code(parts.jobs.submit(ada, { ...request, repo: { url: 'https://u:p@example.org/x' } }))).toBe(
       'repo_url_invalid',
     );
+  });
+
+  it('refuses a repository on the machine of the worker unless that is allowed', async () => {
+    const urls = [
+      'http://127.0.0.1:3000/x',
+      'https://[::1]/x',
+      'ssh://git@0x7f.1/x',
+      'git@localhost:x',
+      'http://169.254.169.254/x',
+    ];
+    const allowing = build(new Backend(), { allowLocalRepos: true });
+    for (const url of urls) {
+      expect(await code(parts.jobs.submit(ada, { ...request, repo: { url } })), url).toBe('repo_url_refused');
+      const sent = await allowing.jobs.submit(ada, { ...request, repo: { url } });
+      expect(sent.state).toBe('queued');
+      // Sent again on a server that does not allow it any more.
+      await allowing.jobs.cancel(ada, sent.id);
+      expect(await code(parts.jobs.retry(ada, sent.id)), url).toBe('repo_url_refused');
+    }
+    expect(await code(parts.jobs.submit(ada, { ...request, repo: { url: 'ssh://-oProxyCommand=x/y' } }))).toBe(
+      'repo_url_invalid',
+    );
+    expect(await code(parts.jobs.submit(ada, { ...request, repo: { url: 'http://10.1.2.3/x' } }))).toBe('no error');
   });
 
   it('a full queue answers with the numbers', async () => {

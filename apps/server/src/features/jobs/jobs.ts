@@ -4,12 +4,14 @@ import {
   agentPreset,
   HangarError,
   isFinal,
+  isLocalHost,
   type Job,
   type JobDetail,
   type JobState,
   type NewJob,
   type Plan,
   parseSpec,
+  repoHost,
   shellBlocks,
   type Use,
 } from '@hangar/contract';
@@ -25,9 +27,10 @@ export interface Caller {
 export interface JobsParts extends Omit<ViewParts, 'store'> {
   readonly store: JobsStore;
   readonly newId: () => string;
-  readonly planOf: (userId: string) => Promise<Plan>;
   /** The named profile, or the default. @throws HangarError profile_not_found */
   readonly profile: (name: string | undefined) => Promise<{ name: string; driver: 'local' | 'docker' }>;
+  /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
+  readonly allowLocalRepos: boolean;
   readonly hasCredential: (userId: string, name: string) => Promise<boolean>;
   /** Seals a text so that it opens only for this job. */
   readonly seal: (jobId: string, plain: string) => string;
@@ -66,6 +69,7 @@ export function createJobs(parts: JobsParts) {
     const id = parts.newId();
     const env = { ...spec.settings.env, ...request.env };
     const url = request.repo.url === undefined ? null : withoutUserInfo(request.repo.url);
+    if (url !== null) mayBeCloned(url, parts.allowLocalRepos);
     const now = new Date();
     const { row } = await store.insert(
       {
@@ -94,6 +98,7 @@ export function createJobs(parts: JobsParts) {
         idempotencyKey: request.idempotencyKey ?? null,
         requestHash: hashOf(request),
         retryOf,
+        group: request.group ?? null,
         reason: 'Waiting for a free place',
         phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
       },
@@ -120,6 +125,7 @@ export function createJobs(parts: JobsParts) {
         agent?: string;
         profile?: string;
         repo?: string;
+        group?: string;
         limit: number;
         cursor?: string;
       },
@@ -136,10 +142,13 @@ export function createJobs(parts: JobsParts) {
     },
 
     get: async (caller: Caller, id: string): Promise<JobDetail> => view(await owned(caller).get(id)),
-    /** Checks that the caller may see the job, and says whether it has ended. */
-    async visible(caller: Caller, id: string): Promise<{ ended: boolean; state: JobState }> {
-      const { state } = await owned(caller).get(id);
-      return { ended: isFinal(state), state };
+    /** Checks that the caller may read the log. @throws HangarError job_not_found, log_removed */
+    async mayReadLog(caller: Caller, id: string): Promise<void> {
+      const { logRemovedAt } = await owned(caller).get(id);
+      if (logRemovedAt !== null)
+        throw new HangarError('log_removed', {
+          message: `The log was removed on ${day(logRemovedAt)}: its time was over.`,
+        });
     },
 
     async cancel(caller: Caller, id: string): Promise<Job> {
@@ -175,6 +184,7 @@ export function createJobs(parts: JobsParts) {
         timeoutSeconds: row.timeoutSeconds,
         ...(row.credential === null ? {} : { credential: row.credential }),
         ...(row.image === null ? {} : { image: row.image }),
+        ...(row.group === null ? {} : { group: row.group }),
       };
       return submit({ ...caller, userId: row.userId, userName: row.userName }, request, row.id);
     },
@@ -184,8 +194,12 @@ export function createJobs(parts: JobsParts) {
       return { items: (await owned(caller).artifacts(id)).map(viewArtifact) };
     },
     async artifact(caller: Caller, id: string, name: string) {
-      await owned(caller).get(id);
+      const { artifactsRemovedAt } = await owned(caller).get(id);
       const row = await store.artifact(id, name);
+      if (!row && artifactsRemovedAt !== null)
+        throw new HangarError('artifact_removed', {
+          message: `What the job left was removed on ${day(artifactsRemovedAt)}: its time was over.`,
+        });
       if (!row) throw new HangarError(name === 'diff' ? 'diff_not_found' : 'artifact_not_found');
       return row;
     },
@@ -236,7 +250,7 @@ function minutesAreLeft(plan: Plan, use: { minutes: number; periodEndsAt: Date }
 
 /** A user or password in a URL is a secret in the wrong place: it is neither stored nor used. */
 function withoutUserInfo(url: string): string {
-  if (!/^https?:\/\//i.test(url)) return url;
+  if (!/^(https?|ssh):\/\//i.test(url)) return url;
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -248,8 +262,18 @@ function withoutUserInfo(url: string): string {
       message: 'The repository URL has a password in it.',
       wayOut: 'Keep it as a credential: hangar cloud credentials add NAME, then --credential NAME.',
     });
-  parsed.username = '';
+  if (parsed.protocol !== 'ssh:') parsed.username = '';
   return parsed.toString();
+}
+
+/** What can be told from the URL alone; the worker looks again at the addresses its host has. */
+function mayBeCloned(url: string, allowLocal: boolean): void {
+  const host = repoHost(url);
+  if (host === null) throw new HangarError('repo_url_invalid');
+  if (!allowLocal && isLocalHost(host))
+    throw new HangarError('repo_url_refused', {
+      message: `Jobs are not cloned from ${host}: it is the machine of the worker itself or its network link.`,
+    });
 }
 
 function repoName(url: string): string {
@@ -260,6 +284,8 @@ function repoName(url: string): string {
     .filter(Boolean);
   return path.slice(-2).join('/').slice(0, 200) || 'repository';
 }
+
+const day = (at: Date): string => at.toISOString().slice(0, 10);
 
 /** The same request gives the same hash; the key itself does not count. */
 function hashOf({ idempotencyKey: _key, ...request }: NewJob): string {

@@ -87,6 +87,17 @@ const base: JobDetail = {
     event(187, 'running', 'The agent works'),
   ],
   lastWordFromWorkerAt: ago(2),
+  usage: { inputTokens: 48_210, cachedInputTokens: 31_000, outputTokens: 2_940, costUsd: 0.23, model: null, turns: 9 },
+  group: null,
+  typical: [
+    { name: 'queued', medianSeconds: 4, basis: 12 },
+    { name: 'starting', medianSeconds: 2.1, basis: 12 },
+    { name: 'cloning', medianSeconds: 9.5, basis: 12 },
+    { name: 'running', medianSeconds: 260, basis: 12 },
+    { name: 'collecting', medianSeconds: 1.2, basis: 12 },
+  ],
+  evidence: null,
+  kept: { logUntil: null, logRemovedAt: null, artifactsUntil: null, artifactsRemovedAt: null },
 };
 
 const ended = { eta: null, queue: null };

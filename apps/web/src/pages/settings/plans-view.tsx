@@ -134,6 +134,9 @@ const NEW: PlanValues = {
   maxTimeoutSeconds: 14_400,
   maxArtifactBytes: 512 * MIB,
   maxLogBytes: 100 * MIB,
+  keepLogDays: '',
+  keepArtifactDays: '',
+  keepBytes: '',
 };
 
 /** An empty number of minutes is no limit. */
@@ -142,10 +145,19 @@ const schema = Plan.partial({ minutesPerMonth: true }).transform((plan) => ({
   minutesPerMonth: plan.minutesPerMonth ?? null,
 }));
 
+/** As fields: what has no limit is empty. */
+const fieldsOf = (plan: Plan): PlanValues => ({
+  ...plan,
+  minutesPerMonth: plan.minutesPerMonth ?? '',
+  keepLogDays: plan.keepLogDays ?? '',
+  keepArtifactDays: plan.keepArtifactDays ?? '',
+  keepBytes: plan.keepBytes ?? '',
+});
+
 export function PlanForm({ plan, onPut, onClose }: PlanFormProps) {
   const form = useSchemaForm({
     schema,
-    initial: plan === null ? NEW : { ...plan, minutesPerMonth: plan.minutesPerMonth ?? '' },
+    initial: plan === null ? NEW : fieldsOf(plan),
     submit: onPut,
   });
   /** A number kept in a smaller unit than it is typed in. */
@@ -183,6 +195,29 @@ export function PlanForm({ plan, onPut, onClose }: PlanFormProps) {
           <NumberInput label="Artifacts of a job" suffix=" MiB" min={1} {...scaled('maxArtifactBytes', MIB)} />
           <NumberInput label="Log of a job" suffix=" MiB" min={1} {...scaled('maxLogBytes', MIB)} />
         </div>
+        <div className={classes.pair}>
+          <NumberInput
+            label="Keep logs"
+            description="Empty: for ever"
+            suffix=" days"
+            min={1}
+            {...form.pick('keepLogDays')}
+          />
+          <NumberInput
+            label="Keep artifacts"
+            description="Empty: for ever"
+            suffix=" days"
+            min={1}
+            {...form.pick('keepArtifactDays')}
+          />
+        </div>
+        <NumberInput
+          label="Keep at most"
+          description="Logs and artifacts of one person together; the oldest go first. Empty: no limit"
+          suffix=" MiB"
+          min={1}
+          {...scaled('keepBytes', MIB)}
+        />
         {form.error ? <ErrorState error={form.error} /> : null}
         <Group justify="flex-end" gap={8}>
           <Button variant="default" onClick={onClose}>

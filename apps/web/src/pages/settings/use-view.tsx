@@ -40,6 +40,9 @@ export function UseView({ me }: { me: Loadable<Me> }) {
                   ['Longest timeout', formatDuration(plan.maxTimeoutSeconds * 1000)],
                   ['Artifacts', formatBytes(plan.maxArtifactBytes, true)],
                   ['Log', formatBytes(plan.maxLogBytes, true)],
+                  ['Logs are kept', keptFor(plan.keepLogDays)],
+                  ['Artifacts are kept', keptFor(plan.keepArtifactDays)],
+                  ['Kept together', plan.keepBytes === null ? 'no limit' : formatBytes(plan.keepBytes, true)],
                 ]}
               />
             </Section>
@@ -49,6 +52,8 @@ export function UseView({ me }: { me: Loadable<Me> }) {
     </>
   );
 }
+
+const keptFor = (days: number | null): string => (days === null ? 'for ever' : days === 1 ? '1 day' : `${days} days`);
 
 interface MeterProps {
   label: string;
