@@ -28,6 +28,7 @@ export class ServerProcess {
   readonly env: Record<string, string>;
   output = '';
   #child: ChildProcess | null = null;
+  #exited: Promise<void> = Promise.resolve();
 
   constructor(dir: string, port: number, extra: Record<string, string> = {}) {
     this.dir = dir;
@@ -37,6 +38,8 @@ export class ServerProcess {
       HANGAR_PORT: String(port),
       HANGAR_MASTER_KEY_FILE: join(dir, 'keys/master.key'),
       HANGAR_HEARTBEAT_SECONDS: '2',
+      // The git servers of the tests are on loopback.
+      HANGAR_ALLOW_LOCAL_REPOS: 'true',
       ...extra,
     };
   }
@@ -53,12 +56,18 @@ export class ServerProcess {
     return this.#child?.pid ?? 0;
   }
 
+  /** Resolves when the process that was started last has ended, in whatever way. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
   async start(): Promise<this> {
     const child = spawn(process.execPath, [MAIN, 'start'], {
       env: { ...baseEnv(), ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#exited = new Promise((done) => child.once('exit', () => done()));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;
@@ -66,7 +75,7 @@ export class ServerProcess {
     }
     const deadline = Date.now() + 30_000;
     while (Date.now() < deadline) {
-      if (child.exitCode !== null) break;
+      if (child.exitCode !== null || child.signalCode !== null) break;
       const ready = await fetch(`${this.url}/readyz`).then(
         (answer) => answer.ok,
         () => false,

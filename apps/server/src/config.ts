@@ -55,6 +55,11 @@ export const Settings = z.object({
   HANGAR_TRUST_PROXY: flag
     .default(false)
     .describe('Believe X-Forwarded-For and X-Forwarded-Proto: only behind a reverse proxy of yours'),
+  HANGAR_ALLOW_LOCAL_REPOS: flag
+    .default(false)
+    .describe(
+      'Let jobs clone from loopback and link-local addresses of the machine they run on. Private networks are always allowed',
+    ),
   HANGAR_JOBS_AT_ONCE: z.coerce
     .number()
     .int()
@@ -87,6 +92,7 @@ export interface Config {
   readonly logLevel: string;
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly trustProxy: boolean;
+  readonly allowLocalRepos: boolean;
   readonly jobsAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
@@ -134,6 +140,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: settings.HANGAR_LOG_LEVEL,
     logFormat: settings.HANGAR_LOG_FORMAT,
     trustProxy: settings.HANGAR_TRUST_PROXY,
+    allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,

@@ -19,6 +19,7 @@ export * from './errors.ts';
 export * from './jobs.ts';
 export * from './logs.ts';
 export * from './profiles.ts';
+export * from './repo-address.ts';
 export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
 export * from './spec-text.ts';

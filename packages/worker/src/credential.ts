@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkOrder } from '@hangar/contract';
-import { HangarError } from '@hangar/contract';
+import { HangarError, repoHost } from '@hangar/contract';
 
 const SOCKET_DIRS = ['/tmp', '/var/tmp'];
 const MAX_SOCKET_PARENT = 80;
@@ -34,6 +34,7 @@ export interface Remote {
 }
 
 export function parseRemote(raw: string, credential: GitCredential | null): Remote {
+  if (repoHost(raw) === null) throw new HangarError('repo_url_invalid');
   if (!/^(https?|ssh):\/\//.test(raw)) {
     const host = /^[^@/:]+@([^:/]+):/.exec(raw)?.[1];
     if (host === undefined) throw new HangarError('repo_url_invalid');
@@ -64,7 +65,7 @@ export function parseRemote(raw: string, credential: GitCredential | null): Remo
 /** Opens a credential for one remote. The secret stays in this process and in ssh-agent's; never in a file or argument. */
 export async function openAccess(
   remote: Remote,
-  o: { helper: CredentialHelper; privateDir: string; path: string; signal: AbortSignal },
+  o: { helper: CredentialHelper; privateDir: string; ssh: readonly string[]; path: string; signal: AbortSignal },
 ): Promise<GitAccess> {
   const credential = remote.credential;
   if (remote.protocol === 'ssh') return openSsh(credential?.kind === 'ssh-key' ? credential : null, o);
@@ -95,7 +96,7 @@ async function openHelper(
   const command = [...helper.argv, socket].map(quoteForShell).join(' ');
   return {
     // The value that begins with ! is git's own way to say: this is a command line.
-    config: [`credential.helper=!${command}`, 'credential.useHttpPath=false', 'http.followRedirects=initial'],
+    config: [`credential.helper=!${command}`, 'credential.useHttpPath=false'],
     env: {},
     close: async () => {
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -121,7 +122,7 @@ function answer(asked: string, remote: Remote, credential: GitCredential): strin
 
 async function openSsh(
   key: GitCredential | null,
-  o: { privateDir: string; path: string; signal: AbortSignal },
+  o: { privateDir: string; ssh: readonly string[]; path: string; signal: AbortSignal },
 ): Promise<GitAccess> {
   const knownHosts = join(o.privateDir, 'known_hosts');
   await writeFile(knownHosts, key?.knownHosts ? `${key.knownHosts.trimEnd()}\n` : '', { mode: 0o600 });
@@ -140,6 +141,7 @@ async function openSsh(
     ...(key?.knownHosts ? ['GlobalKnownHostsFile=/dev/null'] : []),
     `IdentityAgent=${agent ? sshPath(agent.socket) : 'none'}`,
     `IdentityFile=${agent ? sshPath(agent.publicKey) : 'none'}`,
+    ...o.ssh,
   ];
   return {
     config: [],

@@ -56,7 +56,10 @@ async function ground(files: Record<string, string | Buffer> = FILES, maxFileByt
       bundleFile: bundleOf(repo.dir, join(base, 'bundle')),
       patchFile: null,
     },
-    { git: g, places, helper: { argv: [] }, path: '', branch: 'hangar/j', say: (text) => said.push(text), signal },
+    {
+      ...{ git: g, places, helper: { argv: [] }, reach: { allowLocal: false, env: {} }, path: '' },
+      ...{ branch: 'hangar/j', say: (text: string) => said.push(text), signal },
+    },
   );
   let count = 0;
   const collect = (known?: string) =>

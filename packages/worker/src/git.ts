@@ -38,6 +38,9 @@ const SAFE = [
   'protocol.http.allow=always',
   'protocol.https.allow=always',
   'protocol.ssh.allow=always',
+  // Each place a server sends to is checked before it is asked; see reach.ts.
+  'http.followRedirects=false',
+  'transfer.bundleURI=false',
   'submodule.recurse=false',
   'fetch.recurseSubmodules=false',
   // One pack instead of a file for each object.

@@ -128,6 +128,7 @@ async function work(run: Run, diffs: Diffs): Promise<Result> {
     git: run.git,
     places,
     helper: o.helper ?? { argv: [] },
+    reach: { allowLocal: order.repo.allowLocal, env: o.env },
     path: o.env.PATH ?? '/usr/bin:/bin',
     branch: `hangar/${order.jobId}`,
     say: (text) => run.log.system(text),

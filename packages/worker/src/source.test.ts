@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type GitCredential, parseRemote } from './credential.ts';
 import { openGit } from './git.ts';
 import { makePlaces } from './places.ts';
+import type { ReachRules } from './reach.ts';
 import { type Base, prepareTree, type Source } from './source.ts';
 import { bundleOf, commitFiles, git, makeRepo, tempFolders } from './testing/fixtures.ts';
 import { startGitServer } from './testing/git-server.ts';
@@ -18,7 +19,11 @@ const HELPER = {
   argv: [process.execPath, '--no-warnings', new URL('main.ts', import.meta.url).pathname, 'git-credential'],
 };
 
-async function prepare(source: Source, env: NodeJS.ProcessEnv = process.env) {
+async function prepare(
+  source: Source,
+  env: NodeJS.ProcessEnv = process.env,
+  reach: Partial<ReachRules> = { allowLocal: true },
+) {
   const dir = join(temp.make(), 'a rather long name of a folder, with spaces');
   const places = await makePlaces(dir);
   const said: string[] = [];
@@ -26,6 +31,7 @@ async function prepare(source: Source, env: NodeJS.ProcessEnv = process.env) {
     git: openGit({ home: places.gitHome, base: env }),
     places,
     helper: HELPER,
+    reach: { allowLocal: false, env, ...reach },
     path: env.PATH ?? '',
     branch: 'hangar/j_1',
     say: (text) => said.push(text),
@@ -176,6 +182,104 @@ describe('from a URL', () => {
     expect(said.join('\n')).toMatch(/Submodules are not fetched: sub/);
     expect(said.join('\n')).toMatch(/1 files? (are|is) (a )?pointers?.*x\.bin/);
     await server.close();
+  });
+});
+
+describe('what a name leads to', () => {
+  /** A resolver that says what it is told, and how often it was asked. */
+  const resolver = (...answers: readonly (readonly string[])[]) => {
+    const asked: string[] = [];
+    const lookup = async (host: string) => answers[Math.min(asked.push(host), answers.length) - 1] ?? [];
+    return { asked, lookup };
+  };
+
+  test('this machine and its link are refused, by address and by name; nothing is sent there', async () => {
+    const r = makeRoot();
+    const server = await startGitServer(r.root, null);
+    const { port } = new URL(server.url);
+    for (const [url, addresses] of [
+      [`http://127.0.0.1:${port}/repo.git`, []],
+      [`http://2130706433:${port}/repo.git`, []],
+      [`http://0x7f.1:${port}/repo.git`, []],
+      [`http://[::ffff:127.0.0.1]:${port}/repo.git`, []],
+      [`http://localhost:${port}/repo.git`, []],
+      [`http://inside.example:${port}/repo.git`, ['127.0.0.1']],
+      [`http://inside.example:${port}/repo.git`, ['192.0.2.1', '::1']],
+      [`http://inside.example:${port}/repo.git`, ['169.254.169.254']],
+      [`ssh://git@inside.example:${port}/repo.git`, ['fe80::1%eth0']],
+      ['git@inside.example:repo.git', ['::ffff:127.0.0.1']],
+      ['git@0177.1:repo.git', []],
+    ] as const) {
+      const { done } = await prepare(remote(url), process.env, { lookup: async () => addresses });
+      await expect(done, url).rejects.toMatchObject({ code: 'repo_url_refused', wayOut: /HANGAR_ALLOW_LOCAL_REPOS/ });
+    }
+    expect(server.seen).toEqual([]);
+    await server.close();
+  });
+
+  test('git talks to the address that was looked at, whatever the name says later', async () => {
+    const r = makeRoot();
+    const server = await startGitServer(r.root, null);
+    const { port } = new URL(server.url);
+    const { asked, lookup } = resolver(['127.0.0.1'], ['192.0.2.9']);
+    // No resolver knows this name: without the address handed over git could not reach it.
+    const { done } = await prepare(remote(`http://only-here.invalid:${port}/repo.git`), process.env, {
+      allowLocal: true,
+      lookup,
+    });
+    expect((await done).commit).toBe(r.main);
+    expect(asked).toEqual(['only-here.invalid']);
+    await server.close();
+  });
+
+  test('a redirect is followed after a look at where it leads, and never to a refused place', async () => {
+    const r = makeRoot();
+    const target = await startGitServer(r.root, null);
+    const first = await startGitServer(r.root, null, target.url);
+    const followed = await prepare(remote(`${first.url}/repo.git`));
+    expect((await followed.done).commit).toBe(r.main);
+    expect(followed.said.join('\n')).toContain(`The git server sends to ${target.url}/repo.git`);
+    target.seen.length = 0;
+    // A proxy stands for a server far away that sends its callers home.
+    const env = { PATH: process.env.PATH, http_proxy: first.url };
+    const rules = { allowLocal: false, lookup: async () => ['192.0.2.1'] };
+    const refused = await prepare(remote('http://far-away.example/repo.git'), env, rules);
+    await expect(refused.done).rejects.toMatchObject({ code: 'repo_url_refused' });
+    expect(first.seen.length).toBeGreaterThan(0);
+    expect(target.seen).toEqual([]);
+    await first.close();
+    await target.close();
+  });
+
+  test('what sends from place to place, or to a page, ends with a reason', async () => {
+    const root = temp.make();
+    const circle = await startGitServer(root, null, '');
+    await expect((await prepare(remote(`${circle.url}/repo.git`))).done).rejects.toMatchObject({
+      code: 'repo_unreachable',
+    });
+    await circle.close();
+    const page = await startGitServer(root, null, 'http://127.0.0.1/sign-in?then=');
+    await expect((await prepare(remote(`${page.url}/repo.git`))).done).rejects.toMatchObject({
+      code: 'repo_not_found',
+    });
+    await page.close();
+  });
+
+  test('a name nobody knows is the business of the proxy where there is one', async () => {
+    const lookup = async () => {
+      throw new Error('ENOTFOUND');
+    };
+    const direct = await prepare(remote('http://unknown.invalid/x.git'), { PATH: process.env.PATH }, { lookup });
+    await expect(direct.done).rejects.toMatchObject({
+      code: 'repo_unreachable',
+      message: /unknown\.invalid is not known/,
+    });
+    const r = makeRoot();
+    const proxy = await startGitServer(r.root, null);
+    const env = { PATH: process.env.PATH, http_proxy: proxy.url };
+    const { done } = await prepare(remote('http://unknown.invalid/repo.git'), env, { lookup });
+    expect((await done).commit).toBe(r.main);
+    await proxy.close();
   });
 });
 

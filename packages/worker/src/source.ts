@@ -4,6 +4,7 @@ import { HangarError } from '@hangar/contract';
 import { type CredentialHelper, type GitCredential, openAccess, parseRemote, type Remote } from './credential.ts';
 import { type Git, GitError, gitFailure } from './git.ts';
 import type { Places } from './places.ts';
+import { findReach, type ReachRules, redirectOf, wasRedirected } from './reach.ts';
 
 /**
  * How much history an agent gets. All of it makes the clone of an old repository minutes long; one commit leaves nothing to
@@ -12,6 +13,7 @@ import type { Places } from './places.ts';
 const DEPTH = 50;
 const NEARLY_FULL = 64 * 1024 * 1024;
 const FETCH_MS = 60 * 60_000;
+const MAX_REDIRECTS = 4;
 
 /** Where the files come from. */
 export type Source =
@@ -51,6 +53,7 @@ export interface Preparing {
   readonly git: Git;
   readonly places: Places;
   readonly helper: CredentialHelper;
+  readonly reach: ReachRules;
   readonly path: string;
   /** Name of the branch the agent starts on. */
   readonly branch: string;
@@ -60,7 +63,7 @@ export interface Preparing {
 
 /**
  * Fetches the source into the store and lays out the work tree.
- * @throws HangarError repo_not_found, repo_auth_failed, repo_unreachable, ref_not_found, bundle_invalid, disk_full …
+ * @throws HangarError repo_not_found, repo_auth_failed, repo_url_refused, repo_unreachable, ref_not_found, bundle_invalid, disk_full …
  */
 export async function prepareTree(source: Source, o: Preparing): Promise<Base> {
   await rm(o.places.store, { recursive: true, force: true });
@@ -100,34 +103,36 @@ async function fetchRemote(remote: Remote, commit: string | null, ref: string | 
   o.say(`Cloning ${remote.url}${shown.ref ? ` at ${shown.ref}` : ''}`);
   if (remote.protocol === 'http' && remote.credential && !/^(localhost|127\.|\[::1\])/.test(remote.host))
     o.say('The credential is sent unencrypted: the URL begins with http, not https');
+  const reach = await findReach(remote, o.reach, o.signal);
   const access = await openAccess(remote, {
     helper: o.helper,
     privateDir: o.places.run,
+    ssh: reach.ssh,
     path: o.path,
     signal: o.signal,
   });
   try {
     const want = commit ?? ref ?? 'HEAD';
-    const fetch = (args: readonly string[]) => fetchWith(access, args, o);
-    let result = await fetch([`--depth=${DEPTH}`, '--', remote.url, `+${want}:refs/hangar/base`]);
+    const way: Way = { access, url: remote.url, config: [...access.config, ...reach.git] };
+    let result = await fetchBy(way, [`--depth=${DEPTH}`], [`+${want}:refs/hangar/base`], o);
     if (result.code !== 0 && /mismatched algorithms/.test(result.errors)) {
       await rm(o.places.store, { recursive: true, force: true });
       await initStore('sha256', o);
-      result = await fetch([`--depth=${DEPTH}`, '--', remote.url, `+${want}:refs/hangar/base`]);
+      result = await fetchBy(way, [`--depth=${DEPTH}`], [`+${want}:refs/hangar/base`], o);
     }
     const found = result.code === 0 ? await commitOf('refs/hangar/base', o) : null;
     if (found !== null && (commit === null || found === commit)) return found;
     if (result.code !== 0 && !worthAll(result.errors, want)) throw failed('fetch', result, shown);
     // The server hands out no single commit, or none of its history: take every branch and tag, then look.
     o.say('The git server does not hand out that commit alone; fetching all branches');
-    result = await fetch(['--', remote.url, '+refs/heads/*:refs/hangar/heads/*', '+refs/tags/*:refs/hangar/tags/*']);
+    result = await fetchBy(way, [], ['+refs/heads/*:refs/hangar/heads/*', '+refs/tags/*:refs/hangar/tags/*'], o);
     if (result.code !== 0) throw failed('fetch', result, shown);
     const names = commit ? [commit] : [`refs/hangar/heads/${want}`, `refs/hangar/tags/${want}`, ...hexOnly(want)];
     for (const name of names) {
       const there = await commitOf(name, o);
       if (there) return there;
     }
-    if (want === 'HEAD') return await remoteHead(access, remote, o);
+    if (want === 'HEAD') return await remoteHead(way, remote, o);
     throw new HangarError('ref_not_found', { message: `${remote.url} has no ref ${want}.` });
   } finally {
     await access.close();
@@ -136,15 +141,40 @@ async function fetchRemote(remote: Remote, commit: string | null, ref: string | 
 
 type Access = Awaited<ReturnType<typeof openAccess>>;
 
-function fetchWith(access: Access, args: readonly string[], o: Preparing) {
-  return o.git.try(['fetch', '--no-tags', '--progress', ...args], {
-    signal: o.signal,
-    timeoutMs: FETCH_MS,
-    cwd: o.places.store,
-    config: access.config,
-    env: { ...access.env, GIT_DIR: o.places.store },
-    onProgress: throttled(o.say),
-  });
+/** How a remote is reached: a redirect changes it for good. */
+interface Way {
+  readonly access: Access;
+  url: string;
+  config: readonly string[];
+}
+
+async function fetchBy(way: Way, options: readonly string[], refs: readonly string[], o: Preparing) {
+  for (let hops = 0; ; hops++) {
+    const result = await o.git.try(['fetch', '--no-tags', '--progress', ...options, '--', way.url, ...refs], {
+      signal: o.signal,
+      timeoutMs: FETCH_MS,
+      cwd: o.places.store,
+      config: way.config,
+      env: { ...way.access.env, GIT_DIR: o.places.store },
+      onProgress: throttled(o.say),
+    });
+    if (result.code === 0 || !wasRedirected(result.errors)) return result;
+    if (hops === MAX_REDIRECTS)
+      throw new HangarError('repo_unreachable', { message: 'The git server sends from one place to the next.' });
+    await follow(way, o);
+  }
+}
+
+/** The credential stays bound to the host of the remote itself; see `answer` in credential.ts. */
+async function follow(way: Way, o: Preparing): Promise<void> {
+  const { access, url, config } = way;
+  const ask = (trace: Readonly<Record<string, string>>) =>
+    o.git.try(['ls-remote', '--', url, 'HEAD'], { signal: o.signal, config, env: { ...access.env, ...trace } });
+  const next = parseRemote(await redirectOf(url, o.places.run, ask), null);
+  const reach = await findReach(next, o.reach, o.signal);
+  o.say(`The git server sends to ${next.url}`);
+  way.url = next.url;
+  way.config = [...access.config, ...reach.git];
 }
 
 /** A commit, or something that may be a short commit id, or a server that cannot do shallow. */
@@ -154,11 +184,11 @@ const worthAll = (errors: string, want: string): boolean =>
 
 const hexOnly = (want: string): string[] => (/^[0-9a-f]{4,64}$/.test(want) ? [want] : []);
 
-async function remoteHead(access: Access, remote: Remote, o: Preparing): Promise<string> {
-  const listed = await o.git.run(['ls-remote', '--', remote.url, 'HEAD'], {
+async function remoteHead(way: Way, remote: Remote, o: Preparing): Promise<string> {
+  const listed = await o.git.run(['ls-remote', '--', way.url, 'HEAD'], {
     signal: o.signal,
-    config: access.config,
-    env: access.env,
+    config: way.config,
+    env: way.access.env,
   });
   const id = /^([0-9a-f]{40,64})\tHEAD/m.exec(listed.toString())?.[1];
   const commit = id ? await commitOf(id, o) : null;

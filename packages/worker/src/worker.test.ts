@@ -32,7 +32,10 @@ async function setup(over: Partial<WorkOrder>, socket = false): Promise<Setup> {
   const base = temp.make();
   const repo = makeRepo(join(base, 'repo'), { 'a.txt': 'one\n' });
   const server = new ProtocolServer(
-    makeOrder({ repo: { url: null, ref: null, commit: repo.commit, bundle: true, patch: false }, ...over }),
+    makeOrder({
+      repo: { url: null, ref: null, commit: repo.commit, bundle: true, patch: false, allowLocal: true },
+      ...over,
+    }),
   );
   server.uploads.bundle = bundleOf(repo.dir, join(base, 'bundle'));
   const url = await server.start(socket ? join(base, 'worker.sock') : undefined);
@@ -197,7 +200,14 @@ describe('worker process', () => {
     const gitServer = await startGitServer(base, { user: 'x', password: secret });
     const variable = 'sk-verysecret-000111';
     const s = await setup({
-      repo: { url: `${gitServer.url}/repo.git`, ref: null, commit: null, bundle: false, patch: false },
+      repo: {
+        url: `${gitServer.url}/repo.git`,
+        ref: null,
+        commit: null,
+        bundle: false,
+        patch: false,
+        allowLocal: true,
+      },
       credential: { kind: 'https-token', host: null, username: 'x', value: secret, knownHosts: null },
       env: { API_KEY: variable },
       spec: blocks(

@@ -46,7 +46,7 @@ export async function runHere(
       title,
       spec: text,
       agent,
-      repo: { url: null, ref: null, commit, bundle: false, patch: false },
+      repo: { url: null, ref: null, commit, bundle: false, patch: false, allowLocal: true },
       credential: null,
       env: { ...spec.settings.env, ...env },
       timeoutSeconds: flags.timeout ?? spec.settings.timeout ?? DEFAULT_TIMEOUT_SECONDS,

@@ -66,7 +66,7 @@ export function makeOrder(over: Partial<WorkOrder>): WorkOrder {
     title: 'A job',
     spec: '# Do it\n\n```sh\necho hello > hello.txt\n```\n',
     agent: 'shell',
-    repo: { url: null, ref: null, commit: null, bundle: true, patch: false },
+    repo: { url: null, ref: null, commit: null, bundle: true, patch: false, allowLocal: true },
     credential: null,
     env: {},
     timeoutSeconds: 60,

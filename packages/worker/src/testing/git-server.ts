@@ -19,7 +19,7 @@ export async function startGitServer(
     const url = new URL(request.url ?? '/', 'http://x');
     seen.push(`${request.method} ${url.pathname} ${request.headers.authorization ?? '-'}`);
     if (redirectTo !== null) {
-      response.writeHead(302, { location: `${redirectTo}${request.url}` }).end();
+      response.writeHead(302, { location: `${redirectTo}${url.pathname}${url.search}` }).end();
       return;
     }
     const wanted = login && `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`;
