@@ -157,8 +157,8 @@ describe('asking for jobs', () => {
 
   it('nobody sees or touches the job of another, who cannot tell that it is there', async () => {
     const { id } = await parts.jobs.submit(ada, request);
-    const { get, cancel, retry, artifacts, visible } = parts.jobs;
-    for (const attempt of [get, cancel, retry, artifacts, visible])
+    const { get, cancel, retry, artifacts, mayReadLog } = parts.jobs;
+    for (const attempt of [get, cancel, retry, artifacts, mayReadLog])
       expect(await code(attempt(bob, id))).toBe('job_not_found');
     expect((await parts.jobs.list(bob, { mine: true, limit: 10 })).items).toEqual([]);
     expect(await code(parts.jobs.list(bob, { mine: false, limit: 10 }))).toBe('admin_only');
