@@ -1,0 +1,154 @@
+import { isFinal } from '@hangar/contract';
+import { allLines, applyProblem, diffProblem, type Evidence, numberedLines } from './evidence.ts';
+import type { Base } from './fleet.ts';
+import type { Kill } from './killer.ts';
+import type { Markers } from './markers.ts';
+
+export interface Check {
+  readonly name: string;
+  /** How many things were looked at. */
+  readonly looked: number;
+  /** What does not hold, in words. */
+  readonly wrong: readonly string[];
+  readonly note?: string;
+}
+
+/** Time that a worker needs beyond a checkpoint interval, on a busy machine and with a server that comes and goes. */
+const CHECKPOINT_SLACK_MS = 12_000;
+const QUIET_SLACK_MS = 3_000;
+/** Applying takes three processes each. */
+const APPLIED_MOST = 60;
+
+const isHit = (evidence: Evidence, ...victims: Kill['victim'][]) =>
+  evidence.hits.some(({ victim }) => victims.includes(victim));
+
+/** It went as planned: to the end of the agent, with the agent's own exit code. */
+const wentAsPlanned = ({ job, plan }: Evidence) =>
+  plan.exitCode === 0
+    ? job.state === 'succeeded'
+    : job.state === 'failed' && job.failure?.code === 'agent_failed' && job.exitCode === plan.exitCode;
+
+export function judge(o: {
+  evidence: readonly Evidence[];
+  markers: Markers;
+  base: Base;
+  kills: readonly Kill[];
+  checkpointMs: number;
+}): Check[] {
+  const { evidence, markers } = o;
+  const check = (
+    name: string,
+    some: readonly Evidence[],
+    problem: (evidence: Evidence) => string | null,
+    note?: string,
+  ): Check => ({
+    name,
+    looked: some.length,
+    wrong: some.flatMap((one) => {
+      const wrong = problem(one);
+      return wrong === null ? [] : [`${one.sent.id} ${one.plan.tag} (${stateOf(one)}; hit: ${hitsOf(one)}): ${wrong}`];
+    }),
+    ...(note === undefined ? {} : { note }),
+  });
+  const begun = (one: Evidence) => markers.of(one.plan.tag, 'begin');
+  const whole = evidence.filter(wentAsPlanned);
+  const interrupted = evidence.filter((one) => !wentAsPlanned(one));
+  const saved = interrupted.filter(({ diff }) => diff !== null);
+  const due = interrupted.filter((one) => hadTimeForCheckpoint(one, begun(one)[0]?.at, o));
+  const applied = whole.filter((_one, index) => index % Math.ceil(whole.length / APPLIED_MOST) === 0);
+
+  return [
+    check('every job has ended', evidence, ({ job }) => (isFinal(job.state) ? null : `it is ${job.state}`)),
+    check('each state is true', evidence, untruth),
+    check('no agent ran twice', evidence, (one) => {
+      const begins = begun(one).length;
+      const ends = markers.of(one.plan.tag, 'end').length;
+      if (begins > 1 || ends > 1) return `${begins} begins, ${ends} ends`;
+      if (begun(one).some(({ jobId }) => jobId !== one.sent.id)) return 'it ran for another job';
+      return wentAsPlanned(one) && (begins !== 1 || ends !== 1) ? `${begins} begins, ${ends} ends` : null;
+    }),
+    check('logs are complete, in order, once', evidence, (one) => {
+      if (!one.logEnded) return 'the log has not ended';
+      const gap = one.lines.find(({ n }, index) => n !== index + 1);
+      if (gap) return `line ${gap.n} is out of its place`;
+      const count = numberedLines(one);
+      if (count === null) return 'the lines of the agent are not 1, 2, 3 …';
+      return wentAsPlanned(one) && count !== allLines(one.plan) ? `${count} lines of ${allLines(one.plan)}` : null;
+    }),
+    check(
+      'followers saw the same',
+      evidence,
+      ({ followed, lines }) => {
+        if (!followed.end) return 'the end never came';
+        if (followed.gaps.length > 0) return `line ${followed.gaps[0]}`;
+        return followed.lines.join('\n') === lines.map(({ stream, text }) => `${stream} ${text}`).join('\n')
+          ? null
+          : `${followed.lines.length} lines, the log has ${lines.length}`;
+      },
+      `${evidence.reduce((sum, { followed }) => sum + followed.reconnects, 0)} reconnects`,
+    ),
+    check('finished diffs are right', whole, (one) => {
+      const isPartial = one.plan.exitCode !== 0;
+      if (one.diff && one.diff.partial !== isPartial) return `partial is ${one.diff.partial}`;
+      return diffProblem(one, true);
+    }),
+    check('finished diffs apply', applied, (one) => applyProblem(one, o.base)),
+    check(
+      'artifacts are there',
+      whole.filter(({ plan }) => plan.artifact),
+      (one) => (one.report === `report of ${one.plan.tag}\n` ? null : `report.txt: ${one.report}`),
+    ),
+    check('partial diffs are right', saved, (one) =>
+      one.diff?.partial === false ? 'it is not marked as partial' : diffProblem(one, false),
+    ),
+    check('partial diffs are there where there was time', due, (one) => (one.diff ? null : 'there is none')),
+  ];
+}
+
+/** Null when the state says what happened. */
+function untruth(one: Evidence): string | null {
+  const { job } = one;
+  if (job.reason.trim() === '') return 'it gives no reason';
+  if (wentAsPlanned(one)) return null;
+  const code = job.failure?.code ?? 'none';
+  const detail = `${code}, exit code ${job.exitCode}: ${job.reason}`;
+  if (job.state === 'lost')
+    return isHit(one, 'worker', 'wrapper') && code === 'worker_lost' ? null : `nobody killed its worker; ${detail}`;
+  if (job.state !== 'failed') return detail;
+  if (code === 'agent_failed')
+    return isHit(one, 'agent') && (job.exitCode === 137 || job.exitCode === 1)
+      ? null
+      : `its agent was not killed; ${detail}`;
+  if (code === 'launch_failed') return isHit(one, 'worker', 'wrapper') ? null : `nothing of it was killed; ${detail}`;
+  return isHit(one, 'git') ? null : detail;
+}
+
+/** A worker that lived long enough after its agent began, or was left in peace for long enough. An agent's end saves too. */
+function hadTimeForCheckpoint(
+  one: Evidence,
+  beganAt: number | undefined,
+  o: { kills: readonly Kill[]; checkpointMs: number },
+): boolean {
+  if (beganAt === undefined || numberedLines(one) === 0 || isHit(one, 'git')) return false;
+  const end = one.hits.find(({ victim }) => victim === 'worker' || victim === 'wrapper')?.at;
+  if (end === undefined) return true;
+  if (end - beganAt > o.checkpointMs + CHECKPOINT_SLACK_MS) return true;
+  const outages = o.kills.filter(({ victim }) => ['server', 'postmaster', 'backend'].includes(victim));
+  const inPeace = !outages.some(({ at }) => at > beganAt - CHECKPOINT_SLACK_MS && at < end);
+  return inPeace && end - beganAt > o.checkpointMs + QUIET_SLACK_MS;
+}
+
+const hitsOf = ({ hits }: Evidence) =>
+  hits.length === 0 ? 'nothing' : hits.map(({ n, victim, what }) => `${victim} ${what} by kill ${n}`).join(', ');
+const stateOf = ({ job }: Evidence) => (job.failure ? `${job.state} ${job.failure.code}` : job.state);
+
+/** How jobs ended, by what of them was killed. */
+export function endings(evidence: readonly Evidence[]): string[] {
+  const counts = new Map<string, number>();
+  for (const one of evidence) {
+    const hit = [...new Set(one.hits.map(({ victim }) => victim))].sort().join('+') || 'nothing';
+    const key = `${hit.padEnd(16)} ${stateOf(one)}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, count]) => `${String(count).padStart(5)}  ${key}`);
+}
