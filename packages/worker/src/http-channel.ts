@@ -10,8 +10,10 @@ import { Spool } from './spool.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-const CALL_MS = 30_000;
-const TRANSFER_MS = 30 * 60_000;
+/** A call is small and idempotent: a server that takes longer gets it again. */
+const CALL_MS = 15_000;
+/** The server has something to do before it answers: to look up, to hash, to flush. */
+const TRANSFER_MS = 30_000;
 const BATCH_BYTES = 256 * 1024;
 const BATCH_LINES = 5000;
 const MAX_SMALL = 3;
@@ -54,7 +56,7 @@ export class HttpChannel implements WorkerChannel {
   /** @throws HangarError worker_token_invalid, worker_fenced: this attempt is not ours */
   async claim(me: { version: string; host: string; pid: number }, o: Deadline): Promise<WorkOrder> {
     const answer = await this.#persist(
-      { method: 'POST', path: '/claim', json: { ...me, workerId: this.#workerId }, timeoutMs: CALL_MS },
+      { method: 'POST', path: '/claim', json: { ...me, workerId: this.#workerId }, silenceMs: CALL_MS },
       o.signal,
     );
     return answer.json() as WorkOrder;
@@ -99,7 +101,7 @@ export class HttpChannel implements WorkerChannel {
   }
 
   async report(report: Report, o: Deadline): Promise<void> {
-    await this.#persist({ method: 'POST', path: '/report', json: report, timeoutMs: CALL_MS }, o.signal);
+    await this.#persist({ method: 'POST', path: '/report', json: report, silenceMs: CALL_MS }, o.signal);
   }
 
   async orders({ waitSeconds, signal }: Deadline & { waitSeconds: number }): Promise<Orders> {
@@ -108,7 +110,7 @@ export class HttpChannel implements WorkerChannel {
         method: 'POST',
         path: '/heartbeat',
         json: { waitSeconds, workerId: this.#workerId },
-        timeoutMs: waitSeconds * 1000 + 15_000,
+        silenceMs: waitSeconds * 1000 + 15_000,
       },
       signal,
     );
@@ -117,7 +119,7 @@ export class HttpChannel implements WorkerChannel {
 
   async download(what: 'bundle' | 'patch', file: string, o: Deadline): Promise<void> {
     await rm(file, { force: true });
-    await this.#persist({ method: 'GET', path: `/uploads/${what}`, toFile: file, timeoutMs: TRANSFER_MS }, o.signal);
+    await this.#persist({ method: 'GET', path: `/uploads/${what}`, toFile: file, silenceMs: TRANSFER_MS }, o.signal);
   }
 
   async upload(upload: Upload, o: Deadline): Promise<void> {
@@ -130,14 +132,14 @@ export class HttpChannel implements WorkerChannel {
         body: () =>
           upload.sizeBytes === 0 ? Buffer.alloc(0) : createReadStream(upload.file, { end: upload.sizeBytes - 1 }),
         bodyBytes: upload.sizeBytes,
-        timeoutMs: TRANSFER_MS,
+        silenceMs: TRANSFER_MS,
       },
       o.signal,
     );
   }
 
   async finish(finish: Finish, o: Deadline): Promise<void> {
-    await this.#persist({ method: 'POST', path: '/finish', json: finish, timeoutMs: CALL_MS }, o.signal);
+    await this.#persist({ method: 'POST', path: '/finish', json: finish, silenceMs: CALL_MS }, o.signal);
   }
 
   async close(): Promise<void> {
@@ -165,7 +167,7 @@ export class HttpChannel implements WorkerChannel {
   }
 
   async #sendBatch(seq: number, bytes: Buffer): Promise<void> {
-    const call = { method: 'POST', path: '/logs', timeoutMs: CALL_MS } as const;
+    const call = { method: 'POST', path: '/logs', silenceMs: CALL_MS } as const;
     try {
       await this.#persist({ ...call, body: () => bytes, bodyBytes: bytes.length, jsonBody: true }, this.fenced);
     } catch (error) {

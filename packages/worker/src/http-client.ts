@@ -1,17 +1,23 @@
 import { createWriteStream } from 'node:fs';
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fromWire, HangarError } from '@hangar/contract';
 import { within } from './deadline.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** The system takes up to so much of a body at once; what became of it shows only when the answer comes. */
+const SYSTEM_BUFFER_BYTES = 4 * 1024 * 1024;
+/** The slowest link that counts as one, in bytes a millisecond. */
+const SLOWEST = 32;
 
 export interface Outgoing {
   readonly method: 'GET' | 'POST' | 'PUT';
   /** Below /api/worker. */
   readonly path: string;
-  readonly timeoutMs: number;
+  /** Without a byte either way for so long, beyond what a slow link needs for the body, the connection is taken for dead. */
+  readonly silenceMs: number;
   readonly json?: unknown;
   /** Made anew for each try. */
   readonly body?: () => Buffer | Readable;
@@ -53,10 +59,16 @@ export class HttpClient {
     const { request, agent } = await this.#transport;
     const body = out.json === undefined ? out.body?.() : Buffer.from(JSON.stringify(out.json));
     const length = Buffer.isBuffer(body) ? body.length : out.bodyBytes;
-    const limit = within([signal], out.timeoutMs);
+    const watch = new Watch(out.silenceMs + Math.min(length ?? 0, SYSTEM_BUFFER_BYTES) / SLOWEST);
+    const limit = within([signal, watch.signal], Number.POSITIVE_INFINITY);
     try {
-      return await this.#exchange(out, request, agent, body, length, limit.signal);
+      return await this.#exchange(out, request, agent, body, length, watch, limit.signal);
+    } catch (error) {
+      // What broke this call broke the connections that are kept for later too: each would cost its silence again.
+      for (const kept of Object.values(agent.freeSockets)) for (const socket of kept ?? []) socket.destroy();
+      throw error;
     } finally {
+      watch.done();
       limit.done();
     }
   }
@@ -67,6 +79,7 @@ export class HttpClient {
     agent: Agent,
     body: Buffer | Readable | undefined,
     length: number | undefined,
+    watch: Watch,
     signal: AbortSignal,
   ): Promise<Answer> {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -90,6 +103,7 @@ export class HttpClient {
         resolve,
       );
       sent.on('error', reject);
+      sent.on('socket', (socket) => watch.follow(socket));
       if (body === undefined || Buffer.isBuffer(body)) sent.end(body);
       else pipeline(body, sent).catch(reject);
     });
@@ -103,6 +117,35 @@ export class HttpClient {
 
   close(): void {
     void this.#transport?.then(({ agent }) => agent.destroy());
+  }
+}
+
+/** Aborts when nothing has moved on a connection for so long. */
+class Watch {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #socket: Socket | null = null;
+  #moved = 0;
+  #movedAt = performance.now();
+
+  constructor(silenceMs: number) {
+    this.#timer = setInterval(() => {
+      const moved = (this.#socket?.bytesRead ?? 0) + (this.#socket?.bytesWritten ?? 0);
+      if (moved !== this.#moved) this.#movedAt = performance.now();
+      else if (performance.now() - this.#movedAt >= silenceMs)
+        this.#controller.abort(new Error('The server says nothing'));
+      this.#moved = moved;
+    }, silenceMs / 8);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  follow(socket: Socket): void {
+    this.#socket = socket;
+  }
+  done(): void {
+    clearInterval(this.#timer);
   }
 }
 
