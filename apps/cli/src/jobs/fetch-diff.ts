@@ -10,10 +10,13 @@ import { needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/parcel.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
+import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, newestJob } from './job-id.ts';
 import { stateName } from './job-words.ts';
 import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
+
+const PATIENCE_MS = 5 * 60_000;
 
 export interface FetchedDiff {
   readonly jobId: string;
@@ -64,14 +67,17 @@ export async function fetchDiff(
   const file = join(dir, 'diff');
   const progress = cli.terminal.progress('Fetching the diff');
   try {
-    const response = await api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true });
-    let received = 0;
-    const body = Readable.from(response.body ?? []);
-    body.on('data', (chunk: Uint8Array) => {
-      received += chunk.length;
-      progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
+    // Breaks are ridden out: the job is done, and nothing else is needed from the server.
+    await throughBreaks({ terminal: cli.terminal, signal: cli.signal, patienceMs: PATIENCE_MS }, async () => {
+      const response = await api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true });
+      let received = 0;
+      const body = Readable.from(response.body ?? []);
+      body.on('data', (chunk: Uint8Array) => {
+        received += chunk.length;
+        progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
+      });
+      await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal });
     });
-    await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal });
     return { ...common, file, dispose };
   } catch (error) {
     await dispose();

@@ -2,7 +2,7 @@ import { LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { createParser } from 'eventsource-parser';
 import type { Api } from '../server/api.ts';
-import { reasonOf } from '../server/http.ts';
+import { isPassing, whyLost } from '../server/http.ts';
 
 /** Which lines are wanted; the server does the choosing. */
 export interface LogWish {
@@ -16,7 +16,8 @@ const PAGE = 10_000;
 /** The server sends a comment every 15 s; longer silence means the connection is dead without saying so. */
 const SILENCE_MS = 45_000;
 /** A server that stays away this long is given up on. */
-const AWAY_MS = 15 * 60_000;
+export const AWAY_MS = 15 * 60_000;
+const SILENT = 'nothing came';
 const Lines = LogLine.array();
 
 /** The log as it is now, page by page. */
@@ -100,10 +101,10 @@ export async function* followLog(
     } catch (error) {
       signal.throwIfAborted();
       if (!isPassing(error)) throw error;
-      reason = error instanceof HangarError ? String(error.details?.reason ?? error.message) : reasonOf(error);
+      reason = whyLost(error);
     }
     lostAt ??= Date.now();
-    if (attempt === 1) onConnection(false, reason);
+    if (attempt === 1 || (attempt === 0 && reason.startsWith(SILENT))) onConnection(false, reason);
     if (Date.now() - lostAt > AWAY_MS)
       throw new HangarError('server_unreachable', {
         message: `The server at ${api.server} has been away for 15 minutes.`,
@@ -125,13 +126,6 @@ export async function* followLog(
   }
 }
 
-/** Worth another try: the connection, a server that starts or has a bad moment, not a refusal. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof HangarError)) return true;
-  const { code, kind } = error;
-  return kind === 'unavailable' || code === 'internal' || code === 'rate_limited';
-}
-
 type FollowEvent = { kind: 'open' } | { kind: 'lines'; id: number; lines: LogLine[] } | { kind: 'end'; end: LogEnd };
 
 async function* connect(
@@ -142,7 +136,7 @@ async function* connect(
   signal: AbortSignal,
 ): AsyncGenerator<FollowEvent> {
   const dead = new AbortController();
-  const watch = setTimeout(() => dead.abort(new Error('nothing came for 45 s')), SILENCE_MS);
+  const watch = setTimeout(() => dead.abort(new Error(`${SILENT} for 45 s`)), SILENCE_MS);
   try {
     // Only the lines that are still to come: tail and since were answered before.
     const still: LogWish = { grep: wish.grep, stream: wish.stream };

@@ -2,9 +2,10 @@ import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
+import { throughBreaks } from '../server/through-breaks.ts';
 import { duration } from '../terminal/words.ts';
 import { stateWord } from './job-words.ts';
-import { followLog, type LogWish } from './log-reader.ts';
+import { AWAY_MS, followLog, type LogWish } from './log-reader.ts';
 import { type LogLook, logPrinter } from './show-log.ts';
 
 /** The job failed; nothing is wrong with the command. */
@@ -42,8 +43,9 @@ export async function follow(cli: Cli, api: Api, id: string, wish: LogWish, look
 
 /** The log can be complete a moment before the job has its final state. */
 async function ended(cli: Cli, api: Api, id: string): Promise<Job> {
+  const { terminal, signal } = cli;
   for (let attempt = 0; ; attempt++) {
-    const job = await api.client.jobs.get({ id });
+    const job = await throughBreaks({ terminal, signal, patienceMs: AWAY_MS }, () => api.client.jobs.get({ id }));
     if (job.finishedAt !== null || attempt === 40) return job;
     await new Promise((resolve) => setTimeout(resolve, 250));
     cli.signal.throwIfAborted();

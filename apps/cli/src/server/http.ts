@@ -14,6 +14,8 @@ export interface Call {
 }
 
 export const USER_AGENT = `hangar/${VERSION} (${process.platform}; ${process.arch}) node/${process.versions.node}`;
+/** A body that stops coming for so long does not come any more: event streams bring a comment every 15 s. */
+const SILENCE_MS = 45_000;
 const REPEAT_AFTER_MS = [150, 600];
 
 /**
@@ -40,7 +42,7 @@ async function once(server: string, path: string, call: Call, signal: AbortSigna
   const timer = setTimeout(() => timeout.abort(), call.timeoutMs ?? 30_000);
   const body = call.body?.();
   try {
-    return await fetch(`${server}${path}`, {
+    const response = await fetch(`${server}${path}`, {
       method: call.method ?? 'GET',
       headers: { 'user-agent': USER_AGENT, ...call.headers },
       redirect: 'error',
@@ -48,6 +50,7 @@ async function once(server: string, path: string, call: Call, signal: AbortSigna
       ...(body === undefined ? {} : { body }),
       ...(body instanceof ReadableStream ? { duplex: 'half' as const } : {}),
     });
+    return watched(response, timeout);
   } catch (error) {
     signal.throwIfAborted();
     call.signal?.throwIfAborted();
@@ -60,6 +63,33 @@ async function once(server: string, path: string, call: Call, signal: AbortSigna
     clearTimeout(timer);
   }
 }
+
+/** The same answer, whose body fails when it stops coming. */
+function watched(response: Response, connection: AbortController): Response {
+  if (response.body === null) return response;
+  const late = () => connection.abort(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
+  const timer = setTimeout(late, SILENCE_MS).unref();
+  const watch = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      timer.refresh();
+      controller.enqueue(chunk);
+    },
+    flush: () => clearTimeout(timer),
+  });
+  const { status, statusText, headers } = response;
+  return new Response(response.body.pipeThrough(watch), { status, statusText, headers });
+}
+
+/** Worth another try: the connection, a server that starts or has a bad moment; not a refusal. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof HangarError)) return true;
+  const { code, kind } = error;
+  return kind === 'unavailable' || code === 'internal' || code === 'rate_limited';
+}
+
+/** What to tell a person about a connection that broke. */
+export const whyLost = (error: unknown): string =>
+  error instanceof HangarError ? String(error.details?.reason ?? error.message) : reasonOf(error);
 
 /** fetch hides what went wrong one level down. */
 export function reasonOf(error: unknown): string {
