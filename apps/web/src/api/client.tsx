@@ -6,6 +6,9 @@ import { createTanstackQueryUtils } from '@orpc/tanstack-query';
 import { createContext, type ReactNode, useContext } from 'react';
 import { asHangarError } from './errors.ts';
 
+/** Trying out a profile may take a minute. */
+const ANSWER_MS = 120_000;
+
 export type Client = ContractRouterClient<Contract>;
 
 /**
@@ -15,7 +18,13 @@ export type Client = ContractRouterClient<Contract>;
 export function createApi(origin: string, fetcher: typeof fetch = fetch) {
   const link = new OpenAPILink(contract, {
     url: `${origin}/api`,
-    fetch: (request, init) => fetcher(request, { ...init, credentials: 'same-origin' }),
+    fetch: (request, init) =>
+      fetcher(request, {
+        ...init,
+        credentials: 'same-origin',
+        // Over a dead connection an answer would be waited for as long as the page is open.
+        signal: AbortSignal.any([request.signal, AbortSignal.timeout(ANSWER_MS)]),
+      }),
     interceptors: [
       async (options) => {
         try {

@@ -7,6 +7,8 @@ export function asHangarError(error: unknown): HangarError {
   if (told) return told;
   if (error instanceof DOMException && error.name === 'AbortError')
     return new HangarError('server_unreachable', { message: 'The request was stopped.', wayOut: 'Try again.' });
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return new HangarError('server_unreachable', { message: 'The server does not answer.', wayOut: 'Try again soon.' });
   if (error instanceof TypeError)
     return new HangarError('server_unreachable', {
       wayOut: 'Check that it runs and that you are online, then try again.',

@@ -22,8 +22,9 @@ interface LiveOptions {
 
 const RECONNECT_MS = [1000, 2000, 4000, 8000, 15_000];
 const POLL_MS = 10_000;
-/** The server says at least each 15 s that it is alive; longer silence, also of a connection in the making, is a loss. */
+/** The server says at least each 15 s that it is alive; longer silence is a loss that no error tells of. */
 const SILENCE_MS = 40_000;
+const CONNECT_MS = 15_000;
 
 /**
  * The one connection of a page: patches the query cache by each frame, fetches everything again after a gap, and polls while
@@ -42,17 +43,19 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   let poll: ReturnType<typeof setInterval> | undefined;
   let silence: ReturnType<typeof setTimeout> | undefined;
 
+  let heardAt = Date.now();
+
   const alive = () => {
-    clearTimeout(silence);
     heardAt = Date.now();
-    silence = setTimeout(lost, isOpen ? SILENCE_MS : CONNECT_MS);
+    clearTimeout(silence);
+    silence = setTimeout(() => lost(heardAt), isOpen ? SILENCE_MS : CONNECT_MS);
   };
-  const lost = () => {
+  /** As long as the connection stood, everything on the page was true. */
+  const lost = (stoodUntil: number) => {
     source?.close();
     clearTimeout(silence);
     if (stopped) return;
-    // As long as the connection stood, everything on the page was true.
-    if (isOpen) freshAt = new Date().toISOString();
+    if (isOpen) freshAt = new Date(stoodUntil).toISOString();
     isOpen = false;
     hadGap = true;
     onState({ status: 'lost', freshAt });
@@ -61,28 +64,34 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     reconnect = setTimeout(open, RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)]);
     attempt += 1;
   };
+  const lostNow = () => lost(Date.now());
   const open = () => {
     source = new EventSource(url, { withCredentials: true });
+    alive();
     source.onopen = () => {
       attempt = 0;
       clearInterval(poll);
       poll = undefined;
       isOpen = true;
+      alive();
       onState({ status: 'open', freshAt });
       if (hadGap) void queries.invalidateQueries();
       else patcher.opened();
       hadGap = false;
     };
     source.onerror = () => {
-      if (source?.readyState !== EventSource.CONNECTING || attempt === 0) lost();
+      if (source?.readyState !== EventSource.CONNECTING || attempt === 0) lostNow();
     };
+    source.addEventListener('alive', alive);
     // The server itself missed something.
     source.addEventListener('resync', () => void queries.invalidateQueries());
     source.addEventListener('job', (event: MessageEvent<string>) => {
+      alive();
       const job = Job.safeParse(parse(event.data));
       if (job.success) patcher.job(job.data);
     });
     source.addEventListener('activity', (event: MessageEvent<string>) => {
+      alive();
       const activity = Activity.safeParse(parse(event.data));
       if (!activity.success) return;
       patcher.activity(activity.data);
@@ -91,11 +100,11 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   };
   const online = () => {
     attempt = 0;
-    if (source?.readyState !== EventSource.OPEN) lost();
+    if (source?.readyState !== EventSource.OPEN) lostNow();
   };
 
   addEventListener('online', online);
-  addEventListener('offline', lost);
+  addEventListener('offline', lostNow);
   open();
   return () => {
     stopped = true;
@@ -104,6 +113,7 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     removeEventListener('offline', lost);
     clearTimeout(reconnect);
     clearInterval(poll);
+    clearTimeout(silence);
     source?.close();
   };
 }

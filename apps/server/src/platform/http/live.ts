@@ -105,7 +105,8 @@ export async function openLive(o: {
           response,
         };
         listeners.add(listener);
-        const heartbeat = setInterval(() => response.write(': \n\n'), HEARTBEAT_MS);
+        // An event and no comment: pages are not shown comments, and without a sign of life would trust a dead connection.
+        const heartbeat = setInterval(() => response.write('event: alive\ndata: {}\n\n'), HEARTBEAT_MS);
         response.once('close', () => {
           clearInterval(heartbeat);
           listeners.delete(listener);

@@ -130,27 +130,38 @@ export class LogReader {
   /** Whether the log has ended; false when the connection was cut. */
   private async follow(signal: AbortSignal, onLife: () => void): Promise<boolean> {
     const silence = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const watch = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), this.options.silenceMs);
+    };
+    try {
+      watch();
+      return await this.stream(AbortSignal.any([signal, silence.signal]), () => {
+        watch();
+        onLife();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async stream(signal: AbortSignal, onLife: () => void): Promise<boolean> {
     const url = `${this.options.url}?${new URLSearchParams({ follow: 'true', after: String(this.buffer.total) })}`;
-    const response = await this.request(url, AbortSignal.any([signal, silence.signal]), {
+    const response = await this.request(url, signal, {
       accept: 'text/event-stream',
       'last-event-id': String(this.buffer.total),
     });
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     if (reader === undefined) return false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const alive = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(), this.options.silenceMs);
-      this.freshAt = Date.now();
-    };
     const parser = new EventStreamParser();
     try {
-      alive();
+      this.freshAt = Date.now();
       this.tell({ status: 'live', error: null });
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return false;
-        alive();
+        this.freshAt = Date.now();
         onLife();
         for (const event of parser.push(value)) {
           if (event.event === 'end') {
@@ -163,7 +174,6 @@ export class LogReader {
         }
       }
     } finally {
-      clearTimeout(timer);
       await reader.cancel().catch(() => {});
     }
   }
@@ -204,9 +214,9 @@ export class LogReader {
   }
 
   private async get(query: Record<string, string>, signal: AbortSignal): Promise<LogPage> {
-    const response = await this.request(`${this.options.url}?${new URLSearchParams(query)}`, signal, {
-      accept: 'application/json',
-    });
+    const late = AbortSignal.timeout(this.options.silenceMs);
+    const url = `${this.options.url}?${new URLSearchParams(query)}`;
+    const response = await this.request(url, AbortSignal.any([signal, late]), { accept: 'application/json' });
     return LogPage.parse(await response.json());
   }
 
