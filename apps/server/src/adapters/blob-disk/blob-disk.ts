@@ -38,12 +38,14 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
         return stored;
       } catch (cause) {
         await rm(fresh, { force: true }).catch(() => undefined);
-        throw isNoSpace(cause) ? new HangarError('disk_full', { cause }) : cause;
+        throw unusable(dir, cause);
       }
     },
 
     async get(key, o = {}) {
-      const handle = await openOrNull(path.join(dir, checked(key)));
+      const handle = await openOrNull(path.join(dir, checked(key))).catch((cause: unknown) => {
+        throw unusable(dir, cause);
+      });
       if (!handle) return null;
       try {
         const found = await handle.stat();
@@ -180,9 +182,30 @@ function ignoreMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;
 }
 
-function isNoSpace(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+/** What the disk refused, as an error that passes once a person has seen to it; anything else as it is. */
+function unusable(dir: string, cause: unknown): unknown {
+  const code = codeOf(cause) ?? '';
+  if (['ENOSPC', 'EDQUOT'].includes(code)) return new HangarError('disk_full', { cause });
+  const why = REFUSED[code];
+  if (why === undefined) return cause;
+  return new HangarError('data_dir_unusable', {
+    message: `The folder for logs and artifacts ${dir} cannot be used: ${why}.`,
+    wayOut: 'Make it usable again on the machine of the server; workers send again by themselves.',
+    cause,
+  });
 }
+
+const REFUSED: Readonly<Record<string, string>> = {
+  EROFS: 'it is read-only',
+  EACCES: 'this user may not write to it',
+  EPERM: 'this user may not write to it',
+  ENOENT: 'it is gone',
+  ENOTDIR: 'something else is in its place',
+  EEXIST: 'something else is in its place',
+  EIO: 'the disk fails',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+};
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

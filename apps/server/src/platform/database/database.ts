@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres';
@@ -39,6 +40,7 @@ const POOL: pg.PoolConfig = {
   idle_in_transaction_session_timeout: 60_000,
   application_name: 'hangar',
   keepAlive: true,
+  keepAliveInitialDelayMillis: 15_000,
 };
 
 /**
@@ -84,12 +86,22 @@ async function openEmbedded(o: { dataDir: string; log: Logger; signal?: AbortSig
 
 async function connect(connection: pg.ClientConfig, log: Logger, afterClose: () => Promise<void>): Promise<Database> {
   await migrate(connection);
-  const pool = new pg.Pool({ ...POOL, ...connection });
+  const sockets = new Set<Socket>();
+  const stream = () => {
+    const socket = new Socket();
+    sockets.add(socket);
+    return socket.once('close', () => sockets.delete(socket));
+  };
+  const pool = new pg.Pool({ ...POOL, ...connection, stream });
   // Without a handler an idle connection that the database ends would end this process.
   pool.on('error', (error) => log.warn({ code: sqlState(error) }, 'an idle database connection was lost'));
   // The same for a connection in a transaction that is lost between two of its queries; the next query throws.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  const listener = createListener(connection, log);
+  const listener = createListener(connection, log, () => {
+    if (sockets.size > 0) log.warn({ connections: sockets.size }, 'the database says nothing; its connections are cut');
+    // Who waits for an answer is told that the connection is lost.
+    for (const socket of sockets) socket.destroy();
+  });
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     await listener.close();

@@ -13,14 +13,28 @@ export function isForeignKeyViolation(error: unknown, constraint?: string): bool
   return violates(error, '23503', constraint);
 }
 
+/** Whether PostgreSQL refused a value for what it is: a NUL, half a surrogate pair, a number or time out of range. */
+export function isUnstorable(error: unknown): boolean {
+  return ['22021', '22P05', '22P02', '22003', '22007', '22008'].includes(sqlState(error) ?? '');
+}
+
 /** Whether the connection was lost or refused, so the same query may work a moment later. */
 export function isConnectionLoss(error: unknown): boolean {
   const code = sqlState(error) ?? '';
   if (code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
   if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'].includes(code))
     return true;
-  // pg gives these no code.
-  return causes(error).some((cause) => /^(Connection terminated|timeout expired|timeout exceeded)/.test(cause.message));
+  // pg gives these no code. The last four are what is asked of a connection after it was lost, or of a pool that ends.
+  return causes(error).some((cause) =>
+    /^(Connection terminated|timeout expired|timeout exceeded|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool)/.test(
+      cause.message,
+    ),
+  );
+}
+
+/** Whether the database, or something else that wrote, had no space left. */
+export function isDiskFull(error: unknown): boolean {
+  return ['53100', 'ENOSPC', 'EDQUOT'].includes(sqlState(error) ?? '');
 }
 
 function violates(error: unknown, code: string, constraint: string | undefined): boolean {

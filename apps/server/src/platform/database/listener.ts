@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 
 /** How often the connection is tried out, and how long an answer may take before it counts as lost. */
-const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_MS = 5_000;
 const ANSWER_DEADLINE_MS = 5_000;
 /** How long a caller of listen() waits for a database that is not there. */
 const LISTEN_DEADLINE_MS = 60_000;
@@ -33,7 +33,11 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-export function createListener(connection: pg.ClientConfig, log: Logger): Listener {
+/**
+ * @param onSilence the database takes no connection and the one that was there got no answer: others will get none either,
+ *   and without this would wait for it for as long as TCP does
+ */
+export function createListener(connection: pg.ClientConfig, log: Logger, onSilence: () => void): Listener {
   const channels = new Map<string, Set<Subscription>>();
   const stopping = new AbortController();
   let current: Connection | null = null;
@@ -58,7 +62,7 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
     const client = new pg.Client({
       ...connection,
       application_name: 'hangar-listen',
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: ANSWER_DEADLINE_MS,
       query_timeout: ANSWER_DEADLINE_MS,
       keepAlive: true,
     });
@@ -84,16 +88,21 @@ export function createListener(connection: pg.ClientConfig, log: Logger): Listen
   async function keepListening(): Promise<void> {
     let before: Subscription[] = []; // who was there when the connection was lost
     let failures = 0;
+    let silent = false; // the last connection ended by itself or by a heartbeat without an answer
     while (!stopping.signal.aborted) {
       try {
         current = await open();
         failures = 0;
+        silent = false;
         connected.resolve();
         for (const subscription of before) if (subscription.active) guarded(() => subscription.onReconnect?.());
         await watch(current);
         if (!stopping.signal.aborted) log.warn('the listening connection to the database was lost');
       } catch (error) {
         failures += 1;
+        // One connection that is lost says little; that no other can be made says that the link is dead.
+        if (silent && !current) guarded(onSilence);
+        if (current) silent = true;
         log.debug({ err: error, failures }, 'the database cannot be listened to');
       }
       if (current) {

@@ -54,6 +54,8 @@ export interface AppParts {
   readonly webDir: string | null;
 }
 
+/** A request whose body stops coming for so long is from somebody who is gone; nothing else would end it. */
+const BODY_SILENCE_MS = 120_000;
 /** Largest body of a contract route: a spec of 1 MiB, escaped as JSON, and room for the rest. */
 const BODY_LIMIT = 8 * 1024 * 1024;
 
@@ -70,6 +72,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     bodyLimit: BODY_LIMIT,
     trustProxy: parts.trustProxy,
     genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => {
+      sendError(reply, asHangarError(error, request.id, log), request.id);
+    },
     requestTimeout: 0,
     keepAliveTimeout: 75_000,
     forceCloseConnections: true,
@@ -113,9 +118,15 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       throw new Error(`${route.method} ${route.url} does not say who may call it`);
   });
 
+  app.addHook('onRequest', async ({ raw }) => {
+    if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return;
+    raw.setTimeout(BODY_SILENCE_MS, () => raw.destroy(new Error('The body stopped coming')));
+    raw.once('end', () => raw.setTimeout(0));
+  });
   app.decorateRequest('caller');
   app.addHook('onRequest', async (request, reply) => {
-    if (!request.url.startsWith('/api')) return;
+    // By the route that was found, not by the text of the URL: %61pi is api, too.
+    if (request.routeOptions.config?.identities === undefined) return;
     await authenticate(parts, request, reply);
   });
 

@@ -1,7 +1,7 @@
 import { type ErrorCode, HangarError } from '@hangar/contract';
 import { ORPCError, ValidationError } from '@orpc/server';
 import type { Logger } from 'pino';
-import { isConnectionLoss } from '../database/index.ts';
+import { isConnectionLoss, isDiskFull, isUnstorable } from '../database/index.ts';
 
 /** What a framework or driver throws, as an error of our table. Unknown errors are logged with the reference that people see. */
 export function asHangarError(error: unknown, reference: string, log: Logger): HangarError {
@@ -12,9 +12,18 @@ export function asHangarError(error: unknown, reference: string, log: Logger): H
   if (error instanceof ORPCError) return fromOrpc(error, reference, log);
   const framework = fromFramework(error);
   if (framework) return framework;
+  if (isUnstorable(error))
+    return new HangarError('bad_request', {
+      message: 'A text holds a character that cannot be stored, or a number is out of range.',
+      cause: error,
+    });
   if (isConnectionLoss(error)) {
     log.warn({ err: error, reference }, 'database out of reach');
     return new HangarError('database_unavailable', { cause: error });
+  }
+  if (isDiskFull(error)) {
+    log.error({ err: error, reference }, 'no space left');
+    return new HangarError('disk_full', { cause: error });
   }
   log.error({ err: error, reference }, 'request failed');
   return new HangarError('internal', { cause: error });
