@@ -393,13 +393,19 @@ async function listen(app: FastifyInstance, config: { host: string; port: number
   }
 }
 
+/** Also as those read it who resolve its dots: /api/worker/../jobs is none. */
+const isForWorkers = (url: string): boolean =>
+  url.startsWith('/api/worker/') &&
+  URL.canParse(url, 'http://worker') &&
+  new URL(url, 'http://worker').pathname.startsWith('/api/worker/');
+
 /** Containers on this machine reach a server on loopback through a socket in a folder that is mounted into them. It serves workers only. */
 async function listenForWorkers(app: FastifyInstance, folder: string): Promise<Server> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const path = join(folder, 'worker.sock');
   await rm(path, { force: true });
   const server = createServer((request, response) => {
-    if (request.url?.startsWith('/api/worker/')) app.routing(request, response);
+    if (isForWorkers(request.url ?? '')) app.routing(request, response);
     else response.writeHead(404).end();
   });
   const old = process.umask(0o111);
