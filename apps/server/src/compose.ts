@@ -268,7 +268,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         answerLog: (logId, query, request, reply) => answerLogRequest(logs, logId, query, request, reply),
       }),
       workerRoutes(jobWorker, tokens),
-      pageRoutes({ publicUrl: address.url, webDir: places.webDir }),
+      pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir: places.webDir }),
     ],
     identify: access.identify,
     refuseForeignOrigin: access.refuseForeignOrigin,

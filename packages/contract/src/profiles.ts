@@ -37,6 +37,10 @@ export const DockerSettings = z.object({
   host: z
     .string()
     .regex(/^(unix:\/\/\/|tcp:\/\/|https?:\/\/)/, 'Begins with unix:///, tcp:// or http(s)://')
+    .refine(
+      (host) => (host.startsWith('unix:') ? !host.includes('\0') : URL.canParse(host.replace(/^tcp:/, 'http:'))),
+      'Not an address',
+    )
     .default('unix:///var/run/docker.sock')
     .describe('Where the Engine API is reached'),
   image: z.string().min(1).max(300).default('node:24-bookworm').describe('Image of jobs that name none'),

@@ -40,6 +40,30 @@ interface RawOperation {
   >;
 }
 
+/** How every error looks; docs/errors.md has the codes. `toWire` of the contract writes it. */
+const ErrorAnswer = z.object({
+  defined: z.boolean(),
+  code: z.string().describe('A code of docs/errors.md'),
+  status: z.number().int(),
+  message: z.string(),
+  data: z.object({
+    kind: z.string(),
+    wayOut: z.string().describe('What to do next'),
+    reference: z.string().optional().describe('Of this request in the log of the server'),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
+const errorAnswers = (content: Record<string, unknown>) => ({
+  '4XX': { description: 'Refused: what was asked is wrong, not allowed, not there, or too much', content },
+  '503': {
+    description: 'Something behind the server is out of reach; the same request may work a moment later',
+    content,
+  },
+});
+const hangarErrors = errorAnswers({ 'application/json': { schema: { $ref: '#/components/schemas/Error' } } });
+const rfcErrors = errorAnswers({ 'application/json': { schema: schemaOf(OAuthError, 'output') } });
+
 const idParameter = { name: 'id', in: 'path', schema: { type: 'string' } } as const;
 const oauthErrors = {
   400: { description: 'As RFC 6749 §5.2 and RFC 8628 §3.5 say', type: 'application/json', schema: OAuthError },
@@ -170,7 +194,7 @@ const RAW: readonly RawOperation[] = [
     answers: {
       200: {
         description: 'A JWK set',
-        type: 'application/json',
+        type: 'application/jwk-set+json',
         schema: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
       },
     },
@@ -242,7 +266,7 @@ const RAW: readonly RawOperation[] = [
 ];
 
 /** The whole HTTP surface as OpenAPI 3.1: contract routes and raw routes, from the same schemas that check requests. */
-export async function openApiDocument(serverUrl: string): Promise<Record<string, unknown>> {
+export async function openApiDocument(serverUrl: string, cookieName = 'hangar-7070'): Promise<Record<string, unknown>> {
   const generator = new OpenAPIGenerator({ schemaConverters: [new ZodToJsonSchemaConverter()] });
   const document = await generator.generate(contract, {
     info: {
@@ -259,19 +283,29 @@ export async function openApiDocument(serverUrl: string): Promise<Record<string,
           scheme: 'bearer',
           description: 'An API key (hgr_…) or the access token of a device login',
         },
-        session: { type: 'apiKey', in: 'cookie', name: 'hangar_session', description: 'A browser session' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: cookieName,
+          description: 'A browser session; a request that changes anything needs Origin or Sec-Fetch-Site, too',
+        },
         worker: { type: 'http', scheme: 'bearer', description: 'The token of one attempt of one job' },
       },
     },
   });
   const paths = (document.paths ?? {}) as Record<string, Record<string, Record<string, unknown>>>;
+  const components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Error: schemaOf(ErrorAnswer, 'output') },
+  };
   for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) sortIn(operation);
   for (const raw of RAW) paths[raw.path] = { ...paths[raw.path], [raw.method]: describe(raw) };
-  return { ...document, paths };
+  return { ...document, components, paths };
 }
 
-/** An operation of the contract goes under its noun, and says when nobody need sign in for it. */
+/** An operation of the contract goes under its noun, says how it fails, and when nobody need sign in for it. */
 function sortIn(operation: Record<string, unknown>): void {
+  operation.responses = { ...(operation.responses as Record<string, unknown>), ...hangarErrors };
   const [noun = '', verb = ''] = String(operation.operationId).split('.');
   operation.tags = [noun];
   const declared = (contract as Record<string, Record<string, { '~orpc': { meta: OperationMeta } }>>)[noun]?.[verb];
@@ -294,17 +328,20 @@ function describe(raw: RawOperation): Record<string, unknown> {
           requestBody: { required: true, content: { [raw.body.type]: { schema: schemaOf(raw.body.schema, 'input') } } },
         }
       : {}),
-    responses: Object.fromEntries(
-      Object.entries(raw.answers).map(([status, answer]) => [
-        status,
-        {
-          description: answer.description,
-          ...(answer.type && answer.schema
-            ? { content: { [answer.type]: { schema: schemaOf(answer.schema, 'output') } } }
-            : {}),
-        },
-      ]),
-    ),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(raw.answers).map(([status, answer]) => [
+          status,
+          {
+            description: answer.description,
+            ...(answer.type && answer.schema
+              ? { content: { [answer.type]: { schema: schemaOf(answer.schema, 'output') } } }
+              : {}),
+          },
+        ]),
+      ),
+      ...(400 in raw.answers ? rfcErrors : hangarErrors),
+    },
   };
 }
 

@@ -12,11 +12,15 @@ const DOCS_PAGE = `<!doctype html>
 const DOCS_START = `SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });`;
 
 /** `/api/openapi.json`, `/docs`, and the web app with its deep links. */
-export function pageRoutes(o: { publicUrl: string; webDir: string | null }): (app: FastifyInstance) => Promise<void> {
+export function pageRoutes(o: {
+  publicUrl: string;
+  cookieName: string;
+  webDir: string | null;
+}): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     let document: Promise<Record<string, unknown>> | undefined;
     app.get('/api/openapi.json', { config: { identities: ['public'] } }, async () => {
-      document ??= openApiDocument(o.publicUrl);
+      document ??= openApiDocument(o.publicUrl, o.cookieName);
       return document;
     });
 
