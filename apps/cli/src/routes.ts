@@ -30,6 +30,7 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
   status: leaf('Where a job stands, and why', () => import('./commands/jobs/status.ts')),
   logs: leaf('What a job prints, live or afterwards', () => import('./commands/jobs/logs.ts')),
   pull: leaf('Apply the diff of a job to this checkout', () => import('./commands/jobs/pull.ts')),
+  compare: leaf('Set jobs side by side: time, cost, and what each changed', () => import('./commands/jobs/compare.ts')),
   jobs: leaf('List jobs', () => import('./commands/jobs/list.ts')),
   cancel: leaf('Cancel a job; its partial diff is kept', () => import('./commands/jobs/cancel.ts')),
   retry: leaf('Send the same job again', () => import('./commands/jobs/retry.ts')),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type Job, type NewJob, RepoUrl } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
@@ -19,8 +18,8 @@ import type { Api } from '../server/api.ts';
 import { count } from '../terminal/words.ts';
 import { uploadFile } from './upload.ts';
 
-/** Everything about a job but where its files come from. */
-export type JobWish = Omit<NewJob, 'repo'>;
+/** Everything about a job but where its files come from. The key makes sending it twice one job. */
+export type JobWish = Omit<NewJob, 'repo'> & { readonly idempotencyKey: string };
 
 export interface SourceWish {
   /** A URL, or a folder in a checkout. The checkout around the current folder when left out. */
@@ -32,16 +31,21 @@ export interface SourceWish {
 
 type Repo = NewJob['repo'];
 
+/** What became of the wishes, in their order. */
+export interface SentJobs {
+  readonly sent: readonly Job[];
+  /** Why the rest was not sent; nothing is tried after a refusal. */
+  readonly refused: HangarError | null;
+}
+
 /**
- * Sends a job: names repository and commit where the worker can clone them, else sends the checkout along.
+ * Sends jobs over one source: names repository and commit where the worker can clone them, else sends the checkout along, once
+ * for all of them. Throws when not even the first was sent.
  * @throws HangarError not_a_checkout, no_commits, repo_url_invalid, server errors
  */
-export async function sendJob(cli: Cli, api: Api, wish: JobWish, source: SourceWish): Promise<Job> {
+export async function sendJobs(cli: Cli, api: Api, wishes: readonly JobWish[], source: SourceWish): Promise<SentJobs> {
   const found = await findSource(cli, source);
-  const idempotencyKey = wish.idempotencyKey ?? randomUUID();
-  if (found.kind === 'url') {
-    return submit(cli, api, { ...wish, idempotencyKey, repo: found.repo });
-  }
+  if (found.kind === 'url') return submitAll(cli, api, wishes, found.repo);
   const { checkout, name } = found;
   const packing = cli.terminal.progress('Packing the checkout');
   const parcel = await packCheckout(checkout).finally(() => packing.done());
@@ -61,19 +65,28 @@ export async function sendJob(cli: Cli, api: Api, wish: JobWish, source: SourceW
       ...(patch === undefined ? {} : { patch }),
       ...(checkout.branch === null ? {} : { ref: checkout.branch }),
     };
-    const job = await submit(cli, api, { ...wish, idempotencyKey, repo });
-    await rememberSent(checkout, job.id, { commit: needHead(checkout), baseTree: parcel.baseTree });
-    return job;
+    const result = await submitAll(cli, api, wishes, repo);
+    for (const job of result.sent)
+      await rememberSent(checkout, job.id, { commit: needHead(checkout), baseTree: parcel.baseTree });
+    return result;
   } finally {
     await parcel.dispose();
   }
 }
 
-async function submit(cli: Cli, api: Api, job: NewJob): Promise<Job> {
+async function submitAll(cli: Cli, api: Api, wishes: readonly JobWish[], repo: Repo): Promise<SentJobs> {
+  const sent: Job[] = [];
   const progress = cli.terminal.progress('Sending the job');
   try {
-    // The key makes a second try of a request whose answer got lost the same job.
-    return await api.client.jobs.create(job, { context: { repeatable: true } });
+    for (const wish of wishes) {
+      if (wishes.length > 1) progress.update(`Sending job ${sent.length + 1} of ${wishes.length}`);
+      // The key makes a second try of a request whose answer got lost the same job.
+      sent.push(await api.client.jobs.create({ ...wish, repo }, { context: { repeatable: true } }));
+    }
+    return { sent, refused: null };
+  } catch (error) {
+    if (sent.length === 0 || !(error instanceof HangarError)) throw error;
+    return { sent, refused: error };
   } finally {
     progress.done();
   }

@@ -450,7 +450,9 @@ function router(fake: FakeServer) {
           .reverse()
           .filter(
             (job) =>
-              (input.repo === undefined || job.repo.name === input.repo) && (states?.includes(job.state) ?? true),
+              (input.repo === undefined || job.repo.name === input.repo) &&
+              (input.group === undefined || job.group === input.group) &&
+              (states?.includes(job.state) ?? true),
           );
         return { items: items.slice(0, input.limit), nextCursor: items.length > input.limit ? 'more' : null };
       }),

@@ -12,6 +12,7 @@ interface Flags extends GlobalFlags {
   readonly agent?: string | undefined;
   readonly on?: string | undefined;
   readonly repo?: string | undefined;
+  readonly group?: string | undefined;
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
 }
@@ -40,6 +41,7 @@ export const command = defineCommand<Flags>({
       agent: text('Only of this agent', 'NAME'),
       on: text('Only on this profile', 'PROFILE'),
       repo: text('Only of this repository, by its name', 'NAME'),
+      group: text('Only of this group', 'NAME'),
       limit: {
         kind: 'parsed',
         parse: wholeNumber,
@@ -69,6 +71,7 @@ export const command = defineCommand<Flags>({
       ...(flags.agent === undefined ? {} : { agent: flags.agent }),
       ...(flags.on === undefined ? {} : { profile: flags.on }),
       ...(repo === undefined ? {} : { repo }),
+      ...(flags.group === undefined ? {} : { group: flags.group }),
     });
     if (flags.json) return terminal.json(found);
     if (found.items.length === 0) {
@@ -89,6 +92,8 @@ export const command = defineCommand<Flags>({
     const [newest] = found.items;
     if (found.nextCursor !== null)
       terminal.next(`hangar jobs --cursor ${found.nextCursor}`, `hangar status ${newest?.id}`);
+    else if (flags.group !== undefined && found.items.length > 1)
+      terminal.next(`hangar compare --group ${flags.group}`);
     else terminal.next(`hangar status ${newest?.id}`);
   },
 });

@@ -2,7 +2,7 @@ import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { positiveNumber, readEnv, seconds, sizeInBytes } from '../../terminal/numbers.ts';
+import { positiveNumber, readEnv, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
 export interface RunFlags extends GlobalFlags {
   readonly cloud: boolean;
@@ -10,6 +10,9 @@ export interface RunFlags extends GlobalFlags {
   readonly repo?: string | undefined;
   readonly ref?: string | undefined;
   readonly agent?: string | undefined;
+  readonly agents?: readonly string[] | undefined;
+  readonly times?: number | undefined;
+  readonly group?: string | undefined;
   readonly on?: string | undefined;
   readonly credential?: string | undefined;
   readonly env?: readonly string[] | undefined;
@@ -29,15 +32,17 @@ export const command = defineCommand<RunFlags>({
   examples: [
     ['run --cloud --spec add-search.md', 'send it, print the id, done'],
     ['run --cloud --agent claude --env ANTHROPIC_API_KEY --wait < fix.md', 'follow it to its end'],
+    ['run --cloud --agents claude,codex --times 2 --spec fix.md', 'four jobs of one spec, to choose from'],
     ['run --spec add-search.md', 'run it on this machine, without a server'],
   ],
   about: [
     'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that.',
     'Without --cloud the same worker runs here on a copy of the checkout; your files are not touched. The diff is kept for hangar pull, or applied at once with --apply.',
     'A spec is Markdown. Agent shell runs its ```sh blocks. Front matter between lines of --- can set title, agent, image, timeout, env and resources; options win.',
+    '--times and --agents send the same spec over the same base several times, each agent so often, as one group: set them side by side with hangar compare, take one with hangar pull.',
     'Ctrl-C while waiting stops the waiting, not the job in the cloud; a run on this machine is cancelled and its partial diff kept.',
   ],
-  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. Without --cloud: {"id", "state", "exitCode", "reason", "failure", "diff", "diffFile"}.',
+  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. With --times or --agents: {"group", "items": [job, …]}; where a quota ends it half-way, the error with details.sent and details.notSent. Without --cloud: {"id", "state", "exitCode", "reason", "failure", "diff", "diffFile"}.',
   parameters: {
     flags: {
       cloud: yes('Run on the server instead of here'),
@@ -45,6 +50,22 @@ export const command = defineCommand<RunFlags>({
       repo: text('Repository: a URL, or a folder with a checkout', 'URL'),
       ref: text('Branch, tag or commit on the remote, instead of what is checked out', 'REF'),
       agent: text('A preset (see hangar agents) or any command in quotes', 'NAME'),
+      agents: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        variadic: true,
+        brief: 'A job for each of these: names with commas between, or one command in quotes',
+        placeholder: 'NAMES',
+      },
+      times: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        optional: true,
+        brief: 'So many jobs of each agent',
+        placeholder: 'N',
+      },
+      group: text('Name of the group; made from the title when left out', 'NAME'),
       on: {
         ...text('Profile to run on; the default one when left out', 'PROFILE'),
         proposeCompletions: proposeProfiles,
@@ -81,13 +102,19 @@ export const command = defineCommand<RunFlags>({
     aliases: { s: 'spec', e: 'env', w: 'wait' },
   },
   async run(flags) {
-    const [{ readSpec }, { sendJob }] = await Promise.all([
+    const [{ readSpec }, { sendJobs }] = await Promise.all([
       import('../../jobs/read-spec.ts'),
       import('../../jobs/send-job.ts'),
     ]);
     const env = readEnv(flags.env ?? [], this.settings.env);
     const { text: spec, spec: parsed } = await readSpec(this, flags.spec);
     if (!flags.cloud) {
+      const only = (['agents', 'times', 'group'] as const).find((name) => flags[name] !== undefined);
+      if (only !== undefined)
+        throw new HangarError('usage', {
+          message: `--${only} is for jobs on a server.`,
+          wayOut: 'Add --cloud, or leave it out.',
+        });
       const { runHere } = await import('../../jobs/run-here.ts');
       return runHere(this, flags, { text: spec, spec: parsed }, env);
     }
@@ -96,27 +123,36 @@ export const command = defineCommand<RunFlags>({
         message: '--apply is for runs on this machine.',
         wayOut: 'Use --wait, then hangar pull.',
       });
+    const { copiesOf } = await import('../../jobs/copies.ts');
+    const { copies, group, isGroup } = copiesOf(flags, parsed);
     const api = await this.api(flags.server);
-    const job = await sendJob(
-      this,
-      api,
-      {
-        spec,
-        env,
-        resources: {
-          ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
-          ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
-        },
-        ...(flags.title === undefined ? {} : { title: flags.title }),
-        ...(flags.agent === undefined ? {} : { agent: flags.agent }),
-        ...(flags.on === undefined ? {} : { profile: flags.on }),
-        ...(flags.credential === undefined ? {} : { credential: flags.credential }),
-        ...(flags.image === undefined ? {} : { image: flags.image }),
-        ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
-        ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
+    const wish = {
+      spec,
+      env,
+      resources: {
+        ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
+        ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
       },
-      { repo: flags.repo, ref: flags.ref, bundle: flags.bundle },
-    );
+      ...(flags.title === undefined ? {} : { title: flags.title }),
+      ...(flags.on === undefined ? {} : { profile: flags.on }),
+      ...(flags.credential === undefined ? {} : { credential: flags.credential }),
+      ...(flags.image === undefined ? {} : { image: flags.image }),
+      ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
+      ...(group === undefined ? {} : { group }),
+    };
+    const wishes = copies.map(({ agent, idempotencyKey }) => ({
+      ...wish,
+      idempotencyKey,
+      ...(agent === undefined ? {} : { agent }),
+    }));
+    const outcome = await sendJobs(this, api, wishes, { repo: flags.repo, ref: flags.ref, bundle: flags.bundle });
+    if (isGroup && group !== undefined) {
+      const { sayGroup, waitForGroup } = await import('../../jobs/group.ts');
+      sayGroup(this, flags, { group, copies, ...outcome });
+      return flags.wait ? waitForGroup(this, api, flags, { group, jobs: outcome.sent }) : undefined;
+    }
+    const [job] = outcome.sent;
+    if (job === undefined) throw outcome.refused ?? new HangarError('internal');
     if (!flags.wait) return sent(this, flags, job);
     const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/wait.ts');
     this.terminal.note(`${job.id}: ${job.title}, ${job.agent} on ${job.profile}.`);

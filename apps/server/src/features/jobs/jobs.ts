@@ -56,7 +56,7 @@ export function createJobs(parts: JobsParts) {
     ]);
     if (request.credential !== undefined && !(await parts.hasCredential(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
-    await uploadsAreThere(caller.userId, request);
+    const patch = await uploadsAreThere(caller.userId, request);
     const timeoutSeconds =
       request.timeoutSeconds ?? spec.settings.timeout ?? Math.min(DEFAULT_TIMEOUT_SECONDS, plan.maxTimeoutSeconds);
     if (timeoutSeconds > plan.maxTimeoutSeconds) {
@@ -96,7 +96,7 @@ export function createJobs(parts: JobsParts) {
         resources: { ...spec.settings.resources, ...request.resources },
         timeoutSeconds,
         idempotencyKey: request.idempotencyKey ?? null,
-        requestHash: hashOf(request),
+        requestHash: hashOf(request, patch),
         retryOf,
         group: request.group ?? null,
         reason: 'Waiting for a free place',
@@ -107,10 +107,11 @@ export function createJobs(parts: JobsParts) {
     return first(await viewJobs(parts, [row]));
   }
 
-  async function uploadsAreThere(userId: string, request: NewJob): Promise<void> {
-    for (const id of [request.repo.bundle, request.repo.patch]) {
-      if (id !== undefined && !(await store.upload(id, userId))) throw new HangarError('upload_not_found');
-    }
+  /** Answers the hash of the patch. @throws HangarError upload_not_found */
+  async function uploadsAreThere(userId: string, { repo: { bundle, patch } }: NewJob): Promise<string | null> {
+    const [first, second] = await Promise.all([bundle, patch].map(async (id) => id && store.upload(id, userId)));
+    if (first === null || second === null) throw new HangarError('upload_not_found');
+    return second ? second.sha256 : null;
   }
 
   return {
@@ -287,8 +288,13 @@ function repoName(url: string): string {
 
 const day = (at: Date): string => at.toISOString().slice(0, 10);
 
-/** The same request gives the same hash; the key itself does not count. */
-function hashOf({ idempotencyKey: _key, ...request }: NewJob): string {
+/**
+ * The same request gives the same hash; the key itself does not count. A checkout that is packed again has other uploads with
+ * the same contents: the commit says what the bundle holds, the hash what the patch does.
+ */
+function hashOf({ idempotencyKey: _key, repo, ...rest }: NewJob, patchHash: string | null): string {
+  const { bundle, patch: _id, ...source } = repo;
+  const request = { ...rest, repo: { ...source, bundle: bundle !== undefined, patch: patchHash } };
   return createHash('sha256')
     .update(
       JSON.stringify(request, (_name, value: unknown) =>
