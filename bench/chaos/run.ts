@@ -59,10 +59,7 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
     const client = createClient(server.url, await server.adminKey());
     const profiles = await prepare(client, o, docker);
     const base = await sendBase(client, server.dir);
-    const [setting] = await askDatabase<{ value: string }>(
-      dataDir,
-      `select value from setting where key = 'instance'`,
-    );
+    const [setting] = await askDatabase<{ value: string }>(dataDir, `select value from setting where key = 'instance'`);
     const scene = createScene({
       dataDir,
       supervisor,

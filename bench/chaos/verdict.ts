@@ -98,9 +98,13 @@ export function judge(o: {
       whole.filter(({ plan }) => plan.artifact),
       (one) => (one.report === `report of ${one.plan.tag}\n` ? null : `report.txt: ${one.report}`),
     ),
-    check('partial diffs are right', saved, (one) =>
-      one.diff?.partial === false ? 'it is not marked as partial' : diffProblem(one, false),
-    ),
+    check('diffs of interrupted jobs are right', saved, (one) => {
+      // The last one was saved, and the word that the job has ended was not.
+      const isWhole = one.diff?.partial === false;
+      if (isWhole && markers.of(one.plan.tag, 'end').length === 0) return 'it is not marked as partial';
+      if (one.job.diff === null) return 'the job does not know of it';
+      return diffProblem(one, isWhole);
+    }),
     check('partial diffs are there where there was time', due, (one) => (one.diff ? null : 'there is none')),
   ];
 }

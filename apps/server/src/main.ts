@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { type Places, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
+import { throughLosses } from './start-again.ts';
 
 const STOP_MS = 10_000;
 /** How long a command waits for a server that may just be starting on this data directory. */
@@ -42,7 +43,10 @@ async function start(config: Config): Promise<void> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   process.on('SIGHUP', () => log.debug('SIGHUP does nothing'));
 
-  const server = await startServer({ config, places: places(), log, signal: starting.signal });
+  const server = await throughLosses(() => startServer({ config, places: places(), log, signal: starting.signal }), {
+    log,
+    signal: starting.signal,
+  });
   const control = await serveControl(socketFolder(config.dataDir), {
     'admin-key': server.adminKey,
     'sign-in-link': server.signInLink,

@@ -345,6 +345,11 @@ export const ERRORS = {
     message: 'There is no space left on the disk.',
     wayOut: 'Free space on the machine of the server or the profile.',
   },
+  git_killed: {
+    kind: 'unavailable',
+    message: 'git was killed while it worked for the job: for memory, or by somebody on its machine.',
+    wayOut: 'Start again with: hangar retry ID. If it happens again, give the job more memory.',
+  },
   collect_failed: {
     kind: 'internal',
     message: 'The diff could not be collected.',

@@ -1,4 +1,4 @@
-import type { Finish, Orders, Report, WorkerLine } from '@hangar/contract';
+import type { DiffStat, Finish, Orders, Report, WorkerLine } from '@hangar/contract';
 
 export interface Deadline {
   readonly signal: AbortSignal;
@@ -14,6 +14,8 @@ export interface Upload {
   readonly sizeBytes: number;
   /** Hex. */
   readonly sha256: string;
+  /** What a diff holds, so that whoever takes it knows without reading it. */
+  readonly counts?: Pick<DiffStat, 'filesChanged' | 'insertions' | 'deletions'>;
 }
 
 /**

@@ -76,7 +76,7 @@ export interface GitResult {
 }
 
 export interface Git {
-  /** Runs git; a bad exit is a result. @throws HangarError when git is not there, and the signal's reason. */
+  /** Runs git; a bad exit is a result. @throws HangarError when git is not there or was killed, and the signal's reason. */
   try(args: readonly string[], call: GitCall): Promise<GitResult>;
   /** Runs git and throws GitError on a bad exit. */
   run(args: readonly string[], call: GitCall): Promise<Buffer>;
@@ -176,9 +176,11 @@ function collect(child: ChildProcess, call: GitCall, signal: AbortSignal): Promi
           : error,
       );
     });
-    child.on('close', (code) => {
+    child.on('close', (code, killedBy) => {
       signal.removeEventListener('abort', stop);
       if (signal.aborted) reject(signal.reason);
+      // Nothing is wrong with what git worked on: whoever reads the reason must not look there.
+      else if (killedBy === 'SIGKILL' && size <= MAX_OUTPUT) reject(new HangarError('git_killed'));
       else resolve({ code: code ?? 255, out: Buffer.concat(out), errors });
     });
   });

@@ -126,7 +126,7 @@ export class HttpChannel implements WorkerChannel {
     await this.#persist(
       {
         method: 'PUT',
-        path: `/artifacts/${encodeURIComponent(upload.name)}?kind=${upload.kind}${upload.partial ? '&partial=true' : ''}`,
+        path: `/artifacts/${encodeURIComponent(upload.name)}?${artifactQuery(upload)}`,
         headers: { 'x-content-sha256': upload.sha256, 'content-type': 'application/octet-stream' },
         // A fresh stream at each try, and never more than was announced should the file have grown.
         body: () =>
@@ -216,4 +216,18 @@ export class HttpChannel implements WorkerChannel {
     if (!this.fenced.aborted) return;
     throw this.fenced.reason instanceof HangarError ? this.fenced.reason : new HangarError('worker_fenced');
   }
+}
+
+function artifactQuery({ kind, partial, counts }: Upload): string {
+  return new URLSearchParams({
+    kind,
+    ...(partial ? { partial: 'true' } : {}),
+    ...(counts
+      ? {
+          files: String(counts.filesChanged),
+          insertions: String(counts.insertions),
+          deletions: String(counts.deletions),
+        }
+      : {}),
+  }).toString();
 }

@@ -336,7 +336,7 @@ class Diffs {
         message: `The diff is ${sizeBytes} bytes; your plan allows ${order.limits.artifactBytes}.`,
       });
     await channel.upload(
-      { name: DIFF_NAME, kind: 'diff', partial, file, sizeBytes, sha256: collected.sha256 },
+      { name: DIFF_NAME, kind: 'diff', partial, file, sizeBytes, sha256: collected.sha256, counts: collected.stat },
       { signal },
     );
     this.#uploadedTree = collected.tree;

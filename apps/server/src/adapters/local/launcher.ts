@@ -219,7 +219,7 @@ async function killAfter(seconds: number): Promise<string[]> {
 
 function ended(exitCode: number, words: string): UnitState {
   const killed =
-    exitCode === 137 ? 'The worker was killed: it ran past its deadline or the machine ran out of memory' : '';
+    exitCode === 137 ? 'The worker was killed: for memory, at its deadline, or by somebody on the machine' : '';
   const failed = `The worker ended with exit code ${exitCode}${words ? `: ${words}` : ''}`;
   return {
     kind: 'exited',

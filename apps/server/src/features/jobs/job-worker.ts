@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
+  type DiffStat,
   type Failure,
   type Finish,
   HangarError,
@@ -156,6 +158,8 @@ export function createJobWorker(parts: JobWorkerParts) {
         contentType: string;
         partial: boolean;
         sha256: string | undefined;
+        /** Of a diff. */
+        counts: Pick<DiffStat, 'filesChanged' | 'insertions' | 'deletions'> | null;
       },
       body: Readable,
       signal: AbortSignal,
@@ -164,7 +168,8 @@ export function createJobWorker(parts: JobWorkerParts) {
       const { artifactBytes } = await limitsOf(worker);
       const used = await store.artifactBytes(worker.jobId, artifact.name);
       const room = artifactBytes - used;
-      const blobKey = `jobs/${worker.jobId}/${worker.attempt}/${artifact.kind === 'diff' ? 'diff' : `files/${encodeURIComponent(artifact.name)}`}`;
+      // A key of its own each time: until the row names the new bytes, the ones before stay whole and in place.
+      const blobKey = `jobs/${worker.jobId}/${worker.attempt}/${artifact.kind}-${randomBytes(12).toString('hex')}`;
       const stored = await parts.blobs
         .put(blobKey, body, { maxBytes: Math.max(0, room), signal })
         .catch((error: unknown) => {
@@ -180,7 +185,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         await parts.blobs.remove(blobKey);
         throw new HangarError('bad_request', { message: 'The bytes do not match X-Content-Sha256.' });
       }
-      await store.putArtifact({
+      const replaced = await store.putArtifact({
         jobId: worker.jobId,
         name: artifact.name,
         kind: artifact.kind,
@@ -189,6 +194,11 @@ export function createJobWorker(parts: JobWorkerParts) {
         blobKey,
         ...stored,
       });
+      if (replaced !== null) await parts.blobs.remove(replaced);
+      if (artifact.kind !== 'diff' || artifact.counts === null) return;
+      // Known from here on, also when the worker dies before its last word: the partial diff is all that is left then.
+      const diff = { ...artifact.counts, sizeBytes: stored.sizeBytes, partial: artifact.partial };
+      await store.advance(worker.jobId, () => ({ diff }));
     },
 
     /** The worker's last word. Said again it changes nothing; after another end it is refused. */

@@ -352,12 +352,22 @@ export function createJobsStore(
       return (rowCount ?? 0) > 0;
     },
 
-    async putArtifact(row: typeof artifacts.$inferInsert): Promise<void> {
-      const { jobId: _jobId, name: _name, ...rest } = row;
-      await db
-        .insert(artifacts)
-        .values(row)
-        .onConflictDoUpdate({ target: [artifacts.jobId, artifacts.name], set: { ...rest, createdAt: sql`now()` } });
+    /** Gives the key of the blob that it replaces, which nothing names any more. */
+    async putArtifact(row: typeof artifacts.$inferInsert): Promise<string | null> {
+      const { jobId, name, ...rest } = row;
+      return db.transaction(async (tx) => {
+        // Two uploads of one name take turns, so that each knows what it replaces.
+        await tx.execute(sql`select pg_advisory_xact_lock(7215302, hashtext(${`${jobId}/${name}`}))`);
+        const [before] = await tx
+          .select({ blobKey: artifacts.blobKey })
+          .from(artifacts)
+          .where(and(eq(artifacts.jobId, jobId), eq(artifacts.name, name)));
+        await tx
+          .insert(artifacts)
+          .values(row)
+          .onConflictDoUpdate({ target: [artifacts.jobId, artifacts.name], set: { ...rest, createdAt: sql`now()` } });
+        return before?.blobKey ?? null;
+      });
     },
     async artifact(jobId: string, name: string): Promise<ArtifactRow | null> {
       const [row] = await db

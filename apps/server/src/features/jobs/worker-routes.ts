@@ -13,7 +13,14 @@ const ArtifactParams = z.object({
     .max(250)
     .regex(/^(?!.*(^|\/)\.{0,2}(\/|$))[^\0\\]+$/, 'A relative path without . and ..'),
 });
-const ArtifactQuery = z.object({ kind: z.enum(['diff', 'file']), partial: z.stringbool().default(false) });
+const Count = z.coerce.number().int().min(0).optional();
+const ArtifactQuery = z.object({
+  kind: z.enum(['diff', 'file']),
+  partial: z.stringbool().default(false),
+  files: Count,
+  insertions: Count,
+  deletions: Count,
+});
 const UploadParams = z.object({ which: z.enum(['bundle', 'patch']) });
 
 /** A batch of a worker: up to 10,000 lines of 64 KiB are cut by the worker to a few hundred KiB; this is the wall behind it. */
@@ -53,12 +60,18 @@ export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes
     app.put('/api/worker/artifacts/*', { config }, async (request) => {
       const identity = who(request);
       const { name } = parseInput(ArtifactParams, { name: (request.params as { '*': string })['*'] });
-      const { kind, partial } = parseInput(ArtifactQuery, request.query);
+      const { kind, partial, files, insertions, deletions } = parseInput(ArtifactQuery, request.query);
       const sha256 = request.headers['x-content-sha256'];
       const contentType = kind === 'diff' ? 'text/x-diff; charset=utf-8' : 'application/octet-stream';
       await worker.artifact(
         identity,
-        { name, kind, partial, contentType, sha256: typeof sha256 === 'string' ? sha256 : undefined },
+        {
+          ...{ name, kind, partial, contentType, sha256: typeof sha256 === 'string' ? sha256 : undefined },
+          counts:
+            files === undefined || insertions === undefined || deletions === undefined
+              ? null
+              : { filesChanged: files, insertions, deletions },
+        },
         request.raw,
         request.caller.signal,
       );

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { Plan } from '@hangar/contract';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
+import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import { PATIENCE } from './job-lifecycle.ts';
+import { createJobWorker } from './job-worker.ts';
+import { createJobsStore } from './jobs-store.ts';
+
+const plan: Plan = {
+  ...{ id: 'test', title: 'Test', jobsAtOnce: 2, jobsWaiting: 5, minutesPerMonth: null, maxTimeoutSeconds: 600 },
+  ...{ maxArtifactBytes: 1e6, maxLogBytes: 1e6, keepLogDays: null, keepArtifactDays: null, keepBytes: null },
+};
+const never = () => {
+  throw new Error('not in this test');
+};
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+async function runningJob() {
+  const blobs = createBlobsInMemory();
+  const store = createJobsStore(database, { patience: PATIENCE, onMove: async () => ({}) });
+  const worker = createJobWorker({
+    ...{ store, blobs, planOf: async () => plan, credential: never, open: never },
+    ...{ appendLog: never, storedSeq: never, untilPoked: never },
+    ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
+  });
+  const { row } = await store.insert(
+    {
+      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
+      ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
+      admittedAt: new Date(),
+    },
+    5,
+  );
+  const identity = { jobId: row.id, attempt: 1 };
+  await worker.claim(identity, 'w_1');
+  const put = (name: string, kind: 'diff' | 'file', body: string, claimed = body, partial = true) =>
+    worker.artifact(
+      identity,
+      {
+        ...{ name, kind, partial, contentType: 'text/plain' },
+        sha256: createHash('sha256').update(claimed).digest('hex'),
+        counts: kind === 'diff' ? { filesChanged: 1, insertions: body.length, deletions: 0 } : null,
+      },
+      Readable.from([body]),
+      AbortSignal.timeout(10_000),
+    );
+  const stored = async (name: string) => {
+    const artifact = await store.artifact(row.id, name);
+    const blob = artifact && (await blobs.get(artifact.blobKey));
+    return blob && text(blob.body);
+  };
+  const keys = async () => {
+    const found: string[] = [];
+    for await (const key of blobs.list('jobs/')) found.push(key);
+    return found;
+  };
+  return { put, stored, keys, store, id: row.id };
+}
+
+it('a partial diff is known to the job as soon as it is saved, with its counts', async () => {
+  const { put, store, id } = await runningJob();
+  await put('diff', 'diff', 'one');
+  const row = await store.byId(id);
+  expect(row?.diff).toEqual({ filesChanged: 1, insertions: 3, deletions: 0, sizeBytes: 3, partial: true });
+});
+
+it('what is refused leaves what was saved before, what is taken replaces it and leaves nothing behind', async () => {
+  const { put, stored, keys } = await runningJob();
+  await put('diff', 'diff', 'one');
+  await expect(put('diff', 'diff', 'broken on the way', 'two')).rejects.toMatchObject({ code: 'bad_request' });
+  expect(await stored('diff')).toBe('one');
+  await put('diff', 'diff', 'two');
+  expect(await stored('diff')).toBe('two');
+  await Promise.all(['a', 'b', 'c'].map((body) => put('diff', 'diff', body)));
+  expect(await keys()).toHaveLength(1);
+});
+
+it('files may be named as they like', async () => {
+  const { put, stored } = await runningJob();
+  for (const name of ['out/report 1.html', 'äöü.txt', '.hidden']) {
+    await put(name, 'file', name);
+    expect(await stored(name)).toBe(name);
+  }
+});
