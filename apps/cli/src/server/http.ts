@@ -16,6 +16,7 @@ export interface Call {
 export const USER_AGENT = `hangar/${VERSION} (${process.platform}; ${process.arch}) node/${process.versions.node}`;
 /** A body that stops coming for so long does not come any more: event streams bring a comment every 15 s. */
 const SILENCE_MS = 45_000;
+const NO_ANSWER = 'It did not answer in time.';
 const REPEAT_AFTER_MS = [150, 600];
 
 /**
@@ -31,6 +32,8 @@ export async function send(server: string, path: string, call: Call, signal: Abo
       await response.body?.cancel();
     } catch (error) {
       if (pause === undefined || !(error instanceof HangarError) || error.code !== 'server_unreachable') throw error;
+      // Who has waited that long does not want to wait twice more.
+      if (error.details?.reason === NO_ANSWER) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
     signal.throwIfAborted();
@@ -56,7 +59,7 @@ async function once(server: string, path: string, call: Call, signal: AbortSigna
     call.signal?.throwIfAborted();
     throw new HangarError('server_unreachable', {
       message: `The server at ${server} cannot be reached.`,
-      details: { reason: timeout.signal.aborted ? 'It did not answer in time.' : reasonOf(error), server },
+      details: { reason: timeout.signal.aborted ? NO_ANSWER : reasonOf(error), server },
       cause: error,
     });
   } finally {
