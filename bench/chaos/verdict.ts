@@ -13,9 +13,10 @@ export interface Check {
   readonly note?: string;
 }
 
-/** Time that a worker needs beyond a checkpoint interval, on a busy machine and with a server that comes and goes. */
-const CHECKPOINT_SLACK_MS = 12_000;
-const QUIET_SLACK_MS = 3_000;
+/** Without an outage for so long a worker gets through: the server is back after 3 s, and its pauses grow to 7.5 s. */
+const CALM_MS = 12_000;
+/** To collect and send a small diff on a busy machine. */
+const SAVING_MS = 3_000;
 /** Applying takes three processes each. */
 const APPLIED_MOST = 60;
 
@@ -127,7 +128,7 @@ function untruth(one: Evidence): string | null {
   return isHit(one, 'git') ? null : detail;
 }
 
-/** A worker that lived long enough after its agent began, or was left in peace for long enough. An agent's end saves too. */
+/** When a checkpoint was due, server and database were left in peace for long enough. An agent's end saves too. */
 function hadTimeForCheckpoint(
   one: Evidence,
   beganAt: number | undefined,
@@ -136,10 +137,13 @@ function hadTimeForCheckpoint(
   if (beganAt === undefined || numberedLines(one) === 0 || isHit(one, 'git')) return false;
   const end = one.hits.find(({ victim }) => victim === 'worker' || victim === 'wrapper')?.at;
   if (end === undefined) return true;
-  if (end - beganAt > o.checkpointMs + CHECKPOINT_SLACK_MS) return true;
-  const outages = o.kills.filter(({ victim }) => ['server', 'postmaster', 'backend'].includes(victim));
-  const inPeace = !outages.some(({ at }) => at > beganAt - CHECKPOINT_SLACK_MS && at < end);
-  return inPeace && end - beganAt > o.checkpointMs + QUIET_SLACK_MS;
+  const due = beganAt + o.checkpointMs;
+  const outages = o.kills
+    .filter(({ victim, at }) => ['server', 'postmaster', 'backend'].includes(victim) && at > due - CALM_MS && at < end)
+    .map(({ at }) => at);
+  // An outage before it was due may still be felt, so the calm counts from there.
+  const marks = outages.length === 0 ? [due - CALM_MS + SAVING_MS, end] : [...outages, end];
+  return end > due && marks.some((at, index) => index > 0 && at - (marks[index - 1] ?? at) > CALM_MS);
 }
 
 const hitsOf = ({ hits }: Evidence) =>

@@ -55,13 +55,18 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: 'bad_request',
   FST_ERR_VALIDATION: 'validation_failed',
   ERR_STREAM_PREMATURE_CLOSE: 'bad_request',
-  ECONNRESET: 'bad_request',
 };
+
+/**
+ * What Node throws from the body of a request whose sender has gone. The same code from anywhere else is a lost
+ * connection to the database: refusing the request for it would make a worker drop what it was sending.
+ */
+const isSenderGone = (error: Error, code: string | undefined) => code === 'ECONNRESET' && error.message === 'aborted';
 
 function fromFramework(error: unknown): HangarError | null {
   if (!(error instanceof Error)) return null;
   const { code, statusCode } = error as Error & { code?: string; statusCode?: number };
-  const known = code === undefined ? undefined : FRAMEWORK[code];
+  const known = isSenderGone(error, code) ? 'bad_request' : FRAMEWORK[code ?? ''];
   if (known) return new HangarError(known, { message: error.message, cause: error });
   if (statusCode === 429) return new HangarError('rate_limited', { cause: error });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
