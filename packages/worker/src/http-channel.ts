@@ -123,6 +123,14 @@ export class HttpChannel implements WorkerChannel {
   }
 
   async upload(upload: Upload, o: Deadline): Promise<void> {
+    let isTold = false;
+    /** A server that has no place for it is waited for, and people see why. */
+    const tell = (error: HangarError) => {
+      if (isTold || error.code === 'database_unavailable') return;
+      isTold = true;
+      const reason = `${error.message} Trying again`.slice(0, 500);
+      void this.report({ reason, at: new Date().toISOString() }, o).catch(() => undefined);
+    };
     await this.#persist(
       {
         method: 'PUT',
@@ -135,7 +143,10 @@ export class HttpChannel implements WorkerChannel {
         silenceMs: TRANSFER_MS,
       },
       o.signal,
+      upload.partial ? undefined : tell,
     );
+    // Said again without a reason, the phase has its own.
+    if (isTold) await this.report({ phase: 'collecting', at: new Date().toISOString() }, o);
   }
 
   async finish(finish: Finish, o: Deadline): Promise<void> {
@@ -180,16 +191,16 @@ export class HttpChannel implements WorkerChannel {
   }
 
   /** Repeats a call until it gets an answer that stays. */
-  async #persist(call: Outgoing, signal: AbortSignal): Promise<Answer> {
+  async #persist(call: Outgoing, signal: AbortSignal, onRefused?: (error: HangarError) => void): Promise<Answer> {
     const stop = within([signal, this.fenced], Number.POSITIVE_INFINITY);
     try {
-      return await this.#repeat(call, stop.signal);
+      return await this.#repeat(call, stop.signal, onRefused);
     } finally {
       stop.done();
     }
   }
 
-  async #repeat(call: Outgoing, signal: AbortSignal): Promise<Answer> {
+  async #repeat(call: Outgoing, signal: AbortSignal, onRefused?: (error: HangarError) => void): Promise<Answer> {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       this.#throwIfFenced();
       signal.throwIfAborted();
@@ -207,6 +218,8 @@ export class HttpChannel implements WorkerChannel {
         }
         if (answer.status < 500 && answer.status !== 408 && answer.status !== 425 && answer.status !== 429)
           throw answer.error() ?? new HangarError('bad_request', { message: `The server answered ${answer.status}.` });
+        const refusal = answer.error();
+        if (refusal) onRefused?.(refusal);
       }
       await sleep(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finish, WorkOrder } from '@hangar/contract';
@@ -249,7 +249,8 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result>
     }
   } catch (error) {
     throwIfFenced(run);
-    const failure = failureOf(error, 'collect_failed');
+    // git says it in words only.
+    const failure = failureOf((await isFull(run.places.run)) ? new HangarError('disk_full') : error, 'collect_failed');
     run.o.log?.(`collecting: ${error instanceof Error ? error.stack : error}`);
     run.log.system(failure.message);
     if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
@@ -380,6 +381,12 @@ function failedWith(run: Run, error: unknown): Result {
     failure: { ...failure, message: run.masker.mask(failure.message) },
     reason: failure.message,
   };
+}
+
+/** Whether there is next to nothing left where this run keeps its files. */
+async function isFull(folder: string): Promise<boolean> {
+  const left = await statfs(folder).catch(() => null);
+  return left !== null && left.bavail * left.bsize < 64 * 1024;
 }
 
 function throwIfFenced(run: Run): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, connect as dial, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -163,8 +164,9 @@ function reset(socket: Socket): void {
   else socket.resetAndDestroy();
 }
 
-function drained(socket: Socket): Promise<void> {
-  return new Promise((done) => {
-    socket.once('drain', done).once('close', done);
-  });
+async function drained(socket: Socket): Promise<void> {
+  const stop = new AbortController();
+  const wait = (event: string) => once(socket, event, { signal: stop.signal }).catch(() => undefined);
+  await Promise.race([wait('drain'), wait('close')]);
+  stop.abort();
 }

@@ -24,6 +24,8 @@ interface Making {
   readonly patience?: Partial<Patience>;
   /** In place of a database of its own. */
   readonly databaseUrl?: string;
+  /** Before the server starts: a place for its data directory. */
+  readonly prepare?: (dataDir: string) => void;
 }
 
 /**
@@ -64,6 +66,7 @@ export class ServerHere {
       HANGAR_HEARTBEAT_SECONDS: '1',
       ...o.env,
     });
+    o.prepare?.(join(cli.dir, 'data'));
     const said: ServerHere['said'] = [];
     const log = pino(
       { level: 'info', formatters: { level: (level) => ({ level: level as Level }) } },
@@ -80,7 +83,7 @@ export class ServerHere {
       patience: { ...PATIENCE, ...o.patience },
     });
     const socket = join(cli.dir, 'data/run/worker/worker.sock');
-    const real = join(cli.dir, 'real.sock');
+    const real = join(cli.dir, 'data/run/worker/real.sock');
     renameSync(socket, real);
     const workers = await CutProxy.open({ path: real }, { path: socket });
     const { key } = await server.adminKey();

@@ -80,6 +80,34 @@ describe('decide', () => {
       { state: 'starting', action: 'launch' },
     ],
     [
+      'a driver out of reach is waited for, however often it was tried',
+      {
+        ...admitted,
+        launchTries: 40,
+        launchFault: {
+          failure: { code: 'driver_unavailable', message: 'No answer.', wayOut: '' },
+          retry: true,
+          at: T + 400_000,
+        },
+      },
+      T + 410_001,
+      { state: 'starting', action: 'launch' },
+    ],
+    [
+      'but not for ever either',
+      {
+        ...admitted,
+        launchTries: 90,
+        launchFault: {
+          failure: { code: 'driver_unavailable', message: 'No answer.', wayOut: '' },
+          retry: true,
+          at: T + PATIENCE.outageMs,
+        },
+      },
+      T + PATIENCE.outageMs + 1,
+      { state: 'failed', action: 'clean' },
+    ],
+    [
       'a fault that stays ends the job',
       {
         ...admitted,

@@ -19,7 +19,8 @@ export interface JobFacts {
   readonly agentStartedAt: number | null;
   readonly finished: Finished | null;
   readonly killedAt: number | null;
-  readonly killedFor: 'cancel' | 'timeout' | 'silence' | null;
+  /** `restore`: this server was restored from a backup that was made while the job was in hand. */
+  readonly killedFor: 'cancel' | 'timeout' | 'silence' | 'restore' | null;
   readonly cleaned: boolean;
   readonly timeoutSeconds: number;
   readonly memoryBytes: number | null;
@@ -56,6 +57,8 @@ export interface Patience {
   /** Beyond the timeout, which the worker itself keeps. */
   readonly overtimeMs: number;
   readonly launchTries: number;
+  /** How long a driver that cannot be reached is waited for. Longer than any network cut we ride out. */
+  readonly outageMs: number;
 }
 
 export const PATIENCE: Patience = {
@@ -65,6 +68,7 @@ export const PATIENCE: Patience = {
   cancelMs: 60_000,
   overtimeMs: 120_000,
   launchTries: 5,
+  outageMs: 15 * 60_000,
 };
 
 export function failureOf(code: ErrorCode, message?: string): Failure {
@@ -100,12 +104,18 @@ function waiting(facts: JobFacts): Decision {
 function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision {
   if (facts.cancelRequestedAt !== null) return act('starting', 'Cancelling', { kind: 'kill', why: 'cancel' }, 1_000);
   const { launchFault, unit } = facts;
-  if (launchFault && (!launchFault.retry || facts.launchTries >= patience.launchTries))
-    return failed(facts, launchFault.failure, null);
+  // Nothing was started where nobody could be reached: that is no try that failed, and it ends as other outages do.
+  const isAway = launchFault?.failure.code === 'driver_unavailable';
+  const isHopeless = isAway
+    ? now - (facts.admittedAt ?? now) > patience.outageMs
+    : facts.launchTries >= patience.launchTries;
+  if (launchFault && (!launchFault.retry || isHopeless)) return failed(facts, launchFault.failure, null);
   if (facts.launchedAt === null) {
     if (!launchFault) return act('starting', facts.reportedReason ?? WORKING.starting, { kind: 'launch' }, 0);
-    const waitMs = launchFault.at + Math.min(30_000, 1_000 * 2 ** facts.launchTries) - now;
-    const said = `${launchFault.failure.message} Trying again (${facts.launchTries} of ${patience.launchTries})`;
+    const longestMs = isAway ? 10_000 : 30_000;
+    const waitMs = launchFault.at + Math.min(longestMs, 1_000 * 2 ** facts.launchTries) - now;
+    const count = isAway ? '' : ` (${facts.launchTries} of ${patience.launchTries})`;
+    const said = `${launchFault.failure.message} Trying again${count}`;
     return waitMs > 0 ? act('starting', said, { kind: 'none' }, waitMs) : act('starting', said, { kind: 'launch' }, 0);
   }
   const fresh = unit && unit.at >= facts.launchedAt ? unit : null;
@@ -162,6 +172,8 @@ function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: P
   );
 }
 
+const RESTORED = 'The server was restored from a backup that was made while this job was in hand.';
+
 /** What is said of a phase in hand when nobody says more. */
 export const WORKING = {
   starting: 'Starting the worker',
@@ -188,7 +200,12 @@ function gone(facts: JobFacts): Decision | null {
   );
 }
 
-function killed(facts: JobFacts, why: 'cancel' | 'timeout' | 'silence'): Decision {
+function killed(facts: JobFacts, why: NonNullable<JobFacts['killedFor']>): Decision {
+  if (why === 'restore') {
+    if (facts.cancelRequestedAt !== null)
+      return cancelled(facts, 'Cancelled; the server was restored from a backup meanwhile');
+    return end(facts, 'lost', failureOf('worker_lost', RESTORED), null);
+  }
   if (why === 'cancel')
     return cancelled(facts, facts.claimedAt === null ? 'Cancelled before it began' : 'Cancelled by force');
   if (why === 'timeout') return end(facts, 'timed_out', failureOf('job_timeout'), null);
