@@ -57,6 +57,15 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ids.good = await send('good', GOOD);
     ids.bad = await send('bad', BAD);
     ids.long = await send('long', LONG);
+    const sent = await server.hangar(
+      [
+        ...['run', '--cloud', '--spec', join(server.dir, 'good.md'), '--group', 'search-page'],
+        ...['--agents', 'shell', '--agents', "sh -c 'mkdir -p src/search && echo slow > src/search/search.ts'"],
+        ...['--agents', "sh -c 'echo cannot do it >&2; exit 4'", '--wait'],
+      ],
+      { cwd: join(server.dir, 'website') },
+    );
+    if (sent.exitCode !== 5) throw new Error(`the group did not end as it should: ${sent.stderr}`);
     for (const id of [ids.good, ids.bad]) {
       const deadline = Date.now() + 60_000;
       while (Date.now() < deadline) {
@@ -89,6 +98,8 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ['job-failed', `/jobs/${ids.bad}`, 'left-pad'],
     ['job-running', `/jobs/${ids.long}`, 'working on part'],
     ['job-new', '/jobs/new', 'Spec'],
+    ['jobs-group', '/jobs?group=search-page', 'Sent together'],
+    ['compare', '/compare?group=search-page', 'changed in 2 ways'],
     ['operations', '/operations', 'Add a search page'],
     ['sandboxes', '/sandboxes', 'Sandboxes'],
     ['device', '/device', 'Code'],

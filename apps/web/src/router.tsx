@@ -67,6 +67,7 @@ const jobs = createRoute({
     agent: text,
     profile: text,
     repo: text,
+    group: text,
     /** `1`: of everybody, for admins. */
     all: text,
   }),
@@ -83,6 +84,17 @@ const job = createRoute({
   path: '/jobs/$id',
   validateSearch: z.object({ tab: text, line: number, q: text, file: text }),
   component: lazyRouteComponent(() => import('./pages/job/job-page.tsx'), 'JobPage'),
+});
+const compare = createRoute({
+  getParentRoute: () => app,
+  path: '/compare',
+  validateSearch: z.object({
+    /** Of jobs, joined by commas. */
+    ids: text,
+    group: text,
+    file: text,
+  }),
+  component: lazyRouteComponent(() => import('./pages/compare/compare-page.tsx'), 'ComparePage'),
 });
 const operations = createRoute({
   getParentRoute: () => app,
@@ -122,7 +134,7 @@ const tree = root.addChildren([
   invite,
   device,
   gallery,
-  app.addChildren([home, jobs, newJob, job, operations, settings, settingsSection, ...later]),
+  app.addChildren([home, jobs, newJob, job, compare, operations, settings, settingsSection, ...later]),
 ]);
 
 export function createAppRouter(context: RouterContext) {

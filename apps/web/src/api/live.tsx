@@ -110,7 +110,7 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     stopped = true;
     patcher.stop();
     removeEventListener('online', online);
-    removeEventListener('offline', lost);
+    removeEventListener('offline', lostNow);
     clearTimeout(reconnect);
     clearInterval(poll);
     clearTimeout(silence);

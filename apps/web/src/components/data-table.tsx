@@ -17,6 +17,13 @@ export interface Column<T> {
   phone?: 'title' | 'line' | 'label' | 'hide';
 }
 
+interface Choice<T> {
+  chosen: ReadonlySet<string>;
+  onChosen: (keys: ReadonlySet<string>) => void;
+  /** What a row is called, for the screen reader. */
+  name: (row: T) => string;
+}
+
 export interface DataTableProps<T> {
   /** What the rows are, for the screen reader. */
   label: string;
@@ -25,16 +32,23 @@ export interface DataTableProps<T> {
   rowKey: (row: T) => string;
   /** The path a row opens; `j` and `k` move between such rows. The first column becomes the link. */
   href?: (row: T) => string;
+  /** Rows can be ticked, at their beginning. */
+  choice?: Choice<T>;
   /** Buttons at the end of a row. */
   actions?: (row: T) => ReactNode;
 }
 
 /** Dense rows of 36 px; on a phone each row is a card. */
-export function DataTable<T>({ label, columns, rows, rowKey, href, actions }: DataTableProps<T>) {
+export function DataTable<T>({ label, columns, rows, rowKey, href, choice, actions }: DataTableProps<T>) {
   return (
     <table className={classes.table} aria-label={label}>
       <thead>
         <tr>
+          {choice ? (
+            <th scope="col" className={classes.tick}>
+              <span className="hg-sr">Ticked</span>
+            </th>
+          ) : null}
           {columns.map((column) => (
             <th key={column.id} scope="col" className={cellClass(column)} style={{ width: column.width }}>
               {column.header}
@@ -50,6 +64,7 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, actions }: Da
       <tbody>
         {rows.map((row) => (
           <tr key={rowKey(row)} className={classes.row}>
+            {choice ? <TickCell row={row} rowKey={rowKey(row)} {...choice} /> : null}
             {columns.map((column, index) => (
               <td
                 key={column.id}
@@ -75,6 +90,22 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, actions }: Da
         ))}
       </tbody>
     </table>
+  );
+}
+
+function TickCell<T>({ row, rowKey, chosen, onChosen, name }: Choice<T> & { row: T; rowKey: string }) {
+  const toggle = () => {
+    const next = new Set(chosen);
+    if (!next.delete(rowKey)) next.add(rowKey);
+    onChosen(next);
+  };
+  return (
+    <td className={classes.tick} data-phone="tick">
+      <label>
+        <span className="hg-sr">{name(row)}</span>
+        <input type="checkbox" checked={chosen.has(rowKey)} onChange={toggle} />
+      </label>
+    </td>
   );
 }
 

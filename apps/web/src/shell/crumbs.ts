@@ -14,6 +14,7 @@ const WORDS: Record<string, string> = {
 
 /** Where a path is: the noun, then the thing. */
 export function crumbsOf(path: string): Crumb[] {
+  if (path === '/compare') return [{ label: 'Jobs', to: '/jobs' }, { label: 'Compare' }];
   const place = PLACES.find(({ to }) => path === to || path.startsWith(`${to}/`));
   if (!place) return [{ label: 'Hangar', to: '/jobs' }];
   const rest = path.slice(place.to.length + 1);

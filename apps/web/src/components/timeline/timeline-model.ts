@@ -20,6 +20,8 @@ export interface TimelineSegment extends TimelinePhase {
   /** Its part of the bar, 0 to 1; all that have begun add up to 1. */
   readonly share: number;
   readonly isRunning: boolean;
+  /** How many times the usual it has taken; null when that is nothing to speak of. */
+  readonly timesUsual: number | null;
 }
 
 /** Nothing that took place is drawn thinner than this part of the bar. */
@@ -37,7 +39,18 @@ export function segmentsOf(phases: readonly TimelinePhase[], now: number): Timel
     ms: durations[index] ?? null,
     share: weight === 0 ? 0 : (weights[index] ?? 0) / weight,
     isRunning: phase.startedAt !== null && phase.endedAt === null,
+    timesUsual: timesUsual(durations[index] ?? null, phase.typicalMs),
   }));
+}
+
+const SLOW_TIMES = 3;
+/** Below this nobody waits, whatever the proportion. */
+const SLOW_MS = 2000;
+
+function timesUsual(ms: number | null, typicalMs: number | undefined): number | null {
+  if (ms === null || typicalMs === undefined || ms - typicalMs < SLOW_MS) return null;
+  const times = ms / Math.max(typicalMs, 1);
+  return times > SLOW_TIMES ? times : null;
 }
 
 function durationOf(phase: TimelinePhase, now: number): number | null {

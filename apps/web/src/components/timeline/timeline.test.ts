@@ -26,6 +26,13 @@ describe('segmentsOf', () => {
     expect(segments.reduce((sum, segment) => sum + segment.share, 0)).toBeCloseTo(1);
   });
 
+  it('tells what took more than three times the usual, seconds at least', () => {
+    const times = (seconds: number, typicalMs: number) =>
+      segmentsOf([{ ...phase('a', -seconds, 0), typicalMs }], NOW)[0]?.timesUsual ?? null;
+    expect([times(12, 4000), times(12.1, 4000), times(40, 4000)]).toEqual([null, 12.1 / 4, 10]);
+    expect([times(1, 10), times(3, 0)]).toEqual([null, 3000]);
+  });
+
   it('stands a clock that is ahead', () => {
     expect(segmentsOf([phase('a', 30, null)], NOW)[0]).toMatchObject({ ms: 0, share: 1 });
     expect(segmentsOf([phase('a', null, null)], NOW)[0]).toMatchObject({ ms: null, share: 0 });

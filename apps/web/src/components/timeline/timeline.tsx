@@ -70,7 +70,11 @@ function PhaseItem({ segment }: { segment: TimelineSegment }) {
       )}
       {segment.reason === null ? null : <span className={classes.reason}>{segment.reason}</span>}
       {segment.typicalMs === undefined ? null : (
-        <span className={classes.reason}>usually {formatDuration(segment.typicalMs)}</span>
+        <span className={classes.reason} data-slow={segment.timesUsual !== null || undefined}>
+          {segment.timesUsual === null
+            ? `usually ${formatDuration(segment.typicalMs)}`
+            : `${segment.timesUsual < 10 ? segment.timesUsual.toFixed(1) : 'more than 10'} times the usual ${formatDuration(segment.typicalMs)}`}
+        </span>
       )}
     </li>
   );

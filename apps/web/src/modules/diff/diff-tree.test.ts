@@ -8,6 +8,7 @@ const file = (path: string): DiffFile => ({
   change: 'modified',
   isBinary: false,
   mode: null,
+  blob: null,
   insertions: 1,
   deletions: 0,
   lines: 1,

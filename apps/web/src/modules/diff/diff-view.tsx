@@ -190,7 +190,16 @@ const WORDS: Record<DiffFile['change'], string> = {
   mode: 'mode changed',
 };
 
-function FileCard({ file, mode, wrap }: { file: DiffFile; mode: 'unified' | 'split'; wrap: boolean }) {
+interface FileCardProps {
+  file: DiffFile;
+  mode: 'unified' | 'split';
+  wrap: boolean;
+  /** Stands in place of the path where several cards are of one file. */
+  heading?: ReactNode;
+}
+
+/** One file of a diff with its hunks. */
+export function FileCard({ file, mode, wrap, heading }: FileCardProps) {
   const isLarge = file.lines > LARGE_LINES;
   const [isOpen, setOpen] = useState(true);
   const [wantsLarge, setWantsLarge] = useState(false);
@@ -209,11 +218,14 @@ function FileCard({ file, mode, wrap }: { file: DiffFile; mode: 'unified' | 'spl
         >
           {isOpen ? <IconChevronDown size={15} /> : <IconChevronRight size={15} />}
         </button>
-        <span className={classes.path}>
-          {file.oldPath === null ? null : <span className={classes.old}>{visiblePath(file.oldPath)} → </span>}
-          {name}
-        </span>
-        <CopyButton text={file.path} label="Copy the path" size={22} />
+        {heading === undefined ? (
+          <>
+            <PathOf file={file} />
+            <CopyButton text={file.path} label="Copy the path" size={22} />
+          </>
+        ) : (
+          heading
+        )}
         {file.change === 'modified' ? null : <span className={classes.word}>{WORDS[file.change]}</span>}
         {file.mode === null ? null : (
           <span className={classes.word}>
@@ -238,6 +250,15 @@ function FileCard({ file, mode, wrap }: { file: DiffFile; mode: 'unified' | 'spl
         </div>
       ) : null}
     </section>
+  );
+}
+
+function PathOf({ file }: { file: DiffFile }) {
+  return (
+    <span className={classes.path}>
+      {file.oldPath === null ? null : <span className={classes.old}>{visiblePath(file.oldPath)} → </span>}
+      {visiblePath(file.path)}
+    </span>
   );
 }
 

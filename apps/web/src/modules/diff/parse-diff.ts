@@ -14,6 +14,8 @@ export interface DiffFile {
   readonly deletions: number;
   /** Lines of its hunks. */
   readonly lines: number;
+  /** Name of its content afterwards, as git calls it; null when only its name or mode changed. */
+  readonly blob: string | null;
   /** The hunks as they stand, from the first `@@`; empty when they were not kept. */
   readonly hunks: string;
 }
@@ -48,6 +50,7 @@ interface Header {
   isBinary: boolean;
   oldMode: string | null;
   newMode: string | null;
+  blob: string | null;
 }
 
 function parseFile(text: string, keepHunks: boolean): DiffFile | null {
@@ -67,6 +70,7 @@ function parseFile(text: string, keepHunks: boolean): DiffFile | null {
     isBinary: header.isBinary,
     mode: modeChanged ? { from: header.oldMode ?? '', to: header.newMode ?? '' } : null,
     ...counted,
+    blob: header.blob,
     hunks: keepHunks ? hunks : '',
   };
 }
@@ -74,10 +78,11 @@ function parseFile(text: string, keepHunks: boolean): DiffFile | null {
 function parseHeader(text: string): Header {
   const lines = text.split('\n');
   const names = splitGitNames((lines[0] ?? '').slice(HEADER.length));
-  const header: Header = { ...names, change: 'modified', isBinary: false, oldMode: null, newMode: null };
+  const header: Header = { ...names, change: 'modified', isBinary: false, oldMode: null, newMode: null, blob: null };
   for (const line of lines.slice(1)) {
     if (line.startsWith('new file mode ')) header.change = 'added';
     else if (line.startsWith('deleted file mode ')) header.change = 'deleted';
+    else if (line.startsWith('index ')) header.blob = /^index [0-9a-f]+\.\.([0-9a-f]+)/.exec(line)?.[1] ?? null;
     else if (line.startsWith('old mode ')) header.oldMode = line.slice(9).trim();
     else if (line.startsWith('new mode ')) header.newMode = line.slice(9).trim();
     else if (line.startsWith('rename from ') || line.startsWith('copy from ')) {

@@ -1,11 +1,13 @@
 import type { Failure } from '@hangar/contract';
 import { Button } from '@mantine/core';
 import { IconCircleX } from '@tabler/icons-react';
+import type { EvidenceLine } from './evidence.ts';
 import classes from './job.module.css';
 
 interface FailureBoxProps {
   failure: Failure;
-  lines: readonly { n: number; text: string }[];
+  /** The line that shows it, and those around it. */
+  lines: readonly EvidenceLine[];
   onLine: (n: number) => void;
   partialDiff: boolean;
   onDiff: () => void;
@@ -28,6 +30,7 @@ export function FailureBox({ failure, lines, onLine, partialDiff, onDiff }: Fail
               <button
                 key={line.n}
                 type="button"
+                data-it={line.isIt || undefined}
                 onClick={() => onLine(line.n)}
                 title={`Show line ${line.n} in the log`}
               >

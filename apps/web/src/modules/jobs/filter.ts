@@ -7,6 +7,8 @@ export interface JobsFilter {
   readonly agent: string | null;
   readonly profile: string | null;
   readonly repo: string | null;
+  /** Jobs that were sent together, by the name of their group. */
+  readonly sentAs: string | null;
   /** Jobs of everybody; only for admins. */
   readonly everybody: boolean;
 }
@@ -54,4 +56,5 @@ export const isFiltered = (filter: JobsFilter): boolean =>
   filter.search !== '' ||
   filter.agent !== null ||
   filter.profile !== null ||
-  filter.repo !== null;
+  filter.repo !== null ||
+  filter.sentAs !== null;

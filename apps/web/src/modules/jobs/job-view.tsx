@@ -17,6 +17,7 @@ import { Time, useNow } from '../../components/time.tsx';
 import { Timeline } from '../../components/timeline/timeline.tsx';
 import type { Action } from '../../components/use-action.ts';
 import { ArtifactList } from './artifact-list.tsx';
+import type { EvidenceLine } from './evidence.ts';
 import { FailureBox } from './failure-box.tsx';
 import classes from './job.module.css';
 import { jobCommands } from './job-commands.ts';
@@ -39,8 +40,10 @@ export interface JobViewProps {
   log: ReactNode;
   diff: ReactNode;
   artifacts: Loadable<readonly Artifact[]>;
-  /** The last lines that show why it failed, without colours. */
-  lastLines: readonly { n: number; text: string }[];
+  /** The line that shows why it failed and those around it, without colours. */
+  lastLines: readonly EvidenceLine[];
+  /** How many jobs its group has, itself counted; null: not known, or no group. */
+  inGroup: number | null;
   onLine: (n: number) => void;
   cancel: Action<[]>;
   retry: Action<[]>;
@@ -68,7 +71,7 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
       <PageHeader
         title={job.title}
         state={<JobBadge job={job} />}
-        sub={<SubLine job={job} />}
+        sub={<SubLine job={job} inGroup={props.inGroup} />}
         actions={<Actions {...props} />}
       />
       <div className={classes.timeline}>
@@ -136,7 +139,7 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
   );
 }
 
-function SubLine({ job }: { job: JobDetail }) {
+function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
   const ref = job.repo.ref ?? job.repo.commit?.slice(0, 9) ?? null;
   return (
     <span className={classes.sub}>
@@ -156,6 +159,13 @@ function SubLine({ job }: { job: JobDetail }) {
         <JobElapsed job={job} />
         {job.finishedAt === null ? ' so far' : ' in all'}
       </span>
+      {job.group === null ? null : (
+        <Link to="/compare" search={{ group: job.group }} className="hg-link">
+          {inGroup === null || inGroup < 2
+            ? `Group ${job.group}`
+            : `Compare with the ${inGroup === 2 ? 'other' : `${inGroup - 1} others`} of ${job.group}`}
+        </Link>
+      )}
       {job.retryOf === null ? null : (
         <span>
           retry of{' '}
@@ -168,7 +178,7 @@ function SubLine({ job }: { job: JobDetail }) {
   );
 }
 
-/** What the timeline does not say: how it ended well, how long it will take, that its worker is silent. */
+/** What the timeline does not say: how it ended well, how long it will take, what the worker said last and when. */
 function NowLine({ job }: { job: JobDetail }) {
   const now = useNow();
   const isOver = isFinal(job.state);
@@ -176,15 +186,16 @@ function NowLine({ job }: { job: JobDetail }) {
   const eta = etaWords(job.eta, now);
   const heard = job.lastWordFromWorkerAt;
   const isSilent = heard !== null && now - new Date(heard).getTime() > SILENT_MS;
-  if (eta === null && !isSilent) return null;
+  if (eta === null && heard === null) return null;
   return (
     <p className={classes.now}>
       {eta === null ? null : <span>{eta}</span>}
-      {isSilent ? (
-        <span>
-          Last word from the worker <Time at={heard} />
+      {heard === null ? null : (
+        <span data-silent={isSilent || undefined}>
+          {isSilent ? 'No word from the worker since' : 'Last word from the worker'} <Time at={heard} />
+          {isSilent || job.reason === '' ? '' : `: ${job.reason}`}
         </span>
-      ) : null}
+      )}
     </p>
   );
 }

@@ -9,7 +9,7 @@ import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed as failedLoad, live, loading, refetching, stale } from '../../gallery/samples.ts';
 import { DiffViewer } from '../diff/diff-view.tsx';
 import { parseDiff } from '../diff/parse-diff.ts';
-import { evidenceOf } from './evidence.ts';
+import { aroundEvidence } from './evidence.ts';
 import { type JobTab, JobView, type JobViewProps } from './job-view.tsx';
 import * as samples from './samples.ts';
 import { failureOf, partialDiffWords } from './status.ts';
@@ -93,7 +93,8 @@ function Frame({
         )
       }
       artifacts={live(samples.artifacts)}
-      lastLines={failureOf(job) === null ? [] : evidenceOf(buffer)}
+      lastLines={job.evidence === null ? [] : aroundEvidence(buffer, job.evidence)}
+      inGroup={job.group === null ? null : 3}
       onLine={(n) => setMarked({ from: n, to: n })}
       cancel={idle}
       retry={idle}
@@ -119,6 +120,7 @@ const noJob = (job: JobViewProps['job']) => (
     diff={null}
     artifacts={loading}
     lastLines={[]}
+    inGroup={null}
     onLine={() => {}}
     cancel={idle}
     retry={idle}
@@ -131,6 +133,15 @@ export const entries: GalleryEntry[] = [
   entry('job/queued', 'A job that waits', () => <Frame job={samples.queued} />),
   entry('job/starting', 'A job that starts', () => <Frame job={samples.starting} />),
   entry('job/running', 'A job that runs', () => <Frame job={samples.running} />),
+  entry('job/slow', 'A phase far over its median, in a group', () => (
+    <Frame
+      job={{
+        ...samples.running,
+        group: 'add-search-7k2m',
+        typical: samples.running.typical.map((phase) => ({ ...phase, medianSeconds: phase.medianSeconds / 6 })),
+      }}
+    />
+  )),
   entry('job/cancelling', 'A job that is being cancelled', () => <Frame job={samples.cancelling} />),
   entry('job/succeeded', 'A job that succeeded', () => <Frame job={samples.succeeded} />),
   entry('job/nothing-changed', 'A job that changed nothing', () => <Frame job={samples.nothingChanged} />),

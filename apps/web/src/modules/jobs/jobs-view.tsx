@@ -1,6 +1,6 @@
 import type { Job } from '@hangar/contract';
 import { Button, SegmentedControl, Select, TextInput } from '@mantine/core';
-import { IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
+import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -30,6 +30,9 @@ export interface JobsViewProps {
   agents: readonly string[];
   profiles: readonly string[];
   isAdmin: boolean;
+  /** Ids of the jobs that are ticked, to set them side by side. */
+  chosen: ReadonlySet<string>;
+  onChosen: (ids: ReadonlySet<string>) => void;
 }
 
 export function JobsView(props: JobsViewProps) {
@@ -54,12 +57,14 @@ export function JobsView(props: JobsViewProps) {
             <NoJobs filter={filter} onFilter={onFilter} />
           ) : (
             <>
+              <CompareBar {...props} items={answer.items} />
               <DataTable
                 label="Jobs"
                 columns={columnsFor(filter.everybody)}
                 rows={answer.items}
                 rowKey={(job) => job.id}
                 href={(job) => `/jobs/${job.id}`}
+                choice={{ chosen: props.chosen, onChosen: props.onChosen, name: (job) => job.title }}
               />
               {answer.more ? (
                 <div className={classes.more}>
@@ -114,6 +119,16 @@ function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps)
           {filter.repo}
         </Button>
       )}
+      {filter.sentAs === null ? null : (
+        <Button
+          variant="default"
+          rightSection={<IconX size={14} />}
+          aria-label={`Group ${filter.sentAs}: show all`}
+          onClick={() => onFilter({ ...filter, sentAs: null })}
+        >
+          {filter.sentAs}
+        </Button>
+      )}
       {isAdmin ? (
         <SegmentedControl
           className={classes.whose}
@@ -160,6 +175,41 @@ function SearchField({ text, onText }: { text: string; onText: (text: string) =>
   );
 }
 
+/** What can be done with the jobs that are ticked, or with all of a group. */
+function CompareBar({ chosen, onChosen, filter, items }: JobsViewProps & { items: readonly Job[] }) {
+  const ids = items.filter(({ id }) => chosen.has(id)).map(({ id }) => id);
+  if (ids.length === 0 && (filter.sentAs === null || items.length < 2)) return null;
+  return (
+    <div className={classes.compareBar} role="status">
+      {ids.length === 0 ? (
+        <span>Sent together as {filter.sentAs}</span>
+      ) : (
+        <span>{ids.length === 1 ? '1 job ticked: tick another to compare' : `${ids.length} jobs ticked`}</span>
+      )}
+      {ids.length === 1 ? null : (
+        <Button
+          // As they were sent: the list has the newest first.
+          renderRoot={(props) => (
+            <Link
+              to="/compare"
+              search={ids.length === 0 ? { group: filter.sentAs ?? undefined } : { ids: ids.toReversed().join(',') }}
+              {...props}
+            />
+          )}
+          leftSection={<IconArrowsDiff size={15} />}
+        >
+          Compare
+        </Button>
+      )}
+      {ids.length === 0 ? null : (
+        <Button variant="default" onClick={() => onChosen(new Set())}>
+          Untick
+        </Button>
+      )}
+    </div>
+  );
+}
+
 function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: JobsFilter) => void }) {
   if (isFiltered(filter))
     return (
@@ -176,6 +226,7 @@ function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: J
                 agent: null,
                 profile: null,
                 repo: null,
+                sentAs: null,
                 everybody: filter.everybody,
               })
             }
@@ -225,6 +276,7 @@ function TitleCell({ job }: { job: Job }): ReactNode {
           {job.repo.name}
           {ref}
         </span>
+        {job.group === null ? null : <span className={classes.repo}>{job.group}</span>}
       </span>
       {tone === 'waiting' || tone === 'bad' ? <span className={classes.reason}>{job.reason}</span> : null}
     </span>
@@ -239,6 +291,7 @@ function listCommand(filter: JobsFilter): { hangar: string; curl: string } {
     ['--agent', 'agent', filter.agent],
     ['--on', 'profile', filter.profile],
     ['--repo', 'repo', filter.repo],
+    ['--group', 'group', filter.sentAs],
   ];
   const words = ['hangar', 'jobs', ...states.flatMap((state) => ['--state', state])];
   if (filter.everybody) {

@@ -5,8 +5,18 @@ import type { JobsFilter } from './filter.ts';
 import { type JobsAnswer, JobsView, type JobsViewProps } from './jobs-view.tsx';
 import { all } from './samples.ts';
 
-const FILTER: JobsFilter = { group: 'all', search: '', agent: null, profile: null, repo: null, everybody: false };
+const FILTER: JobsFilter = {
+  group: 'all',
+  search: '',
+  agent: null,
+  profile: null,
+  repo: null,
+  sentAs: null,
+  everybody: false,
+};
 const answer: JobsAnswer = { items: all, more: true };
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 function Frame(props: Partial<JobsViewProps> & Pick<JobsViewProps, 'jobs'>) {
   const [filter, setFilter] = useState(props.filter ?? FILTER);
@@ -17,6 +27,8 @@ function Frame(props: Partial<JobsViewProps> & Pick<JobsViewProps, 'jobs'>) {
       agents={['shell', 'claude', 'codex', 'opencode', 'gemini', 'aider']}
       profiles={['local', 'docker']}
       isAdmin={false}
+      chosen={NOTHING}
+      onChosen={() => {}}
       {...props}
       filter={filter}
       onFilter={setFilter}
@@ -31,6 +43,18 @@ export const entries: GalleryEntry[] = [
     title: 'Jobs of everybody',
     frame: 'bare',
     render: () => <Frame jobs={live(answer)} isAdmin filter={{ ...FILTER, everybody: true, repo: 'acme/notes' }} />,
+  },
+  {
+    id: 'jobs/chosen',
+    title: 'Jobs of a group, some chosen',
+    frame: 'bare',
+    render: () => (
+      <Frame
+        jobs={live(answer)}
+        filter={{ ...FILTER, sentAs: 'add-search-7k2m' }}
+        chosen={new Set(all.slice(0, 2).map(({ id }) => id))}
+      />
+    ),
   },
   { id: 'jobs/loading', title: 'Jobs, loading', frame: 'bare', render: () => <Frame jobs={loading} /> },
   {

@@ -201,6 +201,7 @@ export const failed: JobDetail = {
     phase('running', 5380, 5312, 'Exit code 1'),
   ],
   exitCode: 1,
+  evidence: { n: 61, text: 'npm error code EBADENGINE' },
   failure: {
     code: 'agent_failed',
     message: 'The agent ended with exit code 1.',
@@ -224,6 +225,7 @@ export const badCredential: JobDetail = {
     wayOut: 'Add a credential that may read it: hangar cloud credentials add',
   },
   diff: null,
+  evidence: null,
   logLines: 6,
 };
 

@@ -1,16 +1,20 @@
-import { isFinal, JOB_PHASES, type Job, type Phase } from '@hangar/contract';
+import { isFinal, JOB_PHASES, type Job, type JobDetail, type JobPhase, type Phase } from '@hangar/contract';
 import type { TimelinePhase } from '../../components/timeline/timeline-model.ts';
 import type { Tone } from '../../components/tones.ts';
 import { jobStatus, phaseWord } from './status.ts';
 
 /** The phases of a job, those to come included; the one in which it ended badly says so. */
 export function timelineOf(
-  job: Pick<Job, 'phases' | 'state' | 'reason' | 'cancelRequestedAt' | 'failure'>,
+  job: Pick<Job, 'phases' | 'state' | 'reason' | 'cancelRequestedAt' | 'failure'> & Partial<Pick<JobDetail, 'typical'>>,
 ): TimelinePhase[] {
   const last = job.phases.at(-1);
   const ended = isFinal(job.state);
   const status = jobStatus(job);
   const culprit = ended ? culpritOf(job) : last;
+  const usual = (name: JobPhase) => {
+    const median = job.typical?.find((phase) => phase.name === name)?.medianSeconds;
+    return median === undefined ? {} : { typicalMs: median * 1000 };
+  };
   const begun = job.phases.map((phase): TimelinePhase => {
     const isOpen = phase.endedAt === null && !ended;
     const tone: Tone = isOpen ? status.tone : phase === culprit ? status.tone : 'good';
@@ -21,6 +25,7 @@ export function timelineOf(
       endedAt: phase.endedAt ?? (ended ? phase.startedAt : null),
       reason: isOpen ? job.reason : phase.reason,
       tone,
+      ...usual(phase.name),
     };
   });
   if (ended) return begun;
@@ -33,6 +38,7 @@ export function timelineOf(
       endedAt: null,
       reason: null,
       tone: 'idle',
+      ...usual(name),
     }),
   );
   return [...begun, ...coming];

@@ -15,11 +15,11 @@ import { useAction } from '../../components/use-action.ts';
 import { DiffViewer } from '../../modules/diff/diff-view.tsx';
 import { useDiff } from '../../modules/diff/use-diff.ts';
 import { artifactHref } from '../../modules/jobs/artifact-list.tsx';
-import { type EvidenceLine, evidenceOf } from '../../modules/jobs/evidence.ts';
+import { aroundEvidence, type EvidenceLine } from '../../modules/jobs/evidence.ts';
 import { jobCommands } from '../../modules/jobs/job-commands.ts';
 import { JobLog } from '../../modules/jobs/job-log.tsx';
 import { JOB_TABS, type JobTab, JobView } from '../../modules/jobs/job-view.tsx';
-import { failureOf, partialDiffWords } from '../../modules/jobs/status.ts';
+import { partialDiffWords } from '../../modules/jobs/status.ts';
 import type { LogReader } from '../../modules/logs/log-reader.ts';
 import { useLog } from '../../modules/logs/use-log.ts';
 import { usePaletteActions } from '../../shell/actions.tsx';
@@ -42,7 +42,11 @@ function OneJob({ id }: { id: string }) {
   const tab = JOB_TABS.find((known) => known === search.tab) ?? 'log';
   const [asksCancel, setAsksCancel] = useState(false);
 
-  const query = useQuery(api.jobs.get.queryOptions({ input: { id } }));
+  const query = useQuery({
+    ...api.jobs.get.queryOptions({ input: { id } }),
+    // When the worker was heard last is in no event: it is asked for.
+    refetchInterval: ({ state }) => (state.data !== undefined && isFinal(state.data.state) ? false : HEARD_MS),
+  });
   const job = query.data;
   const log = useLog(`/api/jobs/${id}/logs`);
   const artifacts = useQuery(
@@ -107,7 +111,8 @@ function OneJob({ id }: { id: string }) {
       }
       diff={job === undefined || tab !== 'diff' ? null : <JobDiff job={job} file={search.file ?? null} />}
       artifacts={{ ...loadable(artifacts), data: artifacts.data?.items }}
-      lastLines={useEvidence(log.reader, job !== undefined && failureOf(job) !== null)}
+      lastLines={useEvidence(log.reader, job?.evidence ?? null)}
+      inGroup={useGroupSize(job?.group ?? null)}
       onLine={(n) => onMark({ from: n, to: n })}
       cancel={cancel}
       retry={retry}
@@ -152,16 +157,31 @@ function JobDiff({ job, file }: { job: JobDetail; file: string | null }) {
   );
 }
 
+/** Well below the silence that is worth a word. */
+const HEARD_MS = 10_000;
 const NO_LINES: readonly EvidenceLine[] = [];
 
-function useEvidence(reader: LogReader, isNeeded: boolean): readonly EvidenceLine[] {
+/** The line the server found, with those around it that are here. */
+function useEvidence(reader: LogReader, evidence: JobDetail['evidence']): readonly EvidenceLine[] {
   const version = useSyncExternalStore(
     reader.buffer.subscribe,
     // While nothing is wrong, new lines are no business of the whole page.
-    () => (isNeeded ? reader.buffer.version : -1),
+    () => (evidence === null ? -1 : reader.buffer.version),
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: the version says that the buffer has changed
-  return useMemo(() => (isNeeded ? evidenceOf(reader.buffer) : NO_LINES), [reader, isNeeded, version]);
+  return useMemo(
+    () => (evidence === null ? NO_LINES : aroundEvidence(reader.buffer, evidence)),
+    [reader, evidence, version],
+  );
+}
+
+/** How many jobs its group has; null where there is no group. */
+function useGroupSize(group: string | null): number | null {
+  const api = useApi();
+  const { data } = useQuery(
+    api.jobs.list.queryOptions({ input: { group: group ?? '', limit: 20 }, enabled: group !== null }),
+  );
+  return data?.items.length ?? null;
 }
 
 /** What the palette offers on this page. */

@@ -1,6 +1,6 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useCallback, useMemo } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { useMe } from '../../api/me.ts';
@@ -23,6 +23,7 @@ export function JobsPage() {
     agent: search.agent ?? null,
     profile: search.profile ?? null,
     repo: search.repo ?? null,
+    sentAs: search.group ?? null,
     everybody,
   };
   const input = {
@@ -33,6 +34,7 @@ export function JobsPage() {
     ...(filter.agent === null ? {} : { agent: filter.agent }),
     ...(filter.profile === null ? {} : { profile: filter.profile }),
     ...(filter.repo === null ? {} : { repo: filter.repo }),
+    ...(filter.sentAs === null ? {} : { group: filter.sentAs }),
   };
   const jobs = useInfiniteQuery(
     api.jobs.list.infiniteOptions({
@@ -55,11 +57,13 @@ export function JobsPage() {
           agent: next.agent ?? undefined,
           profile: next.profile ?? undefined,
           repo: next.repo ?? undefined,
+          group: next.sentAs ?? undefined,
           all: next.everybody ? '1' : undefined,
         },
       }),
     [navigate],
   );
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   return (
     <JobsView
       jobs={{
@@ -74,6 +78,8 @@ export function JobsPage() {
       agents={agents.data?.items.map((agent) => agent.name) ?? []}
       profiles={profiles.data?.items.map((profile) => profile.name) ?? []}
       isAdmin={isAdmin}
+      chosen={chosen}
+      onChosen={setChosen}
     />
   );
 }
