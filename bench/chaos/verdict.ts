@@ -125,7 +125,7 @@ function untruth(one: Evidence): string | null {
       ? null
       : `its agent was not killed; ${detail}`;
   if (code === 'launch_failed') return isHit(one, 'worker', 'wrapper') ? null : `nothing of it was killed; ${detail}`;
-  return isHit(one, 'git') ? null : detail;
+  return isHit(one, 'git') && code === 'git_killed' ? null : detail;
 }
 
 /** When a checkpoint was due, server and database were left in peace for long enough. An agent's end saves too. */

@@ -180,11 +180,15 @@ function collect(child: ChildProcess, call: GitCall, signal: AbortSignal): Promi
       signal.removeEventListener('abort', stop);
       if (signal.aborted) reject(signal.reason);
       // Nothing is wrong with what git worked on: whoever reads the reason must not look there.
-      else if (killedBy === 'SIGKILL' && size <= MAX_OUTPUT) reject(new HangarError('git_killed'));
+      else if (wasKilled(killedBy, errors) && size <= MAX_OUTPUT) reject(new HangarError('git_killed'));
       else resolve({ code: code ?? 255, out: Buffer.concat(out), errors });
     });
   });
 }
+
+/** Itself, or one of the programs that git starts: index-pack, remote-https. */
+const wasKilled = (killedBy: NodeJS.Signals | null, errors: string): boolean =>
+  killedBy === 'SIGKILL' || /^(error|fatal): .* died of signal 9$/m.test(errors);
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
