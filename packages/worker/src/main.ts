@@ -15,6 +15,7 @@ const CLAIM_MS = 10 * 60_000;
 const EXIT = { done: 0, failed: 1, usage: 2, notOurs: 3 } as const;
 
 async function main(): Promise<number> {
+  process.stderr.on('error', () => undefined);
   const [command, socket, operation] = process.argv.slice(2);
   if (command === 'git-credential') {
     if (operation === 'get' && socket !== undefined) process.stdout.write(await answerGit(socket, process.stdin));
@@ -23,7 +24,7 @@ async function main(): Promise<number> {
   const url = process.env.HANGAR_WORKER_URL;
   const dir = process.env.HANGAR_WORKER_DIR;
   if (!url || !dir) {
-    process.stderr.write('hangar worker: set HANGAR_WORKER_URL and HANGAR_WORKER_DIR; the job token comes on stdin\n');
+    say('hangar worker: set HANGAR_WORKER_URL and HANGAR_WORKER_DIR; the job token comes on stdin\n');
     return EXIT.usage;
   }
   const told = new AbortController();
@@ -31,7 +32,7 @@ async function main(): Promise<number> {
     process.on(signal, () => told.abort(`The worker was told to stop (${signal}).`));
   const token = await readToken();
   if (token === '') {
-    process.stderr.write('hangar worker: no job token on standard input\n');
+    say('hangar worker: no job token on standard input\n');
     return EXIT.usage;
   }
   return work(url, dir, token, told.signal);
@@ -49,18 +50,27 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
       env: process.env,
       helper: { argv: [...besideLibraries(), process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
       secrets: [token],
-      log: (message) => process.stderr.write(`hangar worker: ${message}\n`),
+      log: (message) => say(`hangar worker: ${message}\n`),
     });
-    process.stderr.write(`hangar worker: ${order.jobId} ${finish.outcome}\n`);
+    say(`hangar worker: ${order.jobId} ${finish.outcome}\n`);
     return EXIT.done;
   } catch (error) {
     const notOurs =
       error instanceof HangarError && (error.code === 'worker_fenced' || error.code === 'worker_token_invalid');
-    process.stderr.write(`hangar worker: ${error instanceof Error ? error.message : error}\n`);
+    say(`hangar worker: ${error instanceof Error ? error.message : error}\n`);
     return notOurs ? EXIT.notOurs : EXIT.failed;
   } finally {
     limit.done();
     await channel.close();
+  }
+}
+
+/** For who looks after the machine. It may go to a file on a full disk, which must not end the job. */
+function say(text: string): void {
+  try {
+    process.stderr.write(text);
+  } catch {
+    // Nobody else is there to be told.
   }
 }
 

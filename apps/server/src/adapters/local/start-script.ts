@@ -3,7 +3,8 @@
  * changes anything. $1 is the folder of the unit, the rest is the command.
  *
  * `ln` is atomic and exclusive: whoever comes second, after a crash between start and note, ends at once with 75, so no
- * unit ever runs twice. TERM is for the worker alone; this shell stays to write down how it ended.
+ * unit ever runs twice. TERM is for the worker alone; this shell stays to write down how it ended, into room that it took
+ * before: the job may have filled the disk.
  */
 export const START_SCRIPT = `
 unit=$1; shift
@@ -19,13 +20,14 @@ else
   started=$(LC_ALL=C ps -o lstart= -p $$ | tr -s ' ' | sed 's/^ //; s/ $//')
 fi
 printf '{"pid":%d,"boot":"%s","started":"%s"}\\n' "$$" "$boot" "$started" > "$unit/claim.$$" || exit 74
+[ -e "$unit/unit.json" ] || printf '%-8s\\n' '' > "$unit/exit" || exit 74
 ln "$unit/claim.$$" "$unit/unit.json" 2>/dev/null || { rm -f "$unit/claim.$$"; exit 75; }
 rm -f "$unit/claim.$$"
 umask 022
 "$@"
 code=$?
 umask 077
-printf '%s\\n' "$code" > "$unit/exit.new" && mv "$unit/exit.new" "$unit/exit"
+printf '%-8s\\n' "$code" 1<> "$unit/exit"
 exit "$code"
 `;
 
