@@ -14,6 +14,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'openssh-client': 'ssh',
   'openssh-server': 'sshd',
   procps: 'ps',
+  python3: 'python3',
+  'python3-pip': 'pip3',
 };
 
 const PLACES = [...new Set([...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'])];

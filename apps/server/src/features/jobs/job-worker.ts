@@ -37,7 +37,7 @@ export interface JobWorkerParts {
 export function createJobWorker(parts: JobWorkerParts) {
   const { store } = parts;
   /** maxLogBytes and maxArtifactBytes of running attempts: read once, not with each batch. */
-  const limits = new Map<string, { logBytes: number; artifactBytes: number }>();
+  const limits = new Map<string, { attempt: number; logBytes: number; artifactBytes: number }>();
 
   async function current({ jobId, attempt }: WorkerIdentity): Promise<JobRow> {
     const row = await store.byId(jobId);
@@ -51,10 +51,10 @@ export function createJobWorker(parts: JobWorkerParts) {
   }
   async function limitsOf(worker: WorkerIdentity): Promise<{ logBytes: number; artifactBytes: number }> {
     const known = limits.get(worker.jobId);
-    if (known) return known;
+    if (known?.attempt === worker.attempt) return known;
     const { userId } = await current(worker);
     const plan = await parts.planOf(userId);
-    const found = { logBytes: plan.maxLogBytes, artifactBytes: plan.maxArtifactBytes };
+    const found = { attempt: worker.attempt, logBytes: plan.maxLogBytes, artifactBytes: plan.maxArtifactBytes };
     limits.set(worker.jobId, found);
     return found;
   }

@@ -36,7 +36,7 @@ interface RawOperation {
   readonly query?: z.ZodObject;
   readonly body?: { type: string; schema: z.ZodType | 'binary' };
   readonly answers: Readonly<
-    Record<number, { description: string; type?: string; schema?: z.ZodType | 'binary' | 'text' }>
+    Record<number, { description: string; type?: string | readonly string[]; schema?: z.ZodType | 'binary' | 'text' }>
   >;
 }
 
@@ -113,7 +113,13 @@ const RAW: readonly RawOperation[] = [
     summary: 'An artifact of a job',
     tag: 'jobs',
     parameters: [idParameter, { name: 'name', in: 'path', schema: { type: 'string' } }],
-    answers: { 200: { description: 'The bytes', type: 'application/octet-stream', schema: 'binary' } },
+    answers: {
+      200: {
+        description: 'The bytes; of the diff as text',
+        type: ['application/octet-stream', 'text/plain'],
+        schema: 'binary',
+      },
+    },
   },
   {
     method: 'post',
@@ -334,15 +340,19 @@ function describe(raw: RawOperation): Record<string, unknown> {
           status,
           {
             description: answer.description,
-            ...(answer.type && answer.schema
-              ? { content: { [answer.type]: { schema: schemaOf(answer.schema, 'output') } } }
-              : {}),
+            ...contentOf(answer.type, answer.schema),
           },
         ]),
       ),
       ...(400 in raw.answers ? rfcErrors : hangarErrors),
     },
   };
+}
+
+function contentOf(type: string | readonly string[] | undefined, schema: z.ZodType | 'binary' | 'text' | undefined) {
+  if (type === undefined || schema === undefined) return {};
+  const body = { schema: schemaOf(schema, 'output') };
+  return { content: Object.fromEntries([type].flat().map((name) => [name, body])) };
 }
 
 function queryParameters(query: z.ZodObject): Record<string, unknown>[] {
