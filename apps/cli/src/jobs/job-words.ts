@@ -1,4 +1,4 @@
-import { isFinal, type Job, type JobState, type Phase } from '@hangar/contract';
+import { isFinal, type Job, type JobState, type Phase, type Usage } from '@hangar/contract';
 import type { Palette } from '../terminal/terminal.ts';
 import { ago, count, duration } from '../terminal/words.ts';
 
@@ -50,6 +50,18 @@ export function diffWords({ diff }: Job): string {
   if (diff === null) return 'none';
   if (diff.filesChanged === 0) return 'nothing changed';
   return `${count(diff.filesChanged, 'file')}, +${diff.insertions} -${diff.deletions}${diff.partial ? ' (partial)' : ''}`;
+}
+
+/** Tokens and money, as the agent counted them. */
+export function usageWords({ inputTokens, cachedInputTokens, outputTokens, costUsd, turns, model }: Usage): string {
+  const whole = (n: number) => n.toLocaleString('en-US');
+  return [
+    `${whole(inputTokens)} tokens in${cachedInputTokens ? ` (${whole(cachedInputTokens)} cached)` : ''}`,
+    `${whole(outputTokens)} out`,
+    ...(costUsd === null ? [] : [`$${costUsd.toFixed(costUsd < 1 ? 4 : 2)}`]),
+    ...(turns === null ? [] : [count(turns, 'turn')]),
+    ...(model === null ? [] : [model]),
+  ].join(', ');
 }
 
 /** What a person would type next about this job. */

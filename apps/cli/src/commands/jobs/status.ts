@@ -1,9 +1,17 @@
-import { isFinal, type JobDetail } from '@hangar/contract';
+import { isFinal, type JobDetail, type Phase } from '@hangar/contract';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
-import { diffWords, etaWords, nextCommands, phaseSeconds, sinceWords, stateWord } from '../../jobs/job-words.ts';
+import {
+  diffWords,
+  etaWords,
+  nextCommands,
+  phaseSeconds,
+  sinceWords,
+  stateWord,
+  usageWords,
+} from '../../jobs/job-words.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { ago, bytes, count, duration, wrap } from '../../terminal/words.ts';
+import { ago, bytes, count, cut, duration, wrap } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Where a job stands, and why',
@@ -11,7 +19,9 @@ export const command = defineCommand<GlobalFlags, string[]>({
     ['status', 'the newest job of this repository'],
     ['status j_7k2m9p4x --json', 'one job, for programs'],
   ],
-  about: ['Shows the phase, how long each phase took, why the job waits, and when it is expected to end.'],
+  about: [
+    'Shows the phase, how long each phase took and what it usually takes (the median of earlier jobs of the same repository and agent), why the job waits, when the worker was heard last, and when it is expected to end. A job that failed says why, with the line of its log that shows it.',
+  ],
   json: 'One job: what GET /jobs/{id} answers. Several: {"items": [...]}. Without an ID: one job.',
   parameters: {
     flags: globalFlags,
@@ -56,23 +66,35 @@ function show(job: JobDetail, terminal: Terminal): void {
   };
   terminal.out(`${color.bold(job.id)}  ${job.title}`);
   terminal.out(`${stateWord(job.state, color)} ${sinceWords(job)}`);
-  if (job.reason !== '') row('Why', job.reason);
+  if (job.reason !== '' && job.reason !== job.failure?.message) row('Why', job.reason);
   if (job.queue !== null)
     row('Queue', `position ${job.queue.position}; ${job.queue.running} of ${job.queue.limit} of your places in use`);
   if (job.cancelRequestedAt !== null && !isFinal(job.state)) row('Cancel', 'requested');
   const eta = etaWords(job);
   if (eta !== null && !isFinal(job.state)) row('Expected', eta);
+  const heard = lastWordWords(job);
+  if (heard !== null) row('Worker', heard);
   if (job.failure !== null) {
+    // The reason of a job that failed is its failure.
     row('Failure', `${job.failure.message} [${job.failure.code}]`);
-    row('What to do', job.failure.wayOut);
+    if (job.evidence !== null) {
+      const { n, text } = job.evidence;
+      const label = `line ${n}: `;
+      row('Shown by', `${label}${cut(text.trim(), Math.max(30, 3 * (columns - 11) - label.length))}`);
+    }
+    row('What to do', job.failure.wayOut.replaceAll(/\bID\b/g, job.id));
   }
+  const usual = job.phases.map((phase) => usualWords(job, phase));
+  const widest = Math.max(0, ...usual.map(({ words }) => words.length));
+  const beside = ({ words, isSlow }: { words: string; isSlow: boolean } = { words: '', isSlow: false }): string =>
+    widest === 0 ? '' : (isSlow ? color.yellow : color.dim)(`${words.padEnd(widest)}  `);
   const total = job.phases.reduce((sum, phase) => sum + phaseSeconds(phase), 0);
   for (const [index, phase] of job.phases.entries()) {
     const seconds = phaseSeconds(phase);
     const filled = total > 0 ? Math.max(seconds > 0 ? 1 : 0, Math.round((seconds / total) * 12)) : 0;
     const reason = phase.reason === null || phase.reason === job.reason ? '' : `  ${color.dim(phase.reason)}`;
     terminal.out(
-      `${color.dim((index === 0 ? 'Phases' : '').padEnd(10))} ${phase.name.padEnd(10)} ${duration(seconds).padStart(10)}  ${color.blue('▇'.repeat(filled))}${reason}`,
+      `${color.dim((index === 0 ? 'Phases' : '').padEnd(10))} ${phase.name.padEnd(10)} ${duration(seconds).padStart(10)}  ${beside(usual[index])}${color.blue('▇'.repeat(filled))}${reason}`,
     );
   }
   row(
@@ -89,6 +111,26 @@ function show(job: JobDetail, terminal: Terminal): void {
     `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
   );
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
+  if (job.usage !== null) row('Usage', usageWords(job.usage));
   row('Log', count(job.logLines, 'line'));
+  if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);
   if (job.retryOf !== null) row('Retry of', job.retryOf);
+}
+
+/** What a phase usually takes; more than three times of that, and long enough to be felt, is said. */
+function usualWords(job: JobDetail, phase: Phase): { words: string; isSlow: boolean } {
+  const usual = job.typical.find(({ name }) => name === phase.name)?.medianSeconds;
+  if (usual === undefined) return { words: '', isSlow: false };
+  const seconds = phaseSeconds(phase);
+  const isSlow = seconds > 3 * usual && seconds - usual >= 2;
+  const times = seconds / Math.max(usual, 0.001);
+  return isSlow
+    ? { words: `${times < 10 ? times.toFixed(1) : 'over 10'} times the usual ${duration(usual)}`, isSlow }
+    : { words: `usually ${duration(usual)}`, isSlow };
+}
+
+/** When the worker of a job under way was heard, and what it said. */
+function lastWordWords(job: JobDetail): string | null {
+  if (job.lastWordFromWorkerAt === null || isFinal(job.state)) return null;
+  return `last heard ${ago(job.lastWordFromWorkerAt)}`;
 }

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Candidate, chooseNext } from './job-fairness.ts';
 
-const none = { byUser: new Map<string, number>(), byProfile: new Map<string, number>(), total: 0 };
+const none = {
+  byUser: new Map<string, number>(),
+  byProfile: new Map<string, number>(),
+  total: 0,
+  lastAdmitted: new Map<string, number>(),
+};
 const jobsOf = (userId: string, count: number, from: number, profile = 'local'): Candidate[] =>
   Array.from({ length: count }, (_, index) => ({ id: `${userId}${index}`, userId, profile, createdAt: from + index }));
 const limits = (user: number, profile: number, total: number) => ({
@@ -23,6 +28,20 @@ describe('chooseNext', () => {
       limits(10, 10, 6),
     );
     expect(chosen).toEqual(['b0', 'b1', 'b2']);
+  });
+  it('takes turns though there is but one place', () => {
+    const waiting = [...jobsOf('a', 3, 0), ...jobsOf('b', 3, 1000)];
+    const next = (lastAdmitted: Map<string, number>) => chooseNext(waiting, { ...none, lastAdmitted }, limits(5, 5, 1));
+    expect(next(new Map())).toEqual(['a0']);
+    expect(next(new Map([['a', 10]]))).toEqual(['b0']);
+    expect(
+      next(
+        new Map([
+          ['a', 10],
+          ['b', 20],
+        ]),
+      ),
+    ).toEqual(['a0']);
   });
   it('does not let a full profile block the rest of the queue', () => {
     const waiting = [...jobsOf('a', 2, 0, 'full'), ...jobsOf('a', 1, 10, 'free').map((job) => ({ ...job, id: 'x' }))];

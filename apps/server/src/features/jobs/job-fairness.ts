@@ -10,6 +10,8 @@ export interface Load {
   readonly byUser: ReadonlyMap<string, number>;
   readonly byProfile: ReadonlyMap<string, number>;
   readonly total: number;
+  /** When each person was let in last; whoever never was comes before all others. */
+  readonly lastAdmitted: ReadonlyMap<string, number>;
 }
 
 export interface Limits {
@@ -19,8 +21,8 @@ export interface Limits {
 }
 
 /**
- * Who may start, in order: always the person with the fewest running jobs, then the oldest job. Two people with 100 jobs each
- * advance evenly, whoever came first. Pure.
+ * Who may start, in order: always the person with the fewest running jobs, then the one who was let in longest ago, then the
+ * oldest job. Two people with 100 jobs each advance evenly, whoever came first, though there be but one place. Pure.
  */
 export function chooseNext(waiting: readonly Candidate[], load: Load, limits: Limits): string[] {
   const byUser = new Map(load.byUser);
@@ -33,27 +35,33 @@ export function chooseNext(waiting: readonly Candidate[], load: Load, limits: Li
   const startable = (queue: readonly Candidate[]) =>
     queue.findIndex((candidate) => used(candidate.profile) < limits.ofProfile(candidate.profile));
 
+  // Whoever is let in now comes after all who were before, and in this order.
+  const turns = new Map(load.lastAdmitted);
+  let turn = Math.max(0, ...turns.values());
+  const before = (a: Candidate, b: Candidate): boolean => {
+    const order =
+      running(a.userId) - running(b.userId) ||
+      (turns.get(a.userId) ?? 0) - (turns.get(b.userId) ?? 0) ||
+      a.createdAt - b.createdAt;
+    return order === 0 ? a.id < b.id : order < 0;
+  };
+
   while (load.total + chosen.length < limits.total) {
     let best: { candidate: Candidate; queue: Candidate[]; index: number } | null = null;
     for (const [userId, queue] of queues) {
       if (running(userId) >= limits.ofUser(userId)) continue;
       const index = startable(queue);
       const candidate = queue[index];
-      if (!candidate) continue;
-      if (!best || precedes(candidate, running(userId), best.candidate, running(best.candidate.userId)))
-        best = { candidate, queue, index };
+      if (candidate && (!best || before(candidate, best.candidate))) best = { candidate, queue, index };
     }
     if (!best) break;
     const { candidate, queue, index } = best;
     queue.splice(index, 1);
     byUser.set(candidate.userId, running(candidate.userId) + 1);
     byProfile.set(candidate.profile, used(candidate.profile) + 1);
+    turn += 1;
+    turns.set(candidate.userId, turn);
     chosen.push(candidate.id);
   }
   return chosen;
-}
-
-function precedes(a: Candidate, runningA: number, b: Candidate, runningB: number): boolean {
-  if (runningA !== runningB) return runningA < runningB;
-  return a.createdAt !== b.createdAt ? a.createdAt < b.createdAt : a.id < b.id;
 }

@@ -234,17 +234,28 @@ export function createJobsStore(
           profile: row.profile,
           createdAt: Number(row.created_ms),
         }));
+        // The newest that was let in is the last that was: of one person the oldest goes first.
+        const users = [...new Set(rows.map((row) => row.user_id))];
+        const last = await tx.execute<{ user_id: string; admitted_ms: string }>(sql`
+          select people.user_id, extract(epoch from j.admitted_at) * 1000 as admitted_ms
+          from unnest(${sql.param(users)}::text[]) people(user_id)
+          cross join lateral (select admitted_at from job where user_id = people.user_id and admitted_at is not null
+            order by created_at desc, id desc limit 1) j`);
         const load = {
+          lastAdmitted: new Map(last.rows.map((row) => [row.user_id, Number(row.admitted_ms)])),
           byUser: sumBy(active, 'userId'),
           byProfile: sumBy(active, 'profile'),
           total: active.reduce((sum, { n }) => sum + n, 0),
         };
         const chosen = await choose(waiting, load);
         if (chosen.length > 0) {
-          await tx
-            .update(jobs)
-            .set({ admittedAt: sql`clock_timestamp()`, wakeAt: sql`now()` })
-            .where(inArray(jobs.id, chosen));
+          // A millisecond apart, and after all before them, so that their order is known afterwards.
+          const latest = Math.max(0, ...load.lastAdmitted.values()) / 1000;
+          await tx.execute(sql`
+            with moment as materialized (select greatest(clock_timestamp(), to_timestamp(${latest}::float8)) as at)
+            update job set admitted_at = moment.at + chosen.place * interval '1 millisecond', wake_at = now()
+            from moment, unnest(${sql.param(chosen)}::text[]) with ordinality chosen(id, place)
+            where job.id = chosen.id`);
           await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')`);
         }
         return chosen;
