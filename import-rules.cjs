@@ -34,7 +34,7 @@ const VENDORS = {
   '^(better-auth|jose)$': ['^apps/server/src/features/access/'],
   '^pino$': ['^apps/server/src/(main|compose)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
-  '^tar-stream$': ['^apps/server/src/adapters/docker/'],
+  '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
   '^execa$': ['^apps/server/src/platform/process/', '^apps/server/src/adapters/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],

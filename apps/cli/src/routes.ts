@@ -124,6 +124,11 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
       'Print a one-time sign-in link of the first admin',
       () => import('./commands/server/sign-in-link.ts'),
     ),
+    backup: leaf('Back up the server into one file', () => import('./commands/server/backup.ts')),
+    restore: leaf(
+      'Bring a backup to an empty data directory or database',
+      () => import('./commands/server/restore.ts'),
+    ),
   }),
   completion: leaf('Print a completion script for bash, zsh or fish', () => import('./commands/help/completion.ts')),
   help: group('More to read', {

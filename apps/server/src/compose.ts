@@ -21,6 +21,8 @@ import {
   createJobsReconciler,
   createJobsStore,
   createJobWorker,
+  createRetention,
+  createRetentionStore,
   createUploads,
   type JobDriver,
   jobBytesRoutes,
@@ -33,7 +35,7 @@ import {
 } from './features/jobs/index.ts';
 import { createProfiles, profilesRoutes } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
-import { type Database, openDatabase, settingsStore } from './platform/database/index.ts';
+import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
 import { createApp } from './platform/http/app.ts';
 import { createMetrics, healthRoutes } from './platform/http/health.ts';
 import { LIVE_CHANNEL, openLive } from './platform/http/live.ts';
@@ -105,19 +107,19 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const activity = createActivity({ database, newId: () => newId('a'), channel: LIVE_CHANNEL });
   const store = createJobsStore(database, {
     patience: o.patience ?? PATIENCE,
-    onMove: async (tx, row) => {
-      const activityId = row.activityId ?? newId('a');
-      const actor = { id: row.userId, name: row.userName };
-      const messages = activityMessages(row).map((message) => ({
-        activityId,
-        message,
-        at: row.stateSince,
-        actor,
-        correlationId: row.id,
-      }));
-      await activity.publish(tx, messages);
-      return { activityId };
-    },
+    onMove: (tx, rows) =>
+      activity.publish(
+        tx,
+        rows.flatMap((row) =>
+          activityMessages(row).map((message) => ({
+            activityId: row.activityId ?? row.id,
+            message,
+            at: row.stateSince,
+            actor: { id: row.userId, name: row.userName },
+            correlationId: row.id,
+          })),
+        ),
+      ),
   });
   const access = createAccess({ database, secrets, publicUrl: address.url, log: log.child({ part: 'access' }) });
   const credentials = createCredentials({ database, secrets });
@@ -153,6 +155,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
+    newActivityId: () => newId('a'),
     planOf: access.planOf,
     profile: (name) => profiles.find(name),
     hasCredential: (userId, name) => credentials.has(userId, name),
@@ -176,7 +179,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   });
   const jobWorker = createJobWorker({
     store,
-    blobs,
+    // Bytes that were replaced stay while a backup is made; the sweep removes them later.
+    blobs: { ...blobs, remove: async (key) => void (await whileNoBackup(database, () => blobs.remove(key))) },
     planOf: access.planOf,
     credential: async (userId, name) => {
       const { value, ...rest } = await credentials.open(userId, name);
@@ -189,6 +193,15 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     allowLocalRepos: config.allowLocalRepos,
     heartbeatSeconds: config.heartbeatSeconds,
     checkpointSeconds: config.checkpointSeconds,
+  });
+  const retention = createRetention({
+    store: createRetentionStore(database),
+    blobs,
+    planOf: access.planOf,
+    logBytes: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.bytes])),
+    removeLog: (jobId) => logs.remove(jobId),
+    whileNoBackup: (work) => whileNoBackup(database, work),
+    log: log.child({ part: 'retention' }),
   });
   const uploads = createUploads({ store, blobs, newId: () => newId('up') });
   const reconciler = createJobsReconciler({
@@ -298,9 +311,19 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         name: 'remove what has expired',
         everyMs: 10 * 60_000,
         run: async () => {
-          await uploads.sweep();
+          await whileNoBackup(database, () => uploads.sweep());
           await access.sweep();
         },
+      },
+      {
+        name: 'remove what plans do not keep any longer',
+        everyMs: 10 * 60_000,
+        run: async (signal) => void (await retention.run(signal)),
+      },
+      {
+        name: 'remove files nobody refers to',
+        everyMs: 6 * 3600_000,
+        run: async (signal) => void (await retention.sweep(signal)),
       },
       {
         name: 'remove units nobody owns',

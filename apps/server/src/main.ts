@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { HangarError, VERSION } from '@hangar/contract';
 import { pino } from 'pino';
+import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
+import { backUp } from './backup/backup.ts';
+import { restore } from './backup/restore.ts';
 import { type Places, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
@@ -13,15 +17,108 @@ const STOP_MS = 10_000;
 /** How long a command waits for a server that may just be starting on this data directory. */
 const ASK_MS = 30_000;
 
-async function main(command: string | undefined): Promise<void> {
+async function main(command: string | undefined, words: string[]): Promise<void> {
   const config = readConfig(process.env);
   if (command === 'start') return start(config);
   if (command === 'admin-key') return tell(config, 'admin-key', 'key');
   if (command === 'sign-in-link') return tell(config, 'sign-in-link', 'url');
+  if (command === 'backup') return makeBackup(config, words);
+  if (command === 'restore') return restoreBackup(config, words);
   throw new HangarError('usage', {
     message: `There is no command ${command ?? ''}.`,
-    wayOut: 'Use start, admin-key or sign-in-link.',
+    wayOut: 'Use start, admin-key, sign-in-link, backup or restore.',
   });
+}
+
+/** Beside the server that may be running, in a process of its own: it reads the same database and the same files. */
+async function makeBackup(config: Config, words: string[]): Promise<void> {
+  const { file, json, force } = fileWords('backup', words, 'force');
+  const { say, end } = progress();
+  const done = await backUp({
+    ...{ file, force, say, signal: untilSignal(), log: pino({ level: 'silent' }) },
+    databaseUrl: config.databaseUrl,
+    dataDir: config.dataDir,
+    blobs: await openBlobsOnDisk(config.blobDir),
+  }).finally(end);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...done, masterKeyFile: config.masterKeyFile })}\n`);
+    return;
+  }
+  const mib = (done.sizeBytes / 1024 ** 2).toFixed(1);
+  process.stdout.write(`Backed up ${done.jobs} jobs, ${done.files} files: ${file}, ${mib} MiB\n`);
+  process.stdout.write(`The master key is not in it. Keep a copy of ${config.masterKeyFile} at another place.\n`);
+  if (done.damagedFiles === 0) return;
+  process.stderr.write(`warning: ${done.damagedFiles} files of the server were damaged before:\n`);
+  for (const words of done.damaged) process.stderr.write(`  ${words}\n`);
+}
+
+async function restoreBackup(config: Config, words: string[]): Promise<void> {
+  const { file, json, force } = fileWords('restore', words, 'replace');
+  const { say, end } = progress();
+  const done = await restore({
+    ...{ file, replace: force, say, signal: untilSignal(), log: pino({ level: 'silent' }) },
+    databaseUrl: config.databaseUrl,
+    dataDir: config.dataDir,
+    masterKeyFile: config.masterKeyFile,
+    openBlobs: () => openBlobsOnDisk(config.blobDir),
+  }).finally(end);
+  if (json) {
+    process.stdout.write(`${JSON.stringify(done)}\n`);
+    return;
+  }
+  process.stdout.write(`Restored ${done.jobs} jobs, ${done.files} files, as they were at ${done.madeAt}.\n`);
+  if (done.lost > 0) process.stdout.write(`Jobs that were running then end as lost: ${done.lost}.\n`);
+  if (done.queued > 0) process.stdout.write(`Jobs that waited then run once the server starts: ${done.queued}.\n`);
+  process.stdout.write('Start the server: hangar server start\n');
+}
+
+function fileWords(command: string, words: string[], flag: 'force' | 'replace') {
+  const wayOut = `Write: hangar server ${command} FILE [--${flag}] [--json]`;
+  try {
+    const { values, positionals } = parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: { [flag]: { type: 'boolean' }, json: { type: 'boolean' } },
+    });
+    const [file, ...more] = positionals;
+    if (file === undefined || file === '' || more.length > 0)
+      throw new HangarError('usage', { message: 'One file is needed.', wayOut });
+    return { file: resolve(file), json: values.json === true, force: values[flag] === true };
+  } catch (error) {
+    if (error instanceof HangarError) throw error;
+    throw new HangarError('usage', { message: error instanceof Error ? error.message : String(error), wayOut });
+  }
+}
+
+/** What is being done, on stderr: one line that changes on a terminal, a line now and then elsewhere. */
+function progress(): { say: (words: string) => void; end: () => void } {
+  const { isTTY } = process.stderr;
+  const everyMs = isTTY ? 100 : 2_000;
+  let last = 0;
+  return {
+    say(words) {
+      if (Date.now() - last < everyMs) return;
+      last = Date.now();
+      process.stderr.write(isTTY ? `\r\u001b[K${words}` : `${words}\n`);
+    },
+    end() {
+      if (isTTY) process.stderr.write('\r\u001b[K');
+    },
+  };
+}
+
+/** Aborts at the first signal, so that what was begun is taken back; the second one ends at once. */
+function untilSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(130);
+      stopping.abort(
+        new HangarError('usage', { message: `Stopped by ${signal}; nothing is left behind.`, wayOut: '' }),
+      );
+    });
+  }
+  return stopping.signal;
 }
 
 async function start(config: Config): Promise<void> {
@@ -114,7 +211,7 @@ function places(): Places {
   return { workerFile, nodeFile: process.execPath, webDir };
 }
 
-main(process.argv[2]).then(
+main(process.argv[2], process.argv.slice(3)).then(
   () => undefined,
   (error: unknown) => {
     const known = error instanceof HangarError ? error : null;

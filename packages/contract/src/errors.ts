@@ -301,6 +301,11 @@ export const ERRORS = {
     message: 'The agent needs an environment variable that is not set.',
     wayOut: 'Give it with --env NAME=VALUE.',
   },
+  agent_auth_failed: {
+    kind: 'invalid',
+    message: "The model did not accept the agent's key.",
+    wayOut: 'Check the key and the address it is for, and send the job again with: --env NAME=VALUE',
+  },
   agent_failed: {
     kind: 'invalid',
     message: 'The agent ended with an error.',
@@ -411,6 +416,31 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The master key does not open the secrets of this database.',
     wayOut: 'Set HANGAR_MASTER_KEY_FILE to the key file this database was made with.',
+  },
+  backup_exists: {
+    kind: 'conflict',
+    message: 'The file is there already.',
+    wayOut: 'Name another file, or replace it with --force.',
+  },
+  backup_running: {
+    kind: 'conflict',
+    message: 'Another backup of this server is being made.',
+    wayOut: 'Wait for it to end, then try again.',
+  },
+  backup_unwritable: {
+    kind: 'invalid',
+    message: 'The backup cannot be written there.',
+    wayOut: 'Name a file in a folder this user can write to.',
+  },
+  backup_unreadable: {
+    kind: 'invalid',
+    message: 'The file is not a whole backup of Hangar. Nothing was changed.',
+    wayOut: 'Name a file that hangar server backup made, or another copy of it.',
+  },
+  restore_not_empty: {
+    kind: 'conflict',
+    message: 'There is data of a server already. Nothing was changed.',
+    wayOut: 'Set HANGAR_DATA_DIR or HANGAR_DATABASE_URL to an empty place, or replace what is there with --replace.',
   },
   server_unreachable: {
     kind: 'unavailable',

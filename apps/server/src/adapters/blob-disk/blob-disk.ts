@@ -69,8 +69,11 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
       await rm(path.join(dir, checkedPrefix(prefix)), { recursive: true, force: true, maxRetries: 3 });
     },
 
-    async *list(prefix) {
-      yield* walk(dir, prefix === '' ? '' : `${checkedPrefix(prefix)}/`);
+    async *list(prefix, { before } = {}) {
+      for await (const key of walk(dir, prefix === '' ? '' : `${checkedPrefix(prefix)}/`)) {
+        const found = before && (await stat(path.join(dir, key)).catch(ignoreMissing));
+        if (!before || (found && found.mtimeMs < before.getTime())) yield key;
+      }
     },
   };
 }

@@ -6,6 +6,8 @@ export { createJobsReconciler } from './jobs-reconciler.ts';
 export { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
 export { createJobsStore, type JobsStore } from './jobs-store.ts';
 export type { JobDriver, Launcher, LaunchRequest, SweepReport, UnitKey, UnitState, WorkerAccess } from './launcher.ts';
+export { createRetention } from './retention.ts';
+export { createRetentionStore } from './retention-store.ts';
 export { createUploads } from './uploads.ts';
 export { workerRoutes } from './worker-routes.ts';
 export { workerTokens } from './worker-token.ts';

@@ -100,7 +100,7 @@ export const jobs = pgTable(
     finished: jsonb().$type<Finished>(),
     usage: jsonb().$type<Usage>(),
     killedAt: at('killed_at'),
-    killedFor: text('killed_for').$type<'cancel' | 'timeout' | 'silence'>(),
+    killedFor: text('killed_for').$type<'cancel' | 'timeout' | 'silence' | 'restore'>(),
     cleanedAt: at('cleaned_at'),
 
     // Decided

@@ -22,12 +22,12 @@ export function createUploads(parts: { store: JobsStore; blobs: Blobs; newId: ()
       await parts.store.putUpload({ id, userId, blobKey, ...stored, expiresAt });
       return { id, ...stored, expiresAt: expiresAt.toISOString() };
     },
-    /** Removes what nobody needs any more; the blob first, so that no row is gone before its bytes. */
+    /** Removes what nobody needs any more; the row first, so that none promises bytes that are gone. */
     async sweep(): Promise<number> {
       const expired = await parts.store.expiredUploads();
       for (const upload of expired) {
-        await parts.blobs.remove(upload.blobKey);
         await parts.store.removeUpload(upload.id);
+        await parts.blobs.remove(upload.blobKey);
       }
       return expired.length;
     },

@@ -23,5 +23,6 @@ export interface Blobs {
   remove(key: string): Promise<void>;
   /** Removes everything below a prefix that ends in `/`. */
   removeAll(prefix: string): Promise<void>;
-  list(prefix: string): AsyncIterable<string>;
+  /** All, or those that were last put before a moment. */
+  list(prefix: string, o?: { before?: Date }): AsyncIterable<string>;
 }

@@ -5,4 +5,6 @@ export const LOCKS = {
   migrate: [HANGAR, 1],
   dataDir: [HANGAR, 2],
   testTemplate: [HANGAR, 3],
+  /** Held alone by a backup, shared by whoever removes bytes that a backup may still have to copy. */
+  backup: [HANGAR, 4],
 } as const satisfies Record<string, readonly [number, number]>;

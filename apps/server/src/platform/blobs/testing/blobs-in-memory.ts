@@ -8,6 +8,7 @@ const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
 /** For tests of what keeps blobs; passes the same suite as the real stores. */
 export function createBlobsInMemory(): Blobs {
   const blobs = new Map<string, Buffer>();
+  const putAt = new Map<string, number>();
   return {
     async put(key, body, o) {
       checked(key);
@@ -25,6 +26,7 @@ export function createBlobsInMemory(): Blobs {
         parts.push(bytes);
       }
       blobs.set(key, Buffer.concat(parts));
+      putAt.set(key, Date.now());
       return { sizeBytes, sha256: hash.digest('hex') };
     },
     async get(key, o = {}) {
@@ -40,9 +42,10 @@ export function createBlobsInMemory(): Blobs {
       checkedPrefix(prefix);
       for (const key of [...blobs.keys()]) if (key.startsWith(prefix)) blobs.delete(key);
     },
-    async *list(prefix) {
+    async *list(prefix, { before } = {}) {
       if (prefix !== '') checkedPrefix(prefix);
-      yield* [...blobs.keys()].filter((key) => key.startsWith(prefix)).sort();
+      const isOld = (key: string) => !before || (putAt.get(key) ?? 0) < before.getTime();
+      yield* [...blobs.keys()].filter((key) => key.startsWith(prefix) && isOld(key)).sort();
     },
   };
 }

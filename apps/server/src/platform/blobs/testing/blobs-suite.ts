@@ -54,6 +54,17 @@ export function blobsSuite(name: string, open: () => Blobs | Promise<Blobs>): vo
       expect(await blobs.get('never/was')).toBeNull();
     });
 
+    test('a list can leave out what is young', async () => {
+      await put('a/one', '1');
+      const listed = async (before: Date) => {
+        const found: string[] = [];
+        for await (const key of blobs.list('', { before })) found.push(key);
+        return found;
+      };
+      expect(await listed(new Date(Date.now() - 60_000))).toEqual([]);
+      expect(await listed(new Date(Date.now() + 60_000))).toEqual(['a/one']);
+    });
+
     test('over the limit nothing is left, the old blob stays, and the sender can still be answered', async () => {
       await put('a', 'old');
       const body = Readable.from([Buffer.alloc(600), Buffer.alloc(600), Buffer.alloc(600)]);
