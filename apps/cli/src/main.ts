@@ -12,7 +12,10 @@ async function main(): Promise<void> {
   nodeModule.enableCompileCache?.();
   const { runProgram } = await import('./program.ts');
   const code = await runProgram(argv, {
-    stdin: process.stdin,
+    // Opened by the first look at it, which takes time that most commands need not spend.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,

@@ -151,35 +151,38 @@ export function buildProgram(chosen: Chosen | null, words: Partial<ApplicationTe
   );
 }
 
-/** Only the command that runs is loaded; the others stand in by name, so that a wrong word finds the right one. */
+/** Only the command that runs is loaded, and is alone then; else all stand in by name, so that a wrong word finds the right one. */
 function routeMapOf(group: Group, path: readonly string[], chosen: Chosen | null): RouteMap<Cli> {
+  const next = chosen?.path[path.length];
   const routes = Object.fromEntries(
-    Object.entries(group.routes).map(([name, node]) => {
-      const here = [...path, name];
-      if (isGroup(node)) return [name, routeMapOf(node, here, chosen)];
-      if (chosen !== null && chosen.path.join(' ') === here.join(' ')) {
-        const { command } = chosen.loaded;
-        const caught: typeof command = {
-          ...command,
-          loader: async () => {
-            const loaded = await command.loader();
-            const action = typeof loaded === 'function' ? loaded : loaded.default;
-            return async function (this: Cli, ...given) {
-              try {
-                await action.call(this, ...given);
-              } catch (thrown) {
-                chosen.failed(thrown);
-              }
-            };
-          },
-        };
-        return [name, caught];
-      }
-      return [
-        name,
-        buildCommand<Record<never, never>, [], Cli>({ docs: { brief: node.brief }, parameters: {}, func: () => {} }),
-      ];
-    }),
+    Object.entries(group.routes)
+      .filter(([name]) => next === undefined || name === next)
+      .map(([name, node]) => {
+        const here = [...path, name];
+        if (isGroup(node)) return [name, routeMapOf(node, here, chosen)];
+        if (chosen !== null && chosen.path.join(' ') === here.join(' ')) {
+          const { command } = chosen.loaded;
+          const caught: typeof command = {
+            ...command,
+            loader: async () => {
+              const loaded = await command.loader();
+              const action = typeof loaded === 'function' ? loaded : loaded.default;
+              return async function (this: Cli, ...given) {
+                try {
+                  await action.call(this, ...given);
+                } catch (thrown) {
+                  chosen.failed(thrown);
+                }
+              };
+            },
+          };
+          return [name, caught];
+        }
+        return [
+          name,
+          buildCommand<Record<never, never>, [], Cli>({ docs: { brief: node.brief }, parameters: {}, func: () => {} }),
+        ];
+      }),
   );
   return buildRouteMap<string, Cli>({ routes, docs: { brief: group.brief } });
 }
@@ -199,7 +202,9 @@ function makeCli(
     process: { stdout: silent, stderr: silent },
     terminal,
     settings,
-    stdin: around.stdin,
+    get stdin() {
+      return around.stdin;
+    },
     signal,
     endWith,
     api: (server) => {

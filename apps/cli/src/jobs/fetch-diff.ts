@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { FINAL_STATES, isFinal } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { FINAL_STATES, isFinal } from '@hangar/contract/state-words';
 import { needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/parcel.ts';
 import type { Cli } from '../cli.ts';
@@ -71,7 +71,7 @@ export async function fetchDiff(
     await throughBreaks({ terminal: cli.terminal, signal: cli.signal, patienceMs: PATIENCE_MS }, async () => {
       const response = await api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true });
       let received = 0;
-      const body = Readable.from(response.body ?? []);
+      const body = Readable.from(response.body);
       body.on('data', (chunk: Uint8Array) => {
         received += chunk.length;
         progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);

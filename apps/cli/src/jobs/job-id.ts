@@ -1,6 +1,5 @@
 import type { JobState } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { nameOf } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
 
 /** The argument that names a job: an id, or the address of its page. */
@@ -36,7 +35,7 @@ async function proposeJobs(this: Cli): Promise<readonly string[]> {
 export async function newestJob(cli: Cli, server: string | undefined, states?: JobState[]): Promise<string> {
   const { client } = await cli.api(server);
   const checkout = await cli.checkout();
-  const repo = checkout === null ? undefined : await nameOf(checkout);
+  const repo = checkout === null ? undefined : await (await import('../checkout/checkout.ts')).nameOf(checkout);
   const { items } = await client.jobs.list({
     limit: 1,
     ...(repo === undefined ? {} : { repo }),

@@ -1,4 +1,5 @@
-import { isFinal, type Job, type JobState, type Phase, type Usage } from '@hangar/contract';
+import type { Job, JobState, Phase, Usage } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import type { Palette } from '../terminal/terminal.ts';
 import { ago, count, duration } from '../terminal/words.ts';
 

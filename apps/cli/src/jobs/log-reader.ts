@@ -158,7 +158,7 @@ async function* connect(
       },
     });
     const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of response.body) {
       watch.refresh();
       parser.feed(decoder.decode(chunk, { stream: true }));
       yield* events.splice(0);

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { Upload } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Api } from '../server/api.ts';
@@ -26,7 +25,7 @@ export async function uploadFile(api: Api, terminal: Terminal, file: string, wha
           sent += chunk.length;
           progress.update(`Sending ${what}: ${bytes(sent)} of ${bytes(size)}`);
         });
-        return Readable.toWeb(source) as ReadableStream<Uint8Array>;
+        return source;
       },
     });
     const answer = Upload.safeParse(await response.json().catch(() => null));

@@ -1,20 +1,9 @@
-import { type Contract, contract } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { createORPCClient } from '@orpc/client';
-import type { ContractRouterClient } from '@orpc/contract';
-import type { JsonifiedClient } from '@orpc/openapi-client';
-import { OpenAPILink } from '@orpc/openapi-client/fetch';
 import { DEFAULT_SERVER, type Settings, serverUrl } from '../settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { type Call, errorOf, send } from './http.ts';
-import { oauthForm, readTokenAnswer } from './oauth.ts';
+import { type Client, createClient } from './client.ts';
+import { type Answer, type Call, errorOf, send } from './http.ts';
 import { openSignIns, type SignIns, type Tokens } from './sign-ins.ts';
-
-/** A POST that carries an idempotency key may be sent again when the connection breaks. */
-export interface CallContext {
-  readonly repeatable?: boolean;
-}
-export type Client = JsonifiedClient<ContractRouterClient<Contract, CallContext>>;
 
 /** A server, with the identity this command line has there. */
 export interface Api {
@@ -23,7 +12,7 @@ export interface Api {
   /** The operations of the contract. */
   readonly client: Client;
   /** A raw route under /api: answers a 2xx, throws HangarError for anything else. */
-  request(path: string, call?: Call): Promise<Response>;
+  request(path: string, call?: Call): Promise<Answer>;
   /** How the calls identify themselves: HANGAR_TOKEN, a sign-in, or not at all. */
   readonly identity: 'environment' | 'sign-in' | 'none';
   readonly signIns: SignIns;
@@ -56,7 +45,7 @@ export async function connect(connection: Connection): Promise<Api> {
     (fromEnv === undefined ? await signIns.tokens(server) : { kind: 'apiKey', accessToken: fromEnv });
   const identity = tokens === null ? 'none' : fromEnv === undefined ? 'sign-in' : 'environment';
 
-  const authorized = async (path: string, call: Call): Promise<Response> => {
+  const authorized = async (path: string, call: Call): Promise<Answer> => {
     if (tokens !== null && isStale(tokens)) tokens = await refresh(tokens);
     const attempt = () =>
       send(
@@ -70,7 +59,7 @@ export async function connect(connection: Connection): Promise<Api> {
       );
     const response = await attempt();
     if (response.status !== 401 || tokens?.refreshToken === undefined) return response;
-    await response.body?.cancel();
+    response.discard();
     tokens = await refresh(tokens);
     return attempt();
   };
@@ -80,6 +69,7 @@ export async function connect(connection: Connection): Promise<Api> {
     signIns.alone(async () => {
       const stored = await signIns.tokens(server);
       if (stored !== null && stored.accessToken !== used.accessToken && !isStale(stored)) return stored;
+      const { oauthForm, readTokenAnswer } = await import('./oauth.ts');
       const refreshToken = (stored ?? used).refreshToken;
       if (refreshToken === undefined) throw new HangarError('token_expired');
       const response = await send(
@@ -99,7 +89,7 @@ export async function connect(connection: Connection): Promise<Api> {
       return result.tokens;
     });
 
-  const request = async (path: string, call: Call = {}): Promise<Response> => {
+  const request = async (path: string, call: Call = {}): Promise<Answer> => {
     const response = await authorized(`/api${path}`, call);
     if (response.ok) return response;
     const error = await errorOf(server, response);
@@ -116,19 +106,7 @@ export async function connect(connection: Connection): Promise<Api> {
     throw error;
   };
 
-  const link = new OpenAPILink<CallContext>(contract, {
-    url: `${server}/api`,
-    fetch: async (given, _init, { context }) => {
-      const body = given.body === null ? undefined : await given.arrayBuffer();
-      return request(given.url.slice(`${server}/api`.length), {
-        method: given.method,
-        headers: Object.fromEntries(given.headers),
-        repeatable: given.method === 'GET' || context.repeatable === true,
-        ...(body === undefined ? {} : { body: () => body }),
-      });
-    },
-  });
-  return { server, client: createORPCClient<Client>(link), request, identity, signIns };
+  return { server, client: createClient(request), request, identity, signIns };
 }
 
 const isStale = (tokens: Tokens): boolean =>

@@ -47,7 +47,7 @@ export async function waitForApproval(
       throw error;
     });
     if (response === null || response.status === 429 || response.status >= 500) {
-      await response?.body?.cancel();
+      response?.discard();
       pause = Math.min(pause * 2, 60_000);
       continue;
     }

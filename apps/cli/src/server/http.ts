@@ -1,3 +1,5 @@
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { Readable } from 'node:stream';
 import { fromWire, HangarError } from '@hangar/contract/errors';
 import { VERSION } from '../version.ts';
 
@@ -5,12 +7,23 @@ import { VERSION } from '../version.ts';
 export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: () => RequestInit['body'];
+  readonly body?: () => string | Uint8Array | URLSearchParams | Readable;
   /** Until the headers of the answer; the body may take longer. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** The same call twice does no harm, so it is sent again when the connection breaks. */
   readonly repeatable?: boolean;
+}
+
+/** An answer whose body is still to come. It must be read to its end or discarded. */
+export interface Answer {
+  readonly status: number;
+  /** 2xx. */
+  readonly ok: boolean;
+  readonly body: AsyncIterable<Uint8Array>;
+  text(): Promise<string>;
+  json(): Promise<unknown>;
+  discard(): void;
 }
 
 export const USER_AGENT = `hangar/${VERSION} (${process.platform}; ${process.arch}) node/${process.versions.node}`;
@@ -23,13 +36,13 @@ const REPEAT_AFTER_MS = [150, 600];
  * One request to a server, without any identity.
  * @throws HangarError server_unreachable, interrupted
  */
-export async function send(server: string, path: string, call: Call, signal: AbortSignal): Promise<Response> {
+export async function send(server: string, path: string, call: Call, signal: AbortSignal): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     const pause = call.repeatable ? REPEAT_AFTER_MS[attempt] : undefined;
     try {
-      const response = await once(server, path, call, signal);
-      if (response.status !== 503 || pause === undefined) return response;
-      await response.body?.cancel();
+      const answer = await once(server, path, call, signal);
+      if (answer.status !== 503 || pause === undefined) return answer;
+      answer.discard();
     } catch (error) {
       if (pause === undefined || !(error instanceof HangarError) || error.code !== 'server_unreachable') throw error;
       // Who has waited that long does not want to wait twice more.
@@ -40,20 +53,19 @@ export async function send(server: string, path: string, call: Call, signal: Abo
   }
 }
 
-async function once(server: string, path: string, call: Call, signal: AbortSignal): Promise<Response> {
+async function once(server: string, path: string, call: Call, signal: AbortSignal): Promise<Answer> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), call.timeoutMs ?? 30_000);
-  const body = call.body?.();
+  const stop = AbortSignal.any([signal, timeout.signal, ...(call.signal ? [call.signal] : [])]);
   try {
-    const response = await fetch(`${server}${path}`, {
-      method: call.method ?? 'GET',
-      headers: { 'user-agent': USER_AGENT, ...call.headers },
-      redirect: 'error',
-      signal: AbortSignal.any([signal, timeout.signal, ...(call.signal ? [call.signal] : [])]),
-      ...(body === undefined ? {} : { body }),
-      ...(body instanceof ReadableStream ? { duplex: 'half' as const } : {}),
-    });
-    return watched(response, timeout);
+    const message = await exchange(new URL(server + path), call, stop);
+    const { statusCode: status = 0 } = message;
+    // Where it leads is not the server that was named, and must not learn the token.
+    if (status >= 300 && status < 400) {
+      message.destroy();
+      throw new Error(`It redirects to ${message.headers.location ?? 'another place'}.`);
+    }
+    return answerOf(message, status);
   } catch (error) {
     signal.throwIfAborted();
     call.signal?.throwIfAborted();
@@ -67,20 +79,61 @@ async function once(server: string, path: string, call: Call, signal: AbortSigna
   }
 }
 
-/** The same answer, whose body fails when it stops coming. */
-function watched(response: Response, connection: AbortController): Response {
-  if (response.body === null) return response;
-  const late = () => connection.abort(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
-  const timer = setTimeout(late, SILENCE_MS).unref();
-  const watch = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      timer.refresh();
-      controller.enqueue(chunk);
+/** node:http rather than fetch, which takes as long to load as Node to start; TLS is loaded when the address asks for it. */
+async function exchange(url: URL, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+  const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
+  signal.throwIfAborted();
+  const given = call.body?.();
+  const body = given instanceof URLSearchParams ? given.toString() : given;
+  const options: RequestOptions = {
+    method: call.method ?? 'GET',
+    signal,
+    headers: {
+      'user-agent': USER_AGENT,
+      ...(given instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
+      ...call.headers,
     },
-    flush: () => clearTimeout(timer),
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, resolve);
+    sent.on('error', reject);
+    if (!(body instanceof Readable)) return void sent.end(body);
+    body.on('error', (error) => sent.destroy(error));
+    sent.on('close', () => body.destroy());
+    body.pipe(sent);
   });
-  const { status, statusText, headers } = response;
-  return new Response(response.body.pipeThrough(watch), { status, statusText, headers });
+}
+
+/** The body, which fails when it stops coming. How long it takes to be read does not count. */
+async function* watched(message: IncomingMessage): AsyncGenerator<Uint8Array> {
+  const pieces = message[Symbol.asyncIterator]();
+  const late = () => message.destroy(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
+  try {
+    for (;;) {
+      const timer = setTimeout(late, SILENCE_MS);
+      const piece = await pieces.next().finally(() => clearTimeout(timer));
+      if (piece.done) return;
+      yield piece.value;
+    }
+  } finally {
+    message.destroy();
+  }
+}
+
+function answerOf(message: IncomingMessage, status: number): Answer {
+  const text = async (): Promise<string> => {
+    const parts: Uint8Array[] = [];
+    for await (const part of watched(message)) parts.push(part);
+    return Buffer.concat(parts).toString('utf8');
+  };
+  return {
+    status,
+    ok: status >= 200 && status < 300,
+    body: watched(message),
+    text,
+    json: async () => JSON.parse(await text()),
+    discard: () => message.destroy(),
+  };
 }
 
 /** Worth another try: the connection, a server that starts or has a bad moment; not a refusal. */
@@ -94,7 +147,7 @@ export function isPassing(error: unknown): boolean {
 export const whyLost = (error: unknown): string =>
   error instanceof HangarError ? String(error.details?.reason ?? error.message) : reasonOf(error);
 
-/** fetch hides what went wrong one level down. */
+/** What went wrong in the words of the system; of several addresses that were tried, the first. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
@@ -102,11 +155,11 @@ export function reasonOf(error: unknown): string {
 }
 
 /** An answer that is not 2xx as the error that was thrown on the server. Reads the body. */
-export async function errorOf(server: string, response: Response): Promise<HangarError> {
-  const text = await response.text().catch(() => '');
+export async function errorOf(server: string, answer: Answer): Promise<HangarError> {
+  const text = await answer.text().catch(() => '');
   const known = fromWire(safeJson(text));
   if (known !== null) return known;
-  const { status } = response;
+  const { status } = answer;
   if (status === 401) return new HangarError('not_signed_in');
   if (status === 403) return new HangarError('wrong_identity');
   if (status === 429) return new HangarError('rate_limited');

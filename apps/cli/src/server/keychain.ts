@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { HangarError } from '@hangar/contract/errors';
 
 const SERVICE = 'hangar';
@@ -19,6 +18,7 @@ export interface Keychain {
 export async function openKeychain(): Promise<Keychain | null> {
   const keychain = await load();
   if (keychain === null) return null;
+  const { randomBytes } = await import('node:crypto');
   const account = `probe-${randomBytes(8).toString('hex')}`;
   try {
     await keychain.write(account, account);

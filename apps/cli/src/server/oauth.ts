@@ -1,4 +1,5 @@
 import { OAUTH_CLIENT_ID, OAuthError, TokenAnswer } from '@hangar/contract';
+import type { Answer } from './http.ts';
 import type { Tokens } from './sign-ins.ts';
 
 /** What the token service answered: tokens, or one of the errors of RFC 6749 §5.2 and RFC 8628 §3.5. */
@@ -7,7 +8,7 @@ export type TokenResult =
   | { ok: false; error: OAuthError['error']; description?: string };
 
 /** RFC 6749 §4: a form with the client's name, and the service's answer read strictly. Null when it is no OAuth answer. */
-export async function readTokenAnswer(response: Response): Promise<TokenResult | null> {
+export async function readTokenAnswer(response: Answer): Promise<TokenResult | null> {
   const body: unknown = await response.json().catch(() => null);
   if (response.ok) {
     const answer = TokenAnswer.safeParse(body);

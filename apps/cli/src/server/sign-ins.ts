@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import type { Settings } from '../settings.ts';
-import { type Keychain, load, openKeychain } from './keychain.ts';
-import { withLock } from './lock.ts';
+import type { Keychain } from './keychain.ts';
 
 export interface Tokens {
   readonly kind: 'device' | 'apiKey';
@@ -51,18 +49,22 @@ export function openSignIns(settings: Settings, signal: AbortSignal): SignIns {
   const serversFile = join(settings.configDir, 'servers.json');
   const file = join(settings.configDir, 'credentials.json');
   const account = (server: string) => (settings.ownConfigDir ? `${server} ${settings.configDir}` : server);
-  const alone: SignIns['alone'] = (work) => withLock(join(settings.configDir, 'sign-ins.lock'), signal, work);
+  // What only a sign-in needs is loaded then: every command comes by here.
+  const alone: SignIns['alone'] = async (work) => {
+    const { withLock } = await import('./lock.ts');
+    return withLock(join(settings.configDir, 'sign-ins.lock'), signal, work);
+  };
 
   const readServers = async (): Promise<Servers> => {
-    const found = await readJson<Partial<Servers>>(serversFile);
+    const found = readJson<Partial<Servers>>(serversFile);
     return { default: found?.default ?? null, servers: found?.servers ?? {} };
   };
   const writeServers = (servers: Servers) => writeJson(serversFile, servers);
-  const readTokens = async () => (await readJson<Record<string, Tokens>>(file)) ?? {};
+  const readTokens = async () => readJson<Record<string, Tokens>>(file) ?? {};
 
   const store = async (server: string, storage: Storage, tokens: Tokens | null, keychain?: Keychain | null) => {
     if (storage === 'keychain') {
-      const chain = keychain ?? (await load());
+      const chain = keychain ?? (await (await import('./keychain.ts')).load());
       if (chain === null) throw new HangarError('keychain_failed', { message: 'The keychain library is missing.' });
       if (tokens === null) await chain.remove(account(server));
       else await chain.write(account(server), JSON.stringify(tokens));
@@ -70,7 +72,7 @@ export function openSignIns(settings: Settings, signal: AbortSignal): SignIns {
     }
     const { [server]: _, ...others } = await readTokens();
     const all = tokens === null ? others : { ...others, [server]: tokens };
-    if (Object.keys(all).length === 0) await rm(file, { force: true });
+    if (Object.keys(all).length === 0) rmSync(file, { force: true });
     else await writeJson(file, all);
   };
 
@@ -87,11 +89,12 @@ export function openSignIns(settings: Settings, signal: AbortSignal): SignIns {
       const signIn = (await readServers()).servers[server];
       if (signIn === undefined) return null;
       if (signIn.storage === 'file') return (await readTokens())[server] ?? null;
+      const { load } = await import('./keychain.ts');
       const text = await (await load())?.read(account(server));
       return text ? (JSON.parse(text) as Tokens) : null;
     },
     add: async (server, user, tokens, wanted) => {
-      const keychain = wanted === 'file' ? null : await openKeychain();
+      const keychain = wanted === 'file' ? null : await (await import('./keychain.ts')).openKeychain();
       if (keychain === null && wanted === 'keychain')
         throw new HangarError('keychain_failed', { message: 'There is no keychain here that works.' });
       const storage: Storage = keychain === null ? 'file' : 'keychain';
@@ -124,10 +127,11 @@ export function openSignIns(settings: Settings, signal: AbortSignal): SignIns {
   };
 }
 
-async function readJson<T>(path: string): Promise<T | null> {
+function readJson<T>(path: string): T | null {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    // At once: the files are small, and threads that would read them take longer to start.
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new HangarError('config_invalid', {
@@ -148,6 +152,10 @@ async function readJson<T>(path: string): Promise<T | null> {
 /** Whole or not at all, and never readable by others, not even for a moment. */
 async function writeJson(path: string, value: unknown): Promise<void> {
   const folder = join(path, '..');
+  const [{ randomBytes }, { chmod, mkdir, rename, rm, writeFile }] = await Promise.all([
+    import('node:crypto'),
+    import('node:fs/promises'),
+  ]);
   const part = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,5 +1,5 @@
-import { parseBytes, parseDuration } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { parseBytes, parseDuration } from '@hangar/contract/quantities';
 
 /** Parsers of option values. They throw what was expected; the option's name is added by the caller. */
 

@@ -47,7 +47,7 @@ export const command = defineCommand<Flags, [string, string]>({
         wayOut: `See what it has: hangar artifacts list ${id}`,
       });
     const response = await api.request(`/jobs/${id}/artifacts/${encodeURIComponent(name)}`, { repeatable: true });
-    const body = Readable.from(response.body ?? []);
+    const body = Readable.from(response.body);
     if (flags.output === '-') {
       for await (const chunk of body) await terminal.write(chunk as Uint8Array);
       return;

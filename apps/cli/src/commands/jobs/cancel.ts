@@ -1,4 +1,4 @@
-import { isFinal } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { jobArgument } from '../../jobs/job-id.ts';
 import { stateWord } from '../../jobs/job-words.ts';

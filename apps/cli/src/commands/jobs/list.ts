@@ -1,4 +1,4 @@
-import { JOB_STATES, type JobState } from '@hangar/contract';
+import { JOB_STATES, type JobState } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { diffWords, stateWord } from '../../jobs/job-words.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';

@@ -1,5 +1,6 @@
-import { type LogLine, parseDuration } from '@hangar/contract';
+import type { LogLine } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { parseDuration } from '@hangar/contract/quantities';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';

@@ -1,4 +1,5 @@
-import { isFinal, type JobDetail, type Phase } from '@hangar/contract';
+import type { JobDetail, Phase } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
 import {
