@@ -1,5 +1,11 @@
 /** Agents as data: the presets a job can name. Anything else given as agent is run as a command. */
 
+/** Formats of events that agents print on standard output, one JSON object a line. */
+export type AgentOutput = 'claude' | 'codex' | 'gemini' | 'opencode';
+
+/** Name of the artifact that keeps such events as they were printed. */
+export const AGENT_EVENTS = 'agent-events.jsonl';
+
 export interface AgentPreset {
   readonly name: string;
   readonly title: string;
@@ -15,11 +21,23 @@ export interface AgentPreset {
   readonly env: Readonly<Record<string, string>>;
   /** Taken from another variable when it is not set itself: name → where from. */
   readonly envFrom?: Readonly<Record<string, string>>;
+  /** What else it needs once all these variables have a value. */
+  readonly whenSet?: readonly {
+    readonly names: readonly string[];
+    /** More arguments. `{NAME}` is replaced by the value of that variable as a JSON string. */
+    readonly argv?: readonly string[];
+    /** Files of the private home it gets, path → text. A person's own home is left as it is. */
+    readonly home?: Readonly<Record<string, string>>;
+  }[];
+  /** How it prints what it does; plain text when left out. */
+  readonly output?: AgentOutput;
   /** Files the agent keeps for itself in the work tree, as gitignore patterns: not in the diff. */
   readonly keeps?: readonly string[];
   /** How to get the program; shown when it is missing. */
   readonly install: string;
   readonly homepage: string;
+  /** The release that jobs of the tests run with, end to end. Null: made after its documentation. */
+  readonly proved: { readonly npm: string; readonly version: string } | null;
 }
 
 export const AGENTS: readonly AgentPreset[] = [
@@ -32,13 +50,16 @@ export const AGENTS: readonly AgentPreset[] = [
     env: {},
     install: 'Nothing to install: runs the fenced sh blocks of the spec with /bin/sh.',
     homepage: 'https://pubs.opengroup.org/onlinepubs/9799919799/utilities/sh.html',
+    proved: null,
   },
   {
     // https://code.claude.com/docs/en/headless; IS_SANDBOX: it refuses to skip permissions as root otherwise.
     name: 'claude',
     title: 'Claude Code',
-    argv: ['claude', '-p', '--dangerously-skip-permissions'],
+    // stream-json is refused without --verbose.
+    argv: ['claude', '-p', '--dangerously-skip-permissions', '--output-format', 'stream-json', '--verbose'],
     specBy: 'stdin',
+    output: 'claude',
     needsEnv: [
       [
         'ANTHROPIC_API_KEY',
@@ -57,6 +78,7 @@ export const AGENTS: readonly AgentPreset[] = [
     },
     install: 'npm install -g @anthropic-ai/claude-code',
     homepage: 'https://code.claude.com/docs',
+    proved: { npm: '@anthropic-ai/claude-code', version: '2.1.330' },
   },
   {
     // https://developers.openai.com/codex/noninteractive; the job's own isolation takes the place of its sandbox.
@@ -68,6 +90,7 @@ export const AGENTS: readonly AgentPreset[] = [
       '--dangerously-bypass-approvals-and-sandbox',
       '--skip-git-repo-check',
       '--ephemeral',
+      '--json',
       '--color',
       'never',
       '-c',
@@ -77,19 +100,35 @@ export const AGENTS: readonly AgentPreset[] = [
       '-',
     ],
     specBy: 'stdin',
+    output: 'codex',
     needsEnv: [['CODEX_API_KEY', 'OPENAI_API_KEY']],
     env: {},
     // codex exec reads only CODEX_API_KEY.
     envFrom: { CODEX_API_KEY: 'OPENAI_API_KEY' },
+    // It does not read OPENAI_BASE_URL. A provider of its own rather than openai_base_url: that one tries websockets first,
+    // which gateways rarely speak.
+    whenSet: [
+      {
+        names: ['OPENAI_BASE_URL', 'CODEX_API_KEY'],
+        argv: [
+          '-c',
+          'model_provider="gateway"',
+          '-c',
+          'model_providers.gateway={name="Gateway",base_url={OPENAI_BASE_URL},env_key="CODEX_API_KEY",wire_api="responses"}',
+        ],
+      },
+    ],
     install: 'npm install -g @openai/codex',
     homepage: 'https://developers.openai.com/codex',
+    proved: { npm: '@openai/codex', version: '0.169.0' },
   },
   {
     // https://opencode.ai/docs/cli/#run; the message comes on standard input when there is none in the arguments.
     name: 'opencode',
     title: 'OpenCode',
-    argv: ['opencode', 'run', '--auto'],
+    argv: ['opencode', 'run', '--auto', '--format', 'json'],
     specBy: 'stdin',
+    output: 'opencode',
     needsEnv: [
       [
         'ANTHROPIC_API_KEY',
@@ -109,17 +148,27 @@ export const AGENTS: readonly AgentPreset[] = [
     },
     install: 'npm install -g opencode-ai',
     homepage: 'https://opencode.ai/docs',
+    proved: { npm: 'opencode-ai', version: '1.18.33' },
   },
   {
     // https://geminicli.com/docs/cli/headless; standard input that is no terminal makes it headless.
     name: 'gemini',
     title: 'Gemini CLI',
-    argv: ['gemini', '--approval-mode=yolo', '--skip-trust', '--output-format', 'text'],
+    argv: ['gemini', '--approval-mode=yolo', '--skip-trust', '--output-format', 'stream-json'],
     specBy: 'stdin',
+    output: 'gemini',
     needsEnv: [['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENAI_USE_VERTEXAI', 'GOOGLE_GENAI_USE_GCA']],
     env: { GEMINI_TELEMETRY_ENABLED: 'false', GEMINI_CLI_TRUST_WORKSPACE: 'true' },
+    // With a base URL it takes itself for signed in at a gateway and refuses to run headless, unless settings choose the key.
+    whenSet: [
+      {
+        names: ['GOOGLE_GEMINI_BASE_URL', 'GEMINI_API_KEY'],
+        home: { '.gemini/settings.json': '{"security":{"auth":{"selectedType":"gemini-api-key"}}}\n' },
+      },
+    ],
     install: 'npm install -g @google/gemini-cli',
     homepage: 'https://geminicli.com/docs',
+    proved: { npm: '@google/gemini-cli', version: '0.61.0' },
   },
   {
     // https://aider.chat/docs/scripting.html and /docs/config/options.html; Hangar makes the diff, so it must not commit.
@@ -157,6 +206,7 @@ export const AGENTS: readonly AgentPreset[] = [
     keeps: ['.aider*'],
     install: 'python -m pip install aider-install && aider-install',
     homepage: 'https://aider.chat/docs',
+    proved: null,
   },
 ];
 

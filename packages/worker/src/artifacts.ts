@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AGENT_EVENTS } from '@hangar/contract';
 
 const MAX_FILES = 200;
 const MAX_DEPTH = 8;
@@ -23,7 +24,7 @@ export async function gatherArtifacts(
   skip: (what: string) => void,
 ): Promise<FoundArtifact[]> {
   const found: FoundArtifact[] = [];
-  const names = new Set(['diff']);
+  const names = new Set(['diff', AGENT_EVENTS]);
   let left = maxBytes;
   const walk = async (dir: string, prefix: string, depth: number): Promise<void> => {
     for (const entry of (await readdir(dir, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {

@@ -23,13 +23,20 @@ export function stoppedBy(why: Stop, ended: Ended | null): Result {
   };
 }
 
-/** @param memoryLimit undefined: no process was killed for memory; null: one was, at an unknown limit */
-export function agentFailed(ended: Ended, memoryLimit: number | null | undefined): Result {
+/** Signals that by default do not end a process; an exit code of 128 and one of these is a number of the program's own. */
+const HARMLESS = new Set([17, 18, 23, 28]);
+
+/**
+ * @param saw memoryLimit: a process was killed for memory, at this limit (null: unknown); refused: the agent said that the
+ * model did not accept its key
+ */
+export function agentFailed(ended: Ended, saw: { memoryLimit?: number | null; refused: boolean }): Result {
+  const { memoryLimit, refused } = saw;
   const { exitCode, signal } = ended;
   const how =
     signal !== null
       ? `The agent was ended by ${signal} (exit code ${exitCode}).`
-      : exitCode > 128 && exitCode < 160
+      : exitCode > 128 && exitCode < 160 && !HARMLESS.has(exitCode - 128)
         ? `The agent ended with exit code ${exitCode}: a process of it was killed by signal ${exitCode - 128}.`
         : `The agent ended with exit code ${exitCode}.`;
   const error =
@@ -37,9 +44,11 @@ export function agentFailed(ended: Ended, memoryLimit: number | null | undefined
       ? new HangarError('out_of_memory', {
           message: `${how} The job ran out of memory${memoryLimit === null ? '' : ` at ${Math.round(memoryLimit / 2 ** 20)} MiB`}.`,
         })
-      : exitCode === 127
-        ? new HangarError('agent_missing', { message: `${how} A command was not found.` })
-        : new HangarError('agent_failed', { message: how });
+      : refused
+        ? new HangarError('agent_auth_failed', { message: `The model did not accept the agent's key. ${how}` })
+        : exitCode === 127
+          ? new HangarError('agent_missing', { message: `${how} A command was not found.` })
+          : new HangarError('agent_failed', { message: how });
   return { outcome: 'failed', exitCode, signal, failure: failureOf(error, 'agent_failed'), reason: error.message };
 }
 

@@ -126,7 +126,11 @@ describe('commands and presets', () => {
       { agent: 'claude', spec: 'Add it', env: { ANTHROPIC_API_KEY: 'sk-ant-1234' } },
       { env },
     );
-    expect(claude.channel.texts('stdout')).toEqual(['args: -p --dangerously-skip-permissions', 'key:  1', 'Add it']);
+    expect(claude.channel.texts('stdout')).toEqual([
+      'args: -p --dangerously-skip-permissions --output-format stream-json --verbose',
+      'key:  1',
+      'Add it',
+    ]);
     const codex = await finished({ agent: 'codex', spec: 'Add it', env: { OPENAI_API_KEY: 'sk-openai-99' } }, { env });
     expect(codex.channel.texts('stdout')[1]).toBe('key: *** ');
     const aider = await finished({ agent: 'aider', spec: 'Add it', env: { OPENAI_API_KEY: 'sk-openai-99' } }, { env });

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Finish, WorkOrder } from '@hangar/contract';
-import { HangarError } from '@hangar/contract';
-import { planAgent } from './agent.ts';
+import type { Finish, Usage, WorkOrder } from '@hangar/contract';
+import { AGENT_EVENTS, HangarError } from '@hangar/contract';
+import { type AgentPlan, planAgent } from './agent.ts';
+import { AgentEvents } from './agent-output/agent-events.ts';
 import { gatherArtifacts } from './artifacts.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
@@ -26,6 +27,7 @@ const GRACE_MS = 5000;
 const LAST_WORD_MS = 24 * 3600_000;
 const COLLECT_MS = 30 * 60_000;
 const DIFF_NAME = 'diff';
+const USAGE_EVERY_MS = 5000;
 
 export interface RunOptions {
   /** Private folder of this run, made if it is missing. The caller removes it. */
@@ -55,6 +57,8 @@ interface Run {
   readonly git: Git;
   readonly stopper: Stopper;
   readonly reports: Reports;
+  /** Of the agent that runs or ran, when it prints events. */
+  events: AgentEvents | null;
 }
 
 /**
@@ -82,7 +86,7 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
   try {
     const places = await makePlaces(o.dir);
     const git = openGit({ home: places.gitHome, base: o.env });
-    const run: Run = { order, channel, o, log, masker, places, git, stopper, reports };
+    const run: Run = { order, channel, o, log, masker, places, git, stopper, reports, events: null };
     return await carryOut(run);
   } finally {
     over.abort();
@@ -109,6 +113,7 @@ async function carryOut(run: Run): Promise<Finish> {
       ...end,
       reason: run.masker.mask(end.reason).slice(0, 1000),
       diff: diffs.saved,
+      ...(run.events?.usage ? { usage: run.events.usage } : {}),
       at: new Date().toISOString(),
       lastLogSeq,
     };
@@ -139,7 +144,7 @@ async function work(run: Run, diffs: Diffs): Promise<Result> {
   await writeFile(join(places.run, 'excludes'), plan.keeps.map((pattern) => `${pattern}\n`).join(''));
   run.reports.add({ phase: 'running', commit: base.commit });
   const before = await memoryEvents();
-  const ended = await runSteps(run, diffs, plan.steps, { ...env, ...plan.env });
+  const ended = await runSteps(run, diffs, plan, { ...env, ...plan.env });
   if (stopper.why) return stoppedBy(stopper.why, ended);
   throwIfFenced(run);
   if (ended.exitCode === 0)
@@ -151,7 +156,10 @@ async function work(run: Run, diffs: Diffs): Promise<Result> {
       reason: 'The agent ended with exit code 0.',
     };
   const after = await memoryEvents();
-  return agentFailed(ended, after && before && after.kills > before.kills ? after.limitBytes : undefined);
+  return agentFailed(ended, {
+    ...(after && before && after.kills > before.kills ? { memoryLimit: after.limitBytes } : {}),
+    refused: run.events?.refused === true,
+  });
 }
 
 async function prepareAgent(run: Run) {
@@ -175,17 +183,12 @@ async function prepareAgent(run: Run) {
   const plan = await planAgent(order.agent, order.spec, {
     env,
     runDir: places.run,
-    checkEnv: o.home === undefined,
+    home: o.home === undefined ? places.home : null,
   });
   return { env, plan };
 }
 
-async function runSteps(
-  run: Run,
-  diffs: Diffs,
-  steps: Awaited<ReturnType<typeof planAgent>>['steps'],
-  env: Record<string, string>,
-): Promise<Ended> {
+async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<string, string>): Promise<Ended> {
   const { order, places, log, masker, stopper } = run;
   const timer = setTimeout(
     () =>
@@ -196,13 +199,15 @@ async function runSteps(
     Math.min(order.timeoutSeconds * 1000, 2 ** 31 - 1),
   );
   const over = new AbortController();
+  const usage = usageTeller(run);
   const saving = diffs.saveEvery(order.checkpointSeconds, AbortSignal.any([over.signal, stopper.signal]));
   let ended: Ended = { exitCode: 0, signal: null, leftRunning: 0 };
   try {
-    for (const step of steps) {
+    for (const step of plan.steps) {
       if (stopper.signal.aborted) break;
       log.system(step.says);
-      const readers = { stdout: new LineReader(masker), stderr: new LineReader(masker) };
+      const stdout = plan.output === null ? new LineReader(masker) : listenTo(run, plan.output);
+      const readers = { stdout, stderr: new LineReader(masker) };
       ended = await runTree(
         {
           file: step.file,
@@ -213,12 +218,15 @@ async function runSteps(
           mark: randomBytes(16).toString('hex'),
         },
         {
-          read: (stream, chunk) => log.add(stream, readers[stream].push(chunk)),
+          read: async (stream, chunk) => {
+            await log.add(stream, await readers[stream].push(chunk));
+            if (stream === 'stdout') usage.tell();
+          },
           stop: stopper.signal,
           graceMs: GRACE_MS,
         },
       );
-      await log.add('stdout', readers.stdout.end());
+      await log.add('stdout', await readers.stdout.end());
       await log.add('stderr', readers.stderr.end());
       if (ended.leftRunning > 0)
         log.system(
@@ -232,6 +240,32 @@ async function runSteps(
     over.abort();
     await saving;
   }
+}
+
+function listenTo(run: Run, output: NonNullable<AgentPlan['output']>): AgentEvents {
+  run.events = new AgentEvents({
+    output,
+    tree: run.places.tree,
+    masker: run.masker,
+    file: join(run.places.run, AGENT_EVENTS),
+    maxBytes: run.order.limits.artifactBytes,
+  });
+  return run.events;
+}
+
+/** Tells what the agent has used, when that has changed and not too often. */
+function usageTeller(run: Run): { tell(): void } {
+  let told: Usage | null = null;
+  let at = Number.NEGATIVE_INFINITY;
+  return {
+    tell() {
+      const usage = run.events?.usage ?? null;
+      if (usage === null || usage === told || performance.now() - at < USAGE_EVERY_MS) return;
+      told = usage;
+      at = performance.now();
+      run.reports.add({ usage });
+    },
+  };
 }
 
 /** Saves the diff as it is at the end, and the artifacts; what goes wrong here can turn a success into a failure. */
@@ -267,15 +301,23 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result>
 }
 
 async function uploadArtifacts(run: Run, diffs: Diffs, signal: AbortSignal): Promise<void> {
-  const room = run.order.limits.artifactBytes - (diffs.saved?.sizeBytes ?? 0);
-  const found = await gatherArtifacts(run.places.artifacts, run.places.run, room, (what) =>
-    run.log.system(`Artifact left out: ${what}`),
-  );
-  for (const { name, file } of found) {
+  let room = run.order.limits.artifactBytes - (diffs.saved?.sizeBytes ?? 0);
+  const leftOut = (what: string) => run.log.system(`Artifact left out: ${what}`);
+  const names: string[] = [];
+  const upload = async (name: string, file: string) => {
     const { sha256, sizeBytes } = await digest(file);
     await run.channel.upload({ name, kind: 'file', partial: false, file, sizeBytes, sha256 }, { signal });
+    names.push(name);
+  };
+  const events = run.events?.kept;
+  if (events && (events.cut || events.bytes > room)) leftOut(`${AGENT_EVENTS}: more than the plan has left`);
+  else if (events && events.bytes > 0) {
+    await upload(AGENT_EVENTS, join(run.places.run, AGENT_EVENTS));
+    room -= events.bytes;
   }
-  if (found.length > 0) run.log.system(`Artifacts: ${found.map(({ name }) => name).join(', ')}`);
+  for (const { name, file } of await gatherArtifacts(run.places.artifacts, run.places.run, room, leftOut))
+    await upload(name, file);
+  if (names.length > 0) run.log.system(`Artifacts: ${names.join(', ')}`);
 }
 
 /** The diffs of one run: partial ones while the agent works, the last one at the end. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkOrder } from '@hangar/contract';
+import type { Usage, WorkOrder } from '@hangar/contract';
 import type { WorkerChannel } from './channel.ts';
 
 export type Stop = { readonly outcome: 'cancelled' | 'timed_out'; readonly reason: string };
@@ -31,7 +31,7 @@ export class Reports {
     this.#signal = signal;
   }
 
-  add(report: { phase: 'cloning' | 'running' | 'collecting'; commit?: string }): void {
+  add(report: { phase?: 'cloning' | 'running' | 'collecting'; commit?: string; usage?: Usage }): void {
     const full = { ...report, at: new Date().toISOString() };
     this.#chain = this.#chain
       .then(() => this.#channel.report(full, { signal: this.#signal }))
