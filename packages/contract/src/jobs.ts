@@ -27,6 +27,12 @@ export const RepoUrl = z
     'https://, http://, ssh:// or git@host:path',
   );
 
+export const ImageRef = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]*$/, 'An image reference');
+
 export const EnvName = z
   .string()
   .regex(
@@ -93,12 +99,7 @@ export const NewJob = z.object({
   profile: Name.optional().describe('The default profile when left out'),
   credential: Name.optional().describe('A git credential by its name'),
   env: Env.default({}),
-  image: z
-    .string()
-    .min(1)
-    .max(300)
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]*$/, 'An image reference')
-    .optional(),
+  image: ImageRef.optional(),
   resources: Resources.default({}),
   timeoutSeconds: TimeoutSeconds.optional().describe('Of the agent; front matter or 3600 when left out'),
   group: Group.optional().describe('Jobs with the same group can be compared'),

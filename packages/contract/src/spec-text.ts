@@ -10,10 +10,33 @@ export function specBody(text: string): string {
   return closed ? rest.slice(closed.index + closed[0].length).replace(/^\n+/, '') : plain;
 }
 
-/** The fenced sh blocks (`sh`, `bash`, `shell`) of a spec, in order. */
+/** The fenced sh blocks (`sh`, `bash`, `shell`) of a spec, in order. Line by line: its time grows with the text and no faster. */
 export function shellBlocks(body: string): string[] {
   const blocks: string[] = [];
-  const fence = /^ {0,3}(`{3,}|~{3,})[ \t]*(?:sh|bash|shell)\b[^\n]*\n([\s\S]*?)^ {0,3}\1[`~]*[ \t]*$/gm;
-  for (const match of body.matchAll(fence)) blocks.push(match[2] ?? '');
+  const lines = body.split('\n');
+  /** Fences that nothing closes any more, shortest first seen: whoever looks for one of them again need not. */
+  const unclosed = new Map<string, number>();
+  for (let at = 0; at < lines.length; at++) {
+    const fence = /^ {0,3}(`{3,}|~{3,})[ \t]*(?:sh|bash|shell)\b/.exec(lines[at] ?? '')?.[1];
+    if (fence === undefined || fence.length >= (unclosed.get(fence[0] ?? '') ?? Number.POSITIVE_INFINITY)) continue;
+    const end = closingLine(lines, at + 1, fence);
+    if (end < 0) {
+      unclosed.set(fence[0] ?? '', fence.length);
+      continue;
+    }
+    blocks.push(
+      lines
+        .slice(at + 1, end)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    at = end;
+  }
   return blocks;
+}
+
+function closingLine(lines: readonly string[], from: number, fence: string): number {
+  for (let at = from; at < lines.length; at++)
+    if (/^ {0,3}([`~]{3,})[ \t]*$/.exec(lines[at] ?? '')?.[1]?.startsWith(fence)) return at;
+  return -1;
 }

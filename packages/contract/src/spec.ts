@@ -2,8 +2,14 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { HangarError } from './errors.ts';
-import { Env, MAX_SPEC_BYTES, Resources, TimeoutSeconds } from './jobs.ts';
+import { Env, ImageRef, MAX_SPEC_BYTES, Resources, TimeoutSeconds } from './jobs.ts';
 import { parseBytes, parseDuration } from './quantities.ts';
+
+/** Far more than anybody writes there. Its parser takes the square of the number of keys. */
+const MAX_FRONT_MATTER = 128 * 1024;
+const MAX_ENTRIES = 5000;
+/** Titles are cut at 100 characters anyway. */
+const LONGEST_HEADING = 2000;
 
 const Duration = z.union([z.number(), z.string()]).transform((value, context) => {
   const seconds = typeof value === 'number' ? value : parseDuration(value);
@@ -22,7 +28,7 @@ const Size = z.union([z.number(), z.string()]).transform((value, context) => {
 const FrontMatter = z.strictObject({
   title: z.string().trim().min(1).max(200).optional(),
   agent: z.string().min(1).max(4000).optional(),
-  image: z.string().min(1).max(300).optional(),
+  image: ImageRef.optional(),
   timeout: Duration.optional(),
   env: z
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
@@ -70,13 +76,16 @@ export function parseSpec(text: string): Spec {
 }
 
 function readFrontMatter(yaml: string): FrontMatter {
+  // Every entry has one of these to it.
+  if (yaml.length > MAX_FRONT_MATTER || (yaml.match(/[:,?[{]|^\s*-/gm)?.length ?? 0) > MAX_ENTRIES)
+    throw new HangarError('spec_front_matter', { message: 'The front matter of the spec is too large.' });
   const document = parseDocument(yaml, { prettyErrors: true, uniqueKeys: true });
   const broken = document.errors[0];
   if (broken)
     throw new HangarError('spec_front_matter', {
       message: `The front matter of the spec is not YAML: ${broken.message.split('\n')[0]}`,
     });
-  const parsed = FrontMatter.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {});
+  const parsed = FrontMatter.safeParse(plainOf(document) ?? {});
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({
     field: issue.path.join('.') || 'front matter',
@@ -88,13 +97,32 @@ function readFrontMatter(yaml: string): FrontMatter {
   });
 }
 
+/** Aliases that multiply are an error of their own kind in the parser. */
+function plainOf(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 });
+  } catch (cause) {
+    throw new HangarError('spec_front_matter', {
+      message: 'The front matter of the spec has too many aliases.',
+      cause,
+    });
+  }
+}
+
 /** The first heading, else the first line that says something, cut at 100 characters. */
 function titleOf(body: string): string {
-  const heading = /^#{1,6}[ \t]+(.+?)[ \t#]*$/m.exec(body)?.[1];
+  const lines = body.split('\n');
+  const heading = lines.map(headingOf).find((text) => text !== '');
   const line =
-    heading ??
-    body.split('\n').find((candidate) => candidate.trim() !== '' && !candidate.startsWith('```')) ??
-    'Untitled';
+    heading ?? lines.find((candidate) => candidate.trim() !== '' && !candidate.startsWith('```')) ?? 'Untitled';
   const title = line.trim();
   return title.length > 100 ? `${title.slice(0, 99)}…` : title;
+}
+
+/** The words of a Markdown heading; empty for any other line. */
+function headingOf(line: string): string {
+  const words = /^#{1,6}[ \t]+(\S.*)$/.exec(line.slice(0, LONGEST_HEADING))?.[1] ?? '';
+  let end = words.length;
+  while (end > 1 && ' \t#'.includes(words.charAt(end - 1))) end--;
+  return words.slice(0, end);
 }
