@@ -24,8 +24,8 @@ interface Making {
   readonly patience?: Partial<Patience>;
   /** In place of a database of its own. */
   readonly databaseUrl?: string;
-  /** Before the server starts: a place for its data directory. */
-  readonly prepare?: (dataDir: string) => void;
+  /** Before the server starts: makes a place for its data directory, and answers what undoes that. */
+  readonly prepare?: (dataDir: string) => () => void;
 }
 
 /**
@@ -66,7 +66,7 @@ export class ServerHere {
       HANGAR_HEARTBEAT_SECONDS: '1',
       ...o.env,
     });
-    o.prepare?.(join(cli.dir, 'data'));
+    const undo = o.prepare?.(join(cli.dir, 'data'));
     const said: ServerHere['said'] = [];
     const log = pino(
       { level: 'info', formatters: { level: (level) => ({ level: level as Level }) } },
@@ -87,7 +87,10 @@ export class ServerHere {
     renameSync(socket, real);
     const workers = await CutProxy.open({ path: real }, { path: socket });
     const { key } = await server.adminKey();
-    const drop = async () => database?.drop();
+    const drop = async () => {
+      undo?.();
+      await database?.drop();
+    };
     return new ServerHere({ cli, workers, said, key, server, drop });
   }
 

@@ -88,21 +88,21 @@ export function createListener(connection: pg.ClientConfig, log: Logger, onSilen
   async function keepListening(): Promise<void> {
     let before: Subscription[] = []; // who was there when the connection was lost
     let failures = 0;
-    let silent = false; // the last connection ended by itself or by a heartbeat without an answer
+    let unanswered = 0; // heartbeats and attempts to connect, one after the other
     while (!stopping.signal.aborted) {
       try {
         current = await open();
         failures = 0;
-        silent = false;
+        unanswered = 0;
         connected.resolve();
         for (const subscription of before) if (subscription.active) guarded(() => subscription.onReconnect?.());
         await watch(current);
         if (!stopping.signal.aborted) log.warn('the listening connection to the database was lost');
       } catch (error) {
         failures += 1;
+        unanswered = isSilence(error) ? unanswered + 1 : 0;
         // One connection that is lost says little; that no other can be made says that the link is dead.
-        if (silent && !current) guarded(onSilence);
-        if (current) silent = true;
+        if (unanswered > 1 && !current) guarded(onSilence);
         log.debug({ err: error, failures }, 'the database cannot be listened to');
       }
       if (current) {
@@ -170,6 +170,11 @@ export function createListener(connection: pg.ClientConfig, log: Logger, onSilen
       await running;
     },
   };
+}
+
+/** What pg says after its own deadlines; a refused connection is another matter. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && /^(timeout expired|Query read timeout|Connection terminated)/.test(error.message);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
