@@ -185,20 +185,12 @@ export function createJobWorker(parts: JobWorkerParts) {
         await parts.blobs.remove(blobKey);
         throw new HangarError('bad_request', { message: 'The bytes do not match X-Content-Sha256.' });
       }
-      const replaced = await store.putArtifact({
-        jobId: worker.jobId,
-        name: artifact.name,
-        kind: artifact.kind,
-        contentType: artifact.contentType,
-        partial: artifact.partial,
-        blobKey,
-        ...stored,
-      });
+      const { name, kind, contentType, partial, counts } = artifact;
+      const replaced = await store.putArtifact(
+        { ...{ jobId: worker.jobId, name, kind, contentType, partial, blobKey }, ...stored },
+        kind === 'diff' && counts !== null ? { ...counts, sizeBytes: stored.sizeBytes, partial } : null,
+      );
       if (replaced !== null) await parts.blobs.remove(replaced);
-      if (artifact.kind !== 'diff' || artifact.counts === null) return;
-      // Known from here on, also when the worker dies before its last word: the partial diff is all that is left then.
-      const diff = { ...artifact.counts, sizeBytes: stored.sizeBytes, partial: artifact.partial };
-      await store.advance(worker.jobId, () => ({ diff }));
     },
 
     /** The worker's last word. Said again it changes nothing; after another end it is refused. */

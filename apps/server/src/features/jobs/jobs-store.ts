@@ -1,4 +1,12 @@
-import { type Failure, HangarError, isFinal, JOB_PHASES, type JobPhase, type JobState } from '@hangar/contract';
+import {
+  type DiffStat,
+  type Failure,
+  HangarError,
+  isFinal,
+  JOB_PHASES,
+  type JobPhase,
+  type JobState,
+} from '@hangar/contract';
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
@@ -363,8 +371,11 @@ export function createJobsStore(
       return (rowCount ?? 0) > 0;
     },
 
-    /** Gives the key of the blob that it replaces, which nothing names any more. */
-    async putArtifact(row: typeof artifacts.$inferInsert): Promise<string | null> {
+    /**
+     * Gives the key of the blob that it replaces, which nothing names any more. With `diff` the job knows of it in the
+     * same moment: a worker that is killed now does not say it again.
+     */
+    async putArtifact(row: typeof artifacts.$inferInsert, diff: DiffStat | null): Promise<string | null> {
       const { jobId, name, ...rest } = row;
       return db.transaction(async (tx) => {
         // Two uploads of one name take turns, so that each knows what it replaces.
@@ -377,6 +388,15 @@ export function createJobsStore(
           .insert(artifacts)
           .values(row)
           .onConflictDoUpdate({ target: [artifacts.jobId, artifacts.name], set: { ...rest, createdAt: sql`now()` } });
+        if (diff !== null) {
+          const [job] = await tx
+            .update(jobs)
+            .set({ diff })
+            .where(eq(jobs.id, jobId))
+            .returning({ userId: jobs.userId });
+          const changed = JSON.stringify({ type: 'job', id: jobId, userId: job?.userId });
+          await tx.execute(sql`select pg_notify(${EVENTS_CHANNEL}, ${changed})`);
+        }
         return before?.blobKey ?? null;
       });
     },
