@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { LogLine, LogPage, LogQuery } from '@hangar/contract';
+import { HangarError, type LogLine, type LogPage, type LogQuery } from '@hangar/contract';
 import { filterOf, type LogFilter, sinceOf } from './log-filter.ts';
 import { linesOf } from './log-line.ts';
 import type { LogStore, Piece } from './log-store.ts';
@@ -86,10 +86,15 @@ export function createLogReader(store: LogStore) {
   }
 
   async function* textOf(logId: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
+    const [row] = await store.rows([logId]);
+    let seen = 0;
     for await (const piece of store.scan(logId, { after: 0, signal })) {
+      seen = piece.to;
       const text = newLines(piece).map((line) => `${line.text}\n`);
       yield text.join('');
     }
+    // Removed meanwhile: who reads must not take the part for the whole.
+    if (row && seen < row.lastLine) throw new HangarError('log_removed');
   }
 
   return {
