@@ -164,6 +164,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     lastLines: async (jobId, count) => (await logs.read(jobId, { tail: count, limit: count })).lines,
     logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
+    placesOf: async () => ({ profiles: await profiles.jobsAtOnce(), total: config.jobsAtOnce }),
     allowLocalRepos: config.allowLocalRepos,
   });
   const live = await openLive({

@@ -1,6 +1,7 @@
 import { type ApiKey, HangarError } from '@hangar/contract';
-import { and, asc, eq } from 'drizzle-orm';
+import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
+import { lookup } from '../../platform/database/together.ts';
 import { hashToken, newId, newToken } from '../../platform/secrets/index.ts';
 import { apiKey, person } from './access-tables.ts';
 import { DAY_MS, isStale, later, TOKEN } from './access-tokens.ts';
@@ -29,6 +30,15 @@ export interface ApiKeys {
 
 export function createApiKeys(o: { db: Tx; clock: () => Date }): ApiKeys {
   const { db, clock } = o;
+  const byHash = lookup(async (hashes) => {
+    const rows = await db
+      .select({ apiKey, person })
+      .from(apiKey)
+      .innerJoin(person, eq(person.id, apiKey.personId))
+      .where(inArray(apiKey.keyHash, [...hashes]));
+    return new Map(rows.map((row) => [row.apiKey.keyHash, row]));
+  });
+
   return {
     async list(personId) {
       const rows = await db.select().from(apiKey).where(eq(apiKey.personId, personId)).orderBy(asc(apiKey.createdAt));
@@ -57,14 +67,7 @@ export function createApiKeys(o: { db: Tx; clock: () => Date }): ApiKeys {
         .returning({ id: apiKey.id });
       if (removed.length === 0) throw new HangarError('api_key_not_found');
     },
-    async find(key) {
-      const [found] = await db
-        .select({ apiKey, person })
-        .from(apiKey)
-        .innerJoin(person, eq(person.id, apiKey.personId))
-        .where(eq(apiKey.keyHash, hashToken(key)));
-      return found ?? null;
-    },
+    find: async (key) => (await byHash(hashToken(key))) ?? null,
     async touch(row) {
       const now = clock();
       if (isStale(row.lastUsedAt, now)) await db.update(apiKey).set({ lastUsedAt: now }).where(eq(apiKey.id, row.id));

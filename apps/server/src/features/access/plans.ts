@@ -1,6 +1,7 @@
 import { HangarError, type Plan } from '@hangar/contract';
-import { asc, eq } from 'drizzle-orm';
+import { asc, eq, inArray } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
+import { lookup } from '../../platform/database/together.ts';
 import { person, plan } from './access-tables.ts';
 
 const GIB = 1024 ** 3;
@@ -31,6 +32,15 @@ export interface Plans {
 }
 
 export function createPlans(db: Tx): Plans {
+  const planOf = lookup(async (personIds) => {
+    const rows = await db
+      .select({ personId: person.id, plan })
+      .from(person)
+      .innerJoin(plan, eq(plan.id, person.planId))
+      .where(inArray(person.id, [...personIds]));
+    return new Map(rows.map((row) => [row.personId, row.plan]));
+  });
+
   return {
     async ensureStandard(within = db) {
       await within.insert(plan).values(STANDARD_PLAN).onConflictDoNothing();
@@ -42,13 +52,9 @@ export function createPlans(db: Tx): Plans {
       return wanted;
     },
     async ofPerson(personId) {
-      const [found] = await db
-        .select({ plan })
-        .from(person)
-        .innerJoin(plan, eq(plan.id, person.planId))
-        .where(eq(person.id, personId));
+      const found = await planOf(personId);
       if (!found) throw new HangarError('user_not_found');
-      return found.plan;
+      return found;
     },
   };
 }

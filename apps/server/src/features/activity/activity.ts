@@ -27,22 +27,27 @@ export function createActivity(o: { database: Database; newId: () => string; cha
 
   /** Appends within the caller's transaction, so that what is said and what was done commit together. */
   async function publish(tx: Tx, publications: readonly Publication[]): Promise<void> {
-    const [first] = publications;
-    if (!first) return;
-    await tx.insert(activityMessages).values(
-      publications.map(({ activityId, message, at, actor, correlationId }) => ({
-        activityId,
-        at,
-        type: message.type,
-        message,
-        actorId: actor.id,
-        actorName: actor.name,
-        correlationId,
-      })),
+    if (publications.length === 0) return;
+    const rows = publications.map(({ activityId, message, at, actor, correlationId }) => ({
+      activity_id: activityId,
+      at,
+      type: message.type,
+      message,
+      actor_id: actor.id,
+      actor_name: actor.name,
+      correlation_id: correlationId,
+    }));
+    const told = new Set(
+      publications.map(({ activityId, actor }) =>
+        JSON.stringify({ type: 'activity', id: activityId, userId: actor.id }),
+      ),
     );
-    await tx.execute(
-      sql`select pg_notify(${o.channel}, ${JSON.stringify({ type: 'activity', id: first.activityId, userId: first.actor.id })})`,
-    );
+    await tx.execute(sql`
+      with said as (insert into activity_message (activity_id, at, type, message, actor_id, actor_name, correlation_id)
+        select r.activity_id, r.at, r.type, r.message, r.actor_id, r.actor_name, r.correlation_id
+        from jsonb_array_elements(${JSON.stringify(rows)}::jsonb) with ordinality e(value, place)
+        cross join lateral jsonb_populate_record(null::activity_message, e.value) r order by e.place)
+      select pg_notify(${o.channel}, told) from jsonb_array_elements_text(${JSON.stringify([...told])}::jsonb) told`);
   }
 
   async function messagesOf(where: SQL | undefined): Promise<StoredMessage[]> {

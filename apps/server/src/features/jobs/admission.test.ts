@@ -9,7 +9,7 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let store: ReturnType<typeof createJobsStore>;
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = createJobsStore(database, { patience: PATIENCE, onMove: async () => ({}) });
+  store = createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined });
 });
 afterAll(() => database.drop());
 beforeEach(() => database.pool.query('delete from job'));

@@ -26,20 +26,20 @@ afterAll(() => database.drop());
 
 async function runningJob() {
   const blobs = createBlobsInMemory();
-  const store = createJobsStore(database, { patience: PATIENCE, onMove: async () => ({}) });
+  const store = createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined });
   const worker = createJobWorker({
     ...{ store, blobs, planOf: async () => plan, credential: never, open: never },
     ...{ appendLog: never, storedSeq: never, untilPoked: never },
     ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
   });
-  const { row } = await store.insert(
-    {
+  const { row } = await store.accept({
+    row: {
       ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
       ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
       admittedAt: new Date(),
     },
-    5,
-  );
+    waitingLimit: 5,
+  });
   const identity = { jobId: row.id, attempt: 1 };
   await worker.claim(identity, 'w_1');
   const put = (name: string, kind: 'diff' | 'file', body: string, claimed = body, partial = true) =>

@@ -28,7 +28,11 @@ export function chooseNext(waiting: readonly Candidate[], load: Load, limits: Li
   const byUser = new Map(load.byUser);
   const byProfile = new Map(load.byProfile);
   const queues = new Map<string, Candidate[]>();
-  for (const candidate of waiting) queues.set(candidate.userId, [...(queues.get(candidate.userId) ?? []), candidate]);
+  for (const candidate of waiting) {
+    const queue = queues.get(candidate.userId);
+    if (queue) queue.push(candidate);
+    else queues.set(candidate.userId, [candidate]);
+  }
   const chosen: string[] = [];
   const running = (userId: string) => byUser.get(userId) ?? 0;
   const used = (profile: string) => byProfile.get(profile) ?? 0;

@@ -11,39 +11,71 @@ import { evidenceOf } from './job-evidence.ts';
 import { type ArtifactRow, durationKey, type JobRow, type JobsStore } from './jobs-store.ts';
 
 export interface ViewParts {
-  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events'>;
+  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events' | 'runningOn'>;
   /** Lines of each log, by the id of its job. */
   readonly logLines: (ids: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   /** Jobs at once of each person's plan. */
   readonly jobsAtOnce: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+  /** Jobs at once of the profiles that have such a limit, and of the whole server. */
+  readonly placesOf: () => Promise<{ profiles: ReadonlyMap<string, number>; total: number }>;
   readonly planOf: (userId: string) => Promise<Plan>;
   /** The last lines of a log, oldest first. */
   readonly lastLines: (jobId: string, count: number) => Promise<readonly LogLine[]>;
 }
 
-/** Rows as people see them: with place in the queue, estimate and log size, in three queries for any number of rows. */
+/** Rows as people see them: with place in the queue, estimate and log size, in a few queries for any number of rows. */
 export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promise<Job[]> {
   const queued = rows.filter((row) => row.state === 'queued');
   const open = rows.filter((row) => !isFinal(row.state));
-  const [places, lines, limits, durations] = await Promise.all([
+  const [places, lines, limits, durations, used, has] = await Promise.all([
     parts.store.queuePlaces(queued.map((row) => row.id)),
     parts.logLines(rows.map((row) => row.id)),
     queued.length > 0 ? parts.jobsAtOnce([...new Set(queued.map((row) => row.userId))]) : new Map<string, number>(),
     parts.store.durations(open),
+    queued.length > 0 ? parts.store.runningOn() : new Map<string, number>(),
+    queued.length > 0 ? parts.placesOf() : { profiles: new Map<string, number>(), total: 0 },
   ]);
+  const running = [...used.values()].reduce((sum, n) => sum + n, 0);
   return rows.map((row) => {
     const place = places.get(row.id);
-    const limit = limits.get(row.userId) ?? 1;
     const duration = durations.get(durationKey(row.repoName, row.agent));
+    if (place) {
+      const limit = limits.get(row.userId) ?? 1;
+      const others = [
+        { what: `profile ${row.profile}`, used: used.get(row.profile) ?? 0, limit: has.profiles.get(row.profile) },
+        { what: 'the server', used: running, limit: has.total },
+      ];
+      return { ...viewWaiting(row, { ...place, limit }, duration, others), logLines: lines.get(row.id) ?? 0 };
+    }
     return {
       ...plain(row),
-      reason: place ? waitingReason(row, place, limit) : row.reason,
-      queue: place ? { ...place, limit } : null,
-      eta:
-        duration && !isFinal(row.state) ? estimate(row, duration, place ? Math.ceil(place.position / limit) : 1) : null,
+      queue: null,
+      eta: duration && !isFinal(row.state) ? estimate(row, duration, 1) : null,
       logLines: lines.get(row.id) ?? 0,
     };
   });
+}
+
+/** A job that waits, when its place is known already. */
+export function viewWaiting(
+  row: JobRow,
+  place: NonNullable<Job['queue']>,
+  duration: Duration | undefined,
+  others: readonly Full[] = [],
+): Job {
+  return {
+    ...plain(row),
+    reason: waitingReason(row, place, others),
+    queue: place,
+    eta: duration ? estimate(row, duration, Math.ceil(place.position / place.limit)) : null,
+    logLines: 0,
+  };
+}
+
+interface Duration {
+  readonly low: number;
+  readonly high: number;
+  readonly basis: number;
 }
 
 export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail> {
@@ -137,20 +169,31 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
   };
 }
 
-function waitingReason(row: JobRow, place: { position: number; running: number }, limit: number): string {
+interface Full {
+  readonly what: string;
+  readonly used: number;
+  readonly limit: number | undefined;
+}
+
+/** What stands in its way, the nearest first: the own plan, the profile, the server, jobs of one's own before it. */
+function waitingReason(
+  row: JobRow,
+  place: { position: number; running: number; limit: number },
+  others: readonly Full[],
+): string {
   if (row.admittedAt !== null) return 'Starting next';
-  if (place.running >= limit)
-    return `Waiting for a free place: position ${place.position}, your plan runs ${limit} at once`;
-  if (place.position === 1) return 'Waiting for a free place: the next of yours to start';
-  return `Waiting for a free place on the profile or the server: position ${place.position} of yours`;
+  if (place.running >= place.limit)
+    return `Waiting for a free place: position ${place.position}, your plan runs ${place.limit} at once`;
+  const full = others.find(({ used, limit }) => limit !== undefined && used >= limit);
+  if (full)
+    return `Waiting for a free place on ${full.what}: ${full.used} of ${full.limit} in use, position ${place.position} of yours`;
+  return place.position === 1
+    ? 'Waiting for a free place: the next of yours to start'
+    : `Waiting for a free place: position ${place.position} of yours`;
 }
 
 /** From admission if there was one, else one full turn for each round of the own queue ahead. */
-function estimate(
-  row: JobRow,
-  duration: { low: number; high: number; basis: number },
-  rounds: number,
-): NonNullable<Job['eta']> {
+function estimate(row: JobRow, duration: Duration, rounds: number): NonNullable<Job['eta']> {
   const from = row.admittedAt?.getTime() ?? Date.now();
   const now = Date.now();
   return {

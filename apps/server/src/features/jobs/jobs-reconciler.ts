@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Database } from '../../platform/database/index.ts';
@@ -25,6 +26,8 @@ export interface JobsReconcilerParts {
 
 const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed'];
 const CALL_MS = 60_000;
+/** When jobs come and go by the hundred, who is let in is decided for many at a time. */
+const ADMIT_PAUSE_MS = 25;
 /** An image may take its time to be pulled. */
 const LAUNCH_MS = 15 * 60_000;
 
@@ -122,7 +125,8 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
 
   let admitting: Promise<void> | null = null;
   let again = false;
-  /** One pass at a time in this process; a poke during a pass makes another. */
+  let lastPass = Number.NEGATIVE_INFINITY;
+  /** One pass at a time in this process; a poke during a pass, or soon after it, makes another a moment later. */
   function admit(): Promise<void> {
     if (admitting) {
       again = true;
@@ -130,6 +134,8 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
     }
     admitting = (async () => {
       do {
+        const pause = lastPass + ADMIT_PAUSE_MS - performance.now();
+        if (pause > 0) await sleep(pause);
         again = false;
         await store.admit(async (waiting, load) => {
           const users = [...new Set(waiting.map((candidate) => candidate.userId))];
@@ -143,6 +149,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
             total: parts.jobsAtOnce,
           });
         }, 200);
+        lastPass = performance.now();
       } while (again);
     })()
       .catch((error: unknown) => log.warn({ err: error }, 'cannot admit; trying again'))

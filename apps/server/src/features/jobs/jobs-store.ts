@@ -10,6 +10,7 @@ import {
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
+import { createAcceptance } from './job-acceptance.ts';
 import type { Candidate, Load } from './job-fairness.ts';
 import { type Decision, decide, type JobFacts, type Patience, WORKING } from './job-lifecycle.ts';
 import { artifacts, jobEvents, jobs, type PhaseRecord, uploads } from './jobs-tables.ts';
@@ -56,7 +57,11 @@ export const ADMISSION_CHANNEL = 'hangar_admission';
 /** The only SQL over jobs. What a person asks for goes through `of(userId)`: ownership is part of each query. */
 export function createJobsStore(
   database: Database,
-  o: { patience: Patience; onMove: (tx: Tx, row: JobRow) => Promise<Partial<NewJobRow>> },
+  o: {
+    patience: Patience;
+    /** Says in the same transaction that these jobs are in a state that they were not in before. */
+    onMove: (tx: Tx, rows: readonly JobRow[]) => Promise<void>;
+  },
 ) {
   const { db, pool } = database;
 
@@ -86,7 +91,7 @@ export function createJobsStore(
       if (moved) Object.assign(written, moveTo(merged, decision, now));
       else if (decision.reason !== row.reason) written.phases = describePhase(merged.phases, decision.reason);
       const next: JobRow = { ...merged, ...dropUndefined(written) };
-      if (moved) Object.assign(written, await o.onMove(tx, next));
+      if (moved) await o.onMove(tx, [next]);
       await tx.update(jobs).set(written).where(eq(jobs.id, id));
       if (moved) {
         await tx.execute(sql`insert into job_event (job_id, n, at, state, reason, attempt)
@@ -108,49 +113,12 @@ export function createJobsStore(
   return {
     advance,
 
-    /** Inserts; with an idempotency key that is there already gives the job it belongs to. */
-    async insert(row: NewJobRow, waitingLimit: number): Promise<{ row: JobRow; created: boolean }> {
-      return db.transaction(async (tx) => {
-        const [counted] = await tx
-          .select({ n: sql<number>`count(*)::int` })
-          .from(jobs)
-          .where(and(eq(jobs.userId, row.userId), isNull(jobs.admittedAt), isNull(jobs.finishedAt)));
-        const [created] = await tx
-          .insert(jobs)
-          .values({ ...row, wakeAt: null })
-          .onConflictDoNothing()
-          .returning();
-        if (!created) {
-          const [same] = await tx
-            .select()
-            .from(jobs)
-            .where(and(eq(jobs.userId, row.userId), eq(jobs.idempotencyKey, row.idempotencyKey ?? '')));
-          if (!same) throw new HangarError('internal', { message: 'The job could not be stored.' });
-          if (same.requestHash !== row.requestHash) throw new HangarError('idempotency_conflict');
-          return { row: same, created: false };
-        }
-        if ((counted?.n ?? 0) >= waitingLimit) {
-          throw new HangarError('quota_jobs', {
-            message: `${counted?.n} of your jobs wait already; your plan allows ${waitingLimit}.`,
-            details: { waiting: counted?.n, limit: waitingLimit },
-          });
-        }
-        const extra = await o.onMove(tx, created);
-        if (Object.keys(extra).length > 0) await tx.update(jobs).set(extra).where(eq(jobs.id, created.id));
-        await tx.insert(jobEvents).values({
-          jobId: created.id,
-          n: 1,
-          at: created.createdAt,
-          state: 'queued',
-          reason: created.reason,
-          attempt: created.attempt,
-        });
-        await tx.execute(
-          sql`select pg_notify(${ADMISSION_CHANNEL}, ''), pg_notify(${EVENTS_CHANNEL}, ${JSON.stringify({ type: 'job', id: created.id, userId: created.userId })})`,
-        );
-        return { row: { ...created, ...extra } as JobRow, created: true };
-      });
-    },
+    /** Takes a job in; with an idempotency key that is there already gives the job it belongs to. @throws HangarError quota_jobs, idempotency_conflict */
+    accept: createAcceptance(database, {
+      announce: o.onMove,
+      admissionChannel: ADMISSION_CHANNEL,
+      eventsChannel: EVENTS_CHANNEL,
+    }),
 
     /** Without ownership: for the worker, whose token is bound to the job, and for the reconciler. */
     async byId(id: string): Promise<JobRow | null> {
@@ -468,6 +436,10 @@ export class Fenced extends Error {
 const ACTIVE = and(isNotNull(jobs.admittedAt), isNull(jobs.finishedAt));
 
 export const durationKey = (repoName: string, agent: string) => `${repoName}\n${agent}`;
+export function pairOf(key: string): { repoName: string; agent: string } {
+  const at = key.indexOf('\n');
+  return { repoName: key.slice(0, at), agent: key.slice(at + 1) };
+}
 
 function moveTo(row: JobRow, decision: Decision, now: Date): Partial<NewJobRow> {
   const final = isFinal(decision.state);

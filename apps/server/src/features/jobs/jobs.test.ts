@@ -72,14 +72,18 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-function build(backend: Backend, o: { jobsAtOnce?: number; allowLocalRepos?: boolean } = {}) {
+function build(
+  backend: Backend,
+  o: { jobsAtOnce?: number; onProfiles?: Record<string, number>; allowLocalRepos?: boolean } = {},
+) {
   const store = createJobsStore(database, {
     patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
-    onMove: async () => ({}),
+    onMove: async () => undefined,
   });
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
+    newActivityId: () => newId('a'),
     planOf: async () => plan,
     profile: async (name) => ({ name: name ?? 'local', driver: 'local' }),
     allowLocalRepos: o.allowLocalRepos ?? false,
@@ -88,6 +92,7 @@ function build(backend: Backend, o: { jobsAtOnce?: number; allowLocalRepos?: boo
     open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
     logLines: async () => new Map(),
     lastLines: async () => [],
+    placesOf: async () => ({ profiles: new Map(Object.entries(o.onProfiles ?? {})), total: o.jobsAtOnce ?? 100 }),
     jobsAtOnce: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
   });
   const worker = createJobWorker({
@@ -110,7 +115,7 @@ function build(backend: Backend, o: { jobsAtOnce?: number; allowLocalRepos?: boo
     launcherOf: async () => backend,
     workerToken: () => 'token',
     jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
-    jobsAtOnceOfProfiles: async () => new Map(),
+    jobsAtOnceOfProfiles: async () => new Map(Object.entries(o.onProfiles ?? {})),
     jobsAtOnce: o.jobsAtOnce ?? 100,
     say: async () => undefined,
     endLog: async () => undefined,
@@ -210,9 +215,59 @@ describe('asking for jobs', () => {
     for (let n = 0; n < plan.jobsWaiting; n++) await parts.jobs.submit(ada, request);
     await expect(parts.jobs.submit(ada, request)).rejects.toMatchObject({
       code: 'quota_jobs',
-      details: { waiting: 5, limit: 5 },
+      status: 429,
+      message: expect.stringContaining('5 of your jobs wait already; your plan allows 5. A place is free when'),
+      details: { waiting: 5, limit: 5, running: 0, freeAt: null },
     });
     await parts.jobs.submit(bob, request);
+  });
+
+  it('a full queue says when it is expected to free, from earlier jobs of the same kind', async () => {
+    const begun = await parts.jobs.submit(ada, request);
+    for (let n = 0; n < 3; n++) await parts.jobs.submit(ada, request);
+    // Two that took ten minutes, and one under way for four.
+    await database.pool.query(
+      `update job set state = 'succeeded', admitted_at = now() - interval '1 hour', finished_at = now() - interval '50 minutes'
+       where id in (select id from job where id <> $1 limit 2)`,
+      [begun.id],
+    );
+    await database.pool.query(
+      `update job set state = 'running', admitted_at = now() - interval '4 minutes' where id = $1`,
+      [begun.id],
+    );
+    for (let n = 0; n < plan.jobsWaiting - 1; n++) await parts.jobs.submit(ada, request);
+    const refused = await parts.jobs.submit(ada, request).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      message: expect.stringMatching(/A place is expected to be free within [56] min\.$/),
+      details: { running: 1 },
+    });
+  });
+
+  it('minutes that are used up are told with the numbers and when they come back; others are not held up', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await database.pool.query(
+      `update job set state = 'succeeded', admitted_at = now(), started_at = now(), finished_at = now() + interval '100 minutes' where id = $1`,
+      [id],
+    );
+    const refused = await parts.jobs.submit(ada, request).catch((error: unknown) => error);
+    const { periodEndsAt } = await parts.jobs.useOf(ada.userId);
+    expect(refused).toMatchObject({
+      code: 'quota_minutes',
+      status: 402,
+      message: `100 of 100 minutes of this month are used; the next month begins ${periodEndsAt.slice(0, 10)}.`,
+      details: { limitMinutes: 100, freeAt: periodEndsAt },
+    });
+    expect(Date.parse(periodEndsAt)).toBeGreaterThan(Date.now());
+    expect(await code(parts.jobs.submit(bob, request))).toBe('no error');
+  });
+
+  it('a timeout longer than the plan allows is told with both', async () => {
+    await expect(parts.jobs.submit(ada, { ...request, timeoutSeconds: 601 })).rejects.toMatchObject({
+      code: 'timeout_too_long',
+      message: 'The timeout of 601 s is longer than the 600 s of your plan.',
+      details: { limitSeconds: 600 },
+    });
+    expect((await parts.jobs.submit(ada, request)).timeoutSeconds).toBe(600);
   });
 
   it('pages without a gap or a repeat', async () => {
@@ -381,6 +436,27 @@ describe('reconciling', () => {
     expect(backend.launches[2]).toBe(ids[2]);
   });
 
+  it('tells when it is the profile or the server that is full', async () => {
+    await parts.reconciler.stop();
+    for (const [limits, where] of [
+      [{ onProfiles: { local: 1 } }, 'profile local: 1 of 1'],
+      [{ jobsAtOnce: 1 }, 'the server: 1 of 1'],
+    ] as const) {
+      await database.pool.query('delete from job');
+      const small = build(new Backend(), limits);
+      await small.reconciler.start();
+      await small.jobs.submit(bob, request);
+      await until(
+        () => small.jobs.useOf(bob.userId),
+        (use) => use.jobsRunning === 1,
+        'the job of another',
+      );
+      const { id } = await small.jobs.submit(ada, request);
+      const waiting = await small.jobs.get(ada, id);
+      await small.reconciler.stop();
+      expect(waiting.reason).toBe(`Waiting for a free place on ${where} in use, position 1 of yours`);
+    }
+  });
   it('a second reconciler on the same table launches nothing twice', async () => {
     const second = build(backend);
     await second.reconciler.start();

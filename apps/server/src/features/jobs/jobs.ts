@@ -5,6 +5,7 @@ import {
   HangarError,
   isFinal,
   isLocalHost,
+  JOB_PHASES,
   type Job,
   type JobDetail,
   type JobState,
@@ -15,8 +16,9 @@ import {
   shellBlocks,
   type Use,
 } from '@hangar/contract';
-import { type ViewParts, viewArtifact, viewJob, viewJobs } from './job-view.ts';
-import type { JobRow, JobsStore } from './jobs-store.ts';
+import { lookup } from '../../platform/database/together.ts';
+import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './job-view.ts';
+import { durationKey, type JobRow, type JobsStore, pairOf } from './jobs-store.ts';
 
 export interface Caller {
   readonly userId: string;
@@ -27,6 +29,7 @@ export interface Caller {
 export interface JobsParts extends Omit<ViewParts, 'store'> {
   readonly store: JobsStore;
   readonly newId: () => string;
+  readonly newActivityId: () => string;
   /** The named profile, or the default. @throws HangarError profile_not_found */
   readonly profile: (name: string | undefined) => Promise<{ name: string; driver: 'local' | 'docker' }>;
   /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
@@ -38,22 +41,21 @@ export interface JobsParts extends Omit<ViewParts, 'store'> {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 3600;
+/** Those that hold a place. */
+const WORKING_STATES = JOB_PHASES.filter((phase) => phase !== 'queued');
 
 /** The use cases of jobs. A request only writes what is wanted; the reconciler does the rest. */
 export function createJobs(parts: JobsParts) {
   const { store } = parts;
   const owned = (caller: Caller) => store.of(caller.userId, caller.role === 'admin');
+  const durationOf = lookup((keys) => store.durations(keys.map(pairOf)));
   const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
 
   async function submit(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
     const spec = parseSpec(request.spec);
     const agent = agentOf(request.agent ?? spec.settings.agent ?? 'shell');
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
-    const [plan, profile, use] = await Promise.all([
-      parts.planOf(caller.userId),
-      parts.profile(request.profile),
-      store.use(caller.userId),
-    ]);
+    const [plan, profile] = await Promise.all([parts.planOf(caller.userId), parts.profile(request.profile)]);
     if (request.credential !== undefined && !(await parts.hasCredential(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
     const patch = await uploadsAreThere(caller.userId, request);
@@ -65,14 +67,14 @@ export function createJobs(parts: JobsParts) {
         details: { limitSeconds: plan.maxTimeoutSeconds },
       });
     }
-    minutesAreLeft(plan, use);
+    if (plan.minutesPerMonth !== null) minutesAreLeft(plan, await store.use(caller.userId));
     const id = parts.newId();
     const env = { ...spec.settings.env, ...request.env };
     const url = request.repo.url === undefined ? null : withoutUserInfo(request.repo.url);
     if (url !== null) mayBeCloned(url, parts.allowLocalRepos);
     const now = new Date();
-    const { row } = await store.insert(
-      {
+    const accepted = store.accept({
+      row: {
         id,
         userId: caller.userId,
         userName: caller.userName,
@@ -101,10 +103,35 @@ export function createJobs(parts: JobsParts) {
         group: request.group ?? null,
         reason: 'Waiting for a free place',
         phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
+        activityId: parts.newActivityId(),
       },
-      plan.jobsWaiting,
-    );
-    return first(await viewJobs(parts, [row]));
+      waitingLimit: plan.jobsWaiting,
+    });
+    const { row, place } = await accepted.catch(async (error: unknown) => {
+      throw error instanceof HangarError && error.code === 'quota_jobs' ? await untilPlace(caller, error) : error;
+    });
+    if (place === null) return first(await viewJobs(parts, [row]));
+    const key = durationKey(row.repoName, row.agent);
+    return viewWaiting(row, { ...place, limit: plan.jobsAtOnce }, await durationOf(key));
+  }
+
+  /** The same refusal with when the next of the own jobs is expected to end: that lets a waiting one start. */
+  async function untilPlace(caller: Caller, refused: HangarError): Promise<HangarError> {
+    const rows = await store.of(caller.userId).list({ states: WORKING_STATES, limit: 50 });
+    const ends = (await viewJobs(parts, rows)).flatMap(({ eta }) => (eta === null ? [] : [Date.parse(eta.latestAt)]));
+    const freeAt = ends.length === 0 ? null : Math.min(...ends);
+    const when =
+      freeAt === null
+        ? 'A place is free when one of them has started, and nobody can say when that is.'
+        : `A place is expected to be free within ${Math.max(1, Math.ceil((freeAt - Date.now()) / 60_000))} min.`;
+    return new HangarError('quota_jobs', {
+      message: `${refused.message} ${when}`,
+      details: {
+        ...refused.details,
+        running: rows.length,
+        freeAt: freeAt === null ? null : new Date(freeAt).toISOString(),
+      },
+    });
   }
 
   /** Answers the hash of the patch. @throws HangarError upload_not_found */

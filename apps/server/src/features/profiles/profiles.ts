@@ -7,8 +7,9 @@ import {
   type Profile,
   type ProfileCheck,
 } from '@hangar/contract';
-import { asc, eq } from 'drizzle-orm';
+import { asc, eq, inArray, or } from 'drizzle-orm';
 import { type Database, isUniqueViolation } from '../../platform/database/index.ts';
+import { lookup } from '../../platform/database/together.ts';
 import { profiles } from './profiles-tables.ts';
 
 type Row = typeof profiles.$inferSelect;
@@ -35,8 +36,19 @@ const TEST_MS = 120_000;
 export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>) {
   const { db } = parts.database;
 
+  /** The default has no name. */
+  const byName = lookup(async (names) => {
+    const rows = await db
+      .select()
+      .from(profiles)
+      .where(or(inArray(profiles.name, [...names]), names.includes('') ? eq(profiles.isDefault, true) : undefined));
+    return new Map(
+      rows.flatMap((found) => [[found.name, found] as const, ...(found.isDefault ? [['', found] as const] : [])]),
+    );
+  });
+
   async function row(name: string): Promise<Row> {
-    const [found] = await db.select().from(profiles).where(eq(profiles.name, name));
+    const found = await byName(name);
     if (!found) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
     return found;
   }
@@ -65,7 +77,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     /** The named profile, or the default. @throws HangarError profile_not_found */
     async find(name: string | undefined): Promise<Row> {
       if (name !== undefined) return row(name);
-      const [found] = await db.select().from(profiles).where(eq(profiles.isDefault, true));
+      const found = await byName('');
       if (!found)
         throw new HangarError('profile_not_found', {
           message: 'There is no default profile.',

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import { createAcceptance, type Submission } from './job-acceptance.ts';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let accept: ReturnType<typeof createAcceptance>;
+let announced: string[];
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await database.pool.query('delete from job');
+  announced = [];
+  accept = createAcceptance(database, {
+    announce: async (_tx, rows) => void announced.push(...rows.map(({ id }) => id)),
+    admissionChannel: 'test_admission',
+    eventsChannel: 'test_event',
+  });
+});
+
+function submission(row: Partial<Submission['row']> = {}, waitingLimit = 1000): Submission {
+  const now = new Date();
+  return {
+    row: {
+      id: newId('j'),
+      userId: 'u_1',
+      userName: 'Ada',
+      createdAt: now,
+      stateSince: now,
+      title: 'Title',
+      spec: '# Title "quoted" \\ and ünïcode 🙂\n',
+      agent: 'shell',
+      profile: 'local',
+      driver: 'local',
+      repoName: 'a/b',
+      timeoutSeconds: 60,
+      requestHash: 'x',
+      reason: 'Waiting',
+      resources: { cpus: 2 },
+      envNames: ['A'],
+      phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
+      ...row,
+    },
+    waitingLimit,
+  };
+}
+
+const count = async () => (await database.pool.query('select count(*)::int as n from job')).rows[0].n;
+
+it('stores the row that it answers with, and says so', async () => {
+  const { row, place } = await accept(submission());
+  expect(place).toEqual({ position: 1, running: 0 });
+  const { rows } = await database.pool.query('select to_jsonb(j) as job from job j');
+  expect(rows[0].job).toMatchObject({
+    id: row.id,
+    spec: row.spec,
+    state: row.state,
+    attempt: row.attempt,
+    claim: row.claim,
+    resources: row.resources,
+    env_names: row.envNames,
+    phases: row.phases,
+    wake_at: null,
+  });
+  expect(new Date(rows[0].job.created_at)).toEqual(row.createdAt);
+  expect(announced).toEqual([row.id]);
+  const events = await database.pool.query('select n, state from job_event where job_id = $1', [row.id]);
+  expect(events.rows).toEqual([{ n: 1, state: 'queued' }]);
+});
+
+it('gives many at once a place each, in order', async () => {
+  const all = await Promise.all(Array.from({ length: 250 }, () => accept(submission())));
+  expect(all.map(({ place }) => place?.position)).toEqual(Array.from({ length: 250 }, (_, index) => index + 1));
+  expect(await count()).toBe(250);
+});
+
+it('a key makes one job, in one round and in many', async () => {
+  const first = await Promise.all(Array.from({ length: 20 }, () => accept(submission({ idempotencyKey: 'k' }))));
+  const again = await accept(submission({ idempotencyKey: 'k' }));
+  expect(new Set([...first, again].map(({ row }) => row.id)).size).toBe(1);
+  expect(first.filter(({ place }) => place !== null)).toHaveLength(1);
+  expect(await count()).toBe(1);
+  await expect(accept(submission({ idempotencyKey: 'k', requestHash: 'other' }))).rejects.toMatchObject({
+    code: 'idempotency_conflict',
+  });
+  const other = await accept(submission({ idempotencyKey: 'k', userId: 'u_2' }));
+  expect(other.place).not.toBeNull();
+});
+
+it('no more wait than the plan allows; a known key still gets its answer', async () => {
+  const limit = 5;
+  const answers = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, n) => accept(submission({ idempotencyKey: `k${n}` }, limit))),
+  );
+  expect(answers.map(({ status }) => status === 'fulfilled')).toEqual(Array.from({ length: 12 }, (_, n) => n < limit));
+  await expect(accept(submission({}, limit))).rejects.toMatchObject({
+    code: 'quota_jobs',
+    details: { waiting: 5, limit },
+  });
+  expect((await accept(submission({ idempotencyKey: 'k3' }, limit))).place).toBeNull();
+});
+
+it('what cannot be stored is refused alone', async () => {
+  const answers = await Promise.allSettled([
+    accept(submission({ title: 'good' })),
+    accept(submission({ title: 'bad \0' })),
+    accept(submission({ title: 'good too' })),
+  ]);
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(await count()).toBe(2);
+});

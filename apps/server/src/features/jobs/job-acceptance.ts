@@ -1,0 +1,174 @@
+import { HangarError } from '@hangar/contract';
+import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
+import { type Database, isUnstorable, type Tx } from '../../platform/database/index.ts';
+import { together } from '../../platform/database/together.ts';
+import { jobs } from './jobs-tables.ts';
+
+type JobRow = typeof jobs.$inferSelect;
+
+/** A job to be taken in, as `submit` made it. */
+export interface Submission {
+  readonly row: Partial<JobRow> & Pick<JobRow, 'id' | 'userId'>;
+  /** How many jobs of this person may wait. */
+  readonly waitingLimit: number;
+}
+
+export interface Accepted {
+  readonly row: JobRow;
+  /** Null: the key was used before, and this is the job that was made then. */
+  readonly place: { readonly position: number; readonly running: number } | null;
+}
+
+interface Outcome {
+  readonly made: boolean;
+  /** Among the waiting jobs of its person; null when the key was known. */
+  readonly position: number | null;
+  readonly waiting: number;
+  readonly running: number;
+}
+
+/** What a round holds in memory and in one statement: specs may be 1 MiB each. */
+const ROUND_MOST = 100;
+
+/**
+ * Takes jobs in: those that come while a round is being written make up the next one, so that under load a transaction, its
+ * notifications and the count of waiting jobs are paid once a round. A job is answered for when its round is committed.
+ */
+export function createAcceptance(
+  { db }: Pick<Database, 'db'>,
+  o: {
+    /** Says in the same transaction that these jobs are there. */
+    announce: (tx: Tx, rows: readonly JobRow[]) => Promise<void>;
+    admissionChannel: string;
+    eventsChannel: string;
+  },
+): (submission: Submission) => Promise<Accepted> {
+  const round = together(take, { atMost: ROUND_MOST });
+
+  return async (submission) => {
+    const result = await round(submission);
+    if (result instanceof Error) throw result;
+    return result;
+  };
+
+  async function take(submissions: readonly Submission[]): Promise<(Accepted | Error)[]> {
+    try {
+      return await write(submissions);
+    } catch (error) {
+      if (!isUnstorable(error) || submissions.length === 1) throw error;
+      // One of them cannot be stored: that is no reason to refuse the others.
+      const results: (Accepted | Error)[] = [];
+      for (const submission of submissions) {
+        results.push(
+          ...(await take([submission]).catch((cause: unknown) => [
+            cause instanceof Error ? cause : new Error(String(cause)),
+          ])),
+        );
+      }
+      return results;
+    }
+  }
+
+  async function write(submissions: readonly Submission[]): Promise<(Accepted | Error)[]> {
+    const now = new Date();
+    const rows = submissions.map(
+      ({ row }): JobRow => ({ ...EMPTY, createdAt: now, stateSince: now, ...row, wakeAt: null }),
+    );
+    const outcomes = await db.transaction(async (tx) => {
+      const found = await insert(tx, rows, submissions);
+      const made = rows.filter((_row, index) => found[index]?.made);
+      if (made.length > 0) {
+        await o.announce(tx, made);
+        const changes = made.map(({ id, userId }) => JSON.stringify({ type: 'job', id, userId }));
+        await tx.execute(sql`select pg_notify(${o.admissionChannel}, '') union all
+          select pg_notify(${o.eventsChannel}, change) from jsonb_array_elements_text(${JSON.stringify(changes)}::jsonb) change`);
+      }
+      return found;
+    });
+    const known = await earlier(rows.filter((_row, index) => needsEarlier(outcomes[index])));
+    return rows.map((row, index) => {
+      const outcome = outcomes[index];
+      const limit = submissions[index]?.waitingLimit ?? 0;
+      if (outcome?.made) return { row, place: { position: outcome.position ?? 1, running: outcome.running } };
+      const same = row.idempotencyKey === null ? undefined : known.get(`${row.userId} ${row.idempotencyKey}`);
+      if (same)
+        return same.requestHash === row.requestHash
+          ? { row: same, place: null }
+          : new HangarError('idempotency_conflict');
+      if (outcome && (outcome.position ?? 0) > limit)
+        return new HangarError('quota_jobs', {
+          message: `${outcome.waiting} of your jobs wait already; your plan allows ${limit}.`,
+          details: { waiting: outcome.waiting, limit },
+        });
+      return new HangarError('internal', { message: 'The job could not be stored.' });
+    });
+  }
+
+  /** Jobs whose key was known before the round, or was taken by another server or by this round itself. */
+  async function earlier(rows: readonly JobRow[]): Promise<Map<string, JobRow>> {
+    const keyed = rows.filter(({ idempotencyKey }) => idempotencyKey !== null);
+    if (keyed.length === 0) return new Map();
+    const found = await db
+      .select()
+      .from(jobs)
+      .where(
+        or(...keyed.map((row) => and(eq(jobs.userId, row.userId), eq(jobs.idempotencyKey, row.idempotencyKey ?? '')))),
+      );
+    return new Map(found.map((row) => [`${row.userId} ${row.idempotencyKey}`, row]));
+  }
+}
+
+const needsEarlier = (outcome: Outcome | undefined): boolean => outcome?.made !== true;
+
+/** One statement: what is known, how many wait, the rows that fit and their first events. */
+async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Submission[]): Promise<Outcome[]> {
+  const people = [...new Map(submissions.map(({ row, waitingLimit }) => [row.userId, waitingLimit]))];
+  const { rows: found } = await tx.execute<{
+    made: boolean;
+    position: number | null;
+    waiting: number;
+    running: number;
+  }>(sql`
+    with given as materialized (
+      select e.place, r.* from jsonb_array_elements(${JSON.stringify(rows.map(stored))}::jsonb) with ordinality e(value, place)
+      cross join lateral jsonb_populate_record(null::job, e.value) r),
+    known as (select g.place from given g join job j on j.user_id = g.user_id and j.idempotency_key = g.idempotency_key),
+    people as materialized (
+      select p.user_id, p.most,
+        (select count(*)::int from job where user_id = p.user_id and admitted_at is null and finished_at is null) as waiting,
+        (select count(*)::int from job where user_id = p.user_id and admitted_at is not null and finished_at is null) as running
+      from unnest(${sql.param(people.map(([id]) => id))}::text[], ${sql.param(people.map(([, most]) => most))}::int[]) p(user_id, most)),
+    fresh as materialized (
+      select g.*, p.most, p.waiting + (row_number() over (partition by g.user_id order by g.place))::int as position
+      from given g join people p on p.user_id = g.user_id where g.place not in (select place from known)),
+    made as (insert into job (${COLUMNS}) select ${COLUMNS} from fresh where position <= most order by place
+      on conflict do nothing returning id),
+    events as (insert into job_event (job_id, n, at, state, reason, attempt)
+      select f.id, 1, f.created_at, f.state, f.reason, f.attempt from fresh f join made on made.id = f.id)
+    select made.id is not null as made, f.position, p.waiting, p.running
+    from given g join people p on p.user_id = g.user_id left join fresh f on f.place = g.place left join made on made.id = g.id
+    order by g.place`);
+  return found;
+}
+
+const BY_KEY = Object.entries(getTableColumns(jobs));
+const COLUMNS = sql.raw(BY_KEY.map(([, { name }]) => `"${name}"`).join(', '));
+
+/** A row as PostgreSQL reads it from JSON. */
+const stored = (row: JobRow): Record<string, unknown> =>
+  Object.fromEntries(BY_KEY.map(([key, { name }]) => [name, row[key as keyof JobRow]]));
+
+/** What a job has that nobody has touched. */
+const EMPTY = Object.fromEntries(
+  BY_KEY.map(([key, column]) => [
+    key,
+    ['string', 'number', 'boolean'].includes(typeof column.default) || isPlain(column.default) ? column.default : null,
+  ]),
+) as JobRow;
+
+function isPlain(value: unknown): boolean {
+  return (
+    Array.isArray(value) ||
+    (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+  );
+}
