@@ -3,6 +3,7 @@ import path from 'node:path';
 import { helpOfCommand } from '../apps/cli/src/help.ts';
 import { ROOT as COMMANDS, type Group, isGroup } from '../apps/cli/src/routes.ts';
 import { Settings } from '../apps/server/src/config.ts';
+import { AGENTS } from '../packages/contract/src/agents.ts';
 import { ERROR_KINDS, ERRORS, type ErrorKind } from '../packages/contract/src/errors.ts';
 import { contract } from '../packages/contract/src/index.ts';
 import { ROOT } from './run.ts';
@@ -15,6 +16,7 @@ interface Generated {
 async function generate(): Promise<Generated[]> {
   return [
     { path: '.env.example', text: environmentExample() },
+    { path: 'docs/agents.md', text: agentPage() },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/cli.md', text: await commandPage() },
     { path: 'docs/openapi.json', text: await openApi() },
@@ -32,6 +34,50 @@ function environmentExample(): string {
     '# The settings of the server, with their defaults. Generated from apps/server/src/config.ts by make generate.\n',
     ...settings,
   ].join('\n');
+}
+
+function agentPage(): string {
+  const rows = AGENTS.map(({ name, title, argv, needsEnv, output, proved, install }) =>
+    [
+      `\`${name}\``,
+      title,
+      argv.length === 0 ? '–' : `\`${cell(argv.join(' '))}\``,
+      needsEnv.map((any) => any.map((variable) => `\`${variable}\``).join(' or ')).join(', ') || '–',
+      output === undefined ? 'text' : 'events',
+      proved === null ? (name === 'shell' ? 'yes' : 'no') : `${proved.npm} ${proved.version}`,
+      cell(install),
+    ].join(' | '),
+  );
+  return `# Agents
+
+Presets a job can name; any other command works too: \`--agent "make fix"\`. Generated from \`packages/contract/src/agents.ts\`
+by \`make generate\`.
+
+| agent | title | runs | needs one of | prints | proved | how to get it |
+|---|---|---|---|---|---|---|
+${rows.map((row) => `| ${row} |`).join('\n')}
+
+**Proved** names the release that jobs of \`make test\` run end to end (\`tests/agents\`): the real program, installed from the
+npm registry, against a scripted model on loopback that speaks its wire format and answers with calls of the program's own
+tools. What it wrote is the diff of the job; nothing of its own is in it. A preset that is not proved was made after the
+documentation of its program.
+
+**Events.** An agent that prints events runs with them on. The worker turns each into lines people read, \`▸ Edit src/a.ts\`,
+\`▸ Bash: npm test\`, and after a tool that failed \`✗\` with the first lines of what it said; what is no event it knows goes to
+the log as it is. All events are kept, masked like the log, as the artifact \`agent-events.jsonl\` when the job ends:
+\`hangar logs ID --raw\`, or the details of the job in the web UI. Tokens and cost are the agent's own count; Codex and
+Gemini CLI name no cost.
+
+**A model of one's own.** A base URL in the environment of the job is all an agent needs besides its key:
+
+| agent | variables |
+|---|---|
+| \`claude\` | \`ANTHROPIC_BASE_URL\` (without \`/v1\`) |
+| \`codex\` | \`OPENAI_BASE_URL\` (with \`/v1\`, Responses API). Codex itself does not read it: the preset makes a provider of it |
+| \`opencode\` | \`ANTHROPIC_BASE_URL\` or \`OPENAI_BASE_URL\` (with \`/v1\`); for Chat Completions \`OPENCODE_CONFIG_CONTENT\` with a provider of \`@ai-sdk/openai-compatible\` |
+| \`gemini\` | \`GOOGLE_GEMINI_BASE_URL\` with \`GEMINI_API_KEY\`. The preset adds the setting without which it refuses to run headless; in a run on your own machine your settings count: \`security.auth.selectedType\` has to be \`gemini-api-key\` |
+| \`aider\` | \`OPENAI_BASE_URL\`, given on as \`OPENAI_API_BASE\` |
+`;
 }
 
 function errorPage(): string {

@@ -36,6 +36,10 @@ export async function localLog(checkout: Checkout, id: string): Promise<LogLine[
     .map((line) => LogLine.parse(JSON.parse(line)));
 }
 
+/** A file the agent left besides the diff. */
+export const localArtifact = (checkout: Checkout, id: string, name: string): string =>
+  join(folderOf(checkout), id, `artifact-${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`);
+
 /** Makes the folder of a new run and lets the oldest go. */
 export async function openLocalRun(checkout: Checkout, id: string): Promise<string> {
   const folder = folderOf(checkout);

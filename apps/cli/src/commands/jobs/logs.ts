@@ -16,6 +16,7 @@ interface Flags extends GlobalFlags {
   readonly timestamps: boolean;
   readonly split: boolean;
   readonly exitCode: boolean;
+  readonly raw: boolean;
 }
 
 export const command = defineCommand<Flags, [string?]>({
@@ -24,6 +25,7 @@ export const command = defineCommand<Flags, [string?]>({
     ['logs --follow', 'the newest job of this repository, to its end'],
     ['logs j_7k2m9p4x --tail 50', 'the last 50 lines'],
     ['logs j_7k2m9p4x --grep error --timestamps', 'lines that hold a word, with times'],
+    ['logs j_7k2m9p4x --raw', 'what the agent itself printed, event by event'],
   ],
   about: [
     'All lines go to stdout in their order. On a terminal lines of stderr are red and what Hangar itself says is dim and begins with »; with --split both go to stderr instead.',
@@ -46,6 +48,7 @@ export const command = defineCommand<Flags, [string?]>({
       },
       timestamps: yes('Begin each line with its time'),
       split: yes('Send lines of stderr and of Hangar to stderr'),
+      raw: yes('The events the agent printed, a JSON object a line; when the job has ended'),
       exitCode: yes('End with 5 when the job did not succeed; needs --follow'),
       ...globalFlags,
     },
@@ -62,6 +65,10 @@ export const command = defineCommand<Flags, [string?]>({
         message: `--since ${JSON.stringify(flags.since)} is neither a time nor an age.`,
         wayOut: 'Give it like 10m, 2h or 2026-01-31T12:00:00Z',
       });
+    if (flags.raw) {
+      const { showRawEvents } = await import('../../jobs/raw-events.ts');
+      return showRawEvents(this, flags, given);
+    }
     if (given !== undefined && isLocalRun(given)) return localLogs(this, flags, given);
     const api = await this.api(flags.server);
     const id = given ?? (await newestJob(this, flags.server));

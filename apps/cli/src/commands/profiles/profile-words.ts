@@ -24,7 +24,7 @@ export const profileFlags = {
     parse: String,
     optional: true,
     variadic: true,
-    brief: 'Setting of the driver (see hangar profiles drivers)',
+    brief: 'Setting of the driver (see hangar profiles drivers); a list as JSON',
     placeholder: 'KEY=VALUE',
   },
   cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores a job gets', placeholder: 'N' },
@@ -71,9 +71,20 @@ export function settingsOf(pairs: readonly string[]): Record<string, unknown> {
           wayOut: 'See: hangar profiles drivers',
         });
       const value = pair.slice(at + 1);
-      return [pair.slice(0, at), value === 'true' ? true : value === 'false' ? false : value];
+      return [pair.slice(0, at), value === 'true' ? true : value === 'false' ? false : (listIn(value) ?? value)];
     }),
   );
+}
+
+/** A list as JSON, like readable=["/opt/agents"]; null when it is none. */
+function listIn(value: string): unknown[] | null {
+  if (!value.startsWith('[')) return null;
+  try {
+    const list: unknown = JSON.parse(value);
+    return Array.isArray(list) ? list : null;
+  } catch {
+    return null;
+  }
 }
 
 export function limitWords({ limits }: Profile): string {

@@ -1,4 +1,4 @@
-import { isFinal, type JobDetail, type JobState } from '@hangar/contract';
+import { AGENT_EVENTS, agentPreset, isFinal, type JobDetail, type JobState, type Usage } from '@hangar/contract';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';
@@ -7,6 +7,7 @@ import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
 import type { Tone } from '../../components/tones.ts';
+import { artifactHref } from './artifact-list.tsx';
 import classes from './job.module.css';
 import { DiffStatWords } from './job-words.tsx';
 import { limitWords, stateStatus } from './status.ts';
@@ -94,7 +95,33 @@ function run(job: JobDetail): Fact[] {
     ['Ended', job.finishedAt === null ? none : <Time key="finished" at={job.finishedAt} />],
     ['Exit code', job.exitCode ?? none],
     ['Diff', <DiffStatWords key="diff" diff={job.diff} />],
+    ['Usage', job.usage === null ? none : usageWords(job.usage)],
     ['Log', plural(job.logLines, 'line')],
+    ...(hasRawEvents(job)
+      ? [
+          [
+            'Raw events',
+            <a key="raw" href={artifactHref(job.id, AGENT_EVENTS)} download>
+              Download
+            </a>,
+          ] as const,
+        ]
+      : []),
     ['Worker heard', job.lastWordFromWorkerAt === null ? none : <Time key="heard" at={job.lastWordFromWorkerAt} />],
   ];
+}
+
+/** Agents that print events have them kept beside the log. */
+const hasRawEvents = (job: JobDetail): boolean =>
+  agentPreset(job.agent)?.output !== undefined && isFinal(job.state) && job.startedAt !== null;
+
+/** Tokens and money, as the agent counted them. */
+function usageWords({ inputTokens, cachedInputTokens, outputTokens, costUsd, turns, model }: Usage): string {
+  return [
+    `${formatCount(inputTokens)} tokens in${cachedInputTokens ? ` (${formatCount(cachedInputTokens)} cached)` : ''}`,
+    `${formatCount(outputTokens)} out`,
+    ...(costUsd === null ? [] : [`$${costUsd.toFixed(costUsd < 1 ? 4 : 2)}`]),
+    ...(turns === null ? [] : [plural(turns, 'turn')]),
+    ...(model === null ? [] : [model]),
+  ].join(', ');
 }
