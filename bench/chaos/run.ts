@@ -71,7 +71,7 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
       ...{ client, base, atOnce: o.jobs, markPort: markers.port, signal: giveUp.signal },
       next: () => planJob(o.seed, ++n, profiles),
     });
-    await untilInFlight(() => fleet.sent.length, o.jobs);
+    await untilInFlight(() => fleet.sent.length, o.jobs, client);
 
     const kills: Kill[] = [];
     await killAll({
@@ -144,9 +144,10 @@ async function prepare(
   return o.drivers.map((driver) => `chaos-${driver}`);
 }
 
-async function untilInFlight(count: () => number, wanted: number): Promise<void> {
+async function untilInFlight(count: () => number, wanted: number, client: Client): Promise<void> {
   const deadline = performance.now() + 60_000;
   while (count() < wanted && performance.now() < deadline) await sleep(50);
+  if (count() < wanted) throw new Error(`The server takes no jobs: ${client.wrong.at(-1) ?? 'it does not answer'}`);
 }
 
 /** What a person needs to find out why: the server's log and all that is known of each job. */
