@@ -114,7 +114,8 @@ export class ServerHere {
       cwd: repo,
       env: this.env(),
     });
-    if (sent.exitCode !== 0) throw new Error(`cannot send: ${sent.stdout}${sent.stderr}`);
+    if (sent.exitCode !== 0)
+      throw new Error(`cannot send: ${sent.stdout}${sent.stderr}${JSON.stringify(this.said.slice(-3))}`);
     return (JSON.parse(sent.stdout) as SeenJob).id;
   }
 
