@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
-import { type AgentOutput, Usage } from '@hangar/contract';
+import type { AgentOutput, Usage } from '@hangar/contract';
 import { LineReader } from '../lines.ts';
 import type { Masker } from '../mask.ts';
 import { claudeEvents } from './claude.ts';
@@ -8,6 +8,7 @@ import { codexEvents } from './codex.ts';
 import type { EventFormat } from './event.ts';
 import { geminiEvents } from './gemini.ts';
 import { opencodeEvents } from './opencode.ts';
+import { usageOf } from './usage.ts';
 
 /** A longer line is no event any more: it goes to the log in pieces. */
 const MAX_EVENT = 4 * 1024 * 1024;
@@ -102,8 +103,7 @@ export class AgentEvents {
     const heard = this.#parse(line);
     if (heard === null) return this.#say([line]);
     if (heard.refused) this.refused = true;
-    const usage = Usage.safeParse(heard.usage);
-    if (usage.success) this.usage = usage.data;
+    this.usage = usageOf(heard.usage) ?? this.usage;
     return this.#say(heard.lines);
   }
 
