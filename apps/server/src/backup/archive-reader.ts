@@ -40,6 +40,13 @@ export async function readArchive(
     broken = error;
   });
   const proof = createProof();
+  let refused: { error: unknown } | null = null;
+  const visit = async (work: Promise<void> | undefined): Promise<void> => {
+    await work?.catch((error: unknown) => {
+      refused = { error };
+      throw error;
+    });
+  };
   try {
     for await (const entry of extract) {
       const { name } = entry.header;
@@ -56,12 +63,13 @@ export async function readArchive(
         { objectMode: false },
       );
       proof.begin(name);
-      if (name.startsWith(PARTS.blobs) && visitor.blob) await visitor.blob(name.slice(PARTS.blobs.length), body);
+      if (name.startsWith(PARTS.blobs) && visitor.blob) await visit(visitor.blob(name.slice(PARTS.blobs.length), body));
       else if (name.startsWith(PARTS.blobs)) await finished(body.resume());
       else {
         const bytes = await buffer(body);
-        const rows = await proof.read(name, bytes, visitor);
-        if (rows !== null) await visitor.rows?.(rows.table, rows.rows);
+        const part = proof.read(name, bytes);
+        if (part?.head) await visit(visitor.head?.(part.head));
+        if (part?.rows) await visit(visitor.rows?.(part.table, part.rows));
       }
       proof.end({ name, sizeBytes, sha256: hash.digest('hex') });
     }
@@ -73,6 +81,7 @@ export async function readArchive(
     source.destroy();
     await reading;
     signal.throwIfAborted();
+    if (refused !== null) throw (refused as { error: unknown }).error;
     throw unreadable(file, broken ?? error);
   }
 }
@@ -94,11 +103,7 @@ function createProof() {
       if (head === null && name !== PARTS.head) throw invalid('it is not a backup of Hangar');
       named = name;
     },
-    async read(
-      name: string,
-      bytes: Buffer,
-      visitor: ArchiveVisitor,
-    ): Promise<{ table: string; rows: string[] } | null> {
+    read(name: string, bytes: Buffer): { head?: Head; table: string; rows?: string[] } | null {
       if (name === PARTS.head) {
         const found = parsed(Head, bytes);
         if (found.format !== FORMAT)
@@ -107,7 +112,7 @@ function createProof() {
             wayOut: 'Restore it with that version or a newer one.',
           });
         head = found;
-        await visitor.head?.(found);
+        return { head: found, table: '' };
       } else if (name === PARTS.manifest) manifest = parsed(Manifest, bytes);
       else if (name.startsWith(PARTS.index)) {
         const lines = linesOf(bytes).map((line) => IndexLine.parse(JSON.parse(line)));

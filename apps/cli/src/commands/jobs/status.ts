@@ -116,6 +116,8 @@ function show(job: JobDetail, terminal: Terminal): void {
   row('Log', count(job.logLines, 'line'));
   if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);
   if (job.retryOf !== null) row('Retry of', job.retryOf);
+  const kept = keptWords(job);
+  if (kept !== null) row('Kept', kept);
 }
 
 /** What a phase usually takes; more than three times of that, and long enough to be felt, is said. */
@@ -128,6 +130,21 @@ function usualWords(job: JobDetail, phase: Phase): { words: string; isSlow: bool
   return isSlow
     ? { words: `${times < 10 ? times.toFixed(1) : 'over 10'} times the usual ${duration(usual)}`, isSlow }
     : { words: `usually ${duration(usual)}`, isSlow };
+}
+
+/** What is gone, and until when the rest is kept; null without a limit. */
+function keptWords({ kept }: JobDetail): string | null {
+  const word = (what: string, removedAt: string | null, until: string | null) =>
+    removedAt !== null
+      ? [`${what} removed on ${removedAt.slice(0, 10)}`]
+      : until !== null
+        ? [`${what} until ${until.slice(0, 10)}`]
+        : [];
+  const words = [
+    ...word('log', kept.logRemovedAt, kept.logUntil),
+    ...word('artifacts', kept.artifactsRemovedAt, kept.artifactsUntil),
+  ];
+  return words.length === 0 ? null : words.join('; ');
 }
 
 /** When the worker of a job under way was heard, and what it said. */

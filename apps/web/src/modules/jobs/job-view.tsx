@@ -104,10 +104,18 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
           <Tabs.Tab value="details">Details</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="log" className={classes.logPanel}>
-          <div className={classes.logFrame}>{props.log}</div>
+          {job.kept.logRemovedAt === null ? (
+            <div className={classes.logFrame}>{props.log}</div>
+          ) : (
+            <Removed what="The log" at={job.kept.logRemovedAt} />
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="diff" className={classes.panel}>
-          {props.diff}
+          {job.kept.artifactsRemovedAt === null ? (
+            props.diff
+          ) : (
+            <Removed what="The diff" at={job.kept.artifactsRemovedAt} />
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="artifacts" className={classes.panel}>
           <Loaded of={props.artifacts} skeleton={<LinesSkeleton lines={3} />}>
@@ -136,6 +144,15 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
         error={props.cancel.error}
       />
     </div>
+  );
+}
+
+/** In place of what the plan does not keep any longer. */
+function Removed({ what, at }: { what: string; at: string }) {
+  return (
+    <p className={classes.now}>
+      {what} was removed <Time at={at} />: the plan does not keep it longer.
+    </p>
   );
 }
 

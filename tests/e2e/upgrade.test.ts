@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buffer, text } from 'node:stream/consumers';
+import { createGunzip } from 'node:zlib';
+import type { Job, JobDetail } from '@hangar/contract';
+import { execa } from 'execa';
+import pg from 'pg';
+import { extract } from 'tar-stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createTestDatabase } from '../../apps/server/src/platform/database/testing/index.ts';
+import { ROOT, ServerProcess } from './server-process.ts';
+
+const FIXTURES = join(import.meta.dirname, 'fixtures/schema-0000');
+const ARCHIVE = join(FIXTURES, 'backup.tgz');
+const Expected = z.object({
+  apiKey: z.string(),
+  masterKey: z.string(),
+  jobs: z.array(
+    z.object({
+      ...{ name: z.string(), id: z.string(), state: z.string(), title: z.string() },
+      ...{ logSha256: z.string(), diffSha256: z.string().nullable() },
+    }),
+  ),
+});
+const expected = Expected.parse(JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')));
+const ENDED = ['succeeded', 'failed', 'timed out', 'cancelled', 'lost', 'hot'];
+
+/** A database as the schema of 0000 left it, with the rows of the fixture, and its files as they lay in the blob store. */
+async function openFixture(url: string, blobDir: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const sql = readFileSync(join(ROOT, 'apps/server/migrations/0000_initial.sql'), 'utf8');
+    for (const statement of sql.split('--> statement-breakpoint')) await client.query(statement);
+    await client.query('create schema drizzle');
+    await client.query(
+      'create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
+    );
+    const archive = extract();
+    const source = createGunzip();
+    source.end(readFileSync(ARCHIVE));
+    source.pipe(archive);
+    for await (const entry of archive) {
+      const { name } = entry.header;
+      if (name.startsWith('blobs/')) {
+        const file = join(blobDir, name.slice('blobs/'.length));
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, await buffer(entry));
+        continue;
+      }
+      const body = await text(entry);
+      if (name === 'hangar-backup.json') {
+        const { migrations } = z
+          .object({ migrations: z.array(z.object({ hash: z.string(), createdAt: z.number() })) })
+          .parse(JSON.parse(body));
+        expect(migrations).toHaveLength(1);
+        for (const { hash, createdAt } of migrations)
+          await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+            hash,
+            createdAt,
+          ]);
+      }
+      const table = /^tables\/([a-z_]+)\//.exec(name)?.[1];
+      if (table === undefined) continue;
+      const rows = `[${body.trim().split('\n').join(',')}]`;
+      await client.query(
+        `insert into ${table} select * from json_populate_recordset(null::public.${table}, $1::json)`,
+        [rows],
+      );
+    }
+    // The built-in counter of the activity goes on after its rows.
+    await client.query(`select setval('activity_message_n_seq', (select max(n) from activity_message))`);
+  } finally {
+    await client.end();
+  }
+}
+
+describe('the data of the release before', () => {
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
+  let server: ServerProcess;
+  let url: string;
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    await database.pool.query('create database upgraded');
+    url = database.url.replace(/\/[^/]+$/, '/upgraded');
+    server = await ServerProcess.make({ HANGAR_DATABASE_URL: url });
+    mkdirSync(join(server.dir, 'keys'));
+    writeFileSync(join(server.dir, 'keys/master.key'), expected.masterKey, { mode: 0o600 });
+  });
+  afterEach(async () => {
+    await server.remove();
+    await database.pool.query('drop database upgraded with (force)');
+    await database.drop();
+  });
+
+  const call = async (path: string) => {
+    const answer = await fetch(`${server.url}/api${path}`, {
+      headers: { authorization: `Bearer ${expected.apiKey}` },
+      signal: AbortSignal.timeout(20_000),
+    });
+    expect(answer.status, `${path}\n${server.output.slice(-1_000)}`).toBe(200);
+    return answer;
+  };
+  const sha256 = async (path: string) =>
+    createHash('sha256')
+      .update(Buffer.from(await (await call(path)).arrayBuffer()))
+      .digest('hex');
+
+  /** Every job is shown, what had ended reads as it did, what waited runs with its secrets, what ran is not run again. */
+  async function nothingIsLost(): Promise<void> {
+    const { items } = (await (await call('/jobs?limit=100')).json()) as { items: Job[] };
+    expect(items.map(({ id }) => id).sort()).toEqual(expected.jobs.map(({ id }) => id).sort());
+    for (const job of expected.jobs.filter(({ title }) => ENDED.includes(title))) {
+      const { state } = (await (await call(`/jobs/${job.id}`)).json()) as JobDetail;
+      expect(state, job.title).toBe(job.state);
+      expect(await sha256(`/jobs/${job.id}/logs?format=text`), job.title).toBe(job.logSha256);
+      if (job.diffSha256 !== null)
+        expect(await sha256(`/jobs/${job.id}/artifacts/diff`), job.title).toBe(job.diffSha256);
+    }
+    const jobOf = async (title: string) => {
+      const id = expected.jobs.find((job) => job.title === title)?.id ?? '';
+      return (await (await call(`/jobs/${id}`)).json()) as JobDetail;
+    };
+    // Its worker is long gone; once its timeout is over too, that is what is said.
+    for (const title of ['running', 'running too'])
+      await expect
+        .poll(async () => (await jobOf(title)).state, { timeout: 60_000, interval: 500 })
+        .toMatch(/^(lost|timed_out)$/);
+    await expect
+      .poll(async () => (await jobOf('queued')).state, { timeout: 60_000, interval: 500 })
+      .toMatch(/^(succeeded|failed)$/);
+    const queued = await jobOf('queued');
+    expect(queued.state).toBe('succeeded');
+    expect(await (await call(`/jobs/${queued.id}/logs?format=text`)).text()).toContain('the secret is there');
+    const { items: credentials } = (await (await call('/credentials')).json()) as { items: { name: string }[] };
+    expect(credentials.map(({ name }) => name)).toEqual(['host']);
+    const { items: plans } = (await (await call('/plans')).json()) as { items: { id: string; keepLogDays: unknown }[] };
+    expect(plans.map(({ id, keepLogDays }) => [id, keepLogDays])).toEqual([
+      ['small', null],
+      ['standard', null],
+    ]);
+  }
+
+  it('is opened where it lies, migrated, and nothing is lost', async () => {
+    await openFixture(url, join(server.dir, 'data/blobs'));
+    await server.start();
+    await nothingIsLost();
+  }, 120_000);
+
+  it('comes from a backup made by that release', async () => {
+    const { PATH = '' } = process.env;
+    const file = join(server.dir, 'backup.tgz');
+    cpSync(ARCHIVE, file);
+    await execa(process.execPath, [join(ROOT, 'apps/server/dist/main.mjs'), 'restore', file], {
+      env: { PATH, ...server.env },
+      extendEnv: false,
+    });
+    await server.start();
+    await nothingIsLost();
+  }, 120_000);
+
+  it('a database of a newer release is refused in words, and stays as it is', async () => {
+    await openFixture(url, join(server.dir, 'data/blobs'));
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      await client.query(
+        `insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a release to come', 9e15::bigint)`,
+      );
+      const { PATH = '' } = process.env;
+      const refused = await execa(process.execPath, [join(ROOT, 'apps/server/dist/main.mjs'), 'start'], {
+        ...{ env: { PATH, ...server.env }, extendEnv: false, reject: false, timeout: 30_000 },
+      });
+      expect(refused.exitCode).toBe(4);
+      expect(refused.stderr).toContain('written by a newer Hangar');
+      const { rows } = await client.query(
+        `select count(*)::int as n from information_schema.columns where table_name = 'plan' and column_name like 'keep%'`,
+      );
+      expect(rows[0]?.n).toBe(0);
+    } finally {
+      await client.end();
+    }
+  }, 60_000);
+});
