@@ -6,11 +6,13 @@ import {
   commandOf,
   EMPTY_FORM,
   errorsOf,
+  groupOf,
   type JobForm,
   keep,
   kept,
   readSpec,
   requestOf,
+  timesOf,
 } from './new-job-form.ts';
 
 const good: JobForm = {
@@ -136,5 +138,29 @@ describe('the form of a new job', () => {
     expect(agentOf(EMPTY_FORM, spec)).toBe('claude');
     expect(agentOf({ agent: 'codex', command: '' }, spec)).toBe('codex');
     expect(agentOf(EMPTY_FORM, null)).toBe('shell');
+  });
+});
+
+describe('several of one spec', () => {
+  const form = { ...EMPTY_FORM, repo: 'https://git.example.org/a/b.git', spec: '# Add search\n\n```sh\ntrue\n```\n' };
+
+  it('takes a whole number up to twenty', () => {
+    expect(['', ' 3 ', '20', '0', '21', '1.5', 'x'].map((times) => timesOf({ times }))).toEqual([
+      1,
+      3,
+      20,
+      null,
+      null,
+      null,
+      null,
+    ]);
+    expect(errorsOf({ ...form, times: '21' })).toEqual({ times: 'A whole number from 1 to 20' });
+    expect(errorsOf({ ...form, times: '2' })).toEqual({});
+  });
+
+  it('makes one group of them, the same for the same key, and says so as a command', () => {
+    expect(groupOf(form, 'web-00ab12cd')).toBe('add-search-12cd');
+    expect(commandOf({ ...form, times: '3' })).toContain('--times 3');
+    expect(commandOf({ ...form, times: '1' })).not.toContain('--times');
   });
 });

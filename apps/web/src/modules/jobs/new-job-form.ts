@@ -22,6 +22,8 @@ export interface JobForm {
   /** A preset by name, `custom` for the command below, or empty: front matter decides, else shell. */
   readonly agent: string;
   readonly command: string;
+  /** How many jobs; empty is one. Several make a group. */
+  readonly times: string;
   /** Empty: the default profile. */
   readonly profile: string;
   readonly credential: string;
@@ -50,6 +52,7 @@ export const EMPTY_FORM: JobForm = {
   spec: '',
   agent: '',
   command: '',
+  times: '',
   profile: '',
   credential: '',
   image: '',
@@ -72,6 +75,7 @@ export function errorsOf(form: JobForm): JobErrors {
   put('ref', form.ref.trim() === '' ? null : messageOf(GitRef.safeParse(form.ref.trim())));
   put('spec', specError(form));
   put('command', form.agent === CUSTOM && form.command.trim() === '' ? 'The command that does the work' : null);
+  put('times', timesOf(form) === null ? `A whole number from 1 to ${MAX_TIMES}` : null);
   put('image', form.image.trim() === '' ? null : messageOf(NewJob.shape.image.safeParse(form.image.trim())));
   if (form.timeout.trim() !== '') {
     const seconds = parseDuration(form.timeout);
@@ -87,6 +91,28 @@ export function errorsOf(form: JobForm): JobErrors {
   }
   put('env', envError(form.env));
   return errors;
+}
+
+/** The most jobs sent at once. */
+const MAX_TIMES = 20;
+
+/** How many jobs are wanted; null when that is no number. */
+export function timesOf({ times }: Pick<JobForm, 'times'>): number | null {
+  const typed = times.trim();
+  if (typed === '') return 1;
+  const count = /^\d{1,3}$/.test(typed) ? Number(typed) : 0;
+  return count >= 1 && count <= MAX_TIMES ? count : null;
+}
+
+/** `add-search-7k2m`: the title and four letters of the key, so that the same key is the same group. */
+export function groupOf(form: JobForm, key: string): string {
+  const words = (readSpec(form.spec).spec?.title ?? '')
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replaceAll(/^-+|-+$/g, '');
+  return `${words === '' ? 'jobs' : words}-${key.replaceAll(/[^a-z0-9]/g, '').slice(-4)}`;
 }
 
 function specError(form: JobForm): string | null {
@@ -162,6 +188,7 @@ export function commandOf(form: JobForm): string {
   add('--repo', form.repo);
   add('--ref', form.ref);
   add('--agent', form.agent === CUSTOM ? form.command : form.agent);
+  if ((timesOf(form) ?? 1) > 1) add('--times', form.times);
   add('--on', form.profile);
   add('--credential', form.credential);
   add('--image', form.image);

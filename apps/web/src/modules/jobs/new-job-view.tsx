@@ -20,6 +20,7 @@ import {
   type JobForm,
   readSpec,
   specBytes,
+  timesOf,
 } from './new-job-form.ts';
 import { SpecEditor } from './spec-editor.tsx';
 import { SpecPreview } from './spec-preview.tsx';
@@ -43,6 +44,7 @@ const ALL: readonly JobField[] = [
   'ref',
   'spec',
   'command',
+  'times',
   'profile',
   'credential',
   'image',
@@ -136,6 +138,17 @@ export function NewJobView(props: NewJobViewProps) {
         <div className={classes.side}>
           <SpecPreview {...read} bytes={specBytes(settled.spec)} agent={agent} />
           <AgentFields {...props} set={set} problem={told.command} onLeave={leave('command')} running={agent} />
+          <TextInput
+            label="Times"
+            description="Several make a group: compare what they make, pull one."
+            placeholder="1"
+            inputMode="numeric"
+            autoComplete="off"
+            value={form.times}
+            error={told.times}
+            onChange={(event) => set({ times: event.currentTarget.value })}
+            onBlur={leave('times')}
+          />
           <ProfileField {...props} set={set} problem={told.profile} />
           <CredentialField {...props} set={set} problem={told.credential} />
         </div>
@@ -160,7 +173,7 @@ export function NewJobView(props: NewJobViewProps) {
           {error === null ? null : <ErrorState error={error} />}
           <div className={classes.sendLine}>
             <Button type="submit" leftSection={<IconSend size={15} />} loading={props.pending}>
-              Send job
+              {(timesOf(form) ?? 1) > 1 ? `Send ${timesOf(form)} jobs` : 'Send job'}
             </Button>
             <span className={classes.hint}>It runs without this page: you can close it.</span>
           </div>

@@ -1,4 +1,4 @@
-import type { JobDetail, NewJob } from '@hangar/contract';
+import type { Job, JobDetail, NewJob } from '@hangar/contract';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useCallback, useRef, useState } from 'react';
@@ -6,7 +6,17 @@ import { useApi } from '../../api/client.tsx';
 import { Page } from '../../components/page.tsx';
 import { Delayed, LinesSkeleton } from '../../components/skeletons.tsx';
 import { useAction } from '../../components/use-action.ts';
-import { CUSTOM, EMPTY_FORM, forget, type JobForm, keep, kept, requestOf } from '../../modules/jobs/new-job-form.ts';
+import {
+  CUSTOM,
+  EMPTY_FORM,
+  forget,
+  groupOf,
+  type JobForm,
+  keep,
+  kept,
+  requestOf,
+  timesOf,
+} from '../../modules/jobs/new-job-form.ts';
 import { NewJobView } from '../../modules/jobs/new-job-view.tsx';
 
 const route = getRouteApi('/app/jobs/new');
@@ -51,14 +61,26 @@ function Form({ source, presets }: { source: JobDetail | undefined; presets: rea
 
   const send = useAction(
     async () => {
-      const request = requestOf(form, keyFor(form));
-      if (request === null) throw new Error('a form with errors is not sent');
-      return api.jobs.create.call(request satisfies NewJob);
+      const key = keyFor(form);
+      const request = requestOf(form, key);
+      const times = timesOf(form);
+      if (request === null || times === null) throw new Error('a form with errors is not sent');
+      const group = groupOf(form, key);
+      const sent: Job[] = [];
+      // One after the other: where a quota ends it, what was sent before stands, and sending again goes on from there.
+      for (let n = 1; n <= times; n += 1)
+        sent.push(
+          await api.jobs.create.call(
+            (times === 1 ? request : { ...request, group, idempotencyKey: `${key}.${n}` }) satisfies NewJob,
+          ),
+        );
+      return sent;
     },
-    (job) => {
+    ([job]) => {
       forget(sessionStorage);
       void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
-      void navigate({ to: '/jobs/$id', params: { id: job.id } });
+      if (job?.group) void navigate({ to: '/compare', search: { group: job.group } });
+      else if (job) void navigate({ to: '/jobs/$id', params: { id: job.id } });
     },
   );
   return (
