@@ -14,7 +14,7 @@ interface Operation {
 const SPEC = `# A secret plan
 
 \`\`\`sh
-echo changed > a.txt; echo "$KEY" > "$HANGAR_ARTIFACTS/report.txt"; echo "out: $KEY"
+echo changed > a.txt; echo her report > "$HANGAR_ARTIFACTS/report.txt"; echo "out: $KEY"
 \`\`\`
 `;
 
@@ -183,9 +183,7 @@ describe('what belongs to another', () => {
     const { ada } = server.people;
     expect(await server.must('GET', `/jobs/${hers.job}`, { as: ada })).toMatchObject({ state: 'succeeded' });
     expect((await server.must('GET', '/credentials', { as: ada })).items).toHaveLength(1);
-    expect((await server.ask('GET', `/jobs/${hers.job}/artifacts/report.txt`, { as: ada })).text).toBe(
-      `${PLANTED.env}\n`,
-    );
+    expect((await server.ask('GET', `/jobs/${hers.job}/artifacts/report.txt`, { as: ada })).text).toBe('her report\n');
   });
 
   it('may be called the same without a clash', async () => {

@@ -91,7 +91,9 @@ export async function listenBetween(target: string, secrets: readonly string[]):
         answer.on('end', () => {
           const body = Buffer.concat(parts);
           const seen = `${answer.rawHeaders.join('\n')}\n${body.toString('latin1')}`;
-          if (secrets.some((secret) => seen.includes(secret))) leaks.push(`${incoming.method} ${incoming.url}`);
+          const held = secrets.find((secret) => seen.includes(secret));
+          if (held !== undefined)
+            leaks.push(`${incoming.method} ${incoming.url}: ${held.slice(0, 8)}… in ${seen.slice(0, 2000)}`);
           outgoing.writeHead(status, answer.rawHeaders).end(body);
         });
         answer.on('error', () => outgoing.destroy());

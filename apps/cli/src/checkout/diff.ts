@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { HangarError } from '@hangar/contract/errors';
 import type { Checkout } from './checkout.ts';
 import { type Git, splitNull } from './git.ts';
@@ -11,8 +13,27 @@ export interface FileStat {
   readonly deletions: number | null;
 }
 
+/** More than git itself would write for one file without a word; a diff of some kilobytes can say so. */
+const MOST_UNPACKED = 1024 ** 3;
+
+/** @throws HangarError diff_does_not_apply when its binary parts unpack to more than 1 GiB */
+async function refuseBomb(file: string): Promise<void> {
+  let unpacked = 0;
+  for await (const line of createInterface({
+    input: createReadStream(file, 'latin1'),
+    crlfDelay: Number.POSITIVE_INFINITY,
+  }))
+    unpacked += Number(/^literal (\d+)$/.exec(line)?.[1] ?? 0);
+  if (unpacked > MOST_UNPACKED)
+    throw new HangarError('diff_does_not_apply', {
+      message: `The diff unpacks to ${Math.round(unpacked / 1024 ** 2)} MiB, more than pull writes.`,
+      wayOut: 'Look at it: hangar pull ID --output FILE',
+    });
+}
+
 /** What a diff says it does, by file. @throws HangarError diff_does_not_apply when it is not a diff at all */
 export async function diffStat(git: Git, file: string): Promise<FileStat[]> {
+  await refuseBomb(file);
   const result = await git.attempt(['apply', '--numstat', '-z', '--allow-empty', file]);
   if (result.code !== 0)
     throw new HangarError('diff_does_not_apply', {
@@ -47,6 +68,7 @@ export type Trial =
  * @param from a tree or a commit
  */
 export async function tryDiff({ git }: Checkout, file: string, from: string, dir: string): Promise<Trial> {
+  await refuseBomb(file);
   const index = join(dir, 'trial-index');
   const env = { GIT_INDEX_FILE: index };
   await rm(index, { force: true });

@@ -26,7 +26,6 @@ export interface Git {
   read(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
   /** Like read, without the last line end. */
   line(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
-  at(dir: string): Git;
 }
 
 export class GitFailed extends Error {
@@ -55,6 +54,8 @@ const PLAIN = [
   'advice.addEmbeddedRepo=false',
   'core.safecrlf=false',
   'submodule.recurse=false',
+  // A folder of the work tree that looks like a bare repository, with a configuration that runs things, is none of ours.
+  'safe.bareRepository=explicit',
   'gc.auto=0',
 ].flatMap((setting) => ['-c', setting]);
 
@@ -106,7 +107,6 @@ export function openGit(dir: string, around: GitSurroundings): Git {
     attempt,
     read,
     line: async (args, options) => (await read(args, options)).replace(/\n$/, ''),
-    at: (other) => openGit(other, around),
   };
 }
 

@@ -136,9 +136,9 @@ async function bundleFiles(git: Git, head: string, dir: string, bundleFile: stri
     await mkdir(join(lender, 'objects', 'info'), { recursive: true });
     await writeFile(join(lender, 'objects', 'info', 'alternates'), `${objects}\n`);
   });
-  const there = git.at(lender);
-  await there.read(['update-ref', 'refs/heads/base', commit]);
-  await there.read(['bundle', 'create', '--quiet', bundleFile, 'refs/heads/base']);
+  const there = { env: { GIT_DIR: lender } };
+  await git.read(['update-ref', 'refs/heads/base', commit], there);
+  await git.read(['bundle', 'create', '--quiet', bundleFile, 'refs/heads/base'], there);
   return commit;
 }
 

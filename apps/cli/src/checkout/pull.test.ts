@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -237,6 +239,39 @@ describe('pull and undo', () => {
     );
     expect(await codeOf(pullIntoTree(await open('app'), two, { stash: false }))).toBe('diff_does_not_apply');
     expect(readdirSync(desk.path('home'))).toEqual([]);
+  });
+
+  it('refuses a diff of some bytes that unpacks to gigabytes', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    const bomb: Incoming = {
+      ...{ jobId: 'j_bomb00', title: 'Bomb', baseCommit: null, sent: null },
+      file: desk.write(
+        'bomb.diff',
+        `diff --git a/big b/big\nnew file mode 100644\nindex ${'0'.repeat(40)}..${'1'.repeat(40)}\nGIT binary patch\nliteral 5368709120\nzcmV\n\nliteral 0\nHcmV?d00001\n\n`,
+      ),
+    };
+    const before = picture('app');
+    expect(await codeOf(pullIntoTree(await open('app'), bomb, { stash: false }))).toBe('diff_does_not_apply');
+    expect(picture('app')).toBe(before);
+  });
+
+  it('runs nothing for a folder of the work tree that looks like a repository', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    const trap = desk.path('app/vendor/trap');
+    const proof = desk.path('pwned');
+    mkdirSync(join(trap, 'objects'), { recursive: true });
+    mkdirSync(join(trap, 'refs'));
+    writeFileSync(join(trap, 'HEAD'), 'ref: refs/heads/main\n');
+    const evil = desk.write('evil.sh', `#!/bin/sh\ntouch ${proof}\n`);
+    chmodSync(evil, 0o755);
+    writeFileSync(
+      join(trap, 'config'),
+      `[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = ${desk.path('app')}\n\thooksPath = ${desk.path('')}\n[filter "x"]\n\tclean = ${evil}\n[core]\n\tfsmonitor = ${evil}\n`,
+    );
+    writeFileSync(join(desk.path('app'), '.gitattributes'), '* filter=x\n');
+    const found = await findCheckout(trap, { signal, env: desk.env }).catch((error: unknown) => error);
+    expect(JSON.stringify(found)).not.toContain('trap/objects');
+    expect(existsSync(proof)).toBe(false);
   });
 
   it('refuses to undo what was changed since, or committed', async () => {

@@ -1,6 +1,6 @@
 import type { LogLine } from '@hangar/contract';
 import { clean } from '../terminal/ansi.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { plainJson, type Terminal } from '../terminal/terminal.ts';
 
 export interface LogLook {
   /** A JSON object a line instead of text. */
@@ -30,7 +30,7 @@ export function logPrinter(
     return `${time}${text}\n`;
   };
   return async (lines) => {
-    if (look.json) return terminal.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    if (look.json) return terminal.write(lines.map((line) => `${plainJson(JSON.stringify(line))}\n`).join(''));
     let out = '';
     let err = '';
     for (const line of lines) {

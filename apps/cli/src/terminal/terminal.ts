@@ -92,7 +92,7 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
       current?.clear();
       return drained(stderr, data);
     },
-    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    json: (value) => void stdout.write(`${plainJson(JSON.stringify(value, null, 2))}\n`),
     note: (line) => {
       if (!quiet) sayLine(line);
     },
@@ -146,6 +146,13 @@ const harmless = (text: string): string =>
     .split('\n')
     .map((line) => clean(line, true))
     .join('\n');
+
+/** JSON lets through what some terminals obey: control characters above ASCII, and those that turn text around. */
+export const plainJson = (json: string): string =>
+  json.replace(
+    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 function drained(stream: OutputStream, data: string | Uint8Array): Promise<void> {
   if (stream.write(data)) return Promise.resolve();
