@@ -42,8 +42,8 @@ generate: install ## Write the files that are generated from the sources
 format: install ## Format the sources
 	@$(RUN) biome check --write .
 
-bench: setup ## Measure the bars of the project
-	@for bar in bench/*.bench.ts; do $(RUN) node "$$bar"; done
+bench: setup ## Measure the bars of the project (some of them: make bench BARS=p4,p7)
+	@$(RUN) node scripts/bench.ts "$(BARS)"
 
 clean: ## Remove what was built; packages and the demo's data stay
 	@rm -rf .hangar/test packages/*/dist apps/*/dist

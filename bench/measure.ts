@@ -3,10 +3,18 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../tests/e2e/server-process.ts';
 
-export interface Series {
-  readonly label: string;
-  /** Milliseconds, one a run. */
-  readonly ms: readonly number[];
+type Unit = 'ms' | '/s' | 'MB' | 'cores';
+
+/** One figure a run: milliseconds, or `values` of another unit. */
+export type Series =
+  | { readonly label: string; readonly ms: readonly number[] }
+  | { readonly label: string; readonly unit: Unit; readonly values: readonly number[] };
+
+/** The same measured at several sizes, the smallest first. Worse than linear is a defect. */
+export interface Growth {
+  readonly of: string;
+  readonly unit: Unit;
+  readonly sizes: readonly { readonly size: string; readonly value: number }[];
 }
 
 export interface Bar {
@@ -16,6 +24,9 @@ export interface Bar {
   readonly met: boolean;
   readonly result: string;
   readonly series: readonly Series[];
+  readonly growth?: readonly Growth[];
+  /** Where the time goes, when the bar is missed; what was not measured. */
+  readonly notes?: readonly string[];
   readonly command: string;
 }
 
@@ -51,6 +62,13 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
+/** Seconds of processor time that a process has used, from /proc. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Adds a bar to today's results and to the table of docs/benchmarks.md. */
 export function record(bar: Bar): void {
   const dir = join(ROOT, 'bench/results');
@@ -62,32 +80,48 @@ export function record(bar: Bar): void {
   } catch {
     // The first bar of the day.
   }
-  bars = [...bars.filter(({ id }) => id !== bar.id), bar].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+  bars = [...bars.filter(({ id }) => id !== bar.id), bar].sort((a, b) => place(a) - place(b));
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.versions.node}`;
   writeFileSync(file, `${JSON.stringify({ machine, bars }, null, 2)}\n`);
-  writeFileSync(join(ROOT, 'docs/benchmarks.md'), table(machine, bars));
+  writeFileSync(join(ROOT, 'docs/benchmarks.md'), page(machine, bars));
   console.log(`${bar.id} ${bar.what}: ${bar.result} (bar: ${bar.bar}) ${bar.met ? 'met' : 'MISSED'}`);
-  for (const { label, ms } of bar.series)
-    console.log(
-      `   ${label}: median ${median(ms).toFixed(0)} ms, ${Math.min(...ms).toFixed(0)} to ${Math.max(...ms).toFixed(0)} ms over ${ms.length} runs`,
-    );
+  for (const series of bar.series) console.log(`   ${inWords(series)}`);
+  for (const growth of bar.growth ?? []) console.log(`   ${growthInWords(growth)}`);
+  for (const note of bar.notes ?? []) console.log(`   ${note}`);
 }
 
-function table(machine: string, bars: readonly Bar[]): string {
-  const spread = ({ label, ms }: Series) =>
-    `${label}: ${median(ms).toFixed(0)} ms (${quantile(ms, 0.25).toFixed(0)}–${quantile(ms, 0.75).toFixed(0)}, n=${ms.length})`;
+/** Bars first, by number; what is not a bar after them. */
+const place = ({ id }: Bar): number => (/^P\d+$/.test(id) ? Number(id.slice(1)) : 1000);
+
+const unitOf = (series: Series): Unit => ('ms' in series ? 'ms' : series.unit);
+const valuesOf = (series: Series): readonly number[] => ('ms' in series ? series.ms : series.values);
+
+function inWords(series: Series): string {
+  const values = valuesOf(series);
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((q) => rounded(quantile(values, q)));
+  return `${series.label}: ${middle} ${unitOf(series)} (${low}–${high}, n=${values.length})`;
+}
+
+const growthInWords = ({ of, unit, sizes }: Growth): string =>
+  `${of}: ${sizes.map(({ size, value }) => `${size} → ${rounded(value)} ${unit}`).join(', ')}`;
+
+const rounded = (value: number): string => (Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0));
+
+function page(machine: string, bars: readonly Bar[]): string {
   const rows = bars.map(
     (bar) =>
-      `| ${bar.id} | ${bar.what} | ${bar.bar} | ${bar.result} | ${bar.met ? 'yes' : 'no'} | ${bar.series.map(spread).join('<br>')} | \`${bar.command}\` |`,
+      `| ${bar.id} | ${bar.what} | ${bar.bar} | ${bar.result} | ${bar.met ? 'yes' : 'no'} | ${bar.series.map(inWords).join('<br>')} | ${(bar.growth ?? []).map(growthInWords).join('<br>')} | \`${bar.command}\` |`,
   );
+  const notes = bars.flatMap((bar) => (bar.notes ?? []).map((note) => `- ${bar.id}: ${note}`));
   return [
     '# Benchmarks',
     '',
-    `Each figure stands beside its floor from the same run on the same machine; absolute times are context. Machine: ${machine}. Medians with quartiles.`,
+    `Each figure stands beside its floor from the same run on the same machine; absolute times are context. Machine: ${machine}. Medians with quartiles over n runs. \`make bench\` measures all of it, \`make bench BARS=p4,p7\` some.`,
     '',
-    '| bar | what | wanted | measured | met | series | command |',
-    '|---|---|---|---|---|---|---|',
+    '| bar | what | wanted | measured | met | series | growth | command |',
+    '|---|---|---|---|---|---|---|---|',
     ...rows,
+    ...(notes.length > 0 ? ['', '## Notes', '', ...notes] : []),
     '',
   ].join('\n');
 }

@@ -1,0 +1,100 @@
+// P12: lists and statuses with 0, 1,000, 10,000 and 100,000 jobs. Sessions and clusters do not exist yet.
+import { join } from 'node:path';
+import pg from 'pg';
+import { ServerProcess } from '../tests/e2e/server-process.ts';
+import { jobClient } from './job-client.ts';
+import { runLoad } from './load.ts';
+import { type Growth, quantile, record } from './measure.ts';
+
+const SIZES = [0, 1_000, 10_000, 100_000];
+const CLIENTS = 50;
+const PAUSE_MS = 500;
+const SECONDS = 3;
+const RUNS = 5;
+
+const server = await (await ServerProcess.make()).start();
+const db = new pg.Client({ host: join(server.dir, 'data/postgres'), user: 'hangar', database: 'postgres' });
+try {
+  const client = await jobClient(server);
+  const me = await client.call<{ user: { id: string; name: string } }>('GET', '/users/me');
+  await db.connect();
+  await add(db, me.user, 0, 1);
+  const paths = ['/api/jobs', '/api/jobs/j_0000000000000001', '/api/devops/activity', '/api/users/me', '/healthz'];
+  const all = new Map(paths.map((path) => [path, [] as number[][]]));
+  let there = 1;
+  for (const size of SIZES) {
+    if (size > there) await add(db, me.user, there, size);
+    there = Math.max(there, size);
+    await db.query('analyze');
+    for (const path of paths) {
+      const p99: number[] = [];
+      for (let run = -1; run < RUNS; run++) {
+        const { ms } = await runLoad({
+          kind: 'ask',
+          host: '127.0.0.1',
+          port: server.port,
+          headers: { authorization: `Bearer ${client.key}` },
+          connections: CLIENTS,
+          seconds: run < 0 ? 1 : SECONDS,
+          paths: [path],
+          pauseMs: PAUSE_MS,
+        });
+        if (run >= 0) p99.push(quantile(ms, 0.99));
+      }
+      all.get(path)?.push(p99);
+    }
+  }
+  const largest = [...all].map(([path, runs]) => ({ label: `${path}, p99`, ms: runs.at(-1) ?? [] }));
+  const worst = Math.max(...largest.map(({ ms }) => quantile(ms, 0.5)));
+  const growth = [...all].map(
+    ([path, runs]): Growth => ({
+      of: path,
+      unit: 'ms',
+      sizes: runs.map((p99, index) => ({ size: `${SIZES[index]} jobs`, value: quantile(p99, 0.5) })),
+    }),
+  );
+  record({
+    id: 'P12',
+    what: `lists and statuses with ${SIZES.at(-1)} jobs, ${CLIENTS} clients that each ask every ${PAUSE_MS} ms`,
+    bar: 'p99 < 50 ms',
+    met: worst < 50,
+    result: `p99 ${worst.toFixed(1)} ms, the slowest of ${paths.length}`,
+    series: largest,
+    growth,
+    notes: ['Sessions and clusters do not exist yet: jobs only, all of one person.'],
+    command: 'node bench/p12-lists.bench.ts',
+  });
+} finally {
+  await db.end().catch(() => undefined);
+  await server.remove();
+}
+
+/** Jobs that ended over the last month, with what each leaves in other tables. */
+async function add(on: pg.Client, person: { id: string; name: string }, after: number, upTo: number): Promise<void> {
+  await on.query(
+    `insert into job (id, user_id, user_name, created_at, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
+       state, state_since, admitted_at, started_at, finished_at, cleaned_at, wake_at, activity_id, phases)
+     select 'j_' || lpad(n::text, 16, '0'), $1, $2, at, 'Job ' || n, repeat('Read the notes and change the parser. ', 20), 'shell', 'local', 'local',
+       'team/repo-' || n % 50, 60, 'x', 'Done', 'succeeded', at, at, at, at + interval '40 s', at, null, 'a_' || lpad(n::text, 16, '0'),
+       '[{"name":"queued","startedAt":"2026-01-01T00:00:00Z","endedAt":"2026-01-01T00:00:01Z","reason":null}]'
+     from (select n, now() - (($4::int - n) * interval '20 s') as at from generate_series($3::int + 1, $4::int) n) made`,
+    [person.id, person.name, after, upTo],
+  );
+  await on.query(
+    `insert into job_event (job_id, n, at, state, reason, attempt)
+     select 'j_' || lpad(n::text, 16, '0'), e, now(), 'succeeded', 'Done', 1 from generate_series($1::int + 1, $2::int) n, generate_series(1, 6) e`,
+    [after, upTo],
+  );
+  await on.query(
+    `insert into activity_message (activity_id, at, type, message, actor_id, actor_name, correlation_id)
+     select 'a_' || lpad(n::text, 16, '0'), now(), m->>'type', m, $1, $2, 'j_' || lpad(n::text, 16, '0')
+     from generate_series($3::int + 1, $4::int) n,
+       jsonb_array_elements('[{"type":"DEVOPS_STARTED","operation":"Job","steps":["Run"]},{"type":"DEVOPS_STEP_UPDATE","step":"Run","status":"running"},{"type":"DEVOPS_STEP_UPDATE","step":"Run","status":"completed"},{"type":"DEVOPS_COMPLETE","note":"Done"}]'::jsonb) m`,
+    [person.id, person.name, after, upTo],
+  );
+  await on.query(
+    `insert into log (id, revision, last_line, bytes, ended_at, end_state, compacted_at)
+     select 'j_' || lpad(n::text, 16, '0'), 1, 100, 1000, now(), 'succeeded', now() from generate_series($1::int + 1, $2::int) n`,
+    [after, upTo],
+  );
+}
