@@ -22,7 +22,7 @@ export interface Client {
 }
 
 const CALL_MS = 30_000;
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 
 /** A program that speaks to the public API and believes that a server that is away comes back. */
 export function createClient(url: string, key: string): Client {

@@ -12,6 +12,9 @@ export interface Candidate {
   readonly jobId: string | null;
 }
 
+/** Of the kills of a server, this part may meet one that has not come up yet. */
+const KILL_WHILE_STARTING = 0.3;
+
 /** Finds who could be killed on this machine, and what is left when all is over. */
 export interface Scene {
   /** Candidates of one kind, in the order of their numbers. `pick` chooses the container that is looked into. */
@@ -64,8 +67,11 @@ export function createScene(o: {
 
   return {
     async candidates(victim, pick) {
-      if (victim === 'server')
-        return o.supervisor.pid > 0 ? [{ pid: o.supervisor.pid, what: 'server', jobId: null }] : [];
+      if (victim === 'server') {
+        // Now and then while it starts; always then, and a busy machine never gets it up.
+        const mayDie = o.supervisor.pid > 0 && (o.supervisor.ready || pick < KILL_WHILE_STARTING);
+        return mayDie ? [{ pid: o.supervisor.pid, what: 'server', jobId: null }] : [];
+      }
       if (victim === 'postmaster' || victim === 'backend') {
         const postmaster = (await readPostmaster(join(o.dataDir, 'postgres')))?.pid ?? 0;
         const all = listProcesses();
