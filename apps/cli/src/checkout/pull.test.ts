@@ -259,19 +259,17 @@ describe('pull and undo', () => {
     desk.repo('app', { 'a.txt': 'one\n' });
     const trap = desk.path('app/vendor/trap');
     const proof = desk.path('pwned');
-    mkdirSync(join(trap, 'objects'), { recursive: true });
-    mkdirSync(join(trap, 'refs'));
-    writeFileSync(join(trap, 'HEAD'), 'ref: refs/heads/main\n');
-    const evil = desk.write('evil.sh', `#!/bin/sh\ntouch ${proof}\n`);
+    desk.git('app', 'clone', '--quiet', '--bare', '.', 'vendor/trap');
+    const evil = desk.write('evil.sh', `#!/bin/sh\ntouch ${proof}\ncat\n`);
     chmodSync(evil, 0o755);
-    writeFileSync(
-      join(trap, 'config'),
-      `[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = ${desk.path('app')}\n\thooksPath = ${desk.path('')}\n[filter "x"]\n\tclean = ${evil}\n[core]\n\tfsmonitor = ${evil}\n`,
-    );
-    writeFileSync(join(desk.path('app'), '.gitattributes'), '* filter=x\n');
-    const found = await findCheckout(trap, { signal, env: desk.env }).catch((error: unknown) => error);
-    expect(JSON.stringify(found)).not.toContain('trap/objects');
+    const core = `bare = false\n\tworktree = ${desk.path('app')}\n\tfsmonitor = ${evil}`;
+    writeFileSync(join(trap, 'config'), `[core]\n\t${core}\n[filter "x"]\n\tclean = ${evil}\n`);
+    desk.write('app/.gitattributes', '* filter=x\n');
+    desk.write('app/a.txt', 'two\n');
+    const found = await findCheckout(trap, { signal, env: desk.env }).catch(() => null);
+    if (found !== null) await packChanges(found, 'HEAD', desk.path('home'));
     expect(existsSync(proof)).toBe(false);
+    expect(found).toBeNull();
   });
 
   it('refuses to undo what was changed since, or committed', async () => {
