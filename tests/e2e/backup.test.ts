@@ -133,7 +133,7 @@ describe('a backup of a server under load', () => {
     );
     let loading = true;
     const load = (async () => {
-      for (let at = 0; loading && at < 40; at += 1) {
+      for (let at = 0; loading && at < 16; at += 1) {
         const lines = `for i in $(seq 300); do echo "line $i of ${at}"; done; echo ${at} > made-${at}.txt`;
         await submit(`job-${at}`, lines);
         await sleep(250);

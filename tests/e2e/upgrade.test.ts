@@ -1,30 +1,23 @@
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { buffer, text } from 'node:stream/consumers';
-import { createGunzip } from 'node:zlib';
+import { buffer } from 'node:stream/consumers';
 import type { Job, JobDetail } from '@hangar/contract';
 import { execa } from 'execa';
 import pg from 'pg';
-import { extract } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import { readArchive } from '../../apps/server/src/backup/archive-reader.ts';
 import { createTestDatabase } from '../../apps/server/src/platform/database/testing/index.ts';
 import { ROOT, ServerProcess } from './server-process.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures/schema-0000');
 const ARCHIVE = join(FIXTURES, 'backup.tgz');
-const Expected = z.object({
-  apiKey: z.string(),
-  masterKey: z.string(),
-  jobs: z.array(
-    z.object({
-      ...{ name: z.string(), id: z.string(), state: z.string(), title: z.string() },
-      ...{ logSha256: z.string(), diffSha256: z.string().nullable() },
-    }),
-  ),
-});
-const expected = Expected.parse(JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')));
+interface Expected {
+  readonly apiKey: string;
+  readonly masterKey: string;
+  readonly jobs: readonly { id: string; state: string; title: string; logSha256: string; diffSha256: string | null }[];
+}
+const expected = JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')) as Expected;
 const ENDED = ['succeeded', 'failed', 'timed out', 'cancelled', 'lost', 'hot'];
 
 /** A database as the schema of 0000 left it, with the rows of the fixture, and its files as they lay in the blob store. */
@@ -38,38 +31,29 @@ async function openFixture(url: string, blobDir: string): Promise<void> {
     await client.query(
       'create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
     );
-    const archive = extract();
-    const source = createGunzip();
-    source.end(readFileSync(ARCHIVE));
-    source.pipe(archive);
-    for await (const entry of archive) {
-      const { name } = entry.header;
-      if (name.startsWith('blobs/')) {
-        const file = join(blobDir, name.slice('blobs/'.length));
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, await buffer(entry));
-        continue;
-      }
-      const body = await text(entry);
-      if (name === 'hangar-backup.json') {
-        const { migrations } = z
-          .object({ migrations: z.array(z.object({ hash: z.string(), createdAt: z.number() })) })
-          .parse(JSON.parse(body));
-        expect(migrations).toHaveLength(1);
-        for (const { hash, createdAt } of migrations)
+    await readArchive(
+      ARCHIVE,
+      {
+        async head({ migrations: [first, ...more] }) {
+          expect(more).toEqual([]);
           await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
-            hash,
-            createdAt,
+            first?.hash,
+            first?.createdAt,
           ]);
-      }
-      const table = /^tables\/([a-z_]+)\//.exec(name)?.[1];
-      if (table === undefined) continue;
-      const rows = `[${body.trim().split('\n').join(',')}]`;
-      await client.query(
-        `insert into ${table} select * from json_populate_recordset(null::public.${table}, $1::json)`,
-        [rows],
-      );
-    }
+        },
+        async rows(table, rows) {
+          await client.query(
+            `insert into ${table} select * from json_populate_recordset(null::public.${table}, $1::json)`,
+            [`[${rows.join(',')}]`],
+          );
+        },
+        async blob(key, body) {
+          mkdirSync(dirname(join(blobDir, key)), { recursive: true });
+          writeFileSync(join(blobDir, key), await buffer(body));
+        },
+      },
+      AbortSignal.timeout(30_000),
+    );
     // The built-in counter of the activity goes on after its rows.
     await client.query(`select setval('activity_message_n_seq', (select max(n) from activity_message))`);
   } finally {
