@@ -48,6 +48,8 @@ interface Sample {
   readonly jobs: number;
   readonly rssMiB: number;
   readonly heapMiB: number;
+  /** Buffers and what else lies outside of the heap. */
+  readonly externalMiB: number;
   readonly loopDelayMs: number;
   readonly files: number;
   readonly connections: number;
@@ -57,7 +59,17 @@ interface Sample {
   readonly unfinishedBlobs: number;
 }
 const COLUMNS = [
-  ...(['minute', 'jobs', 'rssMiB', 'heapMiB', 'loopDelayMs', 'files', 'connections', 'unitProcesses'] as const),
+  ...([
+    'minute',
+    'jobs',
+    'rssMiB',
+    'heapMiB',
+    'externalMiB',
+    'loopDelayMs',
+    'files',
+    'connections',
+    'unitProcesses',
+  ] as const),
   ...(['unitFolders', 'blobs', 'unfinishedBlobs'] as const),
 ];
 
@@ -183,6 +195,7 @@ async function takeSample(minute: number, jobs: number, instanceId: string): Pro
     jobs,
     rssMiB: round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
     heapMiB: round(metric('hangar_nodejs_heap_size_used_bytes') / 1024 ** 2),
+    externalMiB: round(metric('hangar_nodejs_external_memory_bytes') / 1024 ** 2),
     loopDelayMs: round(metric('hangar_nodejs_eventloop_lag_p99_seconds') * 1_000),
     files: readdirSync(`/proc/${pid}/fd`).length,
     connections: pg?.n ?? Number.NaN,
