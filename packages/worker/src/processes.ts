@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
@@ -8,6 +9,8 @@ import { HangarError } from '@hangar/contract';
 const POLL_MS = 50;
 const MAX_ROUNDS = 40;
 const DRAIN_MS = 500;
+/** Of 1000, which is half of the memory there is: also a small agent counts as larger than its worker. */
+const OOM_SCORE = 500;
 
 export interface Command {
   readonly file: string;
@@ -56,6 +59,8 @@ export async function runTree(
   const exited = exitOf(child);
   const pid = child.pid;
   if (pid === undefined) return await exited.then(() => Promise.reject(new HangarError('agent_missing')));
+  // Where memory ends, the agent ends first and not the worker, which still has its diff to save.
+  endsFirst(pid);
   const pipes = { reads: 0, busy: 0 };
   const take = (stream: 'stdout' | 'stderr') => async (chunk: Buffer) => {
     pipes.reads++;
@@ -80,6 +85,15 @@ export async function runTree(
     await reading;
   }
   return { ...exit, leftRunning: wasRunning ? 0 : found };
+}
+
+/** At once: what it starts inherits this. Only Linux has it. */
+function endsFirst(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_SCORE));
+  } catch {
+    // It has ended already, or the machine knows no such thing.
+  }
 }
 
 function exitOf(child: ChildProcess): Promise<Pick<Ended, 'exitCode' | 'signal'>> {

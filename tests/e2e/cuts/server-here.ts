@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -164,8 +164,21 @@ export class ServerHere {
   async close(): Promise<void> {
     await this.workers.close();
     await this.#server.close(AbortSignal.timeout(10_000));
+    // A job that still runs would wait for a server to come back.
+    endProcessesOf(this.dir);
     await this.#drop();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function endProcessesOf(dir: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`${dir}/data/units/`))
+        process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
   }
 }
 
