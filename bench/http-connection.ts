@@ -55,7 +55,6 @@ export function httpConnection(o: { host: string; port: number; headers: Readonl
     },
   };
 }
-export type HttpConnection = ReturnType<typeof httpConnection>;
 
 /** Null: not all there yet. */
 function parse(bytes: Buffer): Answer | null {

@@ -17,7 +17,6 @@ const RUNS: readonly { followers: number; seconds: number; runs: number }[] = [
 
 interface Run extends FollowResult {
   readonly cores: number;
-  readonly lines: number;
 }
 
 const server = await (await ServerProcess.make()).start();
@@ -32,11 +31,13 @@ try {
     const job = await client.call<Job>(
       'POST',
       '/jobs',
-      await client.fromCheckout(repo, `# Print\n\n\`\`\`sh\n"${process.execPath}" -e '${program}'\n\`\`\`\n`),
+      await client.fromCheckout(repo, `# Print\n\n\`\`\`sh\nnode -e '${program}'\n\`\`\`\n`),
     );
     const begun = performance.now();
-    while ((await client.call<Job>('GET', `/jobs/${job.id}`)).state !== 'running') {
-      if (performance.now() - begun > 30_000) throw new Error('the job does not run');
+    for (;;) {
+      const { state, reason, finishedAt } = await client.call<Job>('GET', `/jobs/${job.id}`);
+      if (state === 'running') break;
+      if (finishedAt !== null || performance.now() - begun > 60_000) throw new Error(`the job is ${state}: ${reason}`);
       await sleep(50);
     }
     const before = cpuSeconds(server.pid);
@@ -53,7 +54,9 @@ try {
     });
     const cores = (cpuSeconds(server.pid) - before) / ((performance.now() - started) / 1000);
     const ended = await client.call<Job>('GET', `/jobs/${job.id}`);
-    return { ...result, cores, lines: ended.logLines };
+    if (ended.logLines < seconds * LINES_PER_SECOND)
+      throw new Error(`the job printed ${ended.logLines} lines: ${ended.reason}`);
+    return { ...result, cores };
   }
 
   const all = new Map<number, Run[]>();

@@ -68,10 +68,10 @@ export class AbusedServer {
   }
 
   /** Like `ask`, but anything but success is an error of the test. */
-  async must(method: string, path: string, o: Asking = {}): Promise<Record<string, unknown>> {
+  async must<T = Record<string, unknown>>(method: string, path: string, o: Asking = {}): Promise<T> {
     const answer = await this.ask(method, path, o);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer.json ?? {};
+    return (answer.json ?? {}) as T;
   }
 
   /** Sends the bytes of a bundle or patch. */
@@ -87,7 +87,7 @@ export class AbusedServer {
   /** Waits for the job to be as wanted. */
   async until(as: Person, id: string, good: (job: Job) => boolean, what: string): Promise<Job> {
     for (const end = Date.now() + 60_000; ; ) {
-      const job = (await this.must('GET', `/jobs/${id}`, { as })) as unknown as Job;
+      const job = await this.must<Job>('GET', `/jobs/${id}`, { as });
       if (good(job)) return job;
       if (Date.now() > end) throw new Error(`${what}: still ${job.state}, ${job.reason}`);
       await sleep(50);

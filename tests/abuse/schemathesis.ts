@@ -91,7 +91,11 @@ export async function listenBetween(target: string, secrets: readonly string[]):
         answer.on('end', () => {
           const body = Buffer.concat(parts);
           const seen = `${answer.rawHeaders.join('\n')}\n${body.toString('latin1')}`;
-          const held = secrets.find((secret) => seen.includes(secret));
+          // A session is renewed by sending its cookie to the browser it came from.
+          const own = incoming.headers.cookie?.split('=')[1];
+          const held = secrets.find((secret) => secret !== own && seen.includes(secret));
+          if (own !== undefined && body.toString('latin1').includes(own))
+            leaks.push(`${incoming.method} ${incoming.url}: session`);
           if (held !== undefined)
             leaks.push(`${incoming.method} ${incoming.url}: ${held.slice(0, 8)}… in ${seen.slice(0, 2000)}`);
           outgoing.writeHead(status, answer.rawHeaders).end(body);

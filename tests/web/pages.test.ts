@@ -130,6 +130,64 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     }
   }
 
+  it('ticked jobs are set side by side, and a file of theirs is looked at', async () => {
+    const page = await browser.context.newPage();
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(`${server.url}/jobs?group=search-page`);
+    const ticks = page.getByRole('checkbox');
+    await ticks.first().waitFor();
+    await ticks.nth(1).check();
+    await ticks.nth(2).check();
+    await page.getByRole('link', { name: 'Compare' }).click();
+    await page.waitForURL(/\/compare\?ids=j_\w+(%2C|,)j_\w+$/);
+    await page.getByRole('button', { name: /README\.md/ }).click();
+    await page.getByRole('region', { name: 'Changes of README.md' }).getByText('with search').first().waitFor();
+    expect(await page.getByText('changed in one way').count()).toBe(1);
+    const pull = await page.locator('code', { hasText: 'hangar pull' }).first().textContent();
+    await page.goto(`${server.url}/jobs/${pull?.split(' ').at(-1)}`);
+    await page.getByRole('link', { name: 'Compare with the 2 others of search-page' }).click();
+    await page.waitForURL(/\/compare\?group=search-page$/);
+    await page.close();
+  }, 60_000);
+
+  it('an admin makes a plan and gives it to a person; it counts at the next submit', async () => {
+    const page = await browser.context.newPage();
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(`${server.url}/settings/plans`);
+    await page.getByRole('button', { name: 'New plan' }).click();
+    await page.getByLabel('Title').fill('Small');
+    await page.getByLabel('Short name').fill('small');
+    await page.getByLabel('Jobs at once').fill('1');
+    await page.getByLabel('Jobs waiting').fill('1');
+    await page.getByRole('button', { name: 'Save plan' }).click();
+    await page.getByRole('cell', { name: 'Small small' }).waitFor();
+    await page.goto(`${server.url}/settings/people`);
+    await page
+      .getByRole('button', { name: /^Change / })
+      .first()
+      .click();
+    await page.getByRole('menuitem', { name: 'Small' }).click();
+    await page.getByRole('cell', { name: 'Small' }).waitFor();
+    const sent = await server.hangar(
+      ['run', '--cloud', '--spec', join(server.dir, 'long.md'), '--times', '4', '--group', 'too-many'],
+      { cwd: join(server.dir, 'website') },
+    );
+    expect(sent.exitCode).toBe(2);
+    expect(sent.stderr).toContain('your plan allows 1');
+
+    await page.goto(`${server.url}/settings/plans`);
+    await page.getByRole('row', { name: /Small/ }).getByRole('button', { name: 'Change' }).click();
+    await page.getByLabel('Jobs waiting').fill('20');
+    await page.getByRole('button', { name: 'Save plan' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const again = await server.hangar(
+      ['run', '--cloud', '--spec', join(server.dir, 'long.md'), '--times', '4', '--group', 'enough'],
+      { cwd: join(server.dir, 'website') },
+    );
+    expect(again.exitCode).toBe(0);
+    await page.close();
+  }, 90_000);
+
   async function look(page: Page, [name, path, ready]: Shot, variant: string): Promise<string[]> {
     await page.goto(`${server.url}${path}`);
     const problems: string[] = [];
