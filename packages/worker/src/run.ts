@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finish, Usage, WorkOrder } from '@hangar/contract';
 import { AGENT_EVENTS, HangarError } from '@hangar/contract';
 import { type AgentPlan, planAgent } from './agent.ts';
@@ -10,7 +9,8 @@ import { gatherArtifacts } from './artifacts.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
 import { within } from './deadline.ts';
-import { type Collected, collectDiff, digest } from './diff.ts';
+import { digest } from './diff.ts';
+import { Diffs } from './diffs.ts';
 import { type Git, openGit } from './git.ts';
 import { writeHome } from './home.ts';
 import { JobLog } from './job-log.ts';
@@ -20,13 +20,12 @@ import { memoryEvents } from './memory.ts';
 import { agentFailed, failureOf, type Result, stoppedBy } from './outcome.ts';
 import { makePlaces, type Places } from './places.ts';
 import { type Ended, runTree } from './processes.ts';
-import { type Base, prepareTree, type Source } from './source.ts';
+import { prepareTree, type Source } from './source.ts';
 import { listen, Reports, Stopper } from './stopper.ts';
 
 const GRACE_MS = 5000;
 const LAST_WORD_MS = 24 * 3600_000;
 const COLLECT_MS = 30 * 60_000;
-const DIFF_NAME = 'diff';
 const USAGE_EVERY_MS = 5000;
 
 export interface RunOptions {
@@ -51,6 +50,7 @@ interface Run {
   readonly order: WorkOrder;
   readonly channel: WorkerChannel;
   readonly o: RunOptions;
+  readonly note: RunOptions['log'];
   readonly log: JobLog;
   readonly masker: Masker;
   readonly places: Places;
@@ -86,7 +86,7 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
   try {
     const places = await makePlaces(o.dir);
     const git = openGit({ home: places.gitHome, base: o.env });
-    const run: Run = { order, channel, o, log, masker, places, git, stopper, reports, events: null };
+    const run: Run = { order, channel, o, note: o.log, log, masker, places, git, stopper, reports, events: null };
     return await carryOut(run);
   } finally {
     over.abort();
@@ -285,7 +285,7 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result>
     throwIfFenced(run);
     // git says it in words only.
     const failure = failureOf((await isFull(run.places.run)) ? new HangarError('disk_full') : error, 'collect_failed');
-    run.o.log?.(`collecting: ${error instanceof Error ? error.stack : error}`);
+    run.note?.(`collecting: ${error instanceof Error ? error.stack : error}`);
     run.log.system(failure.message);
     if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
   }
@@ -320,74 +320,6 @@ async function uploadArtifacts(run: Run, diffs: Diffs, signal: AbortSignal): Pro
   if (names.length > 0) run.log.system(`Artifacts: ${names.join(', ')}`);
 }
 
-/** The diffs of one run: partial ones while the agent works, the last one at the end. */
-class Diffs {
-  readonly #run: Run;
-  #base: Base | null = null;
-  #uploadedTree: string | null = null;
-  #count = 0;
-  saved: Finish['diff'] = null;
-
-  constructor(run: Run) {
-    this.#run = run;
-  }
-
-  get begun(): boolean {
-    return this.#base !== null;
-  }
-
-  begin(base: Base): void {
-    this.#base = base;
-  }
-
-  async saveEvery(seconds: number, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await sleep(Math.min(seconds * 1000, 2 ** 31 - 1), undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
-      // A partial diff that fails is only a chance missed; the last one speaks up.
-      await this.save(true, signal).catch((error: unknown) => {
-        this.#run.o.log?.(`checkpoint: ${error instanceof Error ? error.message : error}`);
-      });
-    }
-  }
-
-  async save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
-    const { git, places, order, channel, log } = this.#run;
-    if (!this.#base) return null;
-    const file = join(places.run, `diff-${++this.#count}.patch`);
-    const collected: Collected | null = await collectDiff(
-      {
-        git,
-        store: places.store,
-        tree: places.tree,
-        index: join(places.run, 'index'),
-        baseTree: this.#base.tree,
-        excludesFile: join(places.run, 'excludes'),
-        maxFileBytes: order.limits.artifactBytes,
-        signal,
-        say: (text) => {
-          if (!partial) log.system(text);
-        },
-      },
-      file,
-      partial ? (this.#uploadedTree ?? this.#base.tree) : null,
-    );
-    if (!collected) return this.saved;
-    const { sizeBytes } = collected.stat;
-    if (sizeBytes > order.limits.artifactBytes)
-      throw new HangarError('quota_artifacts', {
-        message: `The diff is ${sizeBytes} bytes; your plan allows ${order.limits.artifactBytes}.`,
-      });
-    await channel.upload(
-      { name: DIFF_NAME, kind: 'diff', partial, file, sizeBytes, sha256: collected.sha256, counts: collected.stat },
-      { signal },
-    );
-    this.#uploadedTree = collected.tree;
-    this.saved = { ...collected.stat, partial };
-    return this.saved;
-  }
-}
-
 async function sourceOf(run: Run): Promise<Source> {
   const { repo, credential } = run.order;
   if (!repo.bundle) {
@@ -414,7 +346,7 @@ function failedWith(run: Run, error: unknown): Result {
   throwIfFenced(run);
   if (run.stopper.why) return stoppedBy(run.stopper.why, null);
   if (!(error instanceof HangarError))
-    run.o.log?.(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    run.note?.(error instanceof Error ? (error.stack ?? error.message) : String(error));
   const failure = failureOf(error, 'internal');
   return {
     outcome: 'failed',

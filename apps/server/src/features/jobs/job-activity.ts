@@ -1,5 +1,5 @@
 import { type ActivityMessage, isFinal, JOB_PHASES, type JobPhase } from '@hangar/contract';
-import type { JobRow } from './jobs-store.ts';
+import type { JobRow } from './jobs-tables.ts';
 
 type Told = Pick<JobRow, 'id' | 'title' | 'state' | 'reason' | 'exitCode' | 'failure' | 'phases'>;
 

@@ -8,7 +8,9 @@ import {
   type Plan,
 } from '@hangar/contract';
 import { evidenceOf } from './job-evidence.ts';
-import { type ArtifactRow, durationKey, type JobRow, type JobsStore } from './jobs-store.ts';
+import { durationKey } from './job-figures.ts';
+import type { JobsStore } from './jobs-store.ts';
+import type { ArtifactRow, JobRow } from './jobs-tables.ts';
 
 export interface ViewParts {
   readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events' | 'runningOn'>;

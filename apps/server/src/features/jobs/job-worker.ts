@@ -14,7 +14,8 @@ import {
 } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
 import { failureOf } from './job-lifecycle.ts';
-import type { JobRow, JobsStore } from './jobs-store.ts';
+import type { JobsStore } from './jobs-store.ts';
+import type { JobRow } from './jobs-tables.ts';
 import type { WorkerIdentity } from './worker-token.ts';
 
 export interface JobWorkerParts {

@@ -5,7 +5,8 @@ import type { Database } from '../../platform/database/index.ts';
 import { createReconciler } from '../../platform/reconcile/reconciler.ts';
 import { chooseNext } from './job-fairness.ts';
 import { type Action, failureOf } from './job-lifecycle.ts';
-import { ADMISSION_CHANNEL, Fenced, type JobRow, type JobsStore, type SeenOrWanted } from './jobs-store.ts';
+import { Fenced, type JobsStore, type SeenOrWanted } from './jobs-store.ts';
+import { ADMISSION_CHANNEL, type JobRow } from './jobs-tables.ts';
 import type { Launcher } from './launcher.ts';
 
 export interface JobsReconcilerParts {

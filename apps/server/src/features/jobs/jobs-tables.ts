@@ -188,3 +188,12 @@ export const uploads = pgTable(
   },
   (upload) => [index('upload_expired').on(upload.expiresAt)],
 );
+
+export type JobRow = typeof jobs.$inferSelect;
+export type NewJobRow = typeof jobs.$inferInsert;
+export type ArtifactRow = typeof artifacts.$inferSelect;
+export type UploadRow = typeof uploads.$inferSelect;
+
+/** What PostgreSQL tells all servers when rows change: to those who look at jobs, and to who lets jobs in. */
+export const EVENTS_CHANNEL = 'hangar_event';
+export const ADMISSION_CHANNEL = 'hangar_admission';

@@ -17,8 +17,10 @@ import {
   type Use,
 } from '@hangar/contract';
 import { lookup } from '../../platform/database/together.ts';
+import { durationKey, pairOf } from './job-figures.ts';
 import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './job-view.ts';
-import { durationKey, type JobRow, type JobsStore, pairOf } from './jobs-store.ts';
+import type { JobsStore } from './jobs-store.ts';
+import type { JobRow } from './jobs-tables.ts';
 
 export interface Caller {
   readonly userId: string;

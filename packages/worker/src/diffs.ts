@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Finish, WorkOrder } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
+import type { WorkerChannel } from './channel.ts';
+import { type Collected, collectDiff } from './diff.ts';
+import type { Git } from './git.ts';
+import type { JobLog } from './job-log.ts';
+import type { Places } from './places.ts';
+import type { Base } from './source.ts';
+
+const DIFF_NAME = 'diff';
+
+/** What of a run its diffs are made from and where they go. */
+interface DiffRun {
+  readonly order: WorkOrder;
+  readonly channel: WorkerChannel;
+  readonly log: JobLog;
+  readonly places: Places;
+  readonly git: Git;
+  /** For who looks after the machine. */
+  readonly note: ((message: string) => void) | undefined;
+}
+
+/** The diffs of one run: partial ones while the agent works, the last one at the end. */
+export class Diffs {
+  readonly #run: DiffRun;
+  #base: Base | null = null;
+  #uploadedTree: string | null = null;
+  #count = 0;
+  saved: Finish['diff'] = null;
+
+  constructor(run: DiffRun) {
+    this.#run = run;
+  }
+
+  get begun(): boolean {
+    return this.#base !== null;
+  }
+
+  begin(base: Base): void {
+    this.#base = base;
+  }
+
+  async saveEvery(seconds: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await sleep(Math.min(seconds * 1000, 2 ** 31 - 1), undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      // A partial diff that fails is only a chance missed; the last one speaks up.
+      await this.save(true, signal).catch((error: unknown) => {
+        this.#run.note?.(`checkpoint: ${error instanceof Error ? error.message : error}`);
+      });
+    }
+  }
+
+  async save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
+    const { git, places, order, channel, log } = this.#run;
+    if (!this.#base) return null;
+    const file = join(places.run, `diff-${++this.#count}.patch`);
+    const collected: Collected | null = await collectDiff(
+      {
+        git,
+        store: places.store,
+        tree: places.tree,
+        index: join(places.run, 'index'),
+        baseTree: this.#base.tree,
+        excludesFile: join(places.run, 'excludes'),
+        maxFileBytes: order.limits.artifactBytes,
+        signal,
+        say: (text) => {
+          if (!partial) log.system(text);
+        },
+      },
+      file,
+      partial ? (this.#uploadedTree ?? this.#base.tree) : null,
+    );
+    if (!collected) return this.saved;
+    const { sizeBytes } = collected.stat;
+    if (sizeBytes > order.limits.artifactBytes)
+      throw new HangarError('quota_artifacts', {
+        message: `The diff is ${sizeBytes} bytes; your plan allows ${order.limits.artifactBytes}.`,
+      });
+    await channel.upload(
+      { name: DIFF_NAME, kind: 'diff', partial, file, sizeBytes, sha256: collected.sha256, counts: collected.stat },
+      { signal },
+    );
+    this.#uploadedTree = collected.tree;
+    this.saved = { ...collected.stat, partial };
+    return this.saved;
+  }
+}
