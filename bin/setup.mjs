@@ -51,6 +51,8 @@ const BUNDLES = [
     file: 'apps/web/dist/index.html',
     sources: [
       'apps/web/vite.config.ts',
+      'apps/web/first-paint.tsx',
+      'apps/web/precompress.ts',
       'apps/web/index.html',
       'apps/web/public',
       'apps/web/src',

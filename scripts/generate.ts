@@ -20,7 +20,7 @@ async function generate(): Promise<Generated[]> {
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/cli.md', text: await commandPage() },
     { path: 'docs/openapi.json', text: await openApi() },
-    { path: 'apps/cli/src/server/operations.ts', text: operations() },
+    { path: 'packages/contract/src/operations.ts', text: operations() },
   ];
 }
 
@@ -121,7 +121,7 @@ What \`hangar COMMAND --help\` says, but for the options every command has. Gene
 ${(await page(COMMANDS, [])).join('\n')}`;
 }
 
-/** Method and path of every operation, so that the command line needs no schema to make a call. */
+/** Method and path of every operation, so that command line and web UI need no schema to make a call. */
 function operations(): string {
   const groups = Object.entries(contract).map(([group, procedures]) => {
     const lines = Object.entries(procedures).map(([name, procedure]) => {
@@ -132,7 +132,7 @@ function operations(): string {
     });
     return `  ${group}: {\n${lines.join('')}  },\n`;
   });
-  return `import type { Contract } from '@hangar/contract';
+  return `import type { Contract } from './index.ts';
 
 /** Where the operations of the contract are asked. Generated from packages/contract/src by make generate. */
 export const OPERATIONS = {

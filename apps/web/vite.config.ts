@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
+import { firstPaint, scopedName } from './first-paint.tsx';
 import { precompress } from './precompress.ts';
 
 /** `HANGAR_SERVER` names the server that `npm run dev` passes /api on to. */
 export default defineConfig({
-  plugins: [react(), precompress()],
+  plugins: [react(), firstPaint(), precompress()],
+  css: { modules: { generateScopedName: scopedName } },
   resolve: { alias: [{ find: /^zod$/, replacement: fileURLToPath(new URL('src/zod-words.ts', import.meta.url)) }] },
   server: {
     host: '127.0.0.1',

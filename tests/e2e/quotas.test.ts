@@ -90,7 +90,9 @@ describe('a plan', () => {
 
     const script = 'head -c 8000 /dev/zero > "$HANGAR_ARTIFACTS/big.bin"; echo small > small.txt';
     const leaves = JSON.parse((await run(script, '--wait', '--json')).stdout) as { id: string };
-    expect(await must('logs', leaves.id)).toContain('The artifacts of a job may have 4096 bytes together.');
+    expect(await must('logs', leaves.id)).toContain(
+      'Artifact left out: big.bin: 8000 bytes are more than the plan has left',
+    );
     expect(await must('pull', leaves.id, '--stat')).toContain('small.txt');
   }, 60_000);
 });

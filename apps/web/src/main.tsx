@@ -17,6 +17,8 @@ const queries = createQueryClient(() => {
 });
 const router = createAppRouter({ api, queries });
 
+// Until the page is here, what index.html paints stays.
+await router.load();
 const element = document.getElementById('root');
 if (element)
   createRoot(element).render(

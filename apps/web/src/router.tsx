@@ -7,8 +7,8 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router';
-import { z } from 'zod';
 import type { Api } from './api/client.tsx';
+import { JobsPage } from './pages/jobs/jobs-page.tsx';
 import { AppLayout } from './shell/app-layout.tsx';
 import { CrashPage, MissingPage } from './shell/crash.tsx';
 
@@ -21,15 +21,19 @@ export interface RouterContext {
 export const HAS_GALLERY = import.meta.env.DEV || import.meta.env.VITE_GALLERY === '1';
 
 /** A search parameter that was typed by hand never breaks a page: what does not fit is left out. */
-const text = z.coerce.string().optional().catch(undefined);
-const number = z.coerce.number().int().optional().catch(undefined);
+const texts =
+  <Name extends string>(...names: Name[]) =>
+  (search: Record<string, unknown>): { [name in Name]?: string | undefined } =>
+    Object.fromEntries(
+      names.filter((name) => search[name] !== undefined).map((name) => [name, String(search[name])]),
+    ) as { [name in Name]?: string };
 
 const root = createRootRouteWithContext<RouterContext>()({ component: Outlet });
 
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  validateSearch: z.object({ next: text }),
+  validateSearch: texts('next'),
   component: lazyRouteComponent(() => import('./pages/auth/sign-in-page.tsx'), 'SignInPage'),
 });
 const signInLink = createRoute({
@@ -45,7 +49,7 @@ const invite = createRoute({
 const device = createRoute({
   getParentRoute: () => root,
   path: '/device',
-  validateSearch: z.object({ user_code: text }),
+  validateSearch: texts('user_code'),
   component: lazyRouteComponent(() => import('./pages/auth/device-page.tsx'), 'DevicePage'),
 });
 
@@ -60,40 +64,31 @@ const home = createRoute({
 const jobs = createRoute({
   getParentRoute: () => app,
   path: '/jobs',
-  validateSearch: z.object({
-    /** States, joined by commas. */
-    state: text,
-    search: text,
-    agent: text,
-    profile: text,
-    repo: text,
-    group: text,
-    /** `1`: of everybody, for admins. */
-    all: text,
-  }),
-  component: lazyRouteComponent(() => import('./pages/jobs/jobs-page.tsx'), 'JobsPage'),
+  /** `state`: states, joined by commas. `all=1`: of everybody, for admins. */
+  validateSearch: texts('state', 'search', 'agent', 'profile', 'repo', 'group', 'all'),
+  // The page most visits begin with comes with the app.
+  component: JobsPage,
 });
 const newJob = createRoute({
   getParentRoute: () => app,
   path: '/jobs/new',
-  validateSearch: z.object({ from: text, repo: text, agent: text, profile: text }),
+  validateSearch: texts('from', 'repo', 'agent', 'profile'),
   component: lazyRouteComponent(() => import('./pages/new-job/new-job-page.tsx'), 'NewJobPage'),
 });
 const job = createRoute({
   getParentRoute: () => app,
   path: '/jobs/$id',
-  validateSearch: z.object({ tab: text, line: number, q: text, file: text }),
+  validateSearch: (search: Record<string, unknown>) => {
+    const line = Number(search.line ?? Number.NaN);
+    return { ...texts('tab', 'q', 'file')(search), line: Number.isSafeInteger(line) ? line : undefined };
+  },
   component: lazyRouteComponent(() => import('./pages/job/job-page.tsx'), 'JobPage'),
 });
 const compare = createRoute({
   getParentRoute: () => app,
   path: '/compare',
-  validateSearch: z.object({
-    /** Of jobs, joined by commas. */
-    ids: text,
-    group: text,
-    file: text,
-  }),
+  /** `ids`: of jobs, joined by commas. */
+  validateSearch: texts('ids', 'group', 'file'),
   component: lazyRouteComponent(() => import('./pages/compare/compare-page.tsx'), 'ComparePage'),
 });
 const operations = createRoute({
@@ -124,7 +119,7 @@ const later = (['sandboxes', 'clusters', 'models'] as const).map((noun) =>
 const gallery = createRoute({
   getParentRoute: () => root,
   path: '/gallery',
-  validateSearch: z.object({ entry: text, scheme: text }),
+  validateSearch: texts('entry', 'scheme'),
   component: HAS_GALLERY ? lazyRouteComponent(() => import('./gallery/gallery-page.tsx'), 'GalleryPage') : MissingPage,
 });
 

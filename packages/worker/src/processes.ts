@@ -46,6 +46,7 @@ export async function runTree(
 ): Promise<Ended> {
   const input = command.stdin === null ? null : await open(command.stdin, 'r');
   let child: ChildProcess;
+  let exited: ReturnType<typeof exitOf>;
   try {
     child = spawn(command.file, command.args, {
       cwd: command.cwd,
@@ -53,10 +54,11 @@ export async function runTree(
       detached: true,
       stdio: [input ? input.fd : 'ignore', 'pipe', 'pipe'],
     });
+    // Before anything is awaited: a short command ends while the file is closed, and says so only once.
+    exited = exitOf(child);
   } finally {
     await input?.close();
   }
-  const exited = exitOf(child);
   const pid = child.pid;
   if (pid === undefined) return await exited.then(() => Promise.reject(new HangarError('agent_missing')));
   // Where memory ends, the agent ends first and not the worker, which still has its diff to save.

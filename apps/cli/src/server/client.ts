@@ -1,9 +1,10 @@
 import type { Contract } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { OPERATIONS } from '@hangar/contract/operations';
+import { requestOf } from '@hangar/contract/request';
 import type { ContractRouterClient } from '@orpc/contract';
 import type { JsonifiedClient } from '@orpc/openapi-client';
 import type { Answer, Call } from './http.ts';
-import { OPERATIONS } from './operations.ts';
 
 /** A POST that carries an idempotency key may be sent again when the connection breaks. */
 export interface CallContext {
@@ -28,22 +29,13 @@ export function createClient(request: Request): Client {
 }
 
 function operation(request: Request, route: string): Operation {
-  const [method = '', template = ''] = route.split(' ');
-  return async (input = {}, { context } = {}) => {
-    const rest = { ...input };
-    const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
-      const value = String(rest[name]);
-      delete rest[name];
-      return encodeURIComponent(value);
+  return async (input, { context } = {}) => {
+    const { method, path, body } = requestOf(route, input);
+    const answer = await request(path, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: () => body }),
+      repeatable: method === 'GET' || context?.repeatable === true,
     });
-    const answer =
-      method === 'GET'
-        ? await request(`${path}${queryOf(rest)}`, { method, repeatable: true })
-        : await request(path, {
-            method,
-            ...(path === template || Object.keys(rest).length > 0 ? jsonBody(rest) : {}),
-            repeatable: context?.repeatable === true,
-          });
     const text = await answer.text();
     try {
       return text === '' ? undefined : JSON.parse(text);
@@ -55,21 +47,4 @@ function operation(request: Request, route: string): Operation {
       });
     }
   };
-}
-
-const jsonBody = (fields: object) => ({
-  headers: { 'content-type': 'application/json' },
-  body: () => JSON.stringify(fields),
-});
-
-/** Lists as `state[0]=…`, the bracket form the server reads; what is undefined is left out. */
-function queryOf(fields: Readonly<Record<string, unknown>>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) {
-    if (Array.isArray(value))
-      for (const [index, item] of value.entries()) query.append(`${name}[${index}]`, String(item));
-    else if (value !== undefined && value !== null) query.append(name, String(value));
-  }
-  const text = query.toString();
-  return text === '' ? '' : `?${text}`;
 }

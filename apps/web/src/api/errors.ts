@@ -1,4 +1,4 @@
-import { fromWire, HangarError } from '@hangar/contract';
+import { fromWire, HangarError } from '@hangar/contract/errors';
 
 /** Whatever a call threw, as an error of the table. */
 export function asHangarError(error: unknown): HangarError {
@@ -14,6 +14,9 @@ export function asHangarError(error: unknown): HangarError {
       wayOut: 'Check that it runs and that you are online, then try again.',
       cause: error,
     });
+  // A proxy or a sign-in page of a network answered in its place.
+  if (error instanceof SyntaxError)
+    return new HangarError('server_unreachable', { message: 'What answers is not a Hangar server.', cause: error });
   const status = statusOf(error);
   if (status === 401) return new HangarError('not_signed_in', { wayOut: 'Sign in again.' });
   if (status !== undefined && status >= 502 && status <= 504)

@@ -1,4 +1,4 @@
-import { Activity, Job } from '@hangar/contract';
+import type { Activity, Job } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { type Api, useApi } from './client.tsx';
@@ -87,15 +87,15 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
     source.addEventListener('resync', () => void queries.invalidateQueries());
     source.addEventListener('job', (event: MessageEvent<string>) => {
       alive();
-      const job = Job.safeParse(parse(event.data));
-      if (job.success) patcher.job(job.data);
+      const job = parse<Job>(event.data);
+      if (job !== undefined) patcher.job(job);
     });
     source.addEventListener('activity', (event: MessageEvent<string>) => {
       alive();
-      const activity = Activity.safeParse(parse(event.data));
-      if (!activity.success) return;
-      patcher.activity(activity.data);
-      onActivity(activity.data);
+      const activity = parse<Activity>(event.data);
+      if (activity === undefined) return;
+      patcher.activity(activity);
+      onActivity(activity);
     });
   };
   const online = () => {
@@ -118,16 +118,18 @@ export function connectLive({ url, queries, api, onState, onActivity }: LiveOpti
   };
 }
 
-/** A frame is the bare object, or wrapped as {type, data}. */
-function parse(text: string): unknown {
+/** A frame is the object as the server gives it; a frame that was cut off on the way is none. */
+function parse<T extends { id: string }>(text: string): T | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'data' in value && 'type' in value) return value.data;
-    return value;
+    return isWithId<T>(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
+
+const isWithId = <T extends { id: string }>(value: unknown): value is T =>
+  typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string';
 
 interface Live {
   state: LiveState;

@@ -18,6 +18,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
+import { compressJson } from './compress.ts';
 import { asHangarError } from './errors.ts';
 import type { Identify, RequestContext } from './identity.ts';
 import { pageFor } from './pages.ts';
@@ -191,6 +192,7 @@ function allow(caller: RequestContext, wants: Pick<OperationMeta, 'identities' |
 
 function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
   const { log } = parts;
+  scope.addHook('onSend', compressJson);
   const handler = new OpenAPIHandler<RequestContext>(parts.router, {
     customErrorResponseBodyEncoder: (error) =>
       error.data === undefined ? toWire(asHangarError(error, '-', log)) : undefined,

@@ -11,12 +11,13 @@ const say = (message: Record<string, unknown>): void => void process.stdout.writ
 try {
   const database = await openDatabase({ dataDir, log: pino({ level: 'warn' }, pino.destination(2)) });
   const { rows } = await database.pool.query('select pg_postmaster_start_time()::text as started');
-  say({ open: true, started: rows[0]?.started });
   const alive = setInterval(() => undefined, 1_000);
   process.on('SIGINT', () => {
     clearInterval(alive);
     void database.close().then(() => say({ closed: true }));
   });
+  // Last: who reads it may tell it to stop in the same moment.
+  say({ open: true, started: rows[0]?.started });
 } catch (error) {
   say({ open: false, code: error instanceof HangarError ? error.code : String(error), message: String(error) });
 }

@@ -1,4 +1,4 @@
-import type { Contract } from '@hangar/contract';
+import type { Contract } from './index.ts';
 
 /** Where the operations of the contract are asked. Generated from packages/contract/src by make generate. */
 export const OPERATIONS = {
