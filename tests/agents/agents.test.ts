@@ -180,7 +180,7 @@ describe('real agents against a scripted model', () => {
     expect(asked.every((ask) => ask.wire === of.wire && ask.key === KEY)).toBe(true);
     expect(asked.at(-1)?.results.length).toBe(SCRIPT.turns.length);
 
-    expect(job.diff).toMatchObject({ filesChanged: 2, insertions: 3, deletions: 0, partial: false });
+    expect(job.diff, log).toMatchObject({ filesChanged: 2, insertions: 3, deletions: 0, partial: false });
     expect((await server.hangar(['pull', job.id], { cwd: repo })).exitCode).toBe(0);
     expect(readFileSync(join(repo, 'hello.txt'), 'utf8')).toBe('hello\nworld\n');
     expect(readFileSync(join(repo, 'made.txt'), 'utf8')).toBe('made\n');

@@ -7,7 +7,8 @@
  *   POST /worker/logs                     LogBatch → LogAck           batches in order; a batch seen before is acknowledged and dropped
  *   POST /worker/report                   Report → Done               a phase begins, or facts become known; idempotent
  *   POST /worker/heartbeat                Heartbeat → Orders          long poll: answers at once on a cancel, else after waitSeconds
- *   PUT  /worker/artifacts/{name}         the bytes, ?kind=diff|file&partial=true, header X-Content-Sha256; a name again replaces.
+ *   PUT  /worker/artifacts/{name}         the bytes, ?kind=diff|file&partial=true&number=N, header X-Content-Sha256; a name again
+ *                                         replaces what has a lower number. Each upload has a number of its own, said again with it.
  *                                         With a diff go its counts: &files=&insertions=&deletions=
  *   POST /worker/finish                   Finish → Done               last word; idempotent
  */

@@ -37,6 +37,7 @@ export class HttpChannel implements WorkerChannel {
   readonly #spool: Spool;
   readonly #fence = new AbortController();
   #seq = 0;
+  #uploads = 0;
   #gathered: WorkerLine[] = [];
   #gatheredBytes = 0;
   #pushing: Promise<void> = Promise.resolve();
@@ -134,7 +135,7 @@ export class HttpChannel implements WorkerChannel {
     await this.#persist(
       {
         method: 'PUT',
-        path: `/artifacts/${encodeURIComponent(upload.name)}?${artifactQuery(upload)}`,
+        path: `/artifacts/${encodeURIComponent(upload.name)}?${artifactQuery(upload, ++this.#uploads)}`,
         headers: { 'x-content-sha256': upload.sha256, 'content-type': 'application/octet-stream' },
         // A fresh stream at each try, and never more than was announced should the file have grown.
         body: () =>
@@ -231,9 +232,10 @@ export class HttpChannel implements WorkerChannel {
   }
 }
 
-function artifactQuery({ kind, partial, counts }: Upload): string {
+function artifactQuery({ kind, partial, counts }: Upload, number: number): string {
   return new URLSearchParams({
     kind,
+    number: String(number),
     ...(partial ? { partial: 'true' } : {}),
     ...(counts
       ? {

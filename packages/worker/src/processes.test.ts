@@ -35,3 +35,16 @@ test('a command that ends before its input is closed here has ended', async () =
   expect(await running).toMatchObject({ exitCode: 7, signal: null });
   await Promise.all(busy);
 }, 20_000);
+
+test('PWD is the folder the command runs in, whatever it was here', async () => {
+  let out = '';
+  const command = { file: '/usr/bin/env', args: [], cwd: dir, env: { PWD: '/' }, stdin: null, mark: 'processes-test' };
+  await runTree(command, {
+    read: async (_stream, chunk) => {
+      out += chunk.toString();
+    },
+    stop: new AbortController().signal,
+    graceMs: 1000,
+  });
+  expect(out.split('\n')).toContain(`PWD=${dir}`);
+});

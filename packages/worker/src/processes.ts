@@ -50,7 +50,8 @@ export async function runTree(
   try {
     child = spawn(command.file, command.args, {
       cwd: command.cwd,
-      env: { ...command.env, HANGAR_JOB_MARK: command.mark },
+      // As a shell would: some programs believe PWD, which is still the one of whoever started the worker.
+      env: { ...command.env, PWD: command.cwd, HANGAR_JOB_MARK: command.mark },
       detached: true,
       stdio: [input ? input.fd : 'ignore', 'pipe', 'pipe'],
     });

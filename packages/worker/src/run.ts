@@ -169,7 +169,7 @@ async function prepareAgent(run: Run) {
   for (const [name, value] of Object.entries(o.env))
     if (
       value !== undefined &&
-      !/^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/.test(name)
+      !/^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/.test(name)
     )
       env[name] = value;
   Object.assign(env, order.env, {

@@ -42,11 +42,12 @@ async function runningJob() {
   });
   const identity = { jobId: row.id, attempt: 1 };
   await worker.claim(identity, 'w_1');
-  const put = (name: string, kind: 'diff' | 'file', body: string, claimed = body, partial = true) =>
+  let uploads = 0;
+  const put = (name: string, kind: 'diff' | 'file', body: string, claimed = body, number = ++uploads) =>
     worker.artifact(
       identity,
       {
-        ...{ name, kind, partial, contentType: 'text/plain' },
+        ...{ name, kind, partial: true, number, contentType: 'text/plain' },
         sha256: createHash('sha256').update(claimed).digest('hex'),
         counts: kind === 'diff' ? { filesChanged: 1, insertions: body.length, deletions: 0 } : null,
       },
@@ -81,6 +82,20 @@ it('what is refused leaves what was saved before, what is taken replaces it and 
   await put('diff', 'diff', 'two');
   expect(await stored('diff')).toBe('two');
   await Promise.all(['a', 'b', 'c'].map((body) => put('diff', 'diff', body)));
+  expect(await keys()).toHaveLength(1);
+});
+
+it('one that was overtaken on its way replaces nothing, and leaves nothing behind', async () => {
+  const { put, stored, keys, store, id } = await runningJob();
+  await put('diff', 'diff', 'first', 'first', 1);
+  await put('diff', 'diff', 'the last one', 'the last one', 3);
+  await put('diff', 'diff', 'late', 'late', 2);
+  expect(await stored('diff')).toBe('the last one');
+  expect((await store.byId(id))?.diff).toMatchObject({ insertions: 'the last one'.length });
+  expect(await keys()).toHaveLength(1);
+  // Its own answer got lost: said again it is taken.
+  await put('diff', 'diff', 'the last one', 'the last one', 3);
+  expect(await stored('diff')).toBe('the last one');
   expect(await keys()).toHaveLength(1);
 });
 

@@ -7,18 +7,23 @@ import { type ArtifactRow, artifacts, EVENTS_CHANNEL, jobs, type UploadRow, uplo
 export function createJobFiles({ db, pool }: Database) {
   return {
     /**
-     * Gives the key of the blob that it replaces, which nothing names any more. With `diff` the job knows of it in the
-     * same moment: a worker that is killed now does not say it again.
+     * Gives the key of the blob that nothing names any more: the one it replaces, or its own when a later upload of the
+     * same name was faster (a connection that was cut, and a server that did not notice). With `diff` the job knows of it
+     * in the same moment: a worker that is killed now does not say it again.
      */
-    async putArtifact(row: typeof artifacts.$inferInsert, diff: DiffStat | null): Promise<string | null> {
+    async putArtifact(
+      row: typeof artifacts.$inferInsert & { turn: number },
+      diff: DiffStat | null,
+    ): Promise<string | null> {
       const { jobId, name, ...rest } = row;
       return db.transaction(async (tx) => {
         // Two uploads of one name take turns, so that each knows what it replaces.
         await tx.execute(sql`select pg_advisory_xact_lock(7215302, hashtext(${`${jobId}/${name}`}))`);
         const [before] = await tx
-          .select({ blobKey: artifacts.blobKey })
+          .select({ blobKey: artifacts.blobKey, turn: artifacts.turn })
           .from(artifacts)
           .where(and(eq(artifacts.jobId, jobId), eq(artifacts.name, name)));
+        if (before !== undefined && before.turn > row.turn) return row.blobKey;
         await tx
           .insert(artifacts)
           .values(row)

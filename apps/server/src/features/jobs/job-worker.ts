@@ -34,6 +34,9 @@ export interface JobWorkerParts {
   readonly checkpointSeconds: number;
 }
 
+/** More than one attempt ever makes. */
+export const UPLOADS_MOST = 1_000_000;
+
 /** What a worker asks and tells. It writes what was seen; the state follows by `decide`. */
 export function createJobWorker(parts: JobWorkerParts) {
   const { store } = parts;
@@ -159,6 +162,8 @@ export function createJobWorker(parts: JobWorkerParts) {
         contentType: string;
         partial: boolean;
         sha256: string | undefined;
+        /** Of all uploads of this attempt. */
+        number: number;
         /** Of a diff. */
         counts: Pick<DiffStat, 'filesChanged' | 'insertions' | 'deletions'> | null;
       },
@@ -186,12 +191,13 @@ export function createJobWorker(parts: JobWorkerParts) {
         await parts.blobs.remove(blobKey);
         throw new HangarError('bad_request', { message: 'The bytes do not match X-Content-Sha256.' });
       }
-      const { name, kind, contentType, partial, counts } = artifact;
-      const replaced = await store.putArtifact(
-        { ...{ jobId: worker.jobId, name, kind, contentType, partial, blobKey }, ...stored },
+      const { name, kind, contentType, partial, number, counts } = artifact;
+      const turn = worker.attempt * UPLOADS_MOST + number;
+      const unnamed = await store.putArtifact(
+        { ...{ jobId: worker.jobId, name, kind, contentType, partial, blobKey, turn }, ...stored },
         kind === 'diff' && counts !== null ? { ...counts, sizeBytes: stored.sizeBytes, partial } : null,
       );
-      if (replaced !== null) await parts.blobs.remove(replaced);
+      if (unnamed !== null) await parts.blobs.remove(unnamed);
     },
 
     /** The worker's last word. Said again it changes nothing; after another end it is refused. */

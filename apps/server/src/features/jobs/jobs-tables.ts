@@ -170,6 +170,8 @@ export const artifacts = pgTable(
     sha256: text().notNull(),
     partial: boolean().notNull(),
     blobKey: text('blob_key').notNull(),
+    /** Attempt and number of the upload: one that was overtaken on its way replaces nothing. */
+    turn: bigint({ mode: 'number' }).notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
   },
   (artifact) => [primaryKey({ columns: [artifact.jobId, artifact.name] })],

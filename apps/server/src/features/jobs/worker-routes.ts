@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseInput } from '../../platform/http/input.ts';
 import type { RawRoutes } from '../../platform/http/routes.ts';
-import type { JobWorker } from './job-worker.ts';
+import { type JobWorker, UPLOADS_MOST } from './job-worker.ts';
 import type { WorkerTokens } from './worker-token.ts';
 
 const ArtifactParams = z.object({
@@ -17,6 +17,12 @@ const Count = z.coerce.number().int().min(0).optional();
 const ArtifactQuery = z.object({
   kind: z.enum(['diff', 'file']),
   partial: z.stringbool().default(false),
+  number: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(UPLOADS_MOST - 1)
+    .default(0),
   files: Count,
   insertions: Count,
   deletions: Count,
@@ -60,13 +66,13 @@ export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes
     app.put('/api/worker/artifacts/*', { config }, async (request) => {
       const identity = who(request);
       const { name } = parseInput(ArtifactParams, { name: (request.params as { '*': string })['*'] });
-      const { kind, partial, files, insertions, deletions } = parseInput(ArtifactQuery, request.query);
+      const { kind, partial, number, files, insertions, deletions } = parseInput(ArtifactQuery, request.query);
       const sha256 = request.headers['x-content-sha256'];
       const contentType = kind === 'diff' ? 'text/x-diff; charset=utf-8' : 'application/octet-stream';
       await worker.artifact(
         identity,
         {
-          ...{ name, kind, partial, contentType, sha256: typeof sha256 === 'string' ? sha256 : undefined },
+          ...{ name, kind, partial, number, contentType, sha256: typeof sha256 === 'string' ? sha256 : undefined },
           counts:
             files === undefined || insertions === undefined || deletions === undefined
               ? null

@@ -1,0 +1,1 @@
+ALTER TABLE "artifact" ADD COLUMN "turn" bigint DEFAULT 0 NOT NULL;
