@@ -11,7 +11,7 @@ export function precompress(): Plugin {
       order: 'post',
       handler(_options, bundle) {
         for (const file of Object.values(bundle)) {
-          if (!/\.(js|css|svg)$/.test(file.fileName)) continue;
+          if (!/\.(html|js|css|svg)$/.test(file.fileName)) continue;
           const source = Buffer.from(file.type === 'chunk' ? file.code : file.source);
           if (source.length < 1024) continue;
           const quality = { [constants.BROTLI_PARAM_QUALITY]: 10 };

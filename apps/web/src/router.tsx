@@ -28,6 +28,8 @@ const texts =
       names.filter((name) => search[name] !== undefined).map((name) => [name, String(search[name])]),
     ) as { [name in Name]?: string };
 
+const jobTexts = texts('tab', 'q', 'file');
+
 const root = createRootRouteWithContext<RouterContext>()({ component: Outlet });
 
 const signIn = createRoute({
@@ -78,9 +80,9 @@ const newJob = createRoute({
 const job = createRoute({
   getParentRoute: () => app,
   path: '/jobs/$id',
-  validateSearch: (search: Record<string, unknown>) => {
+  validateSearch: (search: Record<string, unknown>): ReturnType<typeof jobTexts> & { line?: number } => {
     const line = Number(search.line ?? Number.NaN);
-    return { ...texts('tab', 'q', 'file')(search), line: Number.isSafeInteger(line) ? line : undefined };
+    return { ...jobTexts(search), ...(Number.isSafeInteger(line) ? { line } : {}) };
   },
   component: lazyRouteComponent(() => import('./pages/job/job-page.tsx'), 'JobPage'),
 });

@@ -1,16 +1,18 @@
 import {
-  ActionIcon,
-  Button,
+  type ActionIconFactory,
+  type ButtonFactory,
   type CSSVariablesResolver,
   createTheme,
-  Drawer,
-  Input,
+  type DrawerFactory,
+  type ExtendComponent,
+  type InputFactory,
+  type InputWrapperFactory,
   type MantineColorsTuple,
-  Menu,
-  Modal,
-  SegmentedControl,
-  Tabs,
-  Tooltip,
+  type MenuFactory,
+  type ModalFactory,
+  type SegmentedControlFactory,
+  type TabsFactory,
+  type TooltipFactory,
 } from '@mantine/core';
 import { MONO, measures, SANS, tokens } from './tokens.ts';
 
@@ -100,7 +102,10 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
 
 const overlay = { backgroundOpacity: 0.4, blur: 0 };
 
-/** Mantine is the material; this is the look: quiet, dense, precise. */
+/**
+ * Mantine is the material; this is the look: quiet, dense, precise. Components are named by their types: a page loads only those
+ * it draws.
+ */
 export const theme = createTheme({
   primaryColor: 'accent',
   primaryShade: { light: 6, dark: 6 },
@@ -124,40 +129,46 @@ export const theme = createTheme({
     },
   },
   components: {
-    Button: Button.extend({
+    Button: {
       defaultProps: { size: 'sm' },
       vars: () => ({
         root: { '--button-height': '32px', '--button-padding-x': '12px', '--button-fz': '13px' },
       }),
       styles: { label: { fontWeight: 500 } },
-    }),
-    ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray', size: 28 } }),
-    Input: Input.extend({
+    } satisfies ExtendComponent<ButtonFactory>,
+    ActionIcon: {
+      defaultProps: { variant: 'subtle', color: 'gray', size: 28 },
+    } satisfies ExtendComponent<ActionIconFactory>,
+    Input: {
       defaultProps: { size: 'sm' },
       vars: () => ({
         wrapper: { '--input-height': '32px', '--input-fz': 'var(--hg-input-fz)', '--input-padding': '10px' },
         input: {},
       }),
-    }),
-    InputWrapper: Input.Wrapper.extend({
+    } satisfies ExtendComponent<InputFactory>,
+    InputWrapper: {
       defaultProps: { size: 'sm', inputWrapperOrder: ['label', 'input', 'description', 'error'] },
       styles: {
         label: { fontWeight: 500, marginBottom: 4 },
         description: { marginTop: 4, color: 'var(--hg-dim)', fontSize: 12 },
         error: { marginTop: 4, fontSize: 12 },
       },
-    }),
-    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, withArrow: false, fz: 12, multiline: true } }),
-    Menu: Menu.extend({ defaultProps: { shadow: 'md', position: 'bottom-end', transitionProps: { duration: 80 } } }),
-    Modal: Modal.extend({
+    } satisfies ExtendComponent<InputWrapperFactory>,
+    Tooltip: {
+      defaultProps: { openDelay: 300, withArrow: false, fz: 12, multiline: true },
+    } satisfies ExtendComponent<TooltipFactory>,
+    Menu: {
+      defaultProps: { shadow: 'md', position: 'bottom-end', transitionProps: { duration: 80 } },
+    } satisfies ExtendComponent<MenuFactory>,
+    Modal: {
       defaultProps: { overlayProps: overlay, transitionProps: { duration: 100 }, centered: false, yOffset: '12vh' },
       styles: { title: { fontWeight: 600, fontSize: 15 }, content: { border: '1px solid var(--hg-line)' } },
-    }),
-    Drawer: Drawer.extend({
+    } satisfies ExtendComponent<ModalFactory>,
+    Drawer: {
       defaultProps: { overlayProps: overlay, position: 'right', size: 440, transitionProps: { duration: 140 } },
       styles: { title: { fontWeight: 600, fontSize: 15 } },
-    }),
-    Tabs: Tabs.extend({ styles: { tab: { padding: '8px 10px', fontSize: 13 } } }),
-    SegmentedControl: SegmentedControl.extend({ defaultProps: { size: 'xs' } }),
+    } satisfies ExtendComponent<DrawerFactory>,
+    Tabs: { styles: { tab: { padding: '8px 10px', fontSize: 13 } } } satisfies ExtendComponent<TabsFactory>,
+    SegmentedControl: { defaultProps: { size: 'xs' } } satisfies ExtendComponent<SegmentedControlFactory>,
   },
 });

@@ -1,4 +1,4 @@
-import { ActionIcon, Drawer, Group, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Tooltip, useMantineColorScheme } from '@mantine/core';
 import {
   IconActivity,
   IconKeyboard,
@@ -10,7 +10,7 @@ import {
 } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useApi } from '../api/client.tsx';
 import { LiveProvider, useLive } from '../api/live.tsx';
 import { loadable } from '../api/loadable.ts';
@@ -18,13 +18,11 @@ import { useMe } from '../api/me.ts';
 import { copyText } from '../components/copy-button.tsx';
 import { useNotice } from '../components/notices.tsx';
 import { ActivityBanner } from '../modules/activity/activity-banner.tsx';
-import { ActivityActions, ActivityPanel } from '../modules/activity/activity-panel.tsx';
 import { useBanner } from '../modules/activity/use-banner.ts';
 import { ActionsProvider } from './actions.tsx';
 import { crumbsOf } from './crumbs.ts';
+import type { ShellDialog } from './dialogs.tsx';
 import { usePageKeys } from './keys.ts';
-import { KeysHelp } from './keys-help.tsx';
-import { Palette } from './palette.tsx';
 import type { PaletteAction } from './palette-view.tsx';
 import { PersonMenu } from './person-menu.tsx';
 import { PLACES } from './places.ts';
@@ -42,8 +40,6 @@ export function AppLayout() {
   );
 }
 
-type Open = 'palette' | 'keys' | 'activity' | null;
-
 function Frame() {
   const api = useApi();
   const queries = useQueryClient();
@@ -53,8 +49,7 @@ function Frame() {
   const navigate = useNavigate();
   const notify = useNotice();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const [open, setOpen] = useState<Open>(null);
-  const close = () => setOpen(null);
+  const { dialogs, open, show, close } = useDialogs();
 
   const activityQuery = useQuery(
     api.activity.list.queryOptions({ input: { limit: 30 }, enabled: me.data !== undefined }),
@@ -73,8 +68,8 @@ function Frame() {
   );
 
   usePageKeys({
-    onPalette: () => setOpen('palette'),
-    onHelp: () => setOpen('keys'),
+    onPalette: () => show('palette'),
+    onHelp: () => show('keys'),
     onNew: () => void navigate({ to: '/jobs/new' }),
     onGo: (key) => {
       const place = PLACES.find((candidate) => candidate.key === key);
@@ -91,7 +86,7 @@ function Frame() {
       Icon,
       run: () => void navigate({ to }),
     })),
-    { id: 'activity', label: 'Show activity', Icon: IconActivity, run: () => setOpen('activity') },
+    { id: 'activity', label: 'Show activity', Icon: IconActivity, run: () => show('activity') },
     {
       id: 'copy-run',
       label: 'Copy command',
@@ -108,7 +103,7 @@ function Frame() {
       Icon: dark ? IconSun : IconMoonStars,
       run: () => setColorScheme(dark ? 'light' : 'dark'),
     },
-    { id: 'keys', label: 'Keys', Icon: IconKeyboard, run: () => setOpen('keys') },
+    { id: 'keys', label: 'Keys', Icon: IconKeyboard, run: () => show('keys') },
     { id: 'sign-out', label: 'Sign out', Icon: IconLogout, run: () => signOut.mutate({}) },
   ];
 
@@ -119,13 +114,13 @@ function Frame() {
         crumbs={crumbsOf(pathname)}
         live={live}
         version={me.data?.server.version}
-        onSearch={() => setOpen('palette')}
+        onSearch={() => show('palette')}
         banner={
           banner ? (
             <ActivityBanner
               activity={banner.activity}
               more={banner.more}
-              onOpen={() => setOpen('activity')}
+              onOpen={() => show('activity')}
               onDismiss={banner.dismiss}
             />
           ) : null
@@ -133,30 +128,46 @@ function Frame() {
         person={
           <>
             <Tooltip label="Activity">
-              <ActionIcon size={30} aria-label="Activity" onClick={() => setOpen('activity')}>
+              <ActionIcon size={30} aria-label="Activity" onClick={() => show('activity')}>
                 <IconActivity size={17} stroke={1.7} />
               </ActionIcon>
             </Tooltip>
-            <PersonMenu me={me.data} onKeys={() => setOpen('keys')} onSignOut={() => signOut.mutate({})} />
+            <PersonMenu me={me.data} onKeys={() => show('keys')} onSignOut={() => signOut.mutate({})} />
           </>
         }
       >
         <Outlet />
       </ShellView>
-      <Palette opened={open === 'palette'} onClose={close} actions={actions} />
-      <KeysHelp opened={open === 'keys'} onClose={close} />
-      <Drawer
-        opened={open === 'activity'}
-        onClose={close}
-        title={
-          <Group gap={8}>
-            Activity
-            <ActivityActions onRefresh={activity.retry} refreshing={activity.refetching} />
-          </Group>
-        }
-      >
-        <ActivityPanel activity={activity} onFollow={close} />
-      </Drawer>
+      {dialogs === null ? null : (
+        <dialogs.ShellDialogs open={open} onClose={close} actions={actions} activity={activity} />
+      )}
     </>
   );
 }
+
+/** What lies over the page is loaded when the page has come to rest, or when it is asked for. */
+function useDialogs() {
+  const notify = useNotice();
+  const [dialogs, setDialogs] = useState<typeof import('./dialogs.tsx') | null>(null);
+  const [open, setOpen] = useState<ShellDialog | null>(null);
+  useEffect(() => {
+    const timer = setTimeout(() => void loadDialogs().then(setDialogs, () => {}), AT_REST_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return {
+    dialogs,
+    open,
+    show(what: ShellDialog) {
+      setOpen(what);
+      if (dialogs !== null) return;
+      loadDialogs().then(setDialogs, () => {
+        setOpen(null);
+        notify({ text: 'The server does not answer. Try again soon.', tone: 'bad' });
+      });
+    },
+    close: () => setOpen(null),
+  };
+}
+
+const AT_REST_MS = 2000;
+const loadDialogs = () => import('./dialogs.tsx');

@@ -106,8 +106,15 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   app.setErrorHandler((error, request, reply) => sendError(reply, asHangarError(error, request.id, log), request.id));
   app.setNotFoundHandler((request, reply) => {
-    const page = pageFor(parts.webDir, { method: request.method, url: request.url, accept: request.headers.accept });
-    if (page) return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(page);
+    const page = pageFor(parts.webDir, request);
+    if (page) {
+      if (page.encoding !== null) reply.header('content-encoding', page.encoding);
+      return reply
+        .type('text/html; charset=utf-8')
+        .header('cache-control', 'no-cache')
+        .header('vary', 'accept-encoding')
+        .send(page.body);
+    }
     return sendError(
       reply,
       new HangarError('route_not_found', { message: `There is no ${request.method} ${request.url.split('?')[0]}.` }),

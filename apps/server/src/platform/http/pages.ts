@@ -1,8 +1,10 @@
 import { createReadStream, existsSync, type ReadStream } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { takesEncoding } from './compress.ts';
 import { openApiDocument } from './openapi.ts';
 
 const DOCS_PAGE = `<!doctype html>
@@ -59,12 +61,19 @@ export function pageRoutes(o: {
   };
 }
 
-/** The page itself for every deep link of the web app; null where a request is not for a page. */
+/**
+ * The page itself for every deep link of the web app, in the best form that was built and is taken; null where a request is not
+ * for a page.
+ */
 export function pageFor(
   webDir: string | null,
-  request: { method: string; url: string; accept: string | undefined },
-): ReadStream | null {
+  request: { method: string; url: string; headers: IncomingHttpHeaders },
+): { body: ReadStream; encoding: string | null } | null {
   if (webDir === null || request.method !== 'GET' || /^\/(api|docs|\.well-known)(\/|$)/.test(request.url)) return null;
   const file = join(webDir, 'index.html');
-  return (request.accept ?? '').includes('text/html') && existsSync(file) ? createReadStream(file) : null;
+  if (!(request.headers.accept ?? '').includes('text/html') || !existsSync(file)) return null;
+  for (const [encoding, ending] of [['br', '.br'] as const, ['gzip', '.gz'] as const])
+    if (takesEncoding(request.headers['accept-encoding'], encoding) && existsSync(file + ending))
+      return { body: createReadStream(file + ending), encoding };
+  return { body: createReadStream(file), encoding: null };
 }
