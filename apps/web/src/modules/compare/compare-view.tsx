@@ -1,4 +1,5 @@
-import { isFinal, type Job } from '@hangar/contract';
+import type { Job } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';

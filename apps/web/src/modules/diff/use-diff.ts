@@ -1,4 +1,5 @@
-import { type DiffStat, fromWire } from '@hangar/contract';
+import type { DiffStat } from '@hangar/contract';
+import { fromWire } from '@hangar/contract/errors';
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { asHangarError } from '../../api/errors.ts';
 import { type Loadable, loadable } from '../../api/loadable.ts';

@@ -1,4 +1,5 @@
-import { FINAL_STATES, JOB_STATES, type JobState } from '@hangar/contract';
+import type { JobState } from '@hangar/contract';
+import { FINAL_STATES, JOB_STATES } from '@hangar/contract/state-words';
 
 /** What the list of jobs shows; the same as in the address of the page. */
 export interface JobsFilter {

@@ -1,4 +1,5 @@
-import { AGENT_EVENTS, agentPreset, isFinal, type JobDetail, type JobState, type Usage } from '@hangar/contract';
+import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState, type Usage } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';

@@ -1,4 +1,5 @@
-import { type Artifact, isFinal, type JobDetail } from '@hangar/contract';
+import type { Artifact, JobDetail } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { Button, Menu, Tabs } from '@mantine/core';
 import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';

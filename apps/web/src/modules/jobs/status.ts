@@ -1,4 +1,5 @@
-import { type Failure, isFinal, type Job, type JobPhase, type JobState } from '@hangar/contract';
+import type { Failure, Job, JobPhase, JobState } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { formatDuration, plural } from '../../components/format.ts';
 import type { Tone } from '../../components/tones.ts';
 

@@ -1,4 +1,5 @@
-import { isFinal, JOB_PHASES, type Job, type JobDetail, type JobPhase, type Phase } from '@hangar/contract';
+import type { Job, JobDetail, JobPhase, Phase } from '@hangar/contract';
+import { isFinal, JOB_PHASES } from '@hangar/contract/state-words';
 import type { TimelinePhase } from '../../components/timeline/timeline-model.ts';
 import type { Tone } from '../../components/tones.ts';
 import { jobStatus, phaseWord } from './status.ts';

@@ -1,4 +1,4 @@
-import { HangarError } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';

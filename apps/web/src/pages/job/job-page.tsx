@@ -1,4 +1,5 @@
-import { isFinal, type JobDetail } from '@hangar/contract';
+import type { JobDetail } from '@hangar/contract';
+import { isFinal } from '@hangar/contract/state-words';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
 import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
