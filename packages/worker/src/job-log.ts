@@ -10,9 +10,10 @@ const TAIL_LINES = 200;
 const TAIL_BYTES = 64 * 1024;
 
 /**
- * The log of one run. Gathers lines for 50 ms or 256 KB and hands them to the channel in order; waits when the channel has
- * no room, which stops the reading of the agent's pipes and so the agent. Past `limitBytes` lines are left out, but what
- * Hangar itself says and the last lines of the agent are kept: they tell why it ended.
+ * The log of one run. Hands lines to the channel in order, at most every 50 ms or 256 KB: a line after silence goes at
+ * once. Waits when the channel has no room, which stops the reading of the agent's pipes and so the agent. Past
+ * `limitBytes` lines are left out, but what Hangar itself says and the last lines of the agent are kept: they tell why it
+ * ended.
  */
 export class JobLog {
   readonly #channel: WorkerChannel;
@@ -21,6 +22,7 @@ export class JobLog {
   #pending: WorkerLine[] = [];
   #pendingBytes = 0;
   #timer: NodeJS.Timeout | null = null;
+  #handedAt = Number.NEGATIVE_INFINITY;
   #handing: Promise<void> = Promise.resolve();
   #inFlight = 0;
   #broken: unknown = null;
@@ -79,7 +81,8 @@ export class JobLog {
     this.#pending.push(line);
     this.#pendingBytes += line.text.length + 64;
     if (this.#pending.length >= BATCH_LINES) void this.#hand();
-    else this.#timer ??= setTimeout(() => void this.#hand(), FLUSH_MS);
+    else
+      this.#timer ??= setTimeout(() => void this.#hand(), Math.max(0, this.#handedAt + FLUSH_MS - performance.now()));
   }
 
   #hand(): Promise<void> {
@@ -89,6 +92,7 @@ export class JobLog {
     const lines = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
+    this.#handedAt = performance.now();
     this.#inFlight++;
     this.#handing = this.#handing
       .then(() => this.#channel.log(lines))
