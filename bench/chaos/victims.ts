@@ -81,8 +81,12 @@ export function createScene(o: {
       }
       const units = [...ofUnits(), ...(await ofContainer(pick))];
       return units
-        .flatMap(({ jobId, processes }) => processes.map((process) => ({ process, jobId })))
-        .filter(({ process }) => kindOf(process) === victim)
+        .flatMap(({ jobId, processes }) => {
+          const found = processes.filter((process) => kindOf(process) === victim);
+          // What a worker has just forked looks like the worker until it is what it starts: nobody can say what it would be.
+          const isFork = (process: Process) => victim === 'worker' && found.some(({ pid }) => pid === process.parent);
+          return found.filter((process) => !isFork(process)).map((process) => ({ process, jobId }));
+        })
         .map(({ process: { pid, name }, jobId }) => ({ pid, what: name, jobId }))
         .sort((a, b) => a.pid - b.pid);
     },

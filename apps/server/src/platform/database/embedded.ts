@@ -17,6 +17,8 @@ const MAJOR = '18';
 /** sun_path holds 104 bytes on macOS and 108 on Linux, with the closing NUL. */
 const SOCKET_PATH_MAX_BYTES = 103;
 const START_DEADLINE_MS = 60_000;
+/** Of a crash; then it is told to end all the same. */
+const RECOVERY_MS = 10_000;
 const LOG_MAX_BYTES = 4 * 1024 * 1024;
 
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -90,6 +92,9 @@ export async function startEmbedded(o: {
     async stop() {
       stopping.abort();
       await starting?.catch(() => undefined);
+      // Told to end while it recovers from a crash, PostgreSQL was seen to hang until it was forced.
+      for (const end = performance.now() + RECOVERY_MS; performance.now() < end; await sleep(20))
+        if ((await probe(connection)) !== 'starting') break;
       await stopPostmaster(folder);
     },
   };
