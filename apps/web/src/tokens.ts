@@ -1,7 +1,7 @@
 /** What the look is made of, as plain values: the app takes them into its theme, the build into the first paint. */
 
 export const SANS = "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif";
-export const MONO = "'JetBrains Mono Variable', ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
+export const MONO = "'JetBrains Mono', ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
 
 export const measures = {
   '--hg-rail-width': '208px',
