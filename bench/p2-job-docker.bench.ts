@@ -1,12 +1,13 @@
 // P2: a job on Docker, from submit to the first line at a follower, of the log and of its agent, beside `docker run` to its first output.
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@hangar/contract';
 import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
 import { makeRepo, ServerProcess } from '../tests/e2e/server-process.ts';
 import { jobClient } from './job-client.ts';
-import { median, record, timed } from './measure.ts';
+import { median, record } from './measure.ts';
 
 const docker = await dockerForTests();
 if ('skipped' in docker) {
@@ -22,19 +23,8 @@ if ('skipped' in docker) {
     });
     const repo = await makeRepo(join(server.dir, 'repo'));
     const request = await client.fromCheckout(repo, '# Trivial\n\n```sh\necho hello\n```\n', { profile: 'boxes' });
-    const floor = async () =>
-      void execFileSync('docker', [
-        '-H',
-        docker.host,
-        'run',
-        '--rm',
-        '--init',
-        '--network',
-        'none',
-        docker.image,
-        'echo',
-        'hello',
-      ]);
+    const floor = () =>
+      firstOutput(['-H', docker.host, 'run', '--rm', '--init', '--network', 'none', docker.image, 'echo', 'hello']);
     const ended = async (id: string) => {
       while (!(await client.call<Job>('GET', `/jobs/${id}`)).finishedAt) await sleep(100);
       await sleep(500);
@@ -45,7 +35,7 @@ if ('skipped' in docker) {
     const anyMs: number[] = [];
     const agentMs: number[] = [];
     for (let round = 0; round < 15; round++) {
-      floorMs.push(await timed(floor));
+      floorMs.push(await floor());
       const first = await client.firstLines(request);
       anyMs.push(first.anyMs);
       agentMs.push(first.agentMs);
@@ -69,4 +59,16 @@ if ('skipped' in docker) {
   } finally {
     await server.remove();
   }
+}
+
+/** Milliseconds to the first byte that `docker` prints; resolves once it has ended, so that nothing runs beside the next. */
+async function firstOutput(args: readonly string[]): Promise<number> {
+  const begun = performance.now();
+  const child = spawn('docker', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  await once(child.stdout, 'data');
+  const took = performance.now() - begun;
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`docker ended with ${code}`);
+  return took;
 }

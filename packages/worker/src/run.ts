@@ -327,18 +327,20 @@ async function sourceOf(run: Run): Promise<Source> {
     return { kind: 'remote', url: repo.url, ref: repo.ref, commit: repo.commit, credential };
   }
   if (repo.commit === null) throw new HangarError('bundle_invalid', { message: 'The bundle comes without a commit.' });
+  run.log.system('Fetching the bundle of the checkout');
   const download = async (what: 'bundle' | 'patch'): Promise<string> => {
     const file = join(run.places.run, what);
     await run.channel.download(what, file, { signal: run.stopper.signal });
     return file;
   };
+  const [bundleFile, patchFile] = await Promise.all([download('bundle'), repo.patch ? download('patch') : null]);
   return {
     kind: 'bundle',
     url: repo.url,
     credential,
     commit: repo.commit,
-    bundleFile: await download('bundle'),
-    patchFile: repo.patch ? await download('patch') : null,
+    bundleFile,
+    patchFile,
   };
 }
 

@@ -219,7 +219,6 @@ async function unbundle(source: Source & { kind: 'bundle' }, o: Preparing): Prom
       });
     }
   }
-  o.say('Unpacking the bundle of the checkout');
   const result = await o.git.try(['bundle', 'unbundle', source.bundleFile], {
     signal: o.signal,
     env: { GIT_DIR: o.places.store },
