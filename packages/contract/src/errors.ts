@@ -381,6 +381,41 @@ export const ERRORS = {
     wayOut: 'Begin with a started message that names the steps.',
   },
 
+  // Kubernetes in view
+  k8s_not_connected: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'No Kubernetes cluster is connected.',
+    wayOut: 'Start the server with KUBECONFIG set to a kubeconfig, or run it inside the cluster.',
+  },
+  k8s_context_not_found: {
+    kind: 'not_found',
+    message: 'The kubeconfig of the server has no such context.',
+    wayOut: 'See the contexts there are: hangar k8s health',
+  },
+  k8s_unreachable: {
+    kind: 'unavailable',
+    message: 'The Kubernetes API server cannot be reached.',
+    wayOut: 'Check that it runs and that this server can reach it; it is tried again by itself.',
+  },
+  k8s_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The Kubernetes API server does not accept the credentials of this server.',
+    wayOut: 'Renew the credentials in the kubeconfig of the server; they are read again by themselves.',
+  },
+  k8s_forbidden: {
+    kind: 'forbidden',
+    message: 'This server may not read that in the Kubernetes cluster.',
+    wayOut: 'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
+  },
+  pod_not_found: { kind: 'not_found', message: 'There is no such pod.', wayOut: 'See: hangar k8s pods' },
+  pod_log_not_there: {
+    kind: 'not_found',
+    message: 'The container has no log yet.',
+    wayOut: 'Its state and events say what it waits for: hangar k8s pod NAMESPACE NAME',
+  },
+
   // Server
   data_dir_in_use: {
     kind: 'conflict',
