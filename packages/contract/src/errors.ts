@@ -156,6 +156,12 @@ export const ERRORS = {
     message: 'The driver cannot reach what it drives.',
     wayOut: 'Run: hangar profiles test NAME',
   },
+  cluster_not_connected: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'This server is not connected to a Kubernetes cluster.',
+    wayOut: 'Set KUBECONFIG to a kubeconfig where the server runs, or run Hangar in the cluster.',
+  },
 
   // Jobs
   job_not_found: { kind: 'not_found', message: 'There is no such job.', wayOut: 'See: hangar jobs' },
@@ -441,6 +447,16 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The database cannot be reached.',
     wayOut: 'The server tries again by itself; see its log.',
+  },
+  blob_store_unavailable: {
+    kind: 'unavailable',
+    message: 'The store for logs and artifacts cannot be reached.',
+    wayOut: 'Send again in a moment; workers do so by themselves. The server log says what is wrong.',
+  },
+  blob_store_refused: {
+    kind: 'unavailable',
+    message: 'The store for logs and artifacts refuses the server.',
+    wayOut: 'Check HANGAR_BLOB_URL, and the credentials and rights of the server for that bucket.',
   },
   database_version: {
     kind: 'unavailable',

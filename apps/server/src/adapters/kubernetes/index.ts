@@ -1,0 +1,3 @@
+export { type ApiError, type ClusterApi, isStatus } from './api.ts';
+export { type ClusterContext, type ClusterPlaces, type Clusters, type Connection, createClusters } from './connect.ts';
+export { type Change, type KubernetesObject, type Watch, type WatchState, watch } from './watch.ts';
