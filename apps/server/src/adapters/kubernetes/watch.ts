@@ -36,6 +36,8 @@ export interface WatchOptions<T> {
   readonly log: Logger;
   /** Objects a request when listing. */
   readonly page?: number;
+  /** Told of each state that is entered, such as `away`; changes of objects are told to those who subscribe. */
+  readonly onState?: (state: WatchState) => void;
 }
 
 /** What the watch knows of the server at this moment. */
@@ -50,7 +52,10 @@ export type WatchState =
  * the server has forgotten that place, tried again for ever with a growing pause. Any number of readers.
  */
 export interface Watch<T> extends AsyncDisposable {
-  /** Live, by `namespace/name` (or `name`). While it is listed anew the old objects stay until the list is whole. */
+  /**
+   * Live, by `namespace/name` (or `name`). The first list is told page by page, before it is ready; while it is listed anew
+   * the old objects stay until the list is whole.
+   */
   readonly objects: ReadonlyMap<string, T>;
   /** Resolves when the first list is whole. @throws what the server said when it refused, or the signal's reason */
   ready(signal: AbortSignal): Promise<void>;
@@ -83,7 +88,13 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
   let heardAt = Number.NEGATIVE_INFINITY;
   /** Where to go on; null: list. */
   let version: string | null = null;
+  let wasListed = false;
   const query = { labelSelector: o.labelSelector, fieldSelector: o.fieldSelector };
+
+  function be(next: WatchState): void {
+    state = next;
+    o.onState?.(next);
+  }
 
   function tell(changes: readonly Change<T>[]): void {
     if (changes.length === 0) return;
@@ -111,10 +122,17 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
       );
       if (!page.success) throw unknown(`a list of ${o.path}`);
       heardAt = performance.now();
+      const early: Change<T>[] = [];
       for (const item of page.data.items ?? []) {
         const kept = o.read(item);
-        if (kept !== null) found.set(keyOf(item), kept);
+        if (kept === null) continue;
+        const key = keyOf(item);
+        found.set(key, kept);
+        if (wasListed) continue;
+        objects.set(key, kept);
+        early.push({ kind: 'set', key, object: kept });
       }
+      tell(early);
       next = page.data.metadata.continue || undefined;
       at = page.data.metadata.resourceVersion;
     } while (next !== undefined);
@@ -124,10 +142,13 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
       objects.delete(key);
       changes.push({ kind: 'gone', key, object });
     }
-    for (const [key, object] of found) {
-      objects.set(key, object);
-      changes.push({ kind: 'set', key, object });
+    if (wasListed) {
+      for (const [key, object] of found) {
+        objects.set(key, object);
+        changes.push({ kind: 'set', key, object });
+      }
     }
+    wasListed = true;
     version = at;
     first.resolve();
     tell(changes);
@@ -145,7 +166,7 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
       },
       signal: AbortSignal.any([ending.signal, cut.signal]),
     });
-    state = { kind: 'watching' };
+    be({ kind: 'watching' });
     heardAt = performance.now();
     const silence = setTimeout(() => cut.abort(new Error('the watch fell silent')), SILENCE_MS);
     silence.unref();
@@ -200,7 +221,7 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
       const begun = performance.now();
       try {
         if (version === null) {
-          if (state.kind !== 'away') state = { kind: 'listing' };
+          if (state.kind !== 'away') be({ kind: 'listing' });
           await list();
         } else await follow(version);
         // A server that accepts and cuts at once must not be asked without a pause.
@@ -216,7 +237,7 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
         } else {
           failures += 1;
           if (state.kind !== 'away') o.log.info({ err: error, path: o.path }, 'a watch is cut off; trying again');
-          state = { kind: 'away', error, sinceMs: performance.now() };
+          be({ kind: 'away', error, sinceMs: performance.now() });
           if (error instanceof ApiError) first.reject(error);
         }
       }
