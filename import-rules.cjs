@@ -6,7 +6,7 @@
 const TEST = '\\.test\\.tsx?$|/testing/';
 
 /** Values of a port that adapters use: what stands in them belongs to the port, not to the feature's inside. */
-const PORT_FILES = ['^apps/server/src/features/jobs/worker-probe\\.ts$'];
+const PORT_FILES = ['^apps/server/src/features/jobs/(worker-probe|start-script)\\.ts$'];
 
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
 const FEATURE_ARROWS = {

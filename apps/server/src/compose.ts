@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { createDockerDriver } from './adapters/docker/index.ts';
+import { createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
@@ -49,6 +50,8 @@ export interface Places {
   readonly workerFile: string;
   readonly nodeFile: string;
   readonly webDir: string | null;
+  /** The job template for Kubernetes that comes with Hangar. */
+  readonly jobTemplateFile: string;
 }
 
 export interface HangarServer {
@@ -131,6 +134,12 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     nodeFile: places.nodeFile,
     instanceId,
   };
+  const clusters = createClusters(config.kubernetes);
+  const kubernetes = createKubernetesDriver({
+    ...{ access: worker, clusters, workerImage: config.kubernetes.workerImage },
+    jobTemplateFile: config.kubernetes.jobTemplate ?? places.jobTemplateFile,
+    log: log.child({ part: 'kubernetes' }),
+  });
   const drivers: JobDriver[] = [
     createLocalDriver({
       access: { ...worker, httpUrl: address.loopback },
@@ -140,6 +149,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       ...(config.path === undefined ? {} : { path: config.path }),
     }),
     createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
+    kubernetes,
   ];
   const profiles = createProfiles({
     database,
@@ -357,6 +367,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       workerSocket.close();
       await logs.close();
       await app.close();
+      await kubernetes[Symbol.asyncDispose]();
+      clusters.close();
       await database.close();
     },
   };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import { z } from 'zod';
 
@@ -79,6 +79,22 @@ export const Settings = z.object({
     .max(86_400)
     .default(120)
     .describe('How often a worker saves a partial diff'),
+  HANGAR_WORKER_IMAGE: z
+    .string()
+    .default('node:24-bookworm')
+    .describe(
+      'Kubernetes: image of jobs that name none, and what brings Node to jobs in other images. With Node 20 and git',
+    ),
+  HANGAR_JOB_TEMPLATE: z
+    .string()
+    .optional()
+    .describe('Kubernetes: file of the job template. deploy/k8s/job-template.yaml when not set'),
+  KUBECONFIG: z
+    .string()
+    .optional()
+    .describe(
+      'Kubernetes: files that say which clusters there are, as for kubectl. ~/.kube/config when not set. Not needed inside a cluster',
+    ),
 });
 
 export interface Config {
@@ -98,6 +114,15 @@ export interface Config {
   readonly checkpointSeconds: number;
   /** Where jobs without isolation find their programs: the PATH this server was started with. */
   readonly path: string | undefined;
+  readonly kubernetes: {
+    /** The address of the API server for pods of its cluster; null outside of one. */
+    readonly inCluster: { readonly host: string; readonly port: string } | null;
+    readonly kubeconfig: readonly string[];
+    readonly jobTemplate: string | undefined;
+    readonly workerImage: string;
+    /** For programs that a kubeconfig names, as kubectl gives it to them. */
+    readonly environment: Readonly<Record<string, string | undefined>>;
+  };
 }
 
 const LOOPBACK = /^(127\.|localhost$|::1$|\[::1\]$)/;
@@ -145,6 +170,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
     path: environment.PATH,
+    kubernetes: {
+      inCluster: environment.KUBERNETES_SERVICE_HOST
+        ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }
+        : null,
+      kubeconfig: (settings.KUBECONFIG ?? join(home, '.kube/config')).split(delimiter).filter((file) => file !== ''),
+      jobTemplate: settings.HANGAR_JOB_TEMPLATE && resolve(settings.HANGAR_JOB_TEMPLATE),
+      workerImage: settings.HANGAR_WORKER_IMAGE,
+      environment,
+    },
   };
 }
 

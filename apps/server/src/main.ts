@@ -208,7 +208,8 @@ function places(): Places {
   if (workerFile === undefined)
     throw new HangarError('config_invalid', { message: 'The worker is not built.', wayOut: 'Run: make build' });
   const webDir = first(join(here, 'web'), join(root, 'apps/web/dist')) ?? null;
-  return { workerFile, nodeFile: process.execPath, webDir };
+  const jobTemplateFile = first(join(here, 'job-template.yaml')) ?? join(root, 'deploy/k8s/job-template.yaml');
+  return { workerFile, nodeFile: process.execPath, webDir, jobTemplateFile };
 }
 
 main(process.argv[2], process.argv.slice(3)).then(

@@ -333,6 +333,37 @@ export const ERRORS = {
     message: 'The image cannot run the worker.',
     wayOut: 'Use an image with glibc and git.',
   },
+  unschedulable: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'No node of the cluster can take the job.',
+    wayOut:
+      'Ask for less with --cpus and --memory, add a node, or change the selectors and tolerations of the job template.',
+  },
+  quota_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'A quota of the namespace refuses the job.',
+    wayOut: 'Wait for other jobs to end, ask for less, or have the ResourceQuota of the namespace raised.',
+  },
+  admission_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'A rule of the cluster refuses the job.',
+    wayOut:
+      'Change the job template to what the rule asks for, or have the rule changed. Run: hangar profiles test NAME',
+  },
+  cluster_forbidden: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The cluster does not allow this server to do that.',
+    wayOut: 'Give its account the rights of deploy/k8s. Run: hangar profiles test NAME',
+  },
+  job_template_invalid: {
+    kind: 'invalid',
+    message: 'The job template is not right.',
+    wayOut: 'Correct it; deploy/k8s/job-template.yaml says what it may hold. Run: hangar profiles test NAME',
+  },
   launch_failed: {
     kind: 'unavailable',
     status: 424,
@@ -343,6 +374,19 @@ export const ERRORS = {
     kind: 'unavailable',
     status: 424,
     message: 'The worker died or is out of reach.',
+    wayOut: 'The last partial diff is kept. Start again with: hangar retry ID',
+  },
+  worker_evicted: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The cluster took the worker off its node.',
+    wayOut:
+      'The last partial diff is kept. Start again with: hangar retry ID; with --memory if the node was short of it.',
+  },
+  node_lost: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The node of the worker is gone.',
     wayOut: 'The last partial diff is kept. Start again with: hangar retry ID',
   },
   job_timeout: {
@@ -388,17 +432,6 @@ export const ERRORS = {
   },
 
   // Kubernetes in view
-  k8s_not_connected: {
-    kind: 'unavailable',
-    status: 424,
-    message: 'No Kubernetes cluster is connected.',
-    wayOut: 'Start the server with KUBECONFIG set to a kubeconfig, or run it inside the cluster.',
-  },
-  k8s_context_not_found: {
-    kind: 'not_found',
-    message: 'The kubeconfig of the server has no such context.',
-    wayOut: 'See the contexts there are: hangar k8s health',
-  },
   k8s_unreachable: {
     kind: 'unavailable',
     message: 'The Kubernetes API server cannot be reached.',
@@ -413,7 +446,8 @@ export const ERRORS = {
   k8s_forbidden: {
     kind: 'forbidden',
     message: 'This server may not read that in the Kubernetes cluster.',
-    wayOut: 'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
+    wayOut:
+      'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
   },
   pod_not_found: { kind: 'not_found', message: 'There is no such pod.', wayOut: 'See: hangar k8s pods' },
   pod_log_not_there: {

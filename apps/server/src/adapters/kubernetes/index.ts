@@ -1,3 +1,4 @@
-export { type ApiError, type ClusterApi, isStatus } from './api.ts';
+export { ApiError, type ClusterApi, isStatus } from './api.ts';
 export { type ClusterContext, type ClusterPlaces, type Clusters, type Connection, createClusters } from './connect.ts';
+export { createKubernetesDriver } from './driver.ts';
 export { type Change, type KubernetesObject, type Watch, type WatchState, watch } from './watch.ts';

@@ -40,7 +40,7 @@ export interface WatchOptions<T> {
   readonly onState?: (state: WatchState) => void;
 }
 
-/** What the watch knows of the server at this moment. */
+/** What the watch knows of the server at this moment. `sinceMs` is of performance.now(). */
 export type WatchState =
   | { readonly kind: 'listing' }
   | { readonly kind: 'watching' }
@@ -237,7 +237,7 @@ export function watch<T>(o: WatchOptions<T>): Watch<T> {
         } else {
           failures += 1;
           if (state.kind !== 'away') o.log.info({ err: error, path: o.path }, 'a watch is cut off; trying again');
-          be({ kind: 'away', error, sinceMs: performance.now() });
+          be({ kind: 'away', error, sinceMs: state.kind === 'away' ? state.sinceMs : performance.now() });
           if (error instanceof ApiError) first.reject(error);
         }
       }

@@ -189,6 +189,11 @@ function gone(facts: JobFacts): Decision | null {
   if (unit.at <= Math.max(facts.claimedAt ?? 0, facts.heardAt ?? 0)) return null;
   if (unit.kind === 'exited' && unit.outOfMemory)
     return end(facts, 'failed', failureOf('out_of_memory', outOfMemory(facts)), unit.exitCode);
+  // The launcher's own limit, which it keeps when this server was away.
+  if (unit.code === 'job_timeout')
+    return end(facts, 'timed_out', failureOf('job_timeout', sentence(unit.reason)), unit.exitCode);
+  if (unit.code !== undefined && TOOK_AWAY.has(unit.code))
+    return end(facts, 'lost', failureOf(unit.code, `The worker is gone: ${sentence(unit.reason)}`), unit.exitCode);
   return end(
     facts,
     'lost',
@@ -224,8 +229,19 @@ function byWorker(facts: JobFacts, finished: Finished): Decision {
 
 function endedEarly(facts: JobFacts, unit: NonNullable<JobFacts['unit']>): Failure {
   if (unit.outOfMemory) return failureOf('out_of_memory', outOfMemory(facts));
+  if (unit.code !== undefined && NEVER_RAN.has(unit.code)) return failureOf(unit.code, sentence(unit.reason));
   return failureOf(unit.code ?? 'launch_failed', `The worker ended before it began: ${sentence(unit.reason)}`);
 }
+
+/** The unit was refused: there was no worker that could end. */
+const NEVER_RAN: ReadonlySet<ErrorCode> = new Set([
+  'image_not_found',
+  'unschedulable',
+  'quota_refused',
+  'admission_refused',
+]);
+/** The backend took the unit away from under its worker. */
+const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost']);
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 

@@ -47,6 +47,8 @@ export interface Launcher {
   /** Starts the worker. When the unit is already there it is left as it is. `say` tells people what takes long ("pulling image"). */
   launch(request: LaunchRequest, o: CallOptions & { say: (reason: string) => void }): Promise<void>;
   inspect(unit: UnitKey, o: CallOptions): Promise<UnitState>;
+  /** What the unit itself printed last, for people: the evidence where its worker never spoke to this server. Lines, the newest last. */
+  lastWords?(unit: UnitKey, o: CallOptions): Promise<string[]>;
   /** Kills the unit with its whole process tree: TERM, after `graceMs` KILL. Missing is fine. Leaves its files. */
   cancel(unit: UnitKey, o: CallOptions & { graceMs: number }): Promise<void>;
   /** Removes what is left of an ended unit: container, work tree, private home. Missing is fine. */
