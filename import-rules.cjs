@@ -11,6 +11,7 @@ const PORT_FILES = ['^apps/server/src/features/jobs/(worker-probe|start-script)\
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
 const FEATURE_ARROWS = {
   jobs: [],
+  kubernetes: [],
   access: [],
   profiles: [],
   credentials: [],
@@ -35,7 +36,7 @@ const VENDORS = {
   '^pino$': ['^apps/server/src/(main|compose)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
   '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
-  '^@(aws-sdk|smithy)/': ['^apps/server/src/adapters/blob-s3/'],
+  '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
   '^execa$': ['^apps/server/src/platform/process/', '^apps/server/src/adapters/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],

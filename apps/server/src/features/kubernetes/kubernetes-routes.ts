@@ -33,6 +33,9 @@ const LOGS_MOST = 200;
 export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: ClusterLive }): RawRoutes {
   let logs = 0;
   return (app) => {
+    const closing = new AbortController();
+    app.addHook('preClose', async () => closing.abort());
+
     app.get('/api/k8s/live', { config: ADMINS }, async (request, reply) => {
       const query = parseInput(ClusterLiveQuery, request.query);
       let response: ServerResponse | null = null;
@@ -48,8 +51,11 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
       response = opened;
       for (const frame of early) opened.write(frame);
       const heartbeat = setInterval(() => opened.write('event: alive\ndata: {}\n\n'), HEARTBEAT_MS);
+      const end = () => opened.end();
+      closing.signal.addEventListener('abort', end, { once: true });
       opened.once('close', () => {
         clearInterval(heartbeat);
+        closing.signal.removeEventListener('abort', end);
         leave();
       });
     });
@@ -64,6 +70,7 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
       logs += 1;
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
+      const signal = AbortSignal.any([gone.signal, closing.signal]);
       try {
         const lines = await o.kubernetes.log(query.context, namespace, name, {
           container: query.container ?? null,
@@ -71,10 +78,10 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
           tail: resumed === null ? query.tail : null,
           after: resumed?.at ?? null,
           follow,
-          signal: gone.signal,
+          signal,
         });
-        if (follow) await sendLines(openEventStream(reply), lines, resumed?.n ?? 0, gone.signal);
-        else await sendText(reply, lines, `${name}.log`, gone.signal);
+        if (follow) await sendLines(openEventStream(reply), lines, resumed?.n ?? 0, signal);
+        else await sendText(reply, lines, `${name}.log`, signal);
       } finally {
         logs -= 1;
       }
