@@ -8,8 +8,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { createDockerDriver } from './adapters/docker/index.ts';
-import { createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
+import { createClusterReach, createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
+import { createSampleCluster } from './adapters/sample-cluster/index.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
@@ -34,6 +35,12 @@ import {
   workerRoutes,
   workerTokens,
 } from './features/jobs/index.ts';
+import {
+  createClusterLive,
+  createKubernetes,
+  kubernetesBytesRoutes,
+  kubernetesRoutes,
+} from './features/kubernetes/index.ts';
 import { createProfiles, profilesRoutes } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
 import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
@@ -228,6 +235,17 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     endLog: (jobId, state) => logs.end(jobId, { state }),
   });
 
+  const clusterView = createKubernetes({
+    reach: config.demo
+      ? createSampleCluster()
+      : createClusterReach({ clusters, instanceId, log: log.child({ part: 'cluster view' }) }),
+    jobOf: async (id) => {
+      const job = await store.byId(id);
+      return job ? { id: job.id, title: job.title } : null;
+    },
+  });
+  const clusterLive = createClusterLive({ kubernetes: clusterView });
+
   const router = {
     system: {
       info: api.system.info.handler(async () => ({
@@ -278,6 +296,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     credentials: credentialsRoutes(credentials),
     jobs: jobsRoutes(jobs),
     activity: activityRoutes(activity),
+    kubernetes: kubernetesRoutes(clusterView),
   };
   const app = await createApp({
     router,
@@ -292,6 +311,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         answerLog: (logId, query, request, reply) => answerLogRequest(logs, logId, query, request, reply),
       }),
       workerRoutes(jobWorker, tokens),
+      kubernetesBytesRoutes({ kubernetes: clusterView, live: clusterLive }),
       pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir: places.webDir }),
     ],
     identify: access.identify,
@@ -363,6 +383,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       await chores.stop();
       await reconciler.stop(signal);
       await live.close();
+      clusterLive.close();
+      clusterView.close();
       workerSocket.closeAllConnections();
       workerSocket.close();
       await logs.close();

@@ -60,6 +60,9 @@ export const Settings = z.object({
     .describe(
       'Let jobs clone from loopback and link-local addresses of the machine they run on. Private networks are always allowed',
     ),
+  HANGAR_DEMO: flag
+    .default(false)
+    .describe('Show a made-up Kubernetes cluster, marked as sample data, in place of a real one'),
   HANGAR_JOBS_AT_ONCE: z.coerce
     .number()
     .int()
@@ -109,6 +112,7 @@ export interface Config {
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly trustProxy: boolean;
   readonly allowLocalRepos: boolean;
+  readonly demo: boolean;
   readonly jobsAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
@@ -166,6 +170,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logFormat: settings.HANGAR_LOG_FORMAT,
     trustProxy: settings.HANGAR_TRUST_PROXY,
     allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
+    demo: settings.HANGAR_DEMO,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
