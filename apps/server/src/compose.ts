@@ -3,14 +3,15 @@ import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, VERSION } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { createDockerDriver } from './adapters/docker/index.ts';
 import { createClusterReach, createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
 import { createSampleCluster } from './adapters/sample-cluster/index.ts';
+import { openBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
@@ -69,6 +70,7 @@ export interface HangarServer {
   readonly firstSignInLink: string | null;
   adminKey(): Promise<{ key: string }>;
   signInLink(): Promise<{ url: string }>;
+  /** Answers what is in hand, until the signal aborts, and ends. */
   close(signal?: AbortSignal): Promise<void>;
 }
 
@@ -109,7 +111,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const settings = settingsStore(database.db);
   const secrets = await openSecrets({ keyFile: config.masterKeyFile, generate: true, settings });
   const instanceId = String(await settings.getOrSet('instance', newId('i')));
-  const blobs = await openBlobsOnDisk(config.blobDir);
+  const blobs = await openBlobs(config.blobs, log.child({ part: 'blobs' }));
   const logs = createLogs({ database, blobs, log: log.child({ part: 'logs' }) });
   const tokens = workerTokens(await workerTokenKey(settings, secrets));
   const metrics = createMetrics();
@@ -131,12 +133,18 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         ),
       ),
   });
-  const access = createAccess({ database, secrets, publicUrl: address.url, log: log.child({ part: 'access' }) });
+  const access = createAccess({
+    database,
+    secrets,
+    publicUrl: address.url,
+    alone: config.databaseUrl === undefined,
+    log: log.child({ part: 'access' }),
+  });
   const credentials = createCredentials({ database, secrets });
 
   const worker: WorkerAccess = {
-    httpUrl: config.publicUrl ?? address.loopback,
-    socketDir: workerSocketFolder(config.dataDir),
+    httpUrl: config.workerUrl ?? config.publicUrl ?? address.loopback,
+    socketDir: config.workerUrl === undefined ? workerSocketFolder(config.dataDir) : null,
     workerFile: places.workerFile,
     nodeFile: places.nodeFile,
     instanceId,
@@ -147,9 +155,9 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     jobTemplateFile: config.kubernetes.jobTemplate ?? places.jobTemplateFile,
     log: log.child({ part: 'kubernetes' }),
   });
-  const drivers: JobDriver[] = [
+  const known: JobDriver[] = [
     createLocalDriver({
-      access: { ...worker, httpUrl: address.loopback },
+      access: { ...worker, httpUrl: config.workerUrl ?? address.loopback },
       dataDir: config.dataDir,
       log: log.child({ part: 'local' }),
       hide: [dirname(config.masterKeyFile)],
@@ -158,6 +166,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
     kubernetes,
   ];
+  const drivers = known.filter(({ name }) => config.drivers.includes(name));
   const profiles = createProfiles({
     database,
     drivers,
@@ -298,10 +307,12 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     activity: activityRoutes(activity),
     kubernetes: kubernetesRoutes(clusterView),
   };
+  let draining = false;
+  const isDraining = () => draining;
   const app = await createApp({
     router,
     rawRoutes: [
-      healthRoutes({ database, metrics, identify: access.identify }),
+      healthRoutes({ database, metrics, identify: access.identify, isDraining }),
       oauthRoutes(access),
       live.routes,
       jobBytesRoutes({
@@ -317,16 +328,22 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     identify: access.identify,
     refuseForeignOrigin: access.refuseForeignOrigin,
     log,
+    isDraining,
     trustProxy: config.trustProxy,
     secure: address.url.startsWith('https:'),
     webDir: places.webDir,
   });
   metrics.watch(app);
 
-  await profiles.ensureFirst(Math.max(2, availableParallelism()));
+  const here = Math.max(2, availableParallelism());
+  const { jobsNamespace } = config.kubernetes;
+  await profiles.ensureFirst({
+    jobsAtOnce: { local: here, docker: here },
+    settings: { kubernetes: jobsNamespace === undefined ? {} : { namespace: jobsNamespace } },
+  });
   const firstLink = await access.ensureFirstAdmin();
   await listen(app, { host: config.host, port });
-  const workerSocket = await listenForWorkers(app, worker.socketDir);
+  const workerSocket = worker.socketDir === null ? null : await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
   const chores = startChores({
     log: log.child({ part: 'chores' }),
@@ -380,21 +397,34 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
     async close(signal) {
-      await chores.stop();
-      await reconciler.stop(signal);
+      // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
+      draining = true;
+      await Promise.all([chores.stop(), reconciler.stop(signal), sleep(config.drainSeconds * 1000)]);
       await live.close();
       clusterLive.close();
       clusterView.close();
-      workerSocket.closeAllConnections();
-      workerSocket.close();
       await logs.close();
-      await app.close();
+      const cut = () => {
+        workerSocket?.closeAllConnections();
+        app.server.closeAllConnections();
+      };
+      signal?.addEventListener('abort', cut, { once: true });
+      if (signal?.aborted) cut();
+      await Promise.all([app.close(), workerSocket && ended(workerSocket)]);
+      signal?.removeEventListener('abort', cut);
       await kubernetes[Symbol.asyncDispose]();
       clusters.close();
       await database.close();
     },
   };
 }
+
+/** Takes no more connections, and resolves when those that are there have had their answers. */
+const ended = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
 
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
