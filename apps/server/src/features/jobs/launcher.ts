@@ -73,10 +73,13 @@ export interface JobDriver {
 
 /** How a worker reaches the server; made by compose and given to the drivers. */
 export interface WorkerAccess {
-  /** Base URL on loopback, or the public URL. Worker routes are below `/api/worker`. */
+  /** Base URL on loopback, the public URL, or the one that leads to all servers. Worker routes are below `/api/worker`. */
   readonly httpUrl: string;
-  /** Folder with `worker.sock`, a unix socket that serves only `/api/worker`. Mounted as a folder: the socket is made anew at each start. */
-  readonly socketDir: string;
+  /**
+   * Folder with `worker.sock`, a unix socket that serves only `/api/worker`. Mounted as a folder: the socket is made anew at each
+   * start. Null where workers are to reach any of several servers: then all of them use the URL.
+   */
+  readonly socketDir: string | null;
   /** The bundled worker, one file that Node 20 can run. */
   readonly workerFile: string;
   /** The Node binary that runs the worker. */
