@@ -88,6 +88,8 @@ const Events = z.object({
     }),
   ),
 });
+/** FailureTarget and SuccessCriteriaMet: decided, while its pod still ends. */
+const OVER = /^(Failed|Complete|FailureTarget|SuccessCriteriaMet)$/;
 const Ended = z.object({ exitCode: z.number().nullable(), outOfMemory: z.boolean(), reason: z.string() });
 
 export function createKubernetesLauncher(parts: KubernetesParts, profile: KubernetesProfile): Launcher {
@@ -247,17 +249,21 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     const { metadata, status } = Job.parse(answer);
     const noted = Ended.safeParse(parseJson(metadata.annotations[ENDED] ?? ''));
     if (noted.success) return { kind: 'exited', ...noted.data };
-    const over = status.conditions.find(({ type, status: is }) => /^(Failed|Complete)$/.test(type) && is === 'True');
+    const over = status.conditions.find(({ type, status: is }) => OVER.test(type) && is === 'True');
     const waitedMs = Date.now() - (Date.parse(metadata.creationTimestamp) || Date.now());
     if (over) {
       const last = podsOf(here).lastOf(name);
       const seen = last && unitState(last, { waitedMs, startMs: 0 });
-      if (seen?.kind === 'exited') return seen;
-      const ended = { kind: 'exited', exitCode: over.type === 'Complete' ? 0 : null, outOfMemory: false } as const;
+      if (seen?.kind === 'exited' && over.reason !== 'DeadlineExceeded') return seen;
+      const ended = {
+        kind: 'exited',
+        exitCode: /^(Complete|Success)/.test(over.type) ? 0 : null,
+        outOfMemory: false,
+      } as const;
       if (over.reason === 'DeadlineExceeded') {
         return { ...ended, code: 'job_timeout', reason: 'It ran for longer than Kubernetes was told to let it' };
       }
-      if (over.type === 'Complete') return { ...ended, reason: 'The worker has ended' };
+      if (/^(Complete|Success)/.test(over.type)) return { ...ended, reason: 'The worker has ended' };
       return { ...ended, code: 'worker_evicted', reason: 'Its pod was removed from the cluster' };
     }
     const said = waitedMs < 1_000 ? null : await warning('Job', name, here, signal);
@@ -302,7 +308,12 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
         const pods = await podsOf(here).of(name, o.signal);
         // Two only while one of them is on its way out.
         const pod = pods.find((one) => !one.isTerminating) ?? pods[0];
-        return pod ? ofPod(pod, here, o.signal) : ofJob(name, here, o.signal);
+        if (!pod) return ofJob(name, here, o.signal);
+        const state = await ofPod(pod, here, o.signal);
+        // It ended because it is being removed: the Job knows whether that is for its deadline.
+        if (state.kind !== 'exited' || state.code !== undefined || !pod.isTerminating) return state;
+        const ofIts = await ofJob(name, here, o.signal);
+        return ofIts.kind === 'exited' && ofIts.code === 'job_timeout' ? { ...ofIts, exitCode: state.exitCode } : state;
       });
     },
 

@@ -81,7 +81,7 @@ export function failureOf(code: ErrorCode, message?: string): Failure {
  */
 export function decide(facts: JobFacts, now: number, patience: Patience = PATIENCE): Decision {
   if (isFinal(facts.state)) return ended(facts, facts.state, facts.reason, null, null);
-  if (facts.finished) return byWorker(facts, facts.finished);
+  if (facts.finished) return byWorker(facts, facts.finished, now);
   if (facts.admittedAt === null) return waiting(facts);
   if (facts.killedFor !== null) return killed(facts, facts.killedFor);
   if (facts.claimedAt === null) return beforeClaim(facts, now, patience);
@@ -219,9 +219,25 @@ function killed(facts: JobFacts, why: NonNullable<JobFacts['killedFor']>): Decis
   return end(facts, 'lost', failureOf('worker_lost', 'The worker ran on without a word and was ended.'), null);
 }
 
-function byWorker(facts: JobFacts, finished: Finished): Decision {
+/** How long the launcher is asked why a machine ended its worker; its unit has just ended. */
+const ASK_WHY_MS = 15_000;
+
+function byWorker(facts: JobFacts, finished: Finished, now: number): Decision {
   // A worker that was told to stop, though nobody here wants it, was ended by its machine: that is a loss, not a wish.
   if (finished.outcome === 'cancelled' && facts.cancelRequestedAt === null) {
+    const endedAt = Date.parse(finished.at);
+    const knows = facts.unit !== null && facts.unit.at > endedAt && facts.unit.code !== undefined;
+    const known = knows ? gone(facts) : null;
+    if (known) return { ...known, exitCode: finished.exitCode };
+    const isOver = facts.unit !== null && facts.unit.at > endedAt && /^(exited|missing)$/.test(facts.unit.kind);
+    if (!isOver && facts.killedFor === null && now - endedAt < ASK_WHY_MS) {
+      return act(
+        facts.reportedPhase ?? 'cloning',
+        'The machine of the worker ended it; asking why',
+        { kind: 'inspect' },
+        1_000,
+      );
+    }
     return end(facts, 'lost', failureOf('worker_lost', 'The machine of the worker ended it.'), finished.exitCode);
   }
   return ended(facts, finished.outcome, finished.reason, finished.failure, finished.exitCode);
