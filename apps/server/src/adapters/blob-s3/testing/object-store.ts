@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 /**
  * versitygw, an S3 server over a folder: one static program that the Go module proxy has in source, ready in 100 ms and small enough
  * for each test file to have its own. It checks signatures and checksums, and knows multipart uploads and their listing. Of the others
- * that a package registry has, S3Mock needs a JVM and checks no signature, moto is a rewrite in Python that holds all bodies in memory.
+ * that a package registry has, S3Mock needs a JVM and checks no signature, moto is made for unit tests.
  */
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw';
 const VERSION = 'v1.8.0';
