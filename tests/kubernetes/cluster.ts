@@ -14,6 +14,7 @@ export type TestImage = 'node' | 'full' | 'slim' | 'without-git';
 
 export interface ClusterForTests {
   readonly kubeconfig: string;
+  readonly kubectlFile: string;
   /** An address of this machine that pods reach. */
   readonly hostForPods: string;
   /** Of the test cluster of this machine, which can be killed and started again; null for any other. */
@@ -49,6 +50,7 @@ export async function clusterForTests(): Promise<ClusterForTests | { readonly sk
   clusters.close();
   return {
     kubeconfig,
+    kubectlFile,
     kubectl,
     hostForPods: process.env.HANGAR_TEST_POD_HOST ?? (await addressTowards(new URL(api.server))),
     home: isOurs ? KUBE_HOME : null,

@@ -25,7 +25,8 @@ else {
     const made = await cluster.namespace();
     leave.push(made.remove);
     namespace = made.name;
-    await server.profile('pods', { namespace, startSeconds: '10' });
+    await server.profile('pods', { namespace, startSeconds: '60' });
+    await server.profile('hasty', { namespace, startSeconds: '10' });
   }, 240_000);
   afterAll(async () => {
     for (const step of leave.reverse()) await step();
@@ -90,7 +91,7 @@ else {
     });
 
     it('more than any node has', async ({ expect }) => {
-      const id = await server.send('pods', 'true', '--cpus', '900');
+      const id = await server.send('hasty', 'true', '--cpus', '900');
       const waiting = await server.until(id, ({ reason }) => /No node can take it/.test(reason));
       expect(waiting).toMatchObject({ state: 'starting', reason: expect.stringContaining('Insufficient cpu') });
       const job = await server.ended(id);

@@ -12,9 +12,6 @@ export const LABEL = {
   test: 'hangar.dev/test',
 } as const;
 
-/** On the Job: how its worker ended, where the pod is gone. */
-export const ENDED = 'hangar.dev/ended';
-
 /** A name that Kubernetes takes, of the unit alone. */
 export const unitName = (unit: UnitKey): string =>
   `hangar-${unit.jobId.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}-${unit.attempt}`;

@@ -7,7 +7,7 @@ import type { Clusters, Connection } from './connect.ts';
 import { asHangarError, isAdmission, isQuota } from './errors.ts';
 import { FILES_DIR, type PodFiles } from './files.ts';
 import { type JobTemplate, jobFrom } from './job-template.ts';
-import { ENDED, LABEL, unitLabels, unitName } from './labels.ts';
+import { LABEL, unitLabels, unitName } from './labels.ts';
 import type { PodSeen } from './pod.ts';
 import type { createPodWatches } from './pods.ts';
 import { sweepNamespace } from './sweep.ts';
@@ -60,7 +60,6 @@ const Made = z.object({ metadata: z.object({ uid: z.string() }) });
 const Job = z.object({
   metadata: z.object({
     creationTimestamp: z.string().catch(''),
-    annotations: z.record(z.string(), z.string()).catch({}),
   }),
   status: z
     .object({
@@ -90,10 +89,9 @@ const Events = z.object({
 });
 /** FailureTarget and SuccessCriteriaMet: decided, while its pod still ends. */
 const OVER = /^(Failed|Complete|FailureTarget|SuccessCriteriaMet)$/;
-const Ended = z.object({ exitCode: z.number().nullable(), outOfMemory: z.boolean(), reason: z.string() });
 
 export function createKubernetesLauncher(parts: KubernetesParts, profile: KubernetesProfile): Launcher {
-  const { access, log } = parts;
+  const { access } = parts;
   const { settings, template, limits } = profile;
 
   async function place(): Promise<Place> {
@@ -118,14 +116,8 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
   function planOf(unit: Unit, here: Place, files: string) {
     const workerImage = settings.workerImage ?? parts.workerImage;
     return {
-      ...{
-        name: unit.name,
-        namespace: here.namespace,
-        labels: unit.labels,
-        image: unit.image,
-        files,
-        token: unit.name,
-      },
+      ...{ name: unit.name, namespace: here.namespace, labels: unit.labels },
+      ...{ image: unit.image, files, token: unit.name },
       workerImage: unit.image === workerImage ? null : workerImage,
       ...{ pull: settings.pull, serverUrl: serverUrl(settings, access), program: unit.program },
       resources: { ...defined(limits), ...defined(unit.resources) },
@@ -139,36 +131,49 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     return jobFrom(template, planOf(unit, here, files));
   }
 
-  /** Secret first, so that the pod finds it; then the Job; then the Secret goes with the Job. Each step may be repeated. */
+  /**
+   * The Job, then the Secret that belongs to it from its first moment: nothing of a launch that was cut off can be left over,
+   * and no Secret need ever be read or listed. The pod waits for it; a launch that is repeated brings it.
+   */
   async function make(unit: Unit, here: Place, signal: AbortSignal): Promise<void> {
     const { api } = here.connection;
     const body = await bodyOf(unit, here, signal);
+    const query = { fieldValidation: 'Strict' };
+    const made = await unless(409, api.json('POST', jobsPath(here), { body, query, signal }));
+    const job = made ?? (await api.json('GET', `${jobsPath(here)}/${unit.name}`, { signal }));
+    const { uid } = Made.parse(job).metadata;
+    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: unit.name, uid }];
     const secret = {
       ...{ apiVersion: 'v1', kind: 'Secret', type: 'Opaque', immutable: true },
-      metadata: { name: unit.name, namespace: here.namespace, labels: { ...LABEL.managed, ...unit.labels } },
       stringData: { token: `${unit.token}\n` },
+      metadata: {
+        ...{ name: unit.name, namespace: here.namespace, ownerReferences },
+        labels: { ...LABEL.managed, ...unit.labels },
+      },
     };
-    await unless(409, api.json('POST', corePath(here, 'secrets'), { body: secret, signal }));
-    const query = { fieldValidation: 'Strict' };
-    let job: unknown;
+    const hand = () => unless(409, api.json('POST', corePath(here, 'secrets'), { body: secret, signal }));
     try {
-      job = await unless(409, api.json('POST', jobsPath(here), { body, query, signal }));
+      if ((await hand()) === null && made !== null) {
+        // That of a Job of this name that somebody removed: it would go after it.
+        await removeSecret(unit.name, here, signal);
+        await hand();
+      }
     } catch (error) {
+      // Without its token it would wait until somebody ends it.
       if (isStatus(error, 400, 403, 404, 422))
-        await removeSecret(unit.name, here, AbortSignal.timeout(10_000)).catch(() => {});
+        await removeJob(unit.name, here, AbortSignal.timeout(10_000)).catch(() => {});
       throw error;
     }
-    job ??= await api.json('GET', `${jobsPath(here)}/${unit.name}`, { signal });
-    const { uid } = Made.parse(job).metadata;
-    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: unit.name, uid, blockOwnerDeletion: true };
-    // Nobody waits for this: a Secret whose owner was never named is found by the sweep.
-    api
-      .json('PATCH', corePath(here, `secrets/${unit.name}`), {
-        ...{ body: { metadata: { ownerReferences: [owner] } }, type: 'application/merge-patch+json' },
-        signal: AbortSignal.timeout(30_000),
-      })
-      .catch((error: unknown) => log.debug({ err: error, unit: unit.name }, 'cannot name the owner of a secret'));
   }
+
+  const removeJob = (name: string, here: Place, signal: AbortSignal) =>
+    unless(
+      404,
+      here.connection.api.json('DELETE', `${jobsPath(here)}/${name}`, {
+        body: { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' },
+        signal,
+      }),
+    );
 
   const removeSecret = (name: string, here: Place, signal: AbortSignal) =>
     unless(404, here.connection.api.json('DELETE', corePath(here, `secrets/${name}`), { signal }));
@@ -183,12 +188,10 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     );
 
   async function removeUnit(name: string, here: Place, signal: AbortSignal): Promise<void> {
-    const { api } = here.connection;
     const pods = podsOf(here);
     const own = async () => (await pods.of(name, signal)).filter((pod) => pod.unit === name);
     // First the Job, so that it makes no other pod; then what it made.
-    const options = { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' };
-    await unless(404, api.json('DELETE', `${jobsPath(here)}/${name}`, { body: options, signal }));
+    await removeJob(name, here, signal);
     await removeSecret(name, here, signal);
     for (const pod of await own()) await endPod(pod, 1, here, signal);
     // One that the Job made a moment ago may come into sight only now.
@@ -247,13 +250,11 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
         : { kind: 'missing' };
     }
     const { metadata, status } = Job.parse(answer);
-    const noted = Ended.safeParse(parseJson(metadata.annotations[ENDED] ?? ''));
-    if (noted.success) return { kind: 'exited', ...noted.data };
     const over = status.conditions.find(({ type, status: is }) => OVER.test(type) && is === 'True');
     const waitedMs = Date.now() - (Date.parse(metadata.creationTimestamp) || Date.now());
     if (over) {
       const last = podsOf(here).lastOf(name);
-      const seen = last && unitState(last, { waitedMs, startMs: 0 });
+      const seen = last && unitState(last, { waitedMs, startMs: Number.POSITIVE_INFINITY });
       if (seen?.kind === 'exited' && over.reason !== 'DeadlineExceeded') return seen;
       const ended = {
         kind: 'exited',
@@ -267,16 +268,18 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
       return { ...ended, code: 'worker_evicted', reason: 'Its pod was removed from the cluster' };
     }
     const said = waitedMs < 1_000 ? null : await warning('Job', name, here, signal);
-    return said === null ? { kind: 'starting', reason: 'The Kubernetes job is made' } : refusedPod(said, waitedMs);
+    return said === null
+      ? { kind: 'starting', reason: 'The Kubernetes job is made' }
+      : refusedPod(said, waitedMs, here);
   }
 
   /** A Job whose pod the cluster does not let it make. */
-  function refusedPod(said: string, waitedMs: number): UnitState {
+  function refusedPod(said: string, waitedMs: number, { namespace }: Place): UnitState {
     const why = tidy(said.replace(/^Error creating: /, ''));
     const isLate = waitedMs > settings.startSeconds * 1000;
     const ended = { kind: 'exited', exitCode: null, outOfMemory: false } as const;
     if (isQuota(why)) {
-      const reason = `A quota of namespace ${settings.namespace ?? 'of the profile'} refuses it: ${why}`;
+      const reason = `A quota of namespace ${namespace} refuses it: ${why}`;
       return isLate ? { ...ended, code: 'quota_refused', reason } : { kind: 'starting', reason };
     }
     if (isAdmission(why))
@@ -321,33 +324,19 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
       const name = unitName(unit);
       await at('ending a job', async (here) => {
         const pods = podsOf(here);
-        const found = await pods.of(name, o.signal);
-        const patch = (body: object) =>
-          unless(
-            404,
-            here.connection.api.json('PATCH', `${jobsPath(here)}/${name}`, {
-              ...{ body, type: 'application/merge-patch+json', signal: o.signal },
-            }),
-          );
-        // Without this it would make a pod later on.
-        if (found.length === 0) {
-          await patch({ spec: { suspend: true }, metadata: { annotations: { [ENDED]: JSON.stringify(NEVER_RAN) } } });
+        // Without a pod there is nothing to end but the Job, which would make one later on.
+        if ((await pods.of(name, o.signal)).length === 0) {
+          await removeJob(name, here, o.signal);
           if (!(await pods.until(name, (seen) => seen.length > 0, { ms: 300, signal: o.signal }))) return;
         }
         const seconds = Math.max(1, Math.ceil(o.graceMs / 1000));
-        const running = (await pods.of(name, o.signal)).filter(
-          (pod) => pod.phase !== 'Failed' && pod.phase !== 'Succeeded',
-        );
-        if (running.length === 0) return;
+        const isOver = (pod: PodSeen) => pod.phase === 'Failed' || pod.phase === 'Succeeded';
+        const running = (await pods.of(name, o.signal)).filter((pod) => !isOver(pod));
         for (const pod of running) await endPod(pod, seconds, here, o.signal);
-        const isOver = (left: readonly PodSeen[]) => left.every((pod) => pod.workerEnded !== null && !pod.workerRuns);
-        const ended = await pods.until(name, isOver, { ms: seconds * 1000 + STRIKE_OFF_MS, signal: o.signal });
+        const areOver = (left: readonly PodSeen[]) =>
+          left.every((pod) => isOver(pod) || (pod.workerEnded !== null && !pod.workerRuns));
+        const ended = await pods.until(name, areOver, { ms: seconds * 1000 + STRIKE_OFF_MS, signal: o.signal });
         if (!ended) throw new HangarError('driver_unavailable', { message: `The pod of ${name} does not end.` });
-        const last = (await pods.of(name, o.signal))[0] ?? pods.lastOf(name);
-        const state = last && unitState(last, { waitedMs: 0, startMs: 0 });
-        // The pod goes away with its exit code; the Job keeps it, for a server that starts later.
-        const { exitCode, outOfMemory, reason } = state?.kind === 'exited' ? state : NEVER_RAN;
-        await patch({ metadata: { annotations: { [ENDED]: JSON.stringify({ exitCode, outOfMemory, reason }) } } });
       });
     },
 
@@ -381,8 +370,6 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
   };
 }
 
-const NEVER_RAN = { exitCode: null, outOfMemory: false, reason: 'It was ended before its worker ran' };
-
 /** How pods reach this server. @throws HangarError launch_failed when they cannot */
 export function serverUrl(settings: KubernetesSettings, access: WorkerAccess): string {
   const url = (settings.serverUrl ?? access.httpUrl).replace(/\/+$/, '');
@@ -411,12 +398,4 @@ function defined(limits: { cpus?: number | undefined; memoryBytes?: number | und
     ...(limits.cpus === undefined ? {} : { cpus: limits.cpus }),
     ...(limits.memoryBytes === undefined ? {} : { memoryBytes: limits.memoryBytes }),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

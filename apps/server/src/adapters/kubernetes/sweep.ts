@@ -4,7 +4,7 @@ import { LABEL, unitOf } from './labels.ts';
 import type { KubernetesParts, Place } from './launcher.ts';
 import { unless } from './launcher.ts';
 
-/** What a launch or a test of this age left, nobody is at work on. Clocks of two machines may differ. */
+/** A probe that is younger may be at work. Clocks of two machines may differ. */
 const YOUNG_MS = 10 * 60_000;
 /** Files of another version: a server of that version may be launching with them during an upgrade. */
 const FILES_AGE_MS = 24 * 3600_000;
@@ -18,7 +18,6 @@ const Listed = z.object({
           name: z.string(),
           creationTimestamp: z.string().catch(''),
           labels: z.record(z.string(), z.string()).catch({}),
-          ownerReferences: z.array(z.unknown()).nullish(),
         }),
       }),
     )
@@ -33,7 +32,7 @@ interface Parts extends Pick<KubernetesParts, 'access' | 'files' | 'launching'> 
   readonly signal: AbortSignal;
 }
 
-/** Units nobody owns, Secrets of launches that were cut off, probes of a server that died, files of older versions. */
+/** Units nobody owns, probes of a server that died, files of older versions. Secrets go with their jobs. */
 export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   const { here, signal } = parts;
   const { api } = here.connection;
@@ -52,23 +51,16 @@ export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   }
   const ageMs = ({ creationTimestamp }: Found) => Math.abs(Date.now() - (Date.parse(creationTimestamp) || 0));
 
-  const units = new Set<string>();
   for await (const job of all(`/apis/batch/v1/namespaces/${here.namespace}/jobs`)) {
     signal.throwIfAborted();
     const unit = unitOf(job.labels);
     const keep = unit ? parts.launching.has(job.name) || (await parts.isOwned(unit)) : ageMs(job) < YOUNG_MS;
     if (keep) {
-      units.add(job.name);
       kept += 1;
       continue;
     }
     await parts.removeUnit(job.name, here, signal);
     removed.push(`job ${here.namespace}/${job.name}`);
-  }
-  for await (const secret of all(`${core}/secrets`)) {
-    if (units.has(secret.name) || ageMs(secret) < YOUNG_MS || (secret.ownerReferences ?? []).length > 0) continue;
-    await unless(404, api.json('DELETE', `${core}/secrets/${secret.name}`, { signal }));
-    removed.push(`secret ${here.namespace}/${secret.name}`);
   }
   const current = await parts.files.name();
   for await (const files of all(`${core}/configmaps`)) {

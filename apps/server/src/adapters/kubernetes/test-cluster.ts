@@ -14,10 +14,10 @@ const PROBE_MS = 75_000;
 
 /** What the driver does in a namespace: exactly what deploy/k8s grants. */
 export const NEEDS = [
-  ...['create', 'get', 'list', 'patch', 'delete'].map((verb) => ({ verb, group: 'batch', resource: 'jobs' })),
+  ...['create', 'get', 'list', 'delete'].map((verb) => ({ verb, group: 'batch', resource: 'jobs' })),
   ...['get', 'list', 'watch', 'delete'].map((verb) => ({ verb, group: '', resource: 'pods' })),
   { verb: 'get', group: '', resource: 'pods', subresource: 'log' },
-  ...['create', 'list', 'patch', 'delete'].map((verb) => ({ verb, group: '', resource: 'secrets' })),
+  ...['create', 'delete'].map((verb) => ({ verb, group: '', resource: 'secrets' })),
   ...['create', 'list', 'delete'].map((verb) => ({ verb, group: '', resource: 'configmaps' })),
   { verb: 'list', group: '', resource: 'events' },
 ] as const;

@@ -77,9 +77,9 @@ describe('a pod that ended', () => {
       { code: 'worker_evicted' },
     ],
     [
-      'well while drained',
+      'drained, having saved its diff',
       pod({ workerEnded: ended(0), disruption: { reason: 'EvictionByEvictionAPI', message: '' } }),
-      { exitCode: 0 },
+      { exitCode: 0, code: 'worker_evicted' },
     ],
     [
       'with its node',

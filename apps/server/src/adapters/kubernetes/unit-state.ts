@@ -84,8 +84,8 @@ function endOf(pod: PodSeen): Exited | null {
     return exited({ exitCode, code: 'job_timeout', reason: 'It ran for longer than Kubernetes was told to let it' });
   }
   if (/^(NodeLost|NodeShutdown|Shutdown|Terminated)$/.test(pod.reason)) return lostNode(pod);
-  // Words of a worker that ended by itself say more than what the cluster had in mind with its pod.
-  if (pod.disruption && exitCode !== 0) return disrupted(pod, exitCode);
+  // Also of a worker that ended well: told to stop, it saves its diff and does so. Whether it was done, it told the server.
+  if (pod.disruption) return disrupted(pod, exitCode);
   if (worker) return ofWorker(pod, worker);
   if (pod.installEnded) {
     const { exitCode: code, message, reason } = pod.installEnded;

@@ -223,9 +223,9 @@ describe('decide', () => {
       { state: 'lost', action: 'clean', code: 'worker_evicted' },
     ],
     [
-      'or with none',
+      'or with none, when it does not come to know it',
       { ...running, finished: finished('cancelled'), unit: unit('exited', T + 1) },
-      T + 2,
+      T + 5_001,
       { state: 'lost', action: 'clean', code: 'worker_lost' },
     ],
     [

@@ -219,8 +219,9 @@ function killed(facts: JobFacts, why: NonNullable<JobFacts['killedFor']>): Decis
   return end(facts, 'lost', failureOf('worker_lost', 'The worker ran on without a word and was ended.'), null);
 }
 
-/** How long the launcher is asked why a machine ended its worker; its unit has just ended. */
+/** How long the launcher is asked why a machine ended its worker, and how long when it sees the end and not yet the cause. */
 const ASK_WHY_MS = 15_000;
+const SAY_WHY_MS = 5_000;
 
 function byWorker(facts: JobFacts, finished: Finished, now: number): Decision {
   // A worker that was told to stop, though nobody here wants it, was ended by its machine: that is a loss, not a wish.
@@ -230,7 +231,7 @@ function byWorker(facts: JobFacts, finished: Finished, now: number): Decision {
     const known = knows ? gone(facts) : null;
     if (known) return { ...known, exitCode: finished.exitCode };
     const isOver = facts.unit !== null && facts.unit.at > endedAt && /^(exited|missing)$/.test(facts.unit.kind);
-    if (!isOver && facts.killedFor === null && now - endedAt < ASK_WHY_MS) {
+    if (facts.killedFor === null && now - endedAt < (isOver ? SAY_WHY_MS : ASK_WHY_MS)) {
       return act(
         facts.reportedPhase ?? 'cloning',
         'The machine of the worker ended it; asking why',
