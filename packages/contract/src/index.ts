@@ -26,7 +26,15 @@ export * from './repo-address.ts';
 export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
 export * from './spec-text.ts';
-export { FINAL_STATES, type FinalState, isFinal, JOB_PHASES, JOB_STATES } from './state-words.ts';
+export {
+  FINAL_STATES,
+  type FinalState,
+  isFinal,
+  JOB_PHASES,
+  JOB_STATES,
+  POD_SORTS,
+  POD_STATES,
+} from './state-words.ts';
 export * from './states.ts';
 export * from './system.ts';
 export * from './worker.ts';

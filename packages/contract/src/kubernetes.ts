@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { adminRead, Time } from './shared.ts';
+import { POD_SORTS, POD_STATES } from './state-words.ts';
 
 /** A name as Kubernetes gives it to pods, nodes and namespaces (RFC 1123 subdomain). */
 export const KubernetesName = z
@@ -74,7 +75,6 @@ export const ResourceUse = z.object({
 });
 export type ResourceUse = z.infer<typeof ResourceUse>;
 
-export const POD_STATES = ['pending', 'failing', 'unknown', 'failed', 'terminating', 'running', 'succeeded'] as const;
 export const PodState = z
   .enum(POD_STATES)
   .describe(
@@ -171,7 +171,6 @@ export const Pod = z.object({
 });
 export type Pod = z.infer<typeof Pod>;
 
-export const POD_SORTS = ['attention', 'name', 'namespace', 'node', 'age', 'restarts', 'cpu', 'memory'] as const;
 const descending = POD_SORTS.map((sort) => `-${sort}` as const);
 export const PodSort = z
   .enum([...POD_SORTS, ...descending])

@@ -100,6 +100,7 @@ const COLUMNS: Column<ClusterNode>[] = [
     id: 'age',
     header: 'Since',
     cell: ({ createdAt }) => (createdAt === null ? '' : <Time at={createdAt} />),
+    width: '112px',
     from: 'lg',
     phone: 'hide',
   },

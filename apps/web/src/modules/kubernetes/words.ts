@@ -2,12 +2,11 @@ import type { ResourceUse } from '@hangar/contract';
 import { formatBytes, formatCount } from '../../components/format.ts';
 
 /** `0.25`, `1.5`, `12`: cores, with what a reader can tell apart. */
-export const cores = (value: number): string =>
-  value >= 100
-    ? formatCount(Math.round(value))
-    : value >= 10
-      ? value.toFixed(1).replace(/\.0$/, '')
-      : value.toFixed(2).replace(/\.?0+$/, '');
+export function cores(value: number): string {
+  if (value >= 100) return formatCount(Math.round(value));
+  if (value >= 10) return value.toFixed(1).replace(/\.0$/, '');
+  return value > 0 && value < 0.005 ? '<0.01' : value.toFixed(2).replace(/\.?0+$/, '');
+}
 
 export const memory = (bytes: number): string => formatBytes(bytes, true);
 export const counted = (value: number): string => formatCount(Math.round(value));
