@@ -25,6 +25,7 @@ import { abandon, beginParts, PART_BYTES, PARTS_MOST } from './multipart.ts';
 
 /** One call of the API, with the client's own repeats. A part of 8 MiB passes in it at 30 KB/s. */
 const CALL_MS = 5 * 60_000;
+const BRIEF_MS = 20_000;
 /** Without a byte on a connection for so long it is taken for dead. */
 const SILENCE_MS = 30_000;
 const CONNECT_MS = 5_000;
@@ -37,8 +38,10 @@ export interface Bucket {
   readonly client: S3Client;
   readonly name: string;
   readonly nameOf: (key: string) => string;
-  /** Ends each call in time. */
+  /** Ends a call that carries bytes in time. */
   readonly within: (signal: AbortSignal | undefined) => { abortSignal: AbortSignal };
+  /** Ends one that does not: whoever removes may hold a connection of the database meanwhile. */
+  readonly briefly: (signal?: AbortSignal) => { abortSignal: AbortSignal };
 }
 
 /**
@@ -59,9 +62,8 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
     client,
     name: place.bucket,
     nameOf: (key) => `${place.prefix}${key}`,
-    within: (signal) => ({
-      abortSignal: AbortSignal.any([AbortSignal.timeout(CALL_MS), ...(signal ? [signal] : [])]),
-    }),
+    within: (signal) => ({ abortSignal: deadline(CALL_MS, signal) }),
+    briefly: (signal) => ({ abortSignal: deadline(BRIEF_MS, signal) }),
   };
   const at = { Bucket: place.bucket };
 
@@ -137,7 +139,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
   ): Promise<{ body: Readable; sizeBytes: number } | null> {
     const Key = bucket.nameOf(checkedKey(key));
     const size = async () =>
-      (await client.send(new HeadObjectCommand({ ...at, Key }), bucket.within(signal))).ContentLength ?? 0;
+      (await client.send(new HeadObjectCommand({ ...at, Key }), bucket.briefly(signal))).ContentLength ?? 0;
     try {
       const Range = range ? { Range: `bytes=${range.start}-${range.end}` } : {};
       // Its own end of time would cut a body that is read slowly; a silent connection ends by itself.
@@ -186,7 +188,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
             ...{ ...at, Prefix: bucket.nameOf(prefix) },
             ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
           }),
-          bucket.within(undefined),
+          bucket.briefly(),
         )
         .catch((error: unknown) => {
           throw failure(error);
@@ -208,7 +210,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
           ...at,
           Delete: { Objects: left.map((key) => ({ Key: bucket.nameOf(key) })), Quiet: true },
         }),
-        bucket.within(undefined),
+        bucket.briefly(),
       );
       const refused = (done.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey');
       const [first] = refused;
@@ -228,7 +230,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
     get,
     async remove(key) {
       const Key = bucket.nameOf(checkedKey(key));
-      await client.send(new DeleteObjectCommand({ ...at, Key }), bucket.within(undefined)).catch((error: unknown) => {
+      await client.send(new DeleteObjectCommand({ ...at, Key }), bucket.briefly()).catch((error: unknown) => {
         if (!isMissing(error)) throw failure(error);
       });
     },
@@ -247,7 +249,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
       let from: { KeyMarker?: string; UploadIdMarker?: string } | null = {};
       while (from !== null) {
         const page: ListMultipartUploadsCommandOutput = await client
-          .send(new ListMultipartUploadsCommand({ ...at, Prefix: place.prefix, ...from }), bucket.within(undefined))
+          .send(new ListMultipartUploadsCommand({ ...at, Prefix: place.prefix, ...from }), bucket.briefly())
           .catch((error: unknown) => {
             throw failure(error);
           });
@@ -304,6 +306,9 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
     }
   }
 }
+
+const deadline = (ms: number, signal?: AbortSignal): AbortSignal =>
+  AbortSignal.any([AbortSignal.timeout(ms), ...(signal ? [signal] : [])]);
 
 function isKey(key: string): boolean {
   try {
