@@ -40,12 +40,17 @@ export function countsOf(
   };
 }
 
+/** A shorter name may be a word of the reason. */
+const NAME_LEAST = 8;
+
 /** What differs between pods that wait for the same thing is left out of the reason: their own names, ids, waits. */
 export function likeOthers(row: PodRow): string {
   if (row.reason === null) return row.status;
-  return row.reason
-    .replaceAll(podKey(row), 'the pod')
-    .replaceAll(row.name, 'the pod')
+  const named =
+    row.name.length < NAME_LEAST
+      ? row.reason
+      : row.reason.replaceAll(podKey(row), 'the pod').replaceAll(row.name, 'the pod');
+  return named
     .replaceAll(row.uid, '…')
     .replaceAll(/\bpod=the pod\S*/g, '')
     .replaceAll(/\bback-off \S+ restarting/g, 'back-off restarting')

@@ -48,7 +48,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   closeAll();
-  await app.close();
+  const closed = app.close();
+  app.server.closeAllConnections();
+  await closed;
 });
 beforeEach(() => {
   cluster = new FakeCluster();

@@ -178,8 +178,8 @@ it('adds up what pods ask for by node, without those that have ended; what waits
       [
         podRow('a', { ...ask, nodeName: 'gpu-1' }),
         podRow('b', { ...ask, nodeName: 'gpu-1', state: 'succeeded' }),
-        waits('c'),
-        waits('d'),
+        waits('finetune-c'),
+        waits('finetune-d'),
       ],
       [gpu, sick],
     ),
