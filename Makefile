@@ -8,10 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 # The Node of the lockfile, whatever the machine has; npm itself runs on the machine's own.
 RUN := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
-.PHONY: help setup install build demo demo-stop start test check generate format bench clean
+.PHONY: help setup install build demo demo-stop start test test-kubernetes check generate format bench clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the packages of the lockfile and build what runs as a bundle
 	@node bin/setup.mjs all
@@ -32,6 +32,9 @@ start: setup ## Start the server on http://127.0.0.1:7070 (settings: .env.exampl
 
 test: setup ## Everything that proves the project: check, then all tests
 	@$(RUN) node scripts/test.ts
+
+test-kubernetes: setup ## The tests in a Kubernetes cluster: builds one (Go, as root), or uses KUBECONFIG
+	@$(RUN) node scripts/test-kubernetes.ts
 
 check: install ## Types, lint, import rules, dead code, generated files, house rules
 	@$(RUN) node scripts/check.ts

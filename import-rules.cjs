@@ -6,11 +6,12 @@
 const TEST = '\\.test\\.tsx?$|/testing/';
 
 /** Values of a port that adapters use: what stands in them belongs to the port, not to the feature's inside. */
-const PORT_FILES = ['^apps/server/src/features/jobs/worker-probe\\.ts$'];
+const PORT_FILES = ['^apps/server/src/features/jobs/(worker-probe|start-script)\\.ts$'];
 
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
 const FEATURE_ARROWS = {
   jobs: [],
+  kubernetes: [],
   access: [],
   profiles: [],
   credentials: [],
@@ -35,11 +36,12 @@ const VENDORS = {
   '^pino$': ['^apps/server/src/(main|compose)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
   '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
+  '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
   '^execa$': ['^apps/server/src/platform/process/', '^apps/server/src/adapters/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
-  '^yaml$': ['^packages/(contract|worker)/src/'],
+  '^yaml$': ['^packages/(contract|worker)/src/', '^apps/server/src/adapters/kubernetes/'],
 };
 
 /** npm package name → a pattern for where it lies in node_modules. */

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { installObjectStore } from '../apps/server/src/adapters/blob-s3/testing/index.ts';
 import { runChecks, tellCheck } from './check.ts';
 import { installDebianPackages } from './debian-packages.ts';
 import { ROOT, run } from './run.ts';
@@ -15,6 +16,9 @@ function heading(text: string): void {
 
 heading('Debian packages the tests use');
 const missing = await installDebianPackages((line) => console.log(line));
+
+heading('The object store the tests use');
+console.log((await installObjectStore()) ?? 'There.');
 
 heading('Checks');
 const checks = await runChecks(tellCheck);

@@ -82,6 +82,17 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
     },
     'list',
   ),
+  k8s: group(
+    'The Kubernetes cluster beneath (admin)',
+    {
+      health: leaf('Whether a cluster is connected, and how it is', () => import('./commands/k8s/health.ts')),
+      nodes: leaf('Nodes with what they have and what is taken', () => import('./commands/k8s/nodes.ts')),
+      pods: leaf('Pods, those that wait or fail first', () => import('./commands/k8s/pods.ts')),
+      pod: leaf('A pod with its containers and events', () => import('./commands/k8s/pod.ts')),
+      logs: leaf('What a container prints, live or its last lines', () => import('./commands/k8s/logs.ts')),
+    },
+    'health',
+  ),
   search: leaf('Find anything of yours by id or name', () => import('./commands/jobs/search.ts')),
   keys: group(
     'API keys for machines',

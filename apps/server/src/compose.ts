@@ -3,12 +3,15 @@ import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, VERSION } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { createDockerDriver } from './adapters/docker/index.ts';
+import { createClusterReach, createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
 import { createLocalDriver } from './adapters/local/index.ts';
+import { createSampleCluster } from './adapters/sample-cluster/index.ts';
+import { openBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
@@ -33,6 +36,12 @@ import {
   workerRoutes,
   workerTokens,
 } from './features/jobs/index.ts';
+import {
+  createClusterLive,
+  createKubernetes,
+  kubernetesBytesRoutes,
+  kubernetesRoutes,
+} from './features/kubernetes/index.ts';
 import { createProfiles, profilesRoutes } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
 import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
@@ -49,6 +58,8 @@ export interface Places {
   readonly workerFile: string;
   readonly nodeFile: string;
   readonly webDir: string | null;
+  /** The job template for Kubernetes that comes with Hangar. */
+  readonly jobTemplateFile: string;
 }
 
 export interface HangarServer {
@@ -59,6 +70,7 @@ export interface HangarServer {
   readonly firstSignInLink: string | null;
   adminKey(): Promise<{ key: string }>;
   signInLink(): Promise<{ url: string }>;
+  /** Answers what is in hand, until the signal aborts, and ends. */
   close(signal?: AbortSignal): Promise<void>;
 }
 
@@ -99,7 +111,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const settings = settingsStore(database.db);
   const secrets = await openSecrets({ keyFile: config.masterKeyFile, generate: true, settings });
   const instanceId = String(await settings.getOrSet('instance', newId('i')));
-  const blobs = await openBlobsOnDisk(config.blobDir);
+  const blobs = await openBlobs(config.blobs, log.child({ part: 'blobs' }));
   const logs = createLogs({ database, blobs, log: log.child({ part: 'logs' }) });
   const tokens = workerTokens(await workerTokenKey(settings, secrets));
   const metrics = createMetrics();
@@ -121,26 +133,40 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         ),
       ),
   });
-  const access = createAccess({ database, secrets, publicUrl: address.url, log: log.child({ part: 'access' }) });
+  const access = createAccess({
+    database,
+    secrets,
+    publicUrl: address.url,
+    alone: config.databaseUrl === undefined,
+    log: log.child({ part: 'access' }),
+  });
   const credentials = createCredentials({ database, secrets });
 
   const worker: WorkerAccess = {
-    httpUrl: config.publicUrl ?? address.loopback,
-    socketDir: workerSocketFolder(config.dataDir),
+    httpUrl: config.workerUrl ?? config.publicUrl ?? address.loopback,
+    socketDir: config.workerUrl === undefined ? workerSocketFolder(config.dataDir) : null,
     workerFile: places.workerFile,
     nodeFile: places.nodeFile,
     instanceId,
   };
-  const drivers: JobDriver[] = [
+  const clusters = createClusters(config.kubernetes);
+  const kubernetes = createKubernetesDriver({
+    ...{ access: worker, clusters, workerImage: config.kubernetes.workerImage },
+    jobTemplateFile: config.kubernetes.jobTemplate ?? places.jobTemplateFile,
+    log: log.child({ part: 'kubernetes' }),
+  });
+  const known: JobDriver[] = [
     createLocalDriver({
-      access: { ...worker, httpUrl: address.loopback },
+      access: { ...worker, httpUrl: config.workerUrl ?? address.loopback },
       dataDir: config.dataDir,
       log: log.child({ part: 'local' }),
       hide: [dirname(config.masterKeyFile)],
       ...(config.path === undefined ? {} : { path: config.path }),
     }),
     createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
+    kubernetes,
   ];
+  const drivers = known.filter(({ name }) => config.drivers.includes(name));
   const profiles = createProfiles({
     database,
     drivers,
@@ -218,6 +244,17 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     endLog: (jobId, state) => logs.end(jobId, { state }),
   });
 
+  const clusterView = createKubernetes({
+    reach: config.demo
+      ? createSampleCluster()
+      : createClusterReach({ clusters, instanceId, log: log.child({ part: 'cluster view' }) }),
+    jobOf: async (id) => {
+      const job = await store.byId(id);
+      return job ? { id: job.id, title: job.title } : null;
+    },
+  });
+  const clusterLive = createClusterLive({ kubernetes: clusterView });
+
   const router = {
     system: {
       info: api.system.info.handler(async () => ({
@@ -268,11 +305,14 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     credentials: credentialsRoutes(credentials),
     jobs: jobsRoutes(jobs),
     activity: activityRoutes(activity),
+    kubernetes: kubernetesRoutes(clusterView),
   };
+  let draining = false;
+  const isDraining = () => draining;
   const app = await createApp({
     router,
     rawRoutes: [
-      healthRoutes({ database, metrics, identify: access.identify }),
+      healthRoutes({ database, metrics, identify: access.identify, isDraining }),
       oauthRoutes(access),
       live.routes,
       jobBytesRoutes({
@@ -282,21 +322,28 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         answerLog: (logId, query, request, reply) => answerLogRequest(logs, logId, query, request, reply),
       }),
       workerRoutes(jobWorker, tokens),
+      kubernetesBytesRoutes({ kubernetes: clusterView, live: clusterLive }),
       pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir: places.webDir }),
     ],
     identify: access.identify,
     refuseForeignOrigin: access.refuseForeignOrigin,
     log,
+    isDraining,
     trustProxy: config.trustProxy,
     secure: address.url.startsWith('https:'),
     webDir: places.webDir,
   });
   metrics.watch(app);
 
-  await profiles.ensureFirst(Math.max(2, availableParallelism()));
+  const here = Math.max(2, availableParallelism());
+  const { jobsNamespace } = config.kubernetes;
+  await profiles.ensureFirst({
+    jobsAtOnce: { local: here, docker: here },
+    settings: { kubernetes: jobsNamespace === undefined ? {} : { namespace: jobsNamespace } },
+  });
   const firstLink = await access.ensureFirstAdmin();
   await listen(app, { host: config.host, port });
-  const workerSocket = await listenForWorkers(app, worker.socketDir);
+  const workerSocket = worker.socketDir === null ? null : await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
   const chores = startChores({
     log: log.child({ part: 'chores' }),
@@ -350,17 +397,34 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
     async close(signal) {
-      await chores.stop();
-      await reconciler.stop(signal);
+      // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
+      draining = true;
+      await Promise.all([chores.stop(), reconciler.stop(signal), sleep(config.drainSeconds * 1000)]);
       await live.close();
-      workerSocket.closeAllConnections();
-      workerSocket.close();
+      clusterLive.close();
+      clusterView.close();
       await logs.close();
-      await app.close();
+      const cut = () => {
+        workerSocket?.closeAllConnections();
+        app.server.closeAllConnections();
+      };
+      signal?.addEventListener('abort', cut, { once: true });
+      if (signal?.aborted) cut();
+      await Promise.all([app.close(), workerSocket && ended(workerSocket)]);
+      signal?.removeEventListener('abort', cut);
+      await kubernetes[Symbol.asyncDispose]();
+      clusters.close();
       await database.close();
     },
   };
 }
+
+/** Takes no more connections, and resolves when those that are there have had their answers. */
+const ended = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
 
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { HangarError } from '@hangar/contract';
+import { delimiter, join, resolve } from 'node:path';
+import { DriverName, HangarError } from '@hangar/contract';
 import { z } from 'zod';
+import { type BlobPlace, readBlobUrl } from './platform/blobs/place.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.stringbool();
@@ -35,9 +36,10 @@ export const Settings = z.object({
     .describe('Any PostgreSQL from 15 on. The server runs a PostgreSQL of its own when not set'),
   HANGAR_BLOB_URL: z
     .string()
-    .regex(/^file:/, 'Begins with file:')
     .optional()
-    .describe('Where logs and artifacts are kept: file:/some/folder. blobs in the data directory when not set'),
+    .describe(
+      'Where logs and artifacts are kept: file:/some/folder, or s3://bucket/prefix?endpoint=https://…&region=… with credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or another place of the standard chain. blobs in the data directory when not set',
+    ),
   HANGAR_MASTER_KEY_FILE: z
     .string()
     .optional()
@@ -60,6 +62,9 @@ export const Settings = z.object({
     .describe(
       'Let jobs clone from loopback and link-local addresses of the machine they run on. Private networks are always allowed',
     ),
+  HANGAR_DEMO: flag
+    .default(false)
+    .describe('Show a made-up Kubernetes cluster, marked as sample data, in place of a real one'),
   HANGAR_JOBS_AT_ONCE: z.coerce
     .number()
     .int()
@@ -73,12 +78,56 @@ export const Settings = z.object({
     .max(300)
     .default(10)
     .describe('How often a worker says that it is alive'),
+  HANGAR_WORKER_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Where workers reach the servers when there are several of them, for example the address of their load balancer. When not set: HANGAR_PUBLIC_URL, and on this machine a socket in the data directory',
+    ),
+  HANGAR_DRIVERS: z
+    .string()
+    .default(DriverName.options.join(','))
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .pipe(z.array(DriverName).min(1))
+    .describe(
+      'Drivers that profiles may use, separated by commas. Leave out local, and docker without a host of its own, where servers run on several machines: each would see its own machine only',
+    ),
+  HANGAR_DRAIN_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .max(600)
+    .default(0)
+    .describe(
+      'How long a server that was told to stop goes on answering while /readyz says no, so that a load balancer has time to notice',
+    ),
   HANGAR_CHECKPOINT_SECONDS: z.coerce
     .number()
     .min(5)
     .max(86_400)
     .default(120)
     .describe('How often a worker saves a partial diff'),
+  HANGAR_WORKER_IMAGE: z
+    .string()
+    .default('node:24-bookworm')
+    .describe(
+      'Kubernetes: image of jobs that name none, and what brings Node to jobs in other images. With Node 20 and git',
+    ),
+  HANGAR_JOBS_NAMESPACE: z
+    .string()
+    .optional()
+    .describe(
+      'Kubernetes: namespace of jobs for the profile that is made at the first start. That of the server when not set',
+    ),
+  HANGAR_JOB_TEMPLATE: z
+    .string()
+    .optional()
+    .describe('Kubernetes: file of the job template. deploy/k8s/job-template.yaml when not set'),
+  KUBECONFIG: z
+    .string()
+    .optional()
+    .describe(
+      'Kubernetes: files that say which clusters there are, as for kubectl. ~/.kube/config when not set. Not needed inside a cluster',
+    ),
 });
 
 export interface Config {
@@ -87,17 +136,31 @@ export interface Config {
   readonly publicUrl: string | undefined;
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
-  readonly blobDir: string;
+  readonly blobs: BlobPlace;
   readonly masterKeyFile: string;
   readonly logLevel: string;
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly trustProxy: boolean;
   readonly allowLocalRepos: boolean;
+  readonly demo: boolean;
   readonly jobsAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
+  readonly workerUrl: string | undefined;
+  readonly drivers: readonly DriverName[];
+  readonly drainSeconds: number;
   /** Where jobs without isolation find their programs: the PATH this server was started with. */
   readonly path: string | undefined;
+  readonly kubernetes: {
+    /** The address of the API server for pods of its cluster; null outside of one. */
+    readonly inCluster: { readonly host: string; readonly port: string } | null;
+    readonly kubeconfig: readonly string[];
+    readonly jobTemplate: string | undefined;
+    readonly jobsNamespace: string | undefined;
+    readonly workerImage: string;
+    /** For programs that a kubeconfig names, as kubectl gives it to them. */
+    readonly environment: Readonly<Record<string, string | undefined>>;
+  };
 }
 
 const LOOPBACK = /^(127\.|localhost$|::1$|\[::1\]$)/;
@@ -133,18 +196,32 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     publicUrl: settings.HANGAR_PUBLIC_URL?.replace(/\/+$/, ''),
     dataDir,
     databaseUrl: settings.HANGAR_DATABASE_URL,
-    blobDir: settings.HANGAR_BLOB_URL
-      ? resolve(settings.HANGAR_BLOB_URL.replace(/^file:(\/\/)?/, ''))
-      : join(dataDir, 'blobs'),
+    blobs: settings.HANGAR_BLOB_URL
+      ? readBlobUrl(settings.HANGAR_BLOB_URL)
+      : { kind: 'disk', dir: join(dataDir, 'blobs') },
     masterKeyFile: resolve(settings.HANGAR_MASTER_KEY_FILE ?? join(keys, `${keyName(dataDir)}.key`)),
     logLevel: settings.HANGAR_LOG_LEVEL,
     logFormat: settings.HANGAR_LOG_FORMAT,
     trustProxy: settings.HANGAR_TRUST_PROXY,
     allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
+    demo: settings.HANGAR_DEMO,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
+    workerUrl: settings.HANGAR_WORKER_URL?.replace(/\/+$/, ''),
+    drivers: settings.HANGAR_DRIVERS,
+    drainSeconds: settings.HANGAR_DRAIN_SECONDS,
     path: environment.PATH,
+    kubernetes: {
+      inCluster: environment.KUBERNETES_SERVICE_HOST
+        ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }
+        : null,
+      kubeconfig: (settings.KUBECONFIG ?? join(home, '.kube/config')).split(delimiter).filter((file) => file !== ''),
+      jobTemplate: settings.HANGAR_JOB_TEMPLATE && resolve(settings.HANGAR_JOB_TEMPLATE),
+      workerImage: settings.HANGAR_WORKER_IMAGE,
+      jobsNamespace: settings.HANGAR_JOBS_NAMESPACE,
+      environment,
+    },
   };
 }
 

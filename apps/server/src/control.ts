@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +7,18 @@ import { fromWire, HangarError, toWire } from '@hangar/contract';
 
 /** sun_path holds 107 bytes; a data directory may lie deeper than that. */
 const LONGEST_SOCKET = 100;
+const LONGEST_NAME = 'control-4194304.sock';
 
 /** Folder of the server's sockets, only for its own user. */
 export function socketFolder(dataDir: string): string {
   const beside = join(dataDir, 'run');
-  if (join(beside, 'control.sock').length <= LONGEST_SOCKET) return beside;
+  if (join(beside, LONGEST_NAME).length <= LONGEST_SOCKET) return beside;
   return join(tmpdir(), `hangar-${userInfo().uid}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`);
 }
 
 export type Control = Readonly<Record<string, () => Promise<unknown>>>;
+
+const SOCKET = /^control-\d+\.sock$/;
 
 /**
  * Lets commands on the server's own machine ask the running server: `POST /<verb>` on a socket that only its user can open. Being
@@ -23,7 +26,8 @@ export type Control = Readonly<Record<string, () => Promise<unknown>>>;
  */
 export async function serveControl(folder: string, control: Control): Promise<Server> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, 'control.sock');
+  // A name of its own: servers on a database of yours may share a data directory.
+  const path = join(folder, `control-${process.pid}.sock`);
   await rm(path, { force: true });
   const server = createServer((request, response) => {
     const verb = control[(request.url ?? '').slice(1)];
@@ -54,9 +58,28 @@ export async function serveControl(folder: string, control: Control): Promise<Se
   return server;
 }
 
-/** Asks the server that runs on this data directory. Null when none answers there. */
-export function askServer(dataDir: string, verb: string, signal: AbortSignal): Promise<unknown> {
-  const socketPath = join(socketFolder(dataDir), 'control.sock');
+/** Asks a server that runs on this data directory. Null when none answers there. */
+export async function askServer(dataDir: string, verb: string, signal: AbortSignal): Promise<unknown> {
+  const folder = socketFolder(dataDir);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => SOCKET.test(each))) {
+    const path = join(folder, name);
+    const answer = await ask(path, verb, signal);
+    if (answer !== null) return answer;
+    if (!isAlive(Number(/\d+/.exec(name)?.[0]))) await rm(path, { force: true });
+  }
+  return null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function ask(socketPath: string, verb: string, signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ socketPath, path: `/${verb}`, method: 'POST', signal }, (response) => {
       let text = '';

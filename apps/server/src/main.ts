@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { HangarError, VERSION } from '@hangar/contract';
 import { pino } from 'pino';
-import { openBlobsOnDisk } from './adapters/blob-disk/index.ts';
 import { backUp } from './backup/backup.ts';
 import { restore } from './backup/restore.ts';
+import { openBlobs } from './blobs.ts';
 import { type Places, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
@@ -34,11 +34,12 @@ async function main(command: string | undefined, words: string[]): Promise<void>
 async function makeBackup(config: Config, words: string[]): Promise<void> {
   const { file, json, force } = fileWords('backup', words, 'force');
   const { say, end } = progress();
+  const log = pino({ level: 'silent' });
   const done = await backUp({
-    ...{ file, force, say, signal: untilSignal(), log: pino({ level: 'silent' }) },
+    ...{ file, force, say, signal: untilSignal(), log },
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
-    blobs: await openBlobsOnDisk(config.blobDir),
+    blobs: await openBlobs(config.blobs, log),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify({ ...done, masterKeyFile: config.masterKeyFile })}\n`);
@@ -55,12 +56,13 @@ async function makeBackup(config: Config, words: string[]): Promise<void> {
 async function restoreBackup(config: Config, words: string[]): Promise<void> {
   const { file, json, force } = fileWords('restore', words, 'replace');
   const { say, end } = progress();
+  const log = pino({ level: 'silent' });
   const done = await restore({
-    ...{ file, replace: force, say, signal: untilSignal(), log: pino({ level: 'silent' }) },
+    ...{ file, replace: force, say, signal: untilSignal(), log },
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
     masterKeyFile: config.masterKeyFile,
-    openBlobs: () => openBlobsOnDisk(config.blobDir),
+    openBlobs: () => openBlobs(config.blobs, log),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify(done)}\n`);
@@ -152,7 +154,7 @@ async function start(config: Config): Promise<void> {
     log.info({ signal }, 'stopping');
     control.close();
     await server
-      .close(AbortSignal.timeout(STOP_MS))
+      .close(AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS))
       .catch((error: unknown) => log.error({ err: error }, 'stopped with an error'));
     process.exit(0);
   };
@@ -208,7 +210,8 @@ function places(): Places {
   if (workerFile === undefined)
     throw new HangarError('config_invalid', { message: 'The worker is not built.', wayOut: 'Run: make build' });
   const webDir = first(join(here, 'web'), join(root, 'apps/web/dist')) ?? null;
-  return { workerFile, nodeFile: process.execPath, webDir };
+  const jobTemplateFile = first(join(here, 'job-template.yaml')) ?? join(root, 'deploy/k8s/job-template.yaml');
+  return { workerFile, nodeFile: process.execPath, webDir, jobTemplateFile };
 }
 
 main(process.argv[2], process.argv.slice(3)).then(

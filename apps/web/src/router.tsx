@@ -98,6 +98,47 @@ const operations = createRoute({
   path: '/operations',
   component: lazyRouteComponent(() => import('./pages/operations/operations-page.tsx'), 'OperationsPage'),
 });
+/** Which cluster of the kubeconfig; the current one when left out. */
+const context = text;
+const kubernetes = createRoute({
+  getParentRoute: () => app,
+  path: '/operations/kubernetes',
+  validateSearch: z.object({ context }),
+  component: lazyRouteComponent(() => import('./pages/kubernetes/overview-page.tsx'), 'OverviewPage'),
+});
+const nodes = createRoute({
+  getParentRoute: () => app,
+  path: '/operations/kubernetes/nodes',
+  validateSearch: z.object({ context }),
+  component: lazyRouteComponent(() => import('./pages/kubernetes/nodes-page.tsx'), 'NodesPage'),
+});
+const pods = createRoute({
+  getParentRoute: () => app,
+  path: '/operations/kubernetes/pods',
+  validateSearch: z.object({
+    context,
+    /** States, joined by commas. */
+    status: text,
+    namespace: text,
+    node: text,
+    search: text,
+    sort: text,
+    page: number,
+  }),
+  component: lazyRouteComponent(() => import('./pages/kubernetes/pods-page.tsx'), 'PodsPage'),
+});
+const pod = createRoute({
+  getParentRoute: () => app,
+  path: '/operations/kubernetes/pods/$namespace/$name',
+  validateSearch: z.object({
+    context,
+    tab: text,
+    container: text,
+    /** `1`: the log of the run before. */
+    previous: text,
+  }),
+  component: lazyRouteComponent(() => import('./pages/kubernetes/pod-page.tsx'), 'PodPage'),
+});
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
@@ -131,7 +172,21 @@ const tree = root.addChildren([
   invite,
   device,
   gallery,
-  app.addChildren([home, jobs, newJob, job, compare, operations, settings, settingsSection, ...later]),
+  app.addChildren([
+    home,
+    jobs,
+    newJob,
+    job,
+    compare,
+    operations,
+    kubernetes,
+    nodes,
+    pods,
+    pod,
+    settings,
+    settingsSection,
+    ...later,
+  ]),
 ]);
 
 export function createAppRouter(context: RouterContext) {

@@ -156,6 +156,12 @@ export const ERRORS = {
     message: 'The driver cannot reach what it drives.',
     wayOut: 'Run: hangar profiles test NAME',
   },
+  cluster_not_connected: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'This server is not connected to a Kubernetes cluster.',
+    wayOut: 'Set KUBECONFIG to a kubeconfig where the server runs, or run Hangar in the cluster.',
+  },
 
   // Jobs
   job_not_found: { kind: 'not_found', message: 'There is no such job.', wayOut: 'See: hangar jobs' },
@@ -327,6 +333,37 @@ export const ERRORS = {
     message: 'The image cannot run the worker.',
     wayOut: 'Use an image with glibc and git.',
   },
+  unschedulable: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'No node of the cluster can take the job.',
+    wayOut:
+      'Ask for less with --cpus and --memory, add a node, or change the selectors and tolerations of the job template.',
+  },
+  quota_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'A quota of the namespace refuses the job.',
+    wayOut: 'Wait for other jobs to end, ask for less, or have the ResourceQuota of the namespace raised.',
+  },
+  admission_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'A rule of the cluster refuses the job.',
+    wayOut:
+      'Change the job template to what the rule asks for, or have the rule changed. Run: hangar profiles test NAME',
+  },
+  cluster_forbidden: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The cluster does not allow this server to do that.',
+    wayOut: 'Give its account the rights of deploy/k8s. Run: hangar profiles test NAME',
+  },
+  job_template_invalid: {
+    kind: 'invalid',
+    message: 'The job template is not right.',
+    wayOut: 'Correct it; deploy/k8s/job-template.yaml says what it may hold. Run: hangar profiles test NAME',
+  },
   launch_failed: {
     kind: 'unavailable',
     status: 424,
@@ -337,6 +374,19 @@ export const ERRORS = {
     kind: 'unavailable',
     status: 424,
     message: 'The worker died or is out of reach.',
+    wayOut: 'The last partial diff is kept. Start again with: hangar retry ID',
+  },
+  worker_evicted: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The cluster took the worker off its node.',
+    wayOut:
+      'The last partial diff is kept. Start again with: hangar retry ID; with --memory if the node was short of it.',
+  },
+  node_lost: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The node of the worker is gone.',
     wayOut: 'The last partial diff is kept. Start again with: hangar retry ID',
   },
   job_timeout: {
@@ -381,6 +431,31 @@ export const ERRORS = {
     wayOut: 'Begin with a started message that names the steps.',
   },
 
+  // Kubernetes in view
+  k8s_unreachable: {
+    kind: 'unavailable',
+    message: 'The Kubernetes API server cannot be reached.',
+    wayOut: 'Check that it runs and that this server can reach it; it is tried again by itself.',
+  },
+  k8s_refused: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The Kubernetes API server does not accept the credentials of this server.',
+    wayOut: 'Renew the credentials in the kubeconfig of the server; they are read again by themselves.',
+  },
+  k8s_forbidden: {
+    kind: 'forbidden',
+    message: 'This server may not read that in the Kubernetes cluster.',
+    wayOut:
+      'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
+  },
+  pod_not_found: { kind: 'not_found', message: 'There is no such pod.', wayOut: 'See: hangar k8s pods' },
+  pod_log_not_there: {
+    kind: 'not_found',
+    message: 'The container has no log yet.',
+    wayOut: 'Its state and events say what it waits for: hangar k8s pod NAMESPACE NAME',
+  },
+
   // Server
   data_dir_in_use: {
     kind: 'conflict',
@@ -406,6 +481,16 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The database cannot be reached.',
     wayOut: 'The server tries again by itself; see its log.',
+  },
+  blob_store_unavailable: {
+    kind: 'unavailable',
+    message: 'The store for logs and artifacts cannot be reached.',
+    wayOut: 'Send again in a moment; workers do so by themselves. The server log says what is wrong.',
+  },
+  blob_store_refused: {
+    kind: 'unavailable',
+    message: 'The store for logs and artifacts refuses the server.',
+    wayOut: 'Check HANGAR_BLOB_URL, and the credentials and rights of the server for that bucket.',
   },
   database_version: {
     kind: 'unavailable',

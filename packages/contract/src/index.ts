@@ -2,11 +2,12 @@ import { access } from './access.ts';
 import { activity } from './activity.ts';
 import { credentials } from './credentials.ts';
 import { jobs } from './jobs.ts';
+import { kubernetes } from './kubernetes.ts';
 import { profiles } from './profiles.ts';
 import { system } from './system.ts';
 
-/** Everything that can be asked of a Hangar server, apart from the raw routes named in logs.ts, worker.ts and access.ts. */
-export const contract = { system, access, profiles, credentials, jobs, activity };
+/** Everything that can be asked of a Hangar server, apart from the raw routes named in logs.ts, kubernetes.ts, worker.ts and access.ts. */
+export const contract = { system, access, profiles, credentials, jobs, activity, kubernetes };
 export type Contract = typeof contract;
 
 export const VERSION = '0.1.0';
@@ -17,6 +18,7 @@ export * from './agents.ts';
 export * from './credentials.ts';
 export * from './errors.ts';
 export * from './jobs.ts';
+export * from './kubernetes.ts';
 export * from './logs.ts';
 export * from './profiles.ts';
 export * from './quantities.ts';
@@ -24,7 +26,15 @@ export * from './repo-address.ts';
 export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
 export * from './spec-text.ts';
-export { FINAL_STATES, type FinalState, isFinal, JOB_PHASES, JOB_STATES } from './state-words.ts';
+export {
+  FINAL_STATES,
+  type FinalState,
+  isFinal,
+  JOB_PHASES,
+  JOB_STATES,
+  POD_SORTS,
+  POD_STATES,
+} from './state-words.ts';
 export * from './states.ts';
 export * from './system.ts';
 export * from './worker.ts';

@@ -62,4 +62,10 @@ export const OPERATIONS = {
     start: 'POST /devops/activity',
     publish: 'POST /devops/activity/{id}/messages',
   },
+  kubernetes: {
+    health: 'GET /k8s/health',
+    nodes: 'GET /k8s/nodes',
+    pods: 'GET /k8s/pods',
+    pod: 'GET /k8s/pods/{namespace}/{name}',
+  },
 } as const satisfies { [Group in keyof Contract]: Record<keyof Contract[Group], string> };

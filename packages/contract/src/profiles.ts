@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { adminWrite, Done, Empty, Name, read, Time } from './shared.ts';
 
-export const DriverName = z.enum(['local', 'docker']);
+export const DriverName = z.enum(['local', 'docker', 'kubernetes']);
 export type DriverName = z.infer<typeof DriverName>;
 
 /** Limits a job gets on a profile when it asks for nothing else. */
@@ -55,12 +55,57 @@ export const DockerSettings = z.object({
 });
 export type DockerSettings = z.infer<typeof DockerSettings>;
 
+export const KubernetesSettings = z.object({
+  context: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe('Context of the kubeconfig. The cluster Hangar runs in when not set, or else the current context'),
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'A name of small letters, digits and dashes')
+    .optional()
+    .describe('Namespace of the jobs. That of the context, or of Hangar itself, when not set'),
+  image: z
+    .string()
+    .min(1)
+    .max(300)
+    .optional()
+    .describe('Image of jobs that name none: with git, and glibc or Node 20. HANGAR_WORKER_IMAGE when not set'),
+  workerImage: z
+    .string()
+    .min(1)
+    .max(300)
+    .optional()
+    .describe('Image that brings Node to jobs in other images. HANGAR_WORKER_IMAGE when not set'),
+  pull: z.enum(['missing', 'always', 'never']).default('missing'),
+  serverUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('How pods reach this server. HANGAR_PUBLIC_URL when not set'),
+  startSeconds: z.coerce
+    .number<number>()
+    .int()
+    .min(5)
+    .max(86_400)
+    .default(900)
+    .describe('How long a job may wait for a node, a quota or its image before it fails'),
+  template: z
+    .string()
+    .max(65_536)
+    .optional()
+    .describe('A job template in YAML, in place of that of the server: see deploy/k8s/job-template.yaml'),
+});
+export type KubernetesSettings = z.infer<typeof KubernetesSettings>;
+
 /** Settings of each driver, by its name. */
-export const DriverSettings = { local: LocalSettings, docker: DockerSettings } as const;
+export const DriverSettings = { local: LocalSettings, docker: DockerSettings, kubernetes: KubernetesSettings } as const;
 
 const ProfileSettings = z.discriminatedUnion('driver', [
   z.object({ driver: z.literal('local'), settings: LocalSettings.prefault({}) }),
   z.object({ driver: z.literal('docker'), settings: DockerSettings.prefault({}) }),
+  z.object({ driver: z.literal('kubernetes'), settings: KubernetesSettings.prefault({}) }),
 ]);
 
 export const Profile = z

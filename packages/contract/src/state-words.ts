@@ -33,3 +33,9 @@ export const JOB_PHASES = [
   'collecting',
 ] as const satisfies readonly JobState[];
 export type JobPhase = (typeof JOB_PHASES)[number];
+
+/** States of a pod of the cluster in view, those that need somebody first. */
+export const POD_STATES = ['pending', 'failing', 'unknown', 'failed', 'terminating', 'running', 'succeeded'] as const;
+
+/** What a list of pods can be sorted by. */
+export const POD_SORTS = ['attention', 'name', 'namespace', 'node', 'age', 'restarts', 'cpu', 'memory'] as const;

@@ -78,6 +78,7 @@ export class ServerHere {
         workerFile: join(ROOT, 'packages/worker/dist/worker.mjs'),
         nodeFile: process.execPath,
         webDir: join(ROOT, 'apps/web/dist'),
+        jobTemplateFile: join(ROOT, 'deploy/k8s/job-template.yaml'),
       },
       log,
       patience: { ...PATIENCE, ...o.patience },

@@ -124,7 +124,7 @@ async function removeAll(blobs: Blobs, keys: readonly string[]): Promise<void> {
 
 async function refuseFilled(blobs: Blobs): Promise<void> {
   for await (const key of blobs.list(''))
-    throw new HangarError('restore_not_empty', { message: `The folder for logs and artifacts is not empty: ${key}.` });
+    throw new HangarError('restore_not_empty', { message: `The store for logs and artifacts is not empty: ${key}.` });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import classes from './data-table.module.css';
@@ -8,6 +9,8 @@ export interface Column<T> {
   cell: (row: T) => ReactNode;
   width?: string;
   align?: 'left' | 'right';
+  /** The rows can be sorted by it: a click on the header asks for it. */
+  sortable?: boolean;
   /** Left out on windows narrower than 860 (`md`) or 1100 px (`lg`). */
   from?: 'md' | 'lg';
   /**
@@ -24,6 +27,13 @@ interface Choice<T> {
   name: (row: T) => string;
 }
 
+export interface Sort {
+  /** Of the column the rows are sorted by; null: by none that is shown. */
+  readonly column: string | null;
+  readonly order: 'ascending' | 'descending';
+  readonly onSort: (column: string) => void;
+}
+
 export interface DataTableProps<T> {
   /** What the rows are, for the screen reader. */
   label: string;
@@ -32,14 +42,19 @@ export interface DataTableProps<T> {
   rowKey: (row: T) => string;
   /** The path a row opens; `j` and `k` move between such rows. The first column becomes the link. */
   href?: (row: T) => string;
+  /** What stands in the address behind that path. */
+  search?: (row: T) => Readonly<Record<string, string>>;
   /** Rows can be ticked, at their beginning. */
   choice?: Choice<T>;
   /** Buttons at the end of a row. */
   actions?: (row: T) => ReactNode;
+  /** For columns that are sortable. The rows come sorted. */
+  sort?: Sort;
 }
 
 /** Dense rows of 36 px; on a phone each row is a card. */
-export function DataTable<T>({ label, columns, rows, rowKey, href, choice, actions }: DataTableProps<T>) {
+export function DataTable<T>(props: DataTableProps<T>) {
+  const { label, columns, rows, rowKey, href, search, choice, actions, sort } = props;
   return (
     <table className={classes.table} aria-label={label}>
       <thead>
@@ -50,8 +65,14 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, choice, actio
             </th>
           ) : null}
           {columns.map((column) => (
-            <th key={column.id} scope="col" className={cellClass(column)} style={{ width: column.width }}>
-              {column.header}
+            <th
+              key={column.id}
+              scope="col"
+              className={cellClass(column)}
+              style={{ width: column.width }}
+              aria-sort={sort?.column === column.id ? sort.order : undefined}
+            >
+              {sort && column.sortable ? <SortButton column={column} sort={sort} /> : column.header}
             </th>
           ))}
           {actions ? (
@@ -73,7 +94,12 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, choice, actio
                 data-phone={column.phone ?? (index === 0 ? 'title' : 'line')}
               >
                 {index === 0 && href ? (
-                  <Link to={href(row)} className={classes.link} data-row-link>
+                  <Link
+                    to={href(row)}
+                    {...(search ? { search: search(row) } : {})}
+                    className={classes.link}
+                    data-row-link
+                  >
                     {column.cell(row)}
                   </Link>
                 ) : (
@@ -90,6 +116,22 @@ export function DataTable<T>({ label, columns, rows, rowKey, href, choice, actio
         ))}
       </tbody>
     </table>
+  );
+}
+
+function SortButton<T>({ column, sort }: { column: Column<T>; sort: Sort }) {
+  const isHere = sort.column === column.id;
+  const Icon = isHere && sort.order === 'descending' ? IconChevronDown : IconChevronUp;
+  return (
+    <button
+      type="button"
+      className={classes.sort}
+      data-here={isHere || undefined}
+      onClick={() => sort.onSort(column.id)}
+    >
+      {column.header}
+      <Icon size={12} aria-hidden />
+    </button>
   );
 }
 

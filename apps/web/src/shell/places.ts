@@ -57,7 +57,7 @@ export const PLACES: readonly Place[] = [
     label: 'Operations',
     Icon: IconActivity,
     key: 'o',
-    purpose: 'See what is being done right now, by whom, and how far it is.',
+    purpose: 'See what is being done right now, by whom, and how far it is, and the Kubernetes cluster beneath.',
     here: true,
   },
   {

@@ -40,7 +40,7 @@ const frame = ({ path, crumbs, page, state = OPEN, banner = null }: FrameOptions
   </ShellView>
 );
 
-const operations = <OperationsView activity={live({ current: [running], recent: [completed] })} />;
+const operations = <OperationsView activity={live({ current: [running], recent: [completed] })} isAdmin />;
 const banner = <ActivityBanner activity={running} more={1} onOpen={nothing} onDismiss={nothing} />;
 const at = { path: '/operations', crumbs: [{ label: 'Operations' }] };
 

@@ -18,7 +18,7 @@ export const command = defineCommand<GlobalFlags, string[]>({
     const { client } = await this.api(flags.server);
     const jobs = [];
     for (const id of ids) {
-      const job = await client.jobs.cancel({ id });
+      const job = await client.jobs.cancel({ id }, { context: { repeatable: true } });
       jobs.push(job);
       if (!flags.json)
         this.terminal.out(

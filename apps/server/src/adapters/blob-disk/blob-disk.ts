@@ -4,13 +4,12 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
+import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
 
 /** No segment of a key begins with a dot, so nothing here can be named by a key. */
 const TEMP = '.tmp';
 /** A temporary file that nobody has written to for so long belongs to a server that died. */
 const LEFTOVER_MS = 60 * 60 * 1000;
-const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
-const KEY_MAX = 512;
 
 /**
  * Blobs as files below one directory: written aside, synced, then renamed into place.
@@ -20,7 +19,7 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
   const temp = path.join(dir, TEMP);
   try {
     await mkdir(temp, { recursive: true, mode: 0o700 });
-    await sweep(temp);
+    await sweep(temp, new Date(Date.now() - LEFTOVER_MS));
   } catch (cause) {
     throw new HangarError('data_dir_unusable', {
       message: `The folder for blobs ${dir} cannot be used: ${cause instanceof Error ? cause.message : cause}.`,
@@ -30,7 +29,7 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
 
   return {
     async put(key, body, o) {
-      const target = path.join(dir, checked(key));
+      const target = path.join(dir, checkedKey(key));
       const fresh = path.join(temp, `${process.pid}-${randomBytes(8).toString('hex')}`);
       try {
         const stored = await writeAside(fresh, body, o);
@@ -43,7 +42,7 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
     },
 
     async get(key, o = {}) {
-      const handle = await openOrNull(path.join(dir, checked(key))).catch((cause: unknown) => {
+      const handle = await openOrNull(path.join(dir, checkedKey(key))).catch((cause: unknown) => {
         throw unusable(dir, cause);
       });
       if (!handle) return null;
@@ -62,7 +61,7 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
     },
 
     async remove(key) {
-      await unlink(path.join(dir, checked(key))).catch(ignoreMissing);
+      await unlink(path.join(dir, checkedKey(key))).catch(ignoreMissing);
     },
 
     async removeAll(prefix) {
@@ -75,6 +74,8 @@ export async function openBlobsOnDisk(dir: string): Promise<Blobs> {
         if (!before || (found && found.mtimeMs < before.getTime())) yield key;
       }
     },
+
+    removeUnfinished: (before) => sweep(temp, before),
   };
 }
 
@@ -147,30 +148,16 @@ async function* walk(root: string, prefix: string): AsyncIterable<string> {
   }
 }
 
-async function sweep(temp: string): Promise<void> {
+async function sweep(temp: string, before: Date): Promise<number> {
+  let removed = 0;
   for (const name of await readdir(temp)) {
     const file = path.join(temp, name);
     const found = await stat(file).catch(ignoreMissing);
-    if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(file, { force: true, recursive: true });
+    if (!found || found.mtimeMs >= before.getTime()) continue;
+    await rm(file, { force: true, recursive: true });
+    removed += 1;
   }
-}
-
-function checked(key: string): string {
-  if (key.length > KEY_MAX || !KEY.test(key)) {
-    throw new HangarError('internal', {
-      message: `This is not the key of a blob: ${JSON.stringify(key.slice(0, 100))}.`,
-    });
-  }
-  return key;
-}
-
-function checkedPrefix(prefix: string): string {
-  if (!prefix.endsWith('/')) {
-    throw new HangarError('internal', {
-      message: `A prefix of blobs ends in /: ${JSON.stringify(prefix.slice(0, 100))}.`,
-    });
-  }
-  return checked(prefix.slice(0, -1));
+  return removed;
 }
 
 async function openOrNull(file: string): Promise<FileHandle | null> {

@@ -1,9 +1,9 @@
 import { type DockerSettings, HangarError, type Resources } from '@hangar/contract';
 import { z } from 'zod';
 import type { UnitKey, UnitState, WorkerAccess } from '../../features/jobs/launcher.ts';
+import { UNSUITABLE } from '../../features/jobs/start-script.ts';
 import type { Engine } from './engine.ts';
 import { LABEL, RUNTIME_DIR } from './runtime.ts';
-import { UNSUITABLE } from './start-script.ts';
 
 const DEFAULT_PIDS = 4096;
 const SOCKET_DIR = '/run/hangar';
@@ -27,7 +27,8 @@ export function workerUrl(
   access: WorkerAccess,
 ): { url: string; socketDir: string | null } {
   if (settings.serverUrl !== undefined) return { url: settings.serverUrl, socketDir: null };
-  if (engine.isLocal) return { url: `unix:${SOCKET_DIR}/worker.sock`, socketDir: access.socketDir };
+  if (engine.isLocal && access.socketDir !== null)
+    return { url: `unix:${SOCKET_DIR}/worker.sock`, socketDir: access.socketDir };
   const { hostname } = new URL(access.httpUrl);
   if (/^(localhost|127\..*|\[::1\])$/.test(hostname)) {
     throw new HangarError('launch_failed', {

@@ -8,12 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
+import { CLEAN_SCRIPT, startScript } from '../../features/jobs/start-script.ts';
 import { PROBE_SOURCE } from '../../features/jobs/worker-probe.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './errors.ts';
-import { CLEAN_SCRIPT, START_SCRIPT } from './start-script.ts';
 
 export const RUNTIME_DIR = '/hangar';
+const BROUGHT = { worker: `${RUNTIME_DIR}/worker.mjs`, clean: `${RUNTIME_DIR}/clean.cjs`, runtime: RUNTIME_DIR };
 const MARKER = 'complete';
 const FILL_DEADLINE_MS = 180_000;
 const LIBRARY_FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
@@ -206,7 +207,7 @@ export function createRuntime(
 /** Without a Node for that machine only the worker is brought, and the image must have Node itself. */
 async function entriesFor(arch: string, files: { workerFile: string; nodeFile: string }): Promise<Entry[]> {
   const entries: Entry[] = [
-    { name: 'start', mode: 0o755, from: { text: START_SCRIPT } },
+    { name: 'start', mode: 0o755, from: { text: startScript(BROUGHT) } },
     { name: 'clean.cjs', mode: 0o444, from: { text: CLEAN_SCRIPT } },
     { name: 'probe.mjs', mode: 0o444, from: { text: PROBE_SOURCE } },
     { name: 'worker.mjs', mode: 0o444, from: { file: files.workerFile } },

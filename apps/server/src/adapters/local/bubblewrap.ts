@@ -60,7 +60,7 @@ export async function findBubblewrap(signal: AbortSignal): Promise<BubblewrapHer
 export interface Room {
   readonly folder: UnitFolder;
   readonly account: number | null;
-  readonly socketDir: string;
+  readonly socketDir: string | null;
   readonly workerFile: string;
   readonly nodeFile: string;
   /** Folders outside the system that are shown read-only. */
@@ -88,7 +88,8 @@ export async function bubblewrapCommand(bubblewrap: Bubblewrap, room: Room): Pro
     ...['--bind', folder.home, INSIDE.home, '--bind', folder.work, INSIDE.work],
     ...foldersAbove(...room.show),
     ...room.show.flatMap((shown) => ['--ro-bind-try', shown, shown]),
-    ...['--ro-bind', room.socketDir, INSIDE.socket, '--ro-bind', room.workerFile, INSIDE.worker],
+    ...(room.socketDir === null ? [] : ['--ro-bind', room.socketDir, INSIDE.socket]),
+    ...['--ro-bind', room.workerFile, INSIDE.worker],
     ...(nodeInSystem ? ['--symlink', room.nodeFile, INSIDE.node] : ['--ro-bind', room.nodeFile, INSIDE.node]),
     ...(room.account === null ? ['--chdir', INSIDE.work, '--'] : ['--']),
     ...becomeAccount(bubblewrap, room.account),

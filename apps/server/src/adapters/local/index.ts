@@ -28,7 +28,7 @@ export function createLocalDriver(options: LocalDriverOptions): JobDriver {
   const parts: LocalParts = {
     unitsDir: path.join(dataDir, 'units'),
     instanceId: access.instanceId,
-    socketDir: path.resolve(access.socketDir),
+    socketDir: access.socketDir === null ? null : path.resolve(access.socketDir),
     httpUrl: access.httpUrl,
     path: options.path ?? null,
     hide: [dataDir, os.homedir(), ...(options.hide ?? [])].filter((folder) => folder !== '/' && existsSync(folder)),

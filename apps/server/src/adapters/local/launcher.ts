@@ -24,7 +24,8 @@ const LONGEST_SOCKET_PATH = 100;
 export interface LocalParts {
   readonly unitsDir: string;
   readonly instanceId: string;
-  readonly socketDir: string;
+  /** Null: workers use the URL. */
+  readonly socketDir: string | null;
   readonly httpUrl: string;
   /** Where jobs without walls find programs. */
   readonly path: string | null;
@@ -171,18 +172,19 @@ export function createLocalLauncher(parts: LocalParts, profile: LocalProfile): L
 
   function environment(request: LaunchRequest, walled: boolean, nodeFile: string): Record<string, string> {
     const folder = folderOf(request);
-    const socket = path.join(parts.socketDir, 'worker.sock');
+    const socket = parts.socketDir === null ? null : path.join(parts.socketDir, 'worker.sock');
+    const reachable = socket !== null && Buffer.byteLength(socket) <= LONGEST_SOCKET_PATH;
     const shown = profile.show.map((dir) => path.join(dir, 'bin'));
     return walled
       ? {
-          HANGAR_WORKER_URL: `unix:${INSIDE.socket}/worker.sock`,
+          HANGAR_WORKER_URL: socket === null ? parts.httpUrl : `unix:${INSIDE.socket}/worker.sock`,
           HANGAR_WORKER_DIR: INSIDE.work,
           HOME: INSIDE.home,
           PATH: [`${INSIDE.home}/.local/bin`, ...shown, SYSTEM_PATH, INSIDE.programs].join(':'),
           ...{ USER: 'job', LOGNAME: 'job', SHELL: '/bin/sh', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
         }
       : {
-          HANGAR_WORKER_URL: Buffer.byteLength(socket) > LONGEST_SOCKET_PATH ? parts.httpUrl : `unix:${socket}`,
+          HANGAR_WORKER_URL: reachable ? `unix:${socket}` : parts.httpUrl,
           HANGAR_WORKER_DIR: folder.work,
           HOME: folder.home,
           PATH: [...shown, parts.path ?? SYSTEM_PATH, path.dirname(nodeFile)].join(':'),

@@ -1,11 +1,22 @@
+import { stat } from 'node:fs/promises';
 import type { Launcher, SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
 import { readMarkers } from '../../platform/process/index.ts';
 import { UNIT_MARKER } from './end-unit.ts';
-import { listUnits, parseUnitName, unitName } from './unit-folder.ts';
+import { listUnits, parseUnitName, unitFolder, unitName } from './unit-folder.ts';
+
+/** Longer than the test of a profile takes. */
+const TESTED_MS = 150_000;
+
+/** Of a unit that no job owns another server on this machine may be in the middle: the probe of a profile. */
+async function mayBeTested(parts: { unitsDir: string; socketDir: string | null }, unit: UnitKey): Promise<boolean> {
+  if (parts.socketDir !== null) return false;
+  const found = await stat(unitFolder(parts.unitsDir, unit).root).catch(() => null);
+  return found !== null && Date.now() - found.mtimeMs < TESTED_MS;
+}
 
 /** Units are found by their folders and, where somebody removed the folder, by what their processes carry. */
 export async function sweepUnits(
-  parts: { unitsDir: string; instanceId: string; launching: ReadonlyMap<string, unknown> },
+  parts: { unitsDir: string; instanceId: string; socketDir: string | null; launching: ReadonlyMap<string, unknown> },
   launcher: Pick<Launcher, 'remove'>,
   isOwned: (unit: UnitKey) => Promise<boolean>,
   signal: AbortSignal,
@@ -20,7 +31,7 @@ export async function sweepUnits(
   let kept = 0;
   for (const [name, unit] of units) {
     signal.throwIfAborted();
-    if (parts.launching.has(name) || (await isOwned(unit))) {
+    if (parts.launching.has(name) || (await isOwned(unit)) || (await mayBeTested(parts, unit))) {
       kept += 1;
       continue;
     }

@@ -148,6 +148,17 @@ export const refreshToken = pgTable(
   (table) => [index('refresh_token_device').on(table.deviceId)],
 );
 
+/** How often something was tried in a minute; the key is a hash. */
+export const rateCount = pgTable(
+  'rate_count',
+  {
+    key: text('key').primaryKey(),
+    began: time('began').notNull(),
+    count: integer('count').notNull(),
+  },
+  (table) => [index('rate_count_began').on(table.began)],
+);
+
 /** Keys that sign access tokens. One generation after the other; the next is published before it is used. */
 export const signingKey = pgTable('signing_key', {
   generation: integer('generation').primaryKey(),

@@ -11,7 +11,7 @@ import { createIdentify } from './identify.ts';
 import { createPeople, type People, type SignInLink } from './people.ts';
 import { peopleStore } from './people-store.ts';
 import { createPlans, type Plans } from './plans.ts';
-import { type AccessRates, DEFAULT_RATES, rateLimit } from './rate-limits.ts';
+import { type AccessRates, DEFAULT_RATES, forgetRates, rateLimit } from './rate-limits.ts';
 import { type OriginFacts, originCheck } from './same-origin.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts';
@@ -51,6 +51,8 @@ export function createAccess(o: {
   database: Pick<Database, 'db'>;
   secrets: Secrets;
   publicUrl: string;
+  /** No other server is on this database. */
+  alone?: boolean;
   log: Logger;
   rateLimits?: Partial<AccessRates>;
   clock?: () => Date;
@@ -59,7 +61,7 @@ export function createAccess(o: {
   const { publicUrl, secrets, log } = o;
   const clock = o.clock ?? (() => new Date());
   const rates = { ...DEFAULT_RATES, ...o.rateLimits };
-  const limit = (perMinute: number) => rateLimit({ perMinute, clock });
+  const limit = (name: string, perMinute: number) => rateLimit({ db, name, perMinute, clock });
 
   const plans = createPlans(db);
   const sessions = createSessions({ db, publicUrl, clock });
@@ -70,16 +72,17 @@ export function createAccess(o: {
     sessions,
     plans,
     publicUrl,
+    alone: o.alone ?? false,
     clock,
-    limits: { signIn: limit(rates.signIn), signInByPlace: limit(rates.signIn * 6) },
+    limits: { signIn: limit('sign in', rates.signIn), signInByPlace: limit('sign in by place', rates.signIn * 6) },
   });
-  const devices = createDevices({ db, clock, limits: { userCode: limit(rates.userCode) } });
+  const devices = createDevices({ db, clock, limits: { userCode: limit('user code', rates.userCode) } });
   const tokens = createTokenService({
     db,
     keys,
     publicUrl,
     clock,
-    limits: { device: limit(rates.device), token: limit(rates.token) },
+    limits: { device: limit('device', rates.device), token: limit('token', rates.token) },
   });
   const peopleRows = peopleStore(db);
   const deviceRows = devicesStore(db);
@@ -107,6 +110,7 @@ export function createAccess(o: {
       // A program that still polls is told that its code has expired rather than that there is none.
       await deviceRows.removeRequestsBefore(later(now, -HOUR_MS));
       await deviceRows.removeTokensBefore(now);
+      await forgetRates(db, now);
     },
     publicUrl,
     people,

@@ -24,11 +24,11 @@ export function createDevices(o: { db: Tx; clock: () => Date; limits: { userCode
   /** Every code counts as a guess until it turns out to be right (RFC 8628 §5.1). */
   async function found(personId: string, userCode: string, place: string): Promise<DeviceRequestRow> {
     const keys = [`person ${personId}`, `place ${place}`];
-    for (const key of keys) limited(o.limits.userCode.take(key));
+    for (const key of keys) limited(await o.limits.userCode.take(key));
     const hash = hashUserCode(userCode);
     const row = hash === null ? null : await store.findRequest(hash);
     if (!row || (row.decidedBy !== null && row.decidedBy !== personId)) throw new HangarError('device_not_found');
-    for (const key of keys) o.limits.userCode.giveBack(key);
+    for (const key of keys) await o.limits.userCode.giveBack(key);
     return row;
   }
 

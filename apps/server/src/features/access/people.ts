@@ -73,6 +73,7 @@ export function createPeople(o: {
   sessions: Sessions;
   plans: Plans;
   publicUrl: string;
+  alone: boolean;
   clock: () => Date;
   limits: { signIn: RateLimit; signInByPlace: RateLimit };
 }): People {
@@ -121,8 +122,8 @@ export function createPeople(o: {
     async ensureFirstAdmin() {
       const first = await ensuredAdmin();
       if (!first) return null;
-      // The link of an earlier start was printed to a terminal that may be gone.
-      await store.removeLinks(first.id);
+      // The link of an earlier start was printed to a terminal that may be gone; that of a server beside this one was not.
+      if (o.alone) await store.removeLinks(first.id);
       return link(first.id);
     },
     async firstAdmin() {
@@ -135,8 +136,8 @@ export function createPeople(o: {
 
     async signIn(input, caller) {
       const email = input.email.toLowerCase();
-      limited(o.limits.signIn.take(`${caller.place} ${email}`));
-      limited(o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signIn.take(`${caller.place} ${email}`));
+      limited(await o.limits.signInByPlace.take(caller.place));
       const row = await store.findByEmail(email);
       if (!(await passwordMatches(input.password, row?.passwordHash ?? null)) || !row) {
         throw new HangarError('wrong_password');
@@ -144,7 +145,7 @@ export function createPeople(o: {
       return enter(row, 'password', caller);
     },
     async signInByLink(token, caller) {
-      limited(o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(caller.place));
       const taken = await store.takeLink(hashToken(token));
       if (!taken || taken.expiresAt <= clock()) throw new HangarError('sign_in_link_used');
       return enter(await found(taken.personId), 'link', caller);
@@ -166,7 +167,7 @@ export function createPeople(o: {
       return toPerson(changed);
     },
     async setPassword(personId, input, cookie) {
-      limited(o.limits.signIn.take(`password ${personId}`));
+      limited(await o.limits.signIn.take(`password ${personId}`));
       const row = await found(personId);
       const current = await sessions.find(cookie);
       const byLink = current?.session.byLink && later(current.session.createdAt, LINK_TRUST_MS) > clock();
@@ -226,13 +227,13 @@ export function createPeople(o: {
         throw new HangarError('not_found', { message: 'There is no such invitation.' });
     },
     async lookAtInvite(token, caller) {
-      limited(o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(caller.place));
       const row = await store.findInvite(hashToken(token), clock());
       if (!row) throw new HangarError('invite_invalid');
       return toInvite(row);
     },
     async acceptInvite(input, caller) {
-      limited(o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(caller.place));
       const tokenHash = hashToken(input.token);
       if (!(await store.findInvite(tokenHash, clock()))) throw new HangarError('invite_invalid');
       const passwordHash = await hashPassword(input.password);

@@ -1,39 +1,55 @@
+import { createHash } from 'node:crypto';
+import { lt, sql } from 'drizzle-orm';
+import type { Tx } from '../../platform/database/index.ts';
+import { rateCount } from './access-tables.ts';
+import { HOUR_MS, later } from './access-tokens.ts';
+
 export interface RateLimit {
   /** Counts one more. Null: go on. A number: too many, with the seconds until the window ends. */
-  take(key: string): number | null;
+  take(key: string): Promise<number | null>;
   /** For limits that count failures alone: what was taken turned out to be no failure. */
-  giveBack(key: string): void;
+  giveBack(key: string): Promise<void>;
 }
 
-/** Keys held at most; when more come in one window the oldest are forgotten rather than memory filled. */
-const MOST_KEYS = 20_000;
+const MINUTE_MS = 60_000;
 
-/** Counts in fixed windows of one minute, in this process alone: with n replicas the limit is n times as high. */
-export function rateLimit(o: { perMinute: number; clock: () => Date }): RateLimit {
-  let window = -1;
-  let counts = new Map<string, number>();
+/**
+ * Counts in fixed windows of one minute, for all servers of a database together. A server whose clock is behind counts in the window
+ * of the others, so that a difference of clocks gives nobody a fresh start. Keys are kept as hashes: they name people and places.
+ */
+export function rateLimit(o: { db: Tx; name: string; perMinute: number; clock: () => Date }): RateLimit {
+  const { db, perMinute, clock } = o;
+  const hashOf = (key: string) => createHash('sha256').update(`${o.name} ${key}`).digest('base64url');
   return {
-    take(key) {
-      const now = o.clock().getTime();
-      const current = Math.floor(now / 60_000);
-      if (current !== window) {
-        window = current;
-        counts = new Map();
-      }
-      const count = (counts.get(key) ?? 0) + 1;
-      if (count > o.perMinute) return Math.max(1, Math.ceil(((current + 1) * 60_000 - now) / 1000));
-      counts.set(key, count);
-      if (counts.size > MOST_KEYS) {
-        const oldest = counts.keys().next();
-        if (!oldest.done) counts.delete(oldest.value);
-      }
-      return null;
+    async take(key) {
+      const now = clock().getTime();
+      const began = new Date(Math.floor(now / MINUTE_MS) * MINUTE_MS);
+      const [counted] = await db
+        .insert(rateCount)
+        .values({ key: hashOf(key), began, count: 1 })
+        .onConflictDoUpdate({
+          target: rateCount.key,
+          set: {
+            began: sql`greatest(${rateCount.began}, excluded.began)`,
+            count: sql`case when excluded.began > ${rateCount.began} then 1 else least(${rateCount.count}, ${perMinute}) + 1 end`,
+          },
+        })
+        .returning({ began: rateCount.began, count: rateCount.count });
+      if (!counted || counted.count <= perMinute) return null;
+      return Math.max(1, Math.ceil((counted.began.getTime() + MINUTE_MS - now) / 1000));
     },
-    giveBack(key) {
-      const count = counts.get(key);
-      if (count !== undefined && count > 0) counts.set(key, count - 1);
+    async giveBack(key) {
+      await db
+        .update(rateCount)
+        .set({ count: sql`greatest(${rateCount.count} - 1, 0)` })
+        .where(sql`${rateCount.key} = ${hashOf(key)}`);
     },
   };
+}
+
+/** Forgets windows that are long over. */
+export async function forgetRates(db: Tx, now: Date): Promise<void> {
+  await db.delete(rateCount).where(lt(rateCount.began, later(now, -HOUR_MS)));
 }
 
 /** Requests a minute. */

@@ -117,7 +117,7 @@ export function createTokenService(o: {
 
   return {
     async authorizeDevice(request, caller) {
-      limited(o.limits.device.take(caller.place), 'temporarily_unavailable');
+      limited(await o.limits.device.take(caller.place), 'temporarily_unavailable');
       const clientId = knownClient(required(request.clientId, 'client_id'));
       const store = devicesStore(o.db);
       const now = clock();
@@ -151,7 +151,7 @@ export function createTokenService(o: {
 
     async redeemDeviceCode(request, caller) {
       const deviceCodeHash = hashToken(required(request.deviceCode, 'device_code'));
-      limited(o.limits.token.take(`${caller.place} ${deviceCodeHash}`), 'slow_down');
+      limited(await o.limits.token.take(`${caller.place} ${deviceCodeHash}`), 'slow_down');
       const clientId = knownClient(required(request.clientId, 'client_id'));
       const now = clock();
       // What a poll changes must stay, so a refusal is returned from the transaction and thrown after it.
@@ -190,7 +190,7 @@ export function createTokenService(o: {
 
     async refresh(request, caller) {
       const tokenHash = hashToken(required(request.refreshToken, 'refresh_token'));
-      limited(o.limits.token.take(`${caller.place} ${tokenHash}`), 'temporarily_unavailable');
+      limited(await o.limits.token.take(`${caller.place} ${tokenHash}`), 'temporarily_unavailable');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
       const now = clock();
       const answer = await inTransaction(async (store) => {
@@ -216,7 +216,7 @@ export function createTokenService(o: {
     },
 
     async revoke(request, caller) {
-      limited(o.limits.token.take(`${caller.place} revoke`), 'temporarily_unavailable');
+      limited(await o.limits.token.take(`${caller.place} revoke`), 'temporarily_unavailable');
       const token = required(request.token, 'token');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
       const deviceId = await inTransaction(async (store) => {

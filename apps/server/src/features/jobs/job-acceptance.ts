@@ -75,6 +75,7 @@ export function createAcceptance(
       ({ row }): JobRow => ({ ...EMPTY, createdAt: now, stateSince: now, ...row, wakeAt: null }),
     );
     const outcomes = await db.transaction(async (tx) => {
+      await oneServerAtATime(tx, rows);
       const found = await insert(tx, rows, submissions);
       const made = rows.filter((_row, index) => found[index]?.made);
       if (made.length > 0) {
@@ -119,6 +120,14 @@ export function createAcceptance(
 }
 
 const needsEarlier = (outcome: Outcome | undefined): boolean => outcome?.made !== true;
+
+/** What waits is counted and added to by one server at a time for each person: together they take in no more than the plan says. */
+async function oneServerAtATime(tx: Tx, rows: readonly JobRow[]): Promise<void> {
+  const people = [...new Set(rows.map(({ userId }) => userId))];
+  // In one order everywhere, so that no two servers wait for each other.
+  await tx.execute(sql`select pg_advisory_xact_lock(key) from
+    (select distinct hashtextextended('hangar accept ' || id, 0) as key from unnest(${sql.param(people)}::text[]) id order by 1) k`);
+}
 
 /** One statement: what is known, how many wait, the rows that fit and their first events. */
 async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Submission[]): Promise<Outcome[]> {

@@ -49,7 +49,7 @@ const finished = (outcome: Finished['outcome']): Finished => ({
 });
 
 describe('decide', () => {
-  const table: [string, JobFacts, number, { state: string; action: string }][] = [
+  const table: [string, JobFacts, number, { state: string; action: string; code?: string; message?: string }][] = [
     ['waits until it is admitted', fresh, T, { state: 'queued', action: 'none' }],
     [
       'a cancelled job that waits ends at once',
@@ -211,10 +211,46 @@ describe('decide', () => {
       { state: 'succeeded', action: 'clean' },
     ],
     [
-      'a worker stopped by its machine is a loss',
+      'of a worker stopped by its machine the launcher is asked why',
       { ...running, finished: finished('cancelled') },
       T,
-      { state: 'lost', action: 'clean' },
+      { state: 'running', action: 'inspect' },
+    ],
+    [
+      'and it is a loss, with the cause that the launcher knows',
+      { ...running, finished: finished('cancelled'), unit: unit('exited', T + 1, { code: 'worker_evicted' }) },
+      T + 2,
+      { state: 'lost', action: 'clean', code: 'worker_evicted' },
+    ],
+    [
+      'or with none, when it does not come to know it',
+      { ...running, finished: finished('cancelled'), unit: unit('exited', T + 1) },
+      T + 5_001,
+      { state: 'lost', action: 'clean', code: 'worker_lost' },
+    ],
+    [
+      'also when the launcher does not answer',
+      { ...running, finished: finished('cancelled') },
+      T + 15_001,
+      { state: 'lost', action: 'clean', code: 'worker_lost' },
+    ],
+    [
+      'a unit that the backend never let run ends with its reason alone',
+      { ...launched, unit: unit('exited', T + 1, { code: 'unschedulable', reason: 'No node can take it' }) },
+      T + 2,
+      { state: 'failed', action: 'clean', code: 'unschedulable', message: 'No node can take it.' },
+    ],
+    [
+      'a unit that its backend ended at its own deadline has timed out',
+      { ...running, unit: unit('exited', T + 40_000, { code: 'job_timeout' }) },
+      T + 40_001,
+      { state: 'timed_out', action: 'clean', code: 'job_timeout' },
+    ],
+    [
+      'a unit that its backend took away is lost, with the cause',
+      { ...running, unit: unit('exited', T + 40_000, { code: 'node_lost' }) },
+      T + 40_001,
+      { state: 'lost', action: 'clean', code: 'node_lost' },
     ],
     [
       'an ended job that is cleaned rests',
@@ -225,7 +261,8 @@ describe('decide', () => {
   ];
   it.each(table)('%s', (_name, facts, now, expected) => {
     const decision = decide(facts, now);
-    expect({ state: decision.state, action: decision.action.kind }).toEqual(expected);
+    const { code, message } = decision.failure ?? {};
+    expect({ state: decision.state, action: decision.action.kind, code, message }).toMatchObject(expected);
     expect(decision.reason).not.toBe('');
     if (decision.state === 'failed' || decision.state === 'lost') expect(decision.failure?.wayOut).toBeTypeOf('string');
   });

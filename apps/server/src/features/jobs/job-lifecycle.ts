@@ -81,7 +81,7 @@ export function failureOf(code: ErrorCode, message?: string): Failure {
  */
 export function decide(facts: JobFacts, now: number, patience: Patience = PATIENCE): Decision {
   if (isFinal(facts.state)) return ended(facts, facts.state, facts.reason, null, null);
-  if (facts.finished) return byWorker(facts, facts.finished);
+  if (facts.finished) return byWorker(facts, facts.finished, now);
   if (facts.admittedAt === null) return waiting(facts);
   if (facts.killedFor !== null) return killed(facts, facts.killedFor);
   if (facts.claimedAt === null) return beforeClaim(facts, now, patience);
@@ -189,6 +189,11 @@ function gone(facts: JobFacts): Decision | null {
   if (unit.at <= Math.max(facts.claimedAt ?? 0, facts.heardAt ?? 0)) return null;
   if (unit.kind === 'exited' && unit.outOfMemory)
     return end(facts, 'failed', failureOf('out_of_memory', outOfMemory(facts)), unit.exitCode);
+  // The launcher's own limit, which it keeps when this server was away.
+  if (unit.code === 'job_timeout')
+    return end(facts, 'timed_out', failureOf('job_timeout', sentence(unit.reason)), unit.exitCode);
+  if (unit.code !== undefined && TOOK_AWAY.has(unit.code))
+    return end(facts, 'lost', failureOf(unit.code, `The worker is gone: ${sentence(unit.reason)}`), unit.exitCode);
   return end(
     facts,
     'lost',
@@ -214,9 +219,26 @@ function killed(facts: JobFacts, why: NonNullable<JobFacts['killedFor']>): Decis
   return end(facts, 'lost', failureOf('worker_lost', 'The worker ran on without a word and was ended.'), null);
 }
 
-function byWorker(facts: JobFacts, finished: Finished): Decision {
+/** How long the launcher is asked why a machine ended its worker, and how long when it sees the end and not yet the cause. */
+const ASK_WHY_MS = 15_000;
+const SAY_WHY_MS = 5_000;
+
+function byWorker(facts: JobFacts, finished: Finished, now: number): Decision {
   // A worker that was told to stop, though nobody here wants it, was ended by its machine: that is a loss, not a wish.
   if (finished.outcome === 'cancelled' && facts.cancelRequestedAt === null) {
+    const endedAt = Date.parse(finished.at);
+    const knows = facts.unit !== null && facts.unit.at > endedAt && facts.unit.code !== undefined;
+    const known = knows ? gone(facts) : null;
+    if (known) return { ...known, exitCode: finished.exitCode };
+    const isOver = facts.unit !== null && facts.unit.at > endedAt && /^(exited|missing)$/.test(facts.unit.kind);
+    if (facts.killedFor === null && now - endedAt < (isOver ? SAY_WHY_MS : ASK_WHY_MS)) {
+      return act(
+        facts.reportedPhase ?? 'cloning',
+        'The machine of the worker ended it; asking why',
+        { kind: 'inspect' },
+        1_000,
+      );
+    }
     return end(facts, 'lost', failureOf('worker_lost', 'The machine of the worker ended it.'), finished.exitCode);
   }
   return ended(facts, finished.outcome, finished.reason, finished.failure, finished.exitCode);
@@ -224,8 +246,19 @@ function byWorker(facts: JobFacts, finished: Finished): Decision {
 
 function endedEarly(facts: JobFacts, unit: NonNullable<JobFacts['unit']>): Failure {
   if (unit.outOfMemory) return failureOf('out_of_memory', outOfMemory(facts));
+  if (unit.code !== undefined && NEVER_RAN.has(unit.code)) return failureOf(unit.code, sentence(unit.reason));
   return failureOf(unit.code ?? 'launch_failed', `The worker ended before it began: ${sentence(unit.reason)}`);
 }
+
+/** The unit was refused: there was no worker that could end. */
+const NEVER_RAN: ReadonlySet<ErrorCode> = new Set([
+  'image_not_found',
+  'unschedulable',
+  'quota_refused',
+  'admission_refused',
+]);
+/** The backend took the unit away from under its worker. */
+const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost']);
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 

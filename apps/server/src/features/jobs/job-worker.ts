@@ -37,11 +37,21 @@ export interface JobWorkerParts {
 /** More than one attempt ever makes. */
 export const UPLOADS_MOST = 1_000_000;
 
+/** Attempts whose limits are kept in memory. */
+const REMEMBERED = 5_000;
+
 /** What a worker asks and tells. It writes what was seen; the state follows by `decide`. */
 export function createJobWorker(parts: JobWorkerParts) {
   const { store } = parts;
   /** maxLogBytes and maxArtifactBytes of running attempts: read once, not with each batch. */
   const limits = new Map<string, { attempt: number; logBytes: number; artifactBytes: number }>();
+  /** The end of an attempt may be told to another server: then nothing here would ever forget it. */
+  const remember = (jobId: string, found: { attempt: number; logBytes: number; artifactBytes: number }) => {
+    limits.set(jobId, found);
+    if (limits.size <= REMEMBERED) return;
+    const [oldest] = limits.keys();
+    if (oldest !== undefined) limits.delete(oldest);
+  };
 
   async function current({ jobId, attempt }: WorkerIdentity): Promise<JobRow> {
     const row = await store.byId(jobId);
@@ -59,7 +69,7 @@ export function createJobWorker(parts: JobWorkerParts) {
     const { userId } = await current(worker);
     const plan = await parts.planOf(userId);
     const found = { attempt: worker.attempt, logBytes: plan.maxLogBytes, artifactBytes: plan.maxArtifactBytes };
-    limits.set(worker.jobId, found);
+    remember(worker.jobId, found);
     return found;
   }
 

@@ -25,8 +25,9 @@ export interface JobsReconcilerParts {
   readonly endLog: (jobId: string, state: string) => Promise<void>;
 }
 
-const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed'];
+const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'];
 const CALL_MS = 60_000;
+const LAST_WORDS_MS = 10_000;
 /** When jobs come and go by the hundred, who is let in is decided for many at a time. */
 const ADMIT_PAUSE_MS = 25;
 /** An image may take its time to be pulled. */
@@ -85,10 +86,24 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         await (await parts.launcherOf(row.profile)).cancel(unit, { signal: within(signal, CALL_MS), graceMs: 15_000 });
         return (now) => ({ killedAt: now, killedFor: action.why });
       case 'clean':
+        if (row.claimedAt === null && row.launchedAt !== null) await keepLastWords(row, signal);
         // Followers are told first: they need not wait for a container to be removed.
         await parts.endLog(row.id, row.state);
         await (await parts.launcherOf(row.profile)).remove(unit, { signal: within(signal, CALL_MS) });
         return (now) => ({ cleanedAt: now });
+    }
+  }
+
+  /** Of a worker that never spoke, what its unit printed goes to the job's log: nobody else knows why. */
+  async function keepLastWords(row: JobRow, signal: AbortSignal): Promise<void> {
+    try {
+      const launcher = await parts.launcherOf(row.profile);
+      const unit = { jobId: row.id, attempt: row.attempt };
+      const lines = (await launcher.lastWords?.(unit, { signal: within(signal, LAST_WORDS_MS) })) ?? [];
+      for (const [n, line] of lines.entries()) await parts.say(row.id, `${row.attempt} unit ${n}`, `worker: ${line}`);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.debug({ err: error, job: row.id }, 'cannot read what a unit printed');
     }
   }
 

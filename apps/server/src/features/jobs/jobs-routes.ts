@@ -37,6 +37,10 @@ export const jobsRoutes = (jobs: Jobs) => ({
 });
 
 const ById = z.object({ id: JobId });
+/** Below this a way over the server is as fast. */
+const LINK_LEAST_BYTES = 1024 * 1024;
+/** To begin the download; it may take longer. */
+const LINK_SECONDS = 300;
 const PEOPLE = { identities: ['session', 'token', 'apiKey'] } as const;
 
 export interface JobBytesParts {
@@ -68,10 +72,17 @@ export function jobBytesRoutes(parts: JobBytesParts): RawRoutes {
       const { id } = parseInput(ById, request.params);
       const name = (request.params as { '*': string })['*'];
       const artifact = await parts.jobs.artifact(signedIn(request.caller), id, name);
+      const fileName = name === 'diff' ? `${id}.diff` : (name.split('/').at(-1) ?? 'artifact');
+      // A browser that saves a large file gets it from the store itself. Programs read what stands in the headers below.
+      const saves = request.headers['sec-fetch-mode'] === 'navigate' && artifact.kind === 'file';
+      if (saves && artifact.sizeBytes >= LINK_LEAST_BYTES && parts.blobs.link)
+        return reply.redirect(
+          await parts.blobs.link(artifact.blobKey, { fileName, expiresSeconds: LINK_SECONDS }),
+          302,
+        );
       const blob = await parts.blobs.get(artifact.blobKey, { signal: request.caller.signal });
       if (!blob) throw new HangarError('artifact_not_found');
       // What a job left behind is hostile: it is never shown as a page of this site.
-      const fileName = name === 'diff' ? `${id}.diff` : (name.split('/').at(-1) ?? 'artifact');
       reply
         .type(artifact.kind === 'diff' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
         .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`)

@@ -1,4 +1,14 @@
-import type { DiffStat, ErrorCode, Failure, JobPhase, JobState, Outcome, Resources, Usage } from '@hangar/contract';
+import type {
+  DiffStat,
+  DriverName,
+  ErrorCode,
+  Failure,
+  JobPhase,
+  JobState,
+  Outcome,
+  Resources,
+  Usage,
+} from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -62,7 +72,7 @@ export const jobs = pgTable(
     spec: text().notNull(),
     agent: text().notNull(),
     profile: text().notNull(),
-    driver: text().$type<'local' | 'docker'>().notNull(),
+    driver: text().$type<DriverName>().notNull(),
     repoName: text('repo_name').notNull(),
     repoUrl: text('repo_url'),
     repoRef: text('repo_ref'),

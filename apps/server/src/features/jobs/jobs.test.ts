@@ -97,7 +97,7 @@ function build(
   });
   const worker = createJobWorker({
     store,
-    blobs: { put: never, get: never, remove: never, removeAll: never, list: never },
+    blobs: { put: never, get: never, remove: never, removeAll: never, list: never, removeUnfinished: never },
     planOf: async () => plan,
     credential: never,
     open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   AGENTS,
   agentPreset,
+  type DriverName,
   HangarError,
   isFinal,
   isLocalHost,
@@ -33,7 +34,7 @@ export interface JobsParts extends Omit<ViewParts, 'store'> {
   readonly newId: () => string;
   readonly newActivityId: () => string;
   /** The named profile, or the default. @throws HangarError profile_not_found */
-  readonly profile: (name: string | undefined) => Promise<{ name: string; driver: 'local' | 'docker' }>;
+  readonly profile: (name: string | undefined) => Promise<{ name: string; driver: DriverName }>;
   /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
   readonly allowLocalRepos: boolean;
   readonly hasCredential: (userId: string, name: string) => Promise<boolean>;

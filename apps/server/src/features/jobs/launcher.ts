@@ -47,6 +47,8 @@ export interface Launcher {
   /** Starts the worker. When the unit is already there it is left as it is. `say` tells people what takes long ("pulling image"). */
   launch(request: LaunchRequest, o: CallOptions & { say: (reason: string) => void }): Promise<void>;
   inspect(unit: UnitKey, o: CallOptions): Promise<UnitState>;
+  /** What the unit itself printed last, for people: the evidence where its worker never spoke to this server. Lines, the newest last. */
+  lastWords?(unit: UnitKey, o: CallOptions): Promise<string[]>;
   /** Kills the unit with its whole process tree: TERM, after `graceMs` KILL. Missing is fine. Leaves its files. */
   cancel(unit: UnitKey, o: CallOptions & { graceMs: number }): Promise<void>;
   /** Removes what is left of an ended unit: container, work tree, private home. Missing is fine. */
@@ -71,10 +73,13 @@ export interface JobDriver {
 
 /** How a worker reaches the server; made by compose and given to the drivers. */
 export interface WorkerAccess {
-  /** Base URL on loopback, or the public URL. Worker routes are below `/api/worker`. */
+  /** Base URL on loopback, the public URL, or the one that leads to all servers. Worker routes are below `/api/worker`. */
   readonly httpUrl: string;
-  /** Folder with `worker.sock`, a unix socket that serves only `/api/worker`. Mounted as a folder: the socket is made anew at each start. */
-  readonly socketDir: string;
+  /**
+   * Folder with `worker.sock`, a unix socket that serves only `/api/worker`. Mounted as a folder: the socket is made anew at each
+   * start. Null where workers are to reach any of several servers: then all of them use the URL.
+   */
+  readonly socketDir: string | null;
   /** The bundled worker, one file that Node 20 can run. */
   readonly workerFile: string;
   /** The Node binary that runs the worker. */

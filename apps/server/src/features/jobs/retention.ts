@@ -127,6 +127,7 @@ export function createRetention(parts: RetentionParts) {
         keys = [];
       }
       await look(keys);
+      removed += await parts.blobs.removeUnfinished(before);
       if (removed > 0) parts.log.info({ removed }, 'removed files that nobody refers to');
       return removed;
     },

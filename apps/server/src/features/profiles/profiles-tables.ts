@@ -1,3 +1,4 @@
+import type { DriverName } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import { boolean, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core';
 
@@ -5,7 +6,7 @@ export const profiles = pgTable(
   'profile',
   {
     name: text().primaryKey(),
-    driver: text().$type<'local' | 'docker'>().notNull(),
+    driver: text().$type<DriverName>().notNull(),
     settings: jsonb().$type<Record<string, unknown>>().notNull(),
     limits: jsonb()
       .$type<{

@@ -54,7 +54,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
   }
   function driver(name: string): D {
     const found = parts.drivers.find((candidate) => candidate.name === name);
-    if (!found) throw new HangarError('driver_unknown', { message: `There is no driver ${name}.` });
+    if (!found) throw new HangarError('driver_unknown', { message: `This server does not offer the driver ${name}.` });
     return found;
   }
   async function view(rows: readonly Row[]): Promise<Profile[]> {
@@ -87,8 +87,11 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
     /** The driver of a profile, set up with its settings. */
     reach: async (name: string): Promise<ReturnType<D['forProfile']>> => forRow(await row(name)),
+    /** Those whose driver this server offers. */
     async all(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
-      return (await db.select().from(profiles)).map((found) => ({ name: found.name, reach: forRow(found) }));
+      const found = await db.select().from(profiles);
+      const offered = found.filter((each) => parts.drivers.some(({ name }) => name === each.driver));
+      return offered.map((each) => ({ name: each.name, reach: forRow(each) }));
     },
     async jobsAtOnce(): Promise<ReadonlyMap<string, number>> {
       const rows = await db.select().from(profiles);
@@ -98,17 +101,22 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
         ),
       );
     },
-    /** On first start: a local profile, the default. */
-    async ensureFirst(jobsAtOnce: number): Promise<void> {
+    /** On first start: a profile of the first driver there is, the default. */
+    async ensureFirst(o: {
+      jobsAtOnce: Readonly<Partial<Record<DriverName, number>>>;
+      settings: Readonly<Partial<Record<DriverName, Record<string, unknown>>>>;
+    }): Promise<void> {
       const any = await db.select({ name: profiles.name }).from(profiles).limit(1);
-      if (any.length > 0) return;
+      const [first] = parts.drivers;
+      if (any.length > 0 || first === undefined) return;
+      const jobsAtOnce = o.jobsAtOnce[first.name];
       await db
         .insert(profiles)
         .values({
-          name: 'local',
-          driver: 'local',
-          settings: DriverSettings.local.parse({}),
-          limits: { jobsAtOnce },
+          name: first.name,
+          driver: first.name,
+          settings: DriverSettings[first.name].parse(o.settings[first.name] ?? {}),
+          limits: jobsAtOnce === undefined ? {} : { jobsAtOnce },
           isDefault: true,
         })
         .onConflictDoNothing();

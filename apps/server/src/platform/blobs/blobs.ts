@@ -12,7 +12,7 @@ export interface StoredBlob {
 export interface Blobs {
   /**
    * Streams to the store, replacing what is there. Stops and leaves nothing at more than `maxBytes`.
-   * @throws HangarError body_too_large, disk_full
+   * @throws HangarError body_too_large, disk_full, data_dir_unusable, blob_store_unavailable, blob_store_refused
    */
   put(key: string, body: Readable, o: { maxBytes: number; signal?: AbortSignal }): Promise<StoredBlob>;
   /** Null when there is none. `range` is in bytes, end inclusive. */
@@ -25,4 +25,10 @@ export interface Blobs {
   removeAll(prefix: string): Promise<void>;
   /** All, or those that were last put before a moment. */
   list(prefix: string, o?: { before?: Date }): AsyncIterable<string>;
+  /**
+   * Removes what a server that died in the middle of a put has left, when nothing was done to it since that moment. Answers how many.
+   */
+  removeUnfinished(before: Date): Promise<number>;
+  /** A link from which anybody may fetch this blob for some time. Only where the store can be reached by browsers. */
+  link?(key: string, o: { fileName: string; expiresSeconds: number }): Promise<string>;
 }

@@ -49,6 +49,8 @@ export interface AppParts {
     cookie: string | undefined;
   }) => void;
   readonly log: Logger;
+  /** The server is about to stop: connections are not kept. */
+  readonly isDraining: () => boolean;
   readonly trustProxy: boolean;
   readonly secure: boolean;
   /** The built web app; null when it is not there. */
@@ -78,7 +80,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     },
     requestTimeout: 0,
     keepAliveTimeout: 75_000,
-    forceCloseConnections: true,
+    // Requests in hand are answered before a server ends; who comes on a kept connection meanwhile is served, and told to leave it.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
   });
   await app.register(helmet, {
@@ -130,6 +134,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return;
     raw.setTimeout(BODY_SILENCE_MS, () => raw.destroy(new Error('The body stopped coming')));
     raw.once('end', () => raw.setTimeout(0));
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    if (parts.isDraining()) reply.header('connection', 'close');
   });
   app.decorateRequest('caller');
   app.addHook('onRequest', async (request, reply) => {

@@ -38,13 +38,19 @@ export function createMetrics(): Metrics {
 const READY_MS = 2_000;
 
 /**
- * `/healthz` (the process answers), `/readyz` (the database answers too) and `/metrics` (Prometheus text). Metrics are for this
+ * `/healthz` (the process answers), `/readyz` (the database answers too, and the server is not about to stop) and `/metrics` (Prometheus text). Metrics are for this
  * machine, or for an admin's API key from elsewhere.
  */
-export function healthRoutes(o: { database: Database; metrics: Metrics; identify: Identify }): RawRoutes {
+export function healthRoutes(o: {
+  database: Database;
+  metrics: Metrics;
+  identify: Identify;
+  isDraining: () => boolean;
+}): RawRoutes {
   return (app) => {
     app.get('/healthz', async () => ({ status: 'ok' }));
     app.get('/readyz', async (_request, reply) => {
+      if (o.isDraining()) return reply.status(503).send({ status: 'stopping', database: 'not asked' });
       const answered = await Promise.race([
         o.database.pool.query('select 1').then(
           () => true,

@@ -24,6 +24,7 @@ export interface Live {
   readonly routes: RawRoutes;
   /** Resolves at the next change of this thing, or when the signal aborts. */
   untilChanged(id: string, signal: AbortSignal): Promise<void>;
+  /** Lets go of everybody: streams end, so that their readers come back to another server, and waits are over. */
   close(): Promise<void>;
 }
 
@@ -45,6 +46,7 @@ export async function openLive(o: {
   const listeners = new Set<Listener>();
   const waiting = new Map<string, Set<() => void>>();
   const pending = new Map<string, NodeJS.Timeout>();
+  let closed = false;
 
   const subscription = await o.database.listen(LIVE_CHANNEL, onMessage, () => {
     // What was said while the connection was away is lost: everybody looks again.
@@ -104,6 +106,10 @@ export async function openLive(o: {
           types: types && new Set(types),
           response,
         };
+        if (closed) {
+          response.end();
+          return;
+        }
         listeners.add(listener);
         // An event and no comment: pages are not shown comments, and without a sign of life would trust a dead connection.
         const heartbeat = setInterval(() => response.write('event: alive\ndata: {}\n\n'), HEARTBEAT_MS);
@@ -129,13 +135,15 @@ export async function openLive(o: {
           resolve();
         };
         set.add(wake);
-        if (signal.aborted) wake();
+        if (signal.aborted || closed) wake();
         else signal.addEventListener('abort', wake, { once: true });
       }),
     async close() {
       await subscription.close();
       for (const timer of pending.values()) clearTimeout(timer);
-      for (const { response } of listeners) response.end();
+      closed = true;
+      for (const wake of [...waiting.values()].flatMap((set) => [...set])) wake();
+      for (const { response } of listeners) response.end('retry: 100\n\n');
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { LogEnd, LogLine } from '@hangar/contract';
 import type { LogFilter } from './log-filter.ts';
-import { endEvent, type Frame, HEARTBEAT, linesEvent, OPENING } from './log-frame.ts';
+import { endEvent, type Frame, HEARTBEAT, linesEvent, OPENING, SOON } from './log-frame.ts';
 
 /** Where a follower writes: an HTTP response, or anything that counts what it has not sent yet. */
 export interface LogSink {
@@ -29,6 +29,8 @@ export interface Follower {
   beat(): void;
   /** Ends the connection without the end event: the client comes back and goes on where it was. */
   cutOff(): void;
+  /** The same in good order: what was written arrives, and the client comes back soon. */
+  sendAway(): void;
 }
 
 /** More than this unsent, and the follower waits until its reader has caught up. */
@@ -120,6 +122,12 @@ export function createFollower(o: {
       else if (sink.writableLength === 0) sink.write(HEARTBEAT);
     },
     cutOff,
+    sendAway() {
+      if (closed) return;
+      close();
+      sink.write(SOON);
+      sink.end();
+    },
   };
   sink.on('drain', pump);
   sink.on('close', () => {

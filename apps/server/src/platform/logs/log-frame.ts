@@ -40,4 +40,6 @@ export const endEvent = (end: LogEnd): Buffer => Buffer.from(`event: end\ndata: 
 
 /** How long a client waits before it comes back. */
 export const OPENING = Buffer.from('retry: 1000\n\n');
+/** To who is sent away: there is a server to come back to at once. */
+export const SOON = Buffer.from('retry: 100\n\n');
 export const HEARTBEAT = Buffer.from(':\n\n');

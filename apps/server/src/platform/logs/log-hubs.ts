@@ -127,7 +127,7 @@ export function createLogHubs(o: {
           // While the beginning was looked up, the last other follower may have left and taken the hub along.
           if (hubs.get(logId)?.hub !== hub && !closed) continue;
           const sink = open();
-          if (closed) return void sink.destroy();
+          if (closed) return void sink.end();
           const follower = createFollower({ log: hub, sink, after, filter, opening });
           hub.join(follower);
           return follower.pump();
@@ -142,7 +142,7 @@ export function createLogHubs(o: {
     refresh,
     async close() {
       closed = true;
-      for (const { hub } of hubs.values()) for (const follower of [...hub.followers]) follower.cutOff();
+      for (const { hub } of hubs.values()) for (const follower of [...hub.followers]) follower.sendAway();
       hubs.clear();
       if (timer) clearInterval(timer);
       await (await listening?.catch(() => null))?.close();

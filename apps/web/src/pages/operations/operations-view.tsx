@@ -1,15 +1,24 @@
 import type { Loadable } from '../../api/loadable.ts';
 import { Page, PageHeader } from '../../components/page.tsx';
+import { SubNav } from '../../components/sub-nav.tsx';
 import { ActivityActions, type ActivityAnswer, ActivityPanel } from '../../modules/activity/activity-panel.tsx';
+import { CLUSTER_PLACES } from '../../modules/kubernetes/cluster-frame.tsx';
 
-export function OperationsView({ activity }: { activity: Loadable<ActivityAnswer> }) {
+export interface OperationsViewProps {
+  activity: Loadable<ActivityAnswer>;
+  /** The cluster is for admins to see. */
+  isAdmin?: boolean;
+}
+
+export function OperationsView({ activity, isAdmin = false }: OperationsViewProps) {
   return (
     <Page>
       <PageHeader
         title="Activity"
-        sub="What is being done on this server, and what was done lately. Service health and the Kubernetes view are not part of this version."
+        sub="What is being done on this server, and what was done lately. Service health is not part of this version."
         actions={<ActivityActions onRefresh={activity.retry} refreshing={activity.refetching} />}
       />
+      {isAdmin ? <SubNav label="Operations" items={CLUSTER_PLACES} current="/operations" /> : null}
       <ActivityPanel activity={activity} />
     </Page>
   );

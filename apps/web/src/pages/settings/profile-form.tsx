@@ -1,4 +1,12 @@
-import { type Driver, DriverSettings, Name, NewProfile, type Profile, ProfileLimits } from '@hangar/contract';
+import {
+  type Driver,
+  type DriverName,
+  DriverSettings,
+  Name,
+  NewProfile,
+  type Profile,
+  ProfileLimits,
+} from '@hangar/contract';
 import { Button, Group, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/core';
 import { z } from 'zod';
 import { Callout } from '../../components/callout.tsx';
@@ -81,7 +89,7 @@ function ChangeForm({ profile, drivers, onUpdate, onClose }: ChangeFormProps) {
   for (const [name, value] of Object.entries(profile.limits)) initial[`limits.${name}`] = value;
   const schema = z.object({
     name: Name,
-    settings: profile.driver === 'docker' ? DriverSettings.docker.prefault({}) : DriverSettings.local.prefault({}),
+    settings: settingsSchemaOf(profile.driver),
     limits: ProfileLimits.default({}),
   });
   const form = useSchemaForm<Values, typeof schema>({ schema, initial, submit: onUpdate });
@@ -94,6 +102,11 @@ function ChangeForm({ profile, drivers, onUpdate, onClose }: ChangeFormProps) {
       </Stack>
     </form>
   );
+}
+
+function settingsSchemaOf(driver: DriverName) {
+  if (driver === 'kubernetes') return DriverSettings.kubernetes.prefault({});
+  return driver === 'docker' ? DriverSettings.docker.prefault({}) : DriverSettings.local.prefault({});
 }
 
 const emptyLimits = { 'limits.cpus': '', 'limits.memoryBytes': '', 'limits.pids': '', 'limits.jobsAtOnce': '' };

@@ -70,11 +70,13 @@ export async function startAccessServer(): Promise<AccessServer> {
       database,
       secrets,
       publicUrl: o.publicUrl ?? url,
+      alone: true,
       log,
       clock,
       rateLimits: { ...MANY, ...o.rateLimits },
     });
     const app = await createApp({
+      isDraining: () => false,
       router: { access: accessRoutes(access, { useOf: async () => USE }) },
       rawRoutes: [oauthRoutes(access)],
       identify: access.identify,

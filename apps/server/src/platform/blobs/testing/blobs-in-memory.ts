@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs } from '../blobs.ts';
-
-const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+import { checkedKey, checkedPrefix } from '../keys.ts';
 
 /** For tests of what keeps blobs; passes the same suite as the real stores. */
 export function createBlobsInMemory(): Blobs {
@@ -11,7 +10,7 @@ export function createBlobsInMemory(): Blobs {
   const putAt = new Map<string, number>();
   return {
     async put(key, body, o) {
-      checked(key);
+      checkedKey(key);
       const parts: Buffer[] = [];
       const hash = createHash('sha256');
       let sizeBytes = 0;
@@ -30,13 +29,13 @@ export function createBlobsInMemory(): Blobs {
       return { sizeBytes, sha256: hash.digest('hex') };
     },
     async get(key, o = {}) {
-      const bytes = blobs.get(checked(key));
+      const bytes = blobs.get(checkedKey(key));
       if (!bytes) return null;
       const some = o.range ? bytes.subarray(o.range.start, o.range.end + 1) : bytes;
       return { body: Readable.from(some.length > 0 ? [some] : []), sizeBytes: bytes.length };
     },
     async remove(key) {
-      blobs.delete(checked(key));
+      blobs.delete(checkedKey(key));
     },
     async removeAll(prefix) {
       checkedPrefix(prefix);
@@ -47,16 +46,6 @@ export function createBlobsInMemory(): Blobs {
       const isOld = (key: string) => !before || (putAt.get(key) ?? 0) < before.getTime();
       yield* [...blobs.keys()].filter((key) => key.startsWith(prefix) && isOld(key)).sort();
     },
+    removeUnfinished: async () => 0,
   };
-}
-
-function checked(key: string): string {
-  if (key.length > 512 || !KEY.test(key))
-    throw new HangarError('internal', { message: 'This is not the key of a blob.' });
-  return key;
-}
-
-function checkedPrefix(prefix: string): void {
-  if (!prefix.endsWith('/')) throw new HangarError('internal', { message: 'A prefix of blobs ends in /.' });
-  checked(prefix.slice(0, -1));
 }

@@ -5,13 +5,20 @@ export const UNSUITABLE: Readonly<Record<number, string>> = {
   93: 'The image has no folder that the worker may write to',
 };
 
+/** Where a container finds what the driver brought: the worker, and in `runtime` Node and its libraries, if any. */
+export interface BroughtAlong {
+  readonly worker: string;
+  readonly clean: string;
+  readonly runtime: string;
+}
+
 /**
- * First process of the container. Brings Node and the worker together with whatever image this is.
+ * First process of a container. Brings Node and the worker together with whatever image this is. Its input is the worker's.
  *
  * Node is linked against libstdc++, which slim images lack. The copy brought along is used only then, and taken out of
  * the environment again before anything else starts: the agent must see the image as it is.
  */
-export const START_SCRIPT = `#!/bin/sh
+export const startScript = (at: BroughtAlong): string => `#!/bin/sh
 fail() { echo "hangar: $2" >&2; exit "$1"; }
 command -v git >/dev/null 2>&1 || fail 91 "the image has no git"
 
@@ -23,17 +30,17 @@ fi
 export HANGAR_WORKER_DIR="$dir"
 if [ -z "$HOME" ] || [ ! -w "$HOME" ]; then mkdir -p "$dir/home" && export HOME="$dir/home"; fi
 cd "$dir" || fail 93 "no folder can be written"
-program=\${1:-/hangar/worker.mjs}
+program=\${1:-${at.worker}}
 
 found() { for file in "$@"; do [ -e "$file" ] && return 0; done; return 1; }
-if [ -x /hangar/node ] && found /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; then
+if [ -x ${at.runtime}/node ] && found /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; then
   if found /usr/lib/*-linux-gnu*/libstdc++.so.6 /lib/*-linux-gnu*/libstdc++.so.6 /usr/lib64/libstdc++.so.6 /lib64/libstdc++.so.6 /usr/lib/libstdc++.so.6; then
-    exec /hangar/node "$program"
+    exec ${at.runtime}/node "$program"
   fi
-  if [ -e /hangar/lib/libstdc++.so.6 ]; then
+  if [ -e ${at.runtime}/lib/libstdc++.so.6 ]; then
     if [ -n "\${LD_LIBRARY_PATH+set}" ]; then export HANGAR_LD_LIBRARY_PATH="$LD_LIBRARY_PATH"; fi
-    export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/hangar/lib"
-    exec /hangar/node --require /hangar/clean.cjs "$program"
+    export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${at.runtime}/lib"
+    exec ${at.runtime}/node --require ${at.clean} "$program"
   fi
 fi
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null)

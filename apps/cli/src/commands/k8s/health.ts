@@ -1,0 +1,64 @@
+import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { count, cut, table } from '../../terminal/words.ts';
+import { clusterWord, contextFlag, cores, memory, share, warnOf } from './cluster-words.ts';
+
+interface Flags extends GlobalFlags {
+  readonly context?: string | undefined;
+}
+
+export const command = defineCommand<Flags>({
+  brief: 'Whether a cluster is connected, and how it is',
+  examples: [
+    ['k8s', 'nodes, pods, what is taken, and what pods wait for'],
+    ['k8s health --context staging', 'another cluster of the kubeconfig'],
+  ],
+  json: 'As GET /k8s/health answers.',
+  parameters: { flags: { context: contextFlag, ...globalFlags } },
+  async run(flags) {
+    const { terminal } = this;
+    const { color } = terminal;
+    const { client } = await this.api(flags.server);
+    const health = await client.kubernetes.health({
+      ...(flags.context === undefined ? {} : { context: flags.context }),
+    });
+    if (flags.json) return terminal.json(health);
+    const row = (name: string, value: string) => terminal.out(`${color.dim(name.padEnd(10))} ${value}`);
+    const where = [
+      health.view?.context,
+      health.server,
+      health.version === null ? null : `Kubernetes ${health.version}`,
+    ];
+    terminal.out([clusterWord(health.state, color), ...where.filter(Boolean)].join('  '));
+    if (health.state !== 'connected') terminal.out(`${health.detail} ${health.wayOut ?? ''}`.trim());
+    else if (health.view !== null) warnOf(health.view, terminal);
+    const { nodes, pods, resources } = health;
+    if (nodes !== null)
+      row(
+        'Nodes',
+        `${nodes.ready} of ${nodes.total} ready${nodes.unschedulable > 0 ? `, ${nodes.unschedulable} cordoned` : ''}`,
+      );
+    if (pods !== null) {
+      const states = Object.entries(pods.byState).filter(([, number]) => number > 0);
+      row('Pods', `${pods.total}: ${states.map(([state, number]) => `${number} ${state}`).join(', ') || 'none'}`);
+    }
+    if (resources !== null) {
+      const measured = resources.cpu.used === null ? 'requested' : 'in use';
+      row('CPU', `${share(resources.cpu, cores)} cores ${measured}`);
+      row('Memory', `${share(resources.memory, memory)} ${measured}`);
+    }
+    if (!health.metrics.available && nodes !== null) terminal.note(health.metrics.detail);
+    if (health.waiting.length > 0) terminal.out(color.dim('Waiting'));
+    for (const line of table(
+      health.waiting.map(({ reason, count: number, example }) => [
+        `  ${count(number, 'pod')}`,
+        cut(`${example.namespace}/${example.name}`, 40),
+        reason,
+      ]),
+      terminal.columns,
+    ))
+      terminal.out(line);
+    if (health.contexts.length > 1)
+      row('Contexts', health.contexts.map(({ name, isCurrent }) => (isCurrent ? color.bold(name) : name)).join(' '));
+    terminal.next(pods === null ? 'hangar k8s health --json' : 'hangar k8s pods');
+  },
+});

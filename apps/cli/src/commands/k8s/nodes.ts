@@ -1,0 +1,44 @@
+import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { table } from '../../terminal/words.ts';
+import { contextFlag, cores, memory, nodeWord, share, warnOf } from './cluster-words.ts';
+
+interface Flags extends GlobalFlags {
+  readonly context?: string | undefined;
+}
+
+export const command = defineCommand<Flags>({
+  brief: 'Nodes with what they have and what is taken',
+  examples: [
+    ['k8s nodes', 'those that need somebody first'],
+    ['k8s nodes --json', 'with conditions, taints and devices, for programs'],
+  ],
+  json: '{"items": [node, …], "view"}, as GET /k8s/nodes answers.',
+  parameters: { flags: { context: contextFlag, ...globalFlags } },
+  async run(flags) {
+    const { terminal } = this;
+    const { client } = await this.api(flags.server);
+    const { items, view } = await client.kubernetes.nodes({
+      ...(flags.context === undefined ? {} : { context: flags.context }),
+    });
+    if (flags.json) return terminal.json({ items, view });
+    warnOf(view, terminal);
+    if (items.length === 0) terminal.note('No nodes.');
+    for (const line of table(
+      items.map((node) => [
+        node.name,
+        nodeWord(node.state, terminal.color),
+        `cpu ${share(node.cpu, cores)}`,
+        `memory ${share(node.memory, memory)}`,
+        `pods ${share(node.pods, String)}`,
+        [
+          ...node.devices.map((device) => `${device.name} ${share(device, String)}`),
+          ...(node.reason === null ? [] : [node.reason]),
+        ].join('; '),
+      ]),
+      terminal.columns,
+    ))
+      terminal.out(line);
+    const [first] = items;
+    if (first !== undefined) terminal.next(`hangar k8s pods --node ${first.name}`);
+  },
+});

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PodSort, PodState } from '@hangar/contract';
+import { POD_SORTS, POD_STATES } from '@hangar/contract/state-words';
+import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { wholeNumber } from '../../terminal/numbers.ts';
+import { ago, count, cut, table } from '../../terminal/words.ts';
+import { contextFlag, cores, memory, podWord, warnOf } from './cluster-words.ts';
+
+interface Flags extends GlobalFlags {
+  readonly namespace?: string | undefined;
+  readonly status?: readonly PodState[] | undefined;
+  readonly node?: string | undefined;
+  readonly search?: string | undefined;
+  readonly sort?: PodSort | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly context?: string | undefined;
+}
+
+const SORTS = [...POD_SORTS, ...POD_SORTS.map((sort) => `-${sort}` as const)] as const;
+/** So long for the first list of a large cluster; then what there is, said to be a part. */
+const WHOLE_MS = 60_000;
+const AGAIN_MS = 500;
+
+export const command = defineCommand<Flags>({
+  brief: 'Pods, those that wait or fail first',
+  examples: [
+    ['k8s pods', 'the first of all, pending and failing before the rest'],
+    ['k8s pods --status pending --status failing', 'only what does not run'],
+    ['k8s pods --namespace train --sort memory', 'who has the most memory there'],
+  ],
+  json: '{"items": [pod, …], "total", "all", "namespaces", "nodeNames", "view"}, as GET /k8s/pods answers.',
+  parameters: {
+    flags: {
+      namespace: text('Only in this namespace', 'NAME'),
+      status: {
+        kind: 'enum',
+        values: POD_STATES,
+        optional: true,
+        variadic: true,
+        brief: 'Only in this state',
+        placeholder: 'STATE',
+      },
+      node: text('Only on this node', 'NAME'),
+      search: text('Only with this in name, namespace, node, owner, status, reason or job', 'TEXT'),
+      sort: {
+        kind: 'enum',
+        values: SORTS,
+        optional: true,
+        brief: 'attention when left out; a - before it turns the order round',
+        placeholder: 'SORT',
+      },
+      limit: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        optional: true,
+        brief: 'Pods a page, at most 500; 20 when left out',
+        placeholder: 'N',
+      },
+      offset: { kind: 'parsed', parse: wholeNumber, optional: true, brief: 'How many to pass over', placeholder: 'N' },
+      context: contextFlag,
+      ...globalFlags,
+    },
+    aliases: { n: 'limit' },
+  },
+  async run(flags) {
+    const { terminal } = this;
+    const { client } = await this.api(flags.server);
+    const limit = flags.limit ?? 20;
+    const ask = () =>
+      client.kubernetes.pods({
+        limit,
+        offset: flags.offset ?? 0,
+        ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }),
+        ...(flags.status === undefined ? {} : { status: [...flags.status] }),
+        ...(flags.node === undefined ? {} : { nodeName: flags.node }),
+        ...(flags.search === undefined ? {} : { search: flags.search }),
+        ...(flags.sort === undefined ? {} : { sort: flags.sort }),
+        ...(flags.context === undefined ? {} : { context: flags.context }),
+      });
+    let page = await ask();
+    const progress = terminal.progress('Reading the cluster');
+    for (
+      const until = Date.now() + WHOLE_MS;
+      !page.view.isWhole && page.view.live && Date.now() < until;
+      page = await ask()
+    ) {
+      progress.update(`Reading the cluster: ${count(page.all, 'pod')} so far`);
+      await sleep(AGAIN_MS);
+    }
+    progress.done();
+    if (flags.json) return terminal.json(page);
+    warnOf(page.view, terminal);
+    if (!page.view.isWhole) terminal.warn('The list is not whole yet.');
+    if (page.items.length === 0) terminal.note('No pods.');
+    for (const line of table(
+      page.items.map((pod) => [
+        cut(pod.namespace, 24),
+        cut(pod.name, 48),
+        podWord(pod, terminal.color),
+        `${pod.ready}/${pod.containers}`,
+        pod.restarts === 0 ? '0' : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${ago(pod.restartedAt)})`}`,
+        pod.createdAt === null ? '' : ago(pod.createdAt),
+        ...(terminal.columns >= 130
+          ? [pod.cpu.used === null ? '' : cores(pod.cpu.used), pod.memory.used === null ? '' : memory(pod.memory.used)]
+          : []),
+        [pod.jobId ?? '', pod.state === 'running' && pod.ready === pod.containers ? '' : (pod.reason ?? '')]
+          .filter(Boolean)
+          .join(' '),
+      ]),
+      terminal.columns,
+    ))
+      terminal.out(line);
+    const [first] = page.items;
+    const next = (flags.offset ?? 0) + page.items.length;
+    terminal.note(`${page.items.length} of ${count(page.total, 'pod')}`);
+    if (first === undefined) return;
+    const pod = `hangar k8s pod ${first.namespace} ${first.name}`;
+    if (next < page.total) terminal.next(`hangar k8s pods --offset ${next}`, pod);
+    else terminal.next(pod);
+  },
+});

@@ -1,0 +1,1 @@
+export { openBlobsInS3 } from './blob-s3.ts';

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import { LABEL, unitOf } from './labels.ts';
+import type { KubernetesParts, Place } from './launcher.ts';
+import { unless } from './launcher.ts';
+
+/** A probe that is younger may be at work. Clocks of two machines may differ. */
+const YOUNG_MS = 10 * 60_000;
+/** Files of another version: a server of that version may be launching with them during an upgrade. */
+const FILES_AGE_MS = 24 * 3600_000;
+
+const Listed = z.object({
+  metadata: z.object({ continue: z.string().optional() }),
+  items: z
+    .array(
+      z.object({
+        metadata: z.object({
+          name: z.string(),
+          creationTimestamp: z.string().catch(''),
+          labels: z.record(z.string(), z.string()).catch({}),
+        }),
+      }),
+    )
+    .nullish(),
+});
+type Found = NonNullable<z.infer<typeof Listed>['items']>[number]['metadata'];
+
+interface Parts extends Pick<KubernetesParts, 'access' | 'files' | 'launching'> {
+  readonly here: Place;
+  readonly removeUnit: (name: string, here: Place, signal: AbortSignal) => Promise<void>;
+  readonly isOwned: (unit: UnitKey) => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
+
+/** Units nobody owns, probes of a server that died, files of older versions. Secrets go with their jobs. */
+export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
+  const { here, signal } = parts;
+  const { api } = here.connection;
+  const core = `/api/v1/namespaces/${here.namespace}`;
+  const removed: string[] = [];
+  let kept = 0;
+
+  async function* all(path: string): AsyncGenerator<Found> {
+    let next: string | undefined;
+    do {
+      const query = { labelSelector: `${LABEL.instance}=${parts.access.instanceId}`, limit: '500', continue: next };
+      const page = Listed.parse(await api.json('GET', path, { query, signal, deadlineMs: 60_000 }));
+      for (const { metadata } of page.items ?? []) yield metadata;
+      next = page.metadata.continue || undefined;
+    } while (next !== undefined);
+  }
+  const ageMs = ({ creationTimestamp }: Found) => Math.abs(Date.now() - (Date.parse(creationTimestamp) || 0));
+
+  for await (const job of all(`/apis/batch/v1/namespaces/${here.namespace}/jobs`)) {
+    signal.throwIfAborted();
+    const unit = unitOf(job.labels);
+    const keep = unit ? parts.launching.has(job.name) || (await parts.isOwned(unit)) : ageMs(job) < YOUNG_MS;
+    if (keep) {
+      kept += 1;
+      continue;
+    }
+    await parts.removeUnit(job.name, here, signal);
+    removed.push(`job ${here.namespace}/${job.name}`);
+  }
+  const current = await parts.files.name();
+  for await (const files of all(`${core}/configmaps`)) {
+    if (files.name === current || ageMs(files) < FILES_AGE_MS) continue;
+    await unless(404, api.json('DELETE', `${core}/configmaps/${files.name}`, { signal }));
+    removed.push(`configmap ${here.namespace}/${files.name}`);
+  }
+  return { removed, kept };
+}

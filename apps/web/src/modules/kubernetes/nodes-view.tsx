@@ -1,0 +1,163 @@
+import type { ClusterNode, ClusterNodes } from '@hangar/contract';
+import { Tooltip } from '@mantine/core';
+import type { Loadable } from '../../api/loadable.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { EmptyState } from '../../components/empty-state.tsx';
+import { Loaded } from '../../components/loaded.tsx';
+import { Meter } from '../../components/meter.tsx';
+import { TableSkeleton } from '../../components/skeletons.tsx';
+import { StateBadge } from '../../components/state-badge.tsx';
+import { Time } from '../../components/time.tsx';
+import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
+import classes from './kubernetes.module.css';
+import { nodeStatus } from './status.ts';
+import { cores, counted, memory, useWords } from './words.ts';
+
+export interface NodesViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
+  nodes: Loadable<ClusterNodes>;
+}
+
+export function NodesView(props: NodesViewProps) {
+  const skeleton = <TableSkeleton rows={6} columns={6} />;
+  return (
+    <ClusterFrame {...props} title="Nodes" current="/operations/kubernetes/nodes" skeleton={skeleton}>
+      {() => (
+        <Loaded of={props.nodes} skeleton={skeleton}>
+          {({ items, view }) =>
+            items.length === 0 ? (
+              <EmptyState sentence={view.isWhole ? 'The cluster has no nodes.' : 'No node has been read yet.'} />
+            ) : (
+              <DataTable
+                label="Nodes"
+                columns={COLUMNS}
+                rows={items}
+                rowKey={({ name }) => name}
+                href={() => '/operations/kubernetes/pods'}
+                search={({ name }) => ({
+                  node: name,
+                  ...(props.context === undefined ? {} : { context: props.context }),
+                })}
+              />
+            )
+          }
+        </Loaded>
+      )}
+    </ClusterFrame>
+  );
+}
+
+const COLUMNS: Column<ClusterNode>[] = [
+  { id: 'name', header: 'Node', cell: (node) => <NameCell node={node} />, width: '26%' },
+  { id: 'state', header: 'State', cell: (node) => <StateBadge {...nodeStatus(node)} />, width: '132px' },
+  { id: 'conditions', header: 'Conditions', cell: (node) => <Conditions node={node} />, from: 'md', phone: 'hide' },
+  {
+    id: 'cpu',
+    header: 'CPU',
+    cell: ({ cpu }) => (
+      <Meter
+        of={cpu.allocatable}
+        used={cpu.used}
+        promised={cpu.requested}
+        text={`${amount(cpu.used ?? cpu.requested, cores)} of ${cores(cpu.allocatable)}`}
+        detail={useWords('Cores', cpu, cores)}
+      />
+    ),
+    width: '120px',
+    phone: 'label',
+  },
+  {
+    id: 'memory',
+    header: 'Memory',
+    cell: ({ memory: of }) => (
+      <Meter
+        of={of.allocatable}
+        used={of.used}
+        promised={of.requested}
+        text={`${amount(of.used ?? of.requested, memory)} of ${memory(of.allocatable)}`}
+        detail={useWords('Memory', of, memory)}
+      />
+    ),
+    width: '160px',
+    phone: 'label',
+  },
+  {
+    id: 'pods',
+    header: 'Pods',
+    cell: ({ pods }) => (
+      <Meter
+        of={pods.allocatable}
+        used={pods.requested}
+        text={`${amount(pods.requested, counted)} of ${counted(pods.allocatable)}`}
+        detail={useWords('Places for pods', pods, counted)}
+      />
+    ),
+    width: '110px',
+    phone: 'label',
+  },
+  { id: 'devices', header: 'Devices', cell: (node) => <Devices node={node} />, from: 'lg' },
+  { id: 'version', header: 'Version', cell: ({ version }) => version, from: 'lg', phone: 'hide' },
+  {
+    id: 'age',
+    header: 'Since',
+    cell: ({ createdAt }) => (createdAt === null ? '' : <Time at={createdAt} />),
+    width: '112px',
+    from: 'lg',
+    phone: 'hide',
+  },
+];
+
+const amount = (value: number | null, say: (value: number) => string): string => (value === null ? '–' : say(value));
+
+function NameCell({ node }: { node: ClusterNode }) {
+  const about = [...node.roles, node.address, node.system].filter((text) => text !== null && text !== '');
+  return (
+    <span className={classes.cell}>
+      <span className={classes.cellName}>{node.name}</span>
+      <span className={classes.cellSub}>{about.join(', ')}</span>
+      {node.reason === null ? null : <span className={classes.cellReason}>{node.reason}</span>}
+    </span>
+  );
+}
+
+/** Those that are not as they should be by name; the rest in one word. All of them, with their words, on hover. */
+function Conditions({ node }: { node: ClusterNode }) {
+  const bad = node.conditions.filter(({ ok }) => !ok);
+  const all = node.conditions.map(
+    ({ type, status, message }) => `${type} ${status}${message === '' ? '' : `: ${message}`}`,
+  );
+  return (
+    <Tooltip
+      label={<span className={classes.lines}>{all.join('\n')}</span>}
+      multiline
+      maw={420}
+      disabled={all.length === 0}
+    >
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: its words are read on focus */}
+      <span className={classes.conditions} tabIndex={0}>
+        {bad.length === 0 ? (
+          <span className={classes.quiet}>{node.conditions.length === 0 ? 'none told' : 'all well'}</span>
+        ) : (
+          bad.map(({ type, status }) => (
+            <span key={type} className={classes.badCondition}>
+              {status === 'Unknown' ? `${type}?` : type === 'Ready' ? 'Not ready' : type}
+            </span>
+          ))
+        )}
+        <span className="hg-sr">{all.join('. ')}</span>
+      </span>
+    </Tooltip>
+  );
+}
+
+function Devices({ node }: { node: ClusterNode }) {
+  if (node.devices.length === 0) return <span className={classes.quiet}>–</span>;
+  return (
+    <span className={classes.cell}>
+      {node.devices.map(({ name, requested, allocatable }) => (
+        <span key={name} className="hg-num">
+          {amount(requested, counted)} of {counted(allocatable)} {name}
+        </span>
+      ))}
+    </span>
+  );
+}

@@ -1,0 +1,118 @@
+import { ClusterHealth, ClusterNodes, PodPage, type PodQuery, Trouble } from '@hangar/contract';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { useApi } from '../../api/client.tsx';
+
+export type Shown = 'health' | 'nodes' | 'pods';
+
+/** The server says at least each 15 s that it is alive. */
+const SILENCE_MS = 40_000;
+const RECONNECT_MS = [1000, 2000, 4000, 8000, 15_000];
+/** While there is no connection, pages ask by themselves. */
+export const POLL_MS = 5_000;
+
+/**
+ * Keeps what a page of the cluster shows as it is there: one connection that puts each new answer where the queries of the page
+ * find it. Answers whether the connection stands; while it does not, let the queries ask again by themselves.
+ */
+export function useClusterLive(o: {
+  context: string | undefined;
+  show: readonly Shown[];
+  pods?: PodQuery;
+  enabled: boolean;
+}): { isOpen: boolean; trouble: Trouble | null } {
+  const api = useApi();
+  const queries = useQueryClient();
+  const [isOpen, setOpen] = useState(false);
+  const [trouble, setTrouble] = useState<Trouble | null>(null);
+  const url = liveUrl(o.context, o.show, o.pods);
+  const podsInput = JSON.stringify(o.pods ?? null);
+
+  useEffect(() => {
+    if (!o.enabled) return;
+    const asked = o.context === undefined ? {} : { context: o.context };
+    const pods = JSON.parse(podsInput) as PodQuery | null;
+    const put = (event: string, data: unknown) => {
+      if (event === 'health') {
+        const health = ClusterHealth.safeParse(data);
+        if (health.success) queries.setQueryData(api.kubernetes.health.queryKey({ input: asked }), health.data);
+      } else if (event === 'nodes') {
+        const nodes = ClusterNodes.safeParse(data);
+        if (nodes.success) queries.setQueryData(api.kubernetes.nodes.queryKey({ input: asked }), nodes.data);
+      } else if (event === 'pods' && pods !== null) {
+        const page = PodPage.safeParse(data);
+        if (page.success) queries.setQueryData(api.kubernetes.pods.queryKey({ input: pods }), page.data);
+      } else if (event === 'failed') {
+        const failed = Trouble.safeParse(data);
+        if (failed.success) setTrouble(failed.data);
+        return;
+      }
+      setTrouble(null);
+    };
+    return connect(url, put, setOpen);
+  }, [url, podsInput, o.enabled, o.context, api, queries]);
+  return { isOpen, trouble };
+}
+
+function liveUrl(context: string | undefined, show: readonly Shown[], pods: PodQuery | undefined): string {
+  const query = new URLSearchParams({ show: show.join(',') });
+  if (context !== undefined) query.set('context', context);
+  for (const [name, value] of Object.entries(pods ?? {}))
+    if (name !== 'context') for (const one of [value].flat()) query.append(name, String(one));
+  return `/api/k8s/live?${query}`;
+}
+
+function connect(
+  url: string,
+  put: (event: string, data: unknown) => void,
+  onOpen: (open: boolean) => void,
+): () => void {
+  let source: EventSource | undefined;
+  let attempt = 0;
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  let reconnect: ReturnType<typeof setTimeout> | undefined;
+
+  const alive = () => {
+    clearTimeout(silence);
+    silence = setTimeout(lost, SILENCE_MS);
+  };
+  const lost = () => {
+    source?.close();
+    onOpen(false);
+    clearTimeout(silence);
+    clearTimeout(reconnect);
+    reconnect = setTimeout(open, RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)]);
+    attempt += 1;
+  };
+  const open = () => {
+    source = new EventSource(url, { withCredentials: true });
+    alive();
+    source.onopen = () => {
+      attempt = 0;
+      alive();
+      onOpen(true);
+    };
+    source.onerror = lost;
+    source.addEventListener('alive', alive);
+    for (const event of ['health', 'nodes', 'pods', 'failed'])
+      source.addEventListener(event, (frame: MessageEvent<string>) => {
+        alive();
+        put(event, parse(frame.data));
+      });
+  };
+  open();
+  return () => {
+    clearTimeout(silence);
+    clearTimeout(reconnect);
+    source?.close();
+    onOpen(false);
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

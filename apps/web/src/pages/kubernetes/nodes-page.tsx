@@ -1,0 +1,33 @@
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { useApi } from '../../api/client.tsx';
+import { loadable } from '../../api/loadable.ts';
+import { curlFor } from '../../components/as-command.tsx';
+import { NodesView } from '../../modules/kubernetes/nodes-view.tsx';
+import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
+import { useCluster } from './use-cluster.ts';
+
+const route = getRouteApi('/app/operations/kubernetes/nodes');
+
+export function NodesPage() {
+  const api = useApi();
+  const { context } = route.useSearch();
+  const navigate = route.useNavigate();
+  const { health, isOpen } = useCluster(context, ['health', 'nodes']);
+  const nodes = useQuery({
+    ...api.kubernetes.nodes.queryOptions({ input: context === undefined ? {} : { context } }),
+    refetchInterval: isOpen ? false : POLL_MS,
+  });
+  return (
+    <NodesView
+      health={health}
+      nodes={loadable(nodes)}
+      context={context}
+      onContext={(name) => void navigate({ search: { context: name } })}
+      command={{
+        hangar: `hangar k8s nodes${context === undefined ? '' : ` --context ${context}`}`,
+        curl: curlFor('GET', '/k8s/nodes'),
+      }}
+    />
+  );
+}

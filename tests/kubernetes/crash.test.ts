@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { ROOT } from '../e2e/server-process.ts';
+import { clusterForTests } from './cluster.ts';
+import { clusterParts } from './cluster-parts.ts';
+import { ServerForPods } from './server-for-pods.ts';
+
+const cluster = await clusterForTests();
+const skipped =
+  'skipped' in cluster ? cluster.skipped : cluster.home === null ? 'KUBECONFIG is no cluster that may be killed' : null;
+
+if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
+  describe.skip('a cluster that fails', () => test(skipped ?? '', () => {}));
+} else {
+  const { kubectl, home } = cluster;
+  const parts = clusterParts(home);
+  let server: ServerForPods;
+  let namespace = '';
+  const leave: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    server = await ServerForPods.start(cluster);
+    leave.push(server.remove);
+    const made = await cluster.namespace();
+    leave.push(made.remove);
+    namespace = made.name;
+    await server.profile('pods', { namespace });
+  }, 240_000);
+  afterAll(async () => {
+    for (const step of leave.reverse()) await step();
+  }, 60_000);
+
+  const counting = (lines: number) => `i=0; while [ $i -lt ${lines} ]; do i=$((i+1)); echo "line $i"; sleep 0.5; done`;
+  const many = (lines: number) => Promise.all(Array.from({ length: 10 }, () => server.send('pods', counting(lines))));
+  /** The numbers that the job counted, as its log has them. */
+  const counted = async (id: string) =>
+    [...(await server.log(id)).matchAll(/^.*?line (\d+)$/gm)].map(([, n]) => Number(n));
+  const upTo = (n: number) => Array.from({ length: n }, (_, at) => at + 1);
+  const runs = (id: string) => server.until(id, ({ state }) => state === 'running', 60_000);
+  const isEmpty = () =>
+    expect
+      .poll(() => kubectl(['get', 'jobs,pods,secrets', '-n', namespace, '-o', 'name']).catch(String), {
+        timeout: 60_000,
+      })
+      .toBe('');
+
+  describe('a cluster that fails', () => {
+    it('the API server is away for 20 s in the middle of ten jobs: all succeed, no line is missing, no pod is left', async () => {
+      const lines = 70;
+      const ids = await many(lines);
+      for (const id of ids) await runs(id);
+      const start = parts.kill('kube-apiserver');
+      const meanwhile = await server.send('pods', 'echo at last');
+      const waiting = await server.until(meanwhile, ({ reason }) => /API server/.test(reason), 30_000);
+      expect(waiting).toMatchObject({ state: 'starting', reason: expect.stringMatching(/refused.* Trying again/) });
+      await sleep(20_000);
+      await start();
+      for (const id of [...ids, meanwhile]) {
+        const job = await server.ended(id, 120_000);
+        expect(job, `${id}: ${job.reason}`).toMatchObject({ state: 'succeeded', attempt: 1 });
+      }
+      for (const id of ids) expect(await counted(id)).toEqual(upTo(lines));
+      await isEmpty();
+    }, 300_000);
+
+    it('the node starts again in the middle of ten jobs: all are lost and say why, no line is missing, no pod is left', async () => {
+      const ids = await many(600);
+      for (const id of ids) await runs(id);
+      await sleep(3_000);
+      await parts.restartNode();
+      for (const id of ids) {
+        const job = await server.ended(id, 150_000);
+        expect(job, `${id}: ${job.reason}`).toMatchObject({ state: 'lost' });
+        expect(['node_lost', 'worker_lost', 'worker_evicted']).toContain(job.failure?.code);
+        expect(job.failure?.wayOut).toContain('hangar retry');
+        const seen = await counted(id);
+        expect(seen.length).toBeGreaterThan(3);
+        expect(seen).toEqual(upTo(seen.length));
+      }
+      const after = await server.ended(await server.send('pods', 'echo well again'), 120_000);
+      expect(after.state, after.reason).toBe('succeeded');
+      await isEmpty();
+    }, 400_000);
+
+    it('a node falls silent with its worker: the job is lost, and its pod does not stay', async () => {
+      const template = parse(readFileSync(join(ROOT, 'deploy/k8s/job-template.yaml'), 'utf8'));
+      const effect = { operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 3 };
+      template.spec.template.spec.tolerations = [
+        { key: 'node.kubernetes.io/unreachable', ...effect },
+        { key: 'node.kubernetes.io/not-ready', ...effect },
+      ];
+      await server.profile('brittle', { namespace, template: stringify(template) });
+      const id = await server.send('brittle', counting(600));
+      await runs(id);
+      const frozen = [parts.pidOf('kubelet'), ...parts.processesWith('HANGAR_WORKER_DIR=/job')];
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+      try {
+        const job = await server.ended(id, 200_000);
+        expect(job, job.reason).toMatchObject({ state: 'lost', failure: { code: 'node_lost' } });
+        await isEmpty();
+      } finally {
+        for (const pid of frozen) {
+          try {
+            process.kill(pid, 'SIGCONT');
+          } catch {
+            // Gone meanwhile.
+          }
+        }
+      }
+      await expect.poll(() => parts.processesWith('HANGAR_WORKER_DIR=/job'), { timeout: 60_000 }).toEqual([]);
+      const ready = ['wait', 'node', '--all', '--for=condition=Ready', '--timeout=90s'];
+      await kubectl(ready);
+    }, 400_000);
+  });
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobDetail } from '@hangar/contract';
+import { expect } from 'vitest';
+import { freePort, makeRepo, ServerProcess } from '../e2e/server-process.ts';
+import type { ClusterForTests } from './cluster.ts';
+
+/** A real server that pods reach, with a repository to send and the Kubernetes settings for it. */
+export class ServerForPods {
+  readonly server: ServerProcess;
+  readonly repo: string;
+  #specs = 0;
+
+  constructor(server: ServerProcess, repo: string) {
+    this.server = server;
+    this.repo = repo;
+  }
+
+  static async start(cluster: ClusterForTests, env: Record<string, string> = {}): Promise<ServerForPods> {
+    const port = await freePort();
+    const dir = mkdtempSync(join(tmpdir(), 'hangar-kube-'));
+    const server = new ServerProcess(dir, port, {
+      // On the address that pods reach, and on loopback for the command line.
+      HANGAR_HOST: '0.0.0.0',
+      HANGAR_PUBLIC_URL: `http://${cluster.hostForPods}:${port}`,
+      HANGAR_WORKER_IMAGE: await cluster.image('node'),
+      KUBECONFIG: [cluster.kubeconfig, join(dir, 'more.kubeconfig')].join(delimiter),
+      ...env,
+    });
+    await server.start();
+    await server.signIn();
+    return new ServerForPods(server, await makeRepo(join(server.dir, 'repo')));
+  }
+
+  async profile(name: string, settings: Record<string, string>, ...options: string[]): Promise<void> {
+    const set = Object.entries({ pull: 'never', ...settings }).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+    const made = await this.server.hangar(['profiles', 'create', name, '--driver', 'kubernetes', ...set, ...options]);
+    expect(made.exitCode, made.stderr).toBe(0);
+  }
+
+  /** Sends a job and gives its id. */
+  async send(profile: string, script: string, ...options: string[]): Promise<string> {
+    const file = join(this.server.dir, `spec-${this.#specs++}.md`);
+    writeFileSync(file, `# Try\n\n\`\`\`sh\n${script}\n\`\`\`\n`);
+    const args = ['run', '--cloud', '--on', profile, '--spec', file, '--json', ...options];
+    const sent = await this.server.hangar(args, { cwd: this.repo });
+    expect(sent.exitCode, sent.stderr).toBe(0);
+    return (JSON.parse(sent.stdout) as { id: string }).id;
+  }
+
+  async status(id: string): Promise<JobDetail> {
+    const { stdout, stderr, exitCode } = await this.server.hangar(['status', id, '--json']);
+    expect([0, 5], stderr).toContain(exitCode);
+    return JSON.parse(stdout) as JobDetail;
+  }
+
+  /** Waits until `hangar status --json` shows what `is` looks for. */
+  async until(id: string, is: (job: JobDetail) => boolean, ms = 90_000): Promise<JobDetail> {
+    const deadline = performance.now() + ms;
+    for (;;) {
+      const job = await this.status(id);
+      if (is(job)) return job;
+      if (performance.now() > deadline) throw new Error(`${id} is ${job.state}: ${job.reason}`);
+      await sleep(700);
+    }
+  }
+
+  ended = (id: string, ms?: number): Promise<JobDetail> => this.until(id, (job) => job.finishedAt !== null, ms);
+
+  async log(id: string): Promise<string> {
+    return (await this.server.hangar(['logs', id])).stdout;
+  }
+
+  remove = (): Promise<void> => this.server.remove();
+}
