@@ -29,6 +29,12 @@ const texts =
     ) as { [name in Name]?: string };
 
 const jobTexts = texts('tab', 'q', 'file');
+const podTexts = texts('context', 'status', 'namespace', 'node', 'search', 'sort');
+
+const number = <Name extends string>(name: Name, search: Record<string, unknown>): { [name in Name]?: number | undefined } => {
+  const value = Number(search[name] ?? Number.NaN);
+  return (Number.isSafeInteger(value) ? { [name]: value } : {}) as { [name in Name]?: number };
+};
 
 const root = createRootRouteWithContext<RouterContext>()({ component: Outlet });
 
@@ -80,10 +86,10 @@ const newJob = createRoute({
 const job = createRoute({
   getParentRoute: () => app,
   path: '/jobs/$id',
-  validateSearch: (search: Record<string, unknown>): ReturnType<typeof jobTexts> & { line?: number } => {
-    const line = Number(search.line ?? Number.NaN);
-    return { ...jobTexts(search), ...(Number.isSafeInteger(line) ? { line } : {}) };
-  },
+  validateSearch: (search: Record<string, unknown>): ReturnType<typeof jobTexts> & { line?: number } => ({
+    ...jobTexts(search),
+    ...number('line', search),
+  }),
   component: lazyRouteComponent(() => import('./pages/job/job-page.tsx'), 'JobPage'),
 });
 const compare = createRoute({
@@ -98,45 +104,34 @@ const operations = createRoute({
   path: '/operations',
   component: lazyRouteComponent(() => import('./pages/operations/operations-page.tsx'), 'OperationsPage'),
 });
-/** Which cluster of the kubeconfig; the current one when left out. */
-const context = text;
+/** `context`: which cluster of the kubeconfig; the current one when left out. */
 const kubernetes = createRoute({
   getParentRoute: () => app,
   path: '/operations/kubernetes',
-  validateSearch: z.object({ context }),
+  validateSearch: texts('context'),
   component: lazyRouteComponent(() => import('./pages/kubernetes/overview-page.tsx'), 'OverviewPage'),
 });
 const nodes = createRoute({
   getParentRoute: () => app,
   path: '/operations/kubernetes/nodes',
-  validateSearch: z.object({ context }),
+  validateSearch: texts('context'),
   component: lazyRouteComponent(() => import('./pages/kubernetes/nodes-page.tsx'), 'NodesPage'),
 });
 const pods = createRoute({
   getParentRoute: () => app,
   path: '/operations/kubernetes/pods',
-  validateSearch: z.object({
-    context,
-    /** States, joined by commas. */
-    status: text,
-    namespace: text,
-    node: text,
-    search: text,
-    sort: text,
-    page: number,
+  /** `status`: states, joined by commas. */
+  validateSearch: (search: Record<string, unknown>): ReturnType<typeof podTexts> & { page?: number | undefined } => ({
+    ...podTexts(search),
+    ...number('page', search),
   }),
   component: lazyRouteComponent(() => import('./pages/kubernetes/pods-page.tsx'), 'PodsPage'),
 });
 const pod = createRoute({
   getParentRoute: () => app,
   path: '/operations/kubernetes/pods/$namespace/$name',
-  validateSearch: z.object({
-    context,
-    tab: text,
-    container: text,
-    /** `1`: the log of the run before. */
-    previous: text,
-  }),
+  /** `previous=1`: the log of the run before. */
+  validateSearch: texts('context', 'tab', 'container', 'previous'),
   component: lazyRouteComponent(() => import('./pages/kubernetes/pod-page.tsx'), 'PodPage'),
 });
 const settings = createRoute({
