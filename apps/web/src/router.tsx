@@ -86,7 +86,7 @@ const newJob = createRoute({
 const job = createRoute({
   getParentRoute: () => app,
   path: '/jobs/$id',
-  validateSearch: (search: Record<string, unknown>): ReturnType<typeof jobTexts> & { line?: number } => ({
+  validateSearch: (search: Record<string, unknown>): ReturnType<typeof jobTexts> & { line?: number | undefined } => ({
     ...jobTexts(search),
     ...number('line', search),
   }),
