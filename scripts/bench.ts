@@ -1,6 +1,7 @@
 // Measures the bars one after the other: `node scripts/bench.ts [p4,p7…]`. A bar that is missed is a result; a benchmark that fails is not.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { installDebianPackages } from './debian-packages.ts';
 import { ROOT, run } from './run.ts';
 
 /** The soak comes last, and only when all is measured or it is asked for. */
@@ -20,6 +21,9 @@ if (unknown.length > 0) {
   console.error(`There is no ${unknown.join(', ')}. There are ${all.map(({ name }) => name).join(', ')}.`);
   process.exit(2);
 }
+
+// A bar whose program is missing says so and is left out.
+await installDebianPackages((line) => console.log(line));
 
 const failed: string[] = [];
 for (const bar of all) {

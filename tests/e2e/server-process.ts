@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -135,7 +135,20 @@ export class ServerProcess {
 
   async remove(): Promise<void> {
     await this.kill('SIGTERM');
+    endUnits(join(this.dir, 'data/units'));
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Workers of jobs that still run outlive their server, as they should; those of a test would wait for it for a day. */
+function endUnits(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    try {
+      const { pid } = JSON.parse(readFileSync(join(folder, name, 'unit.json'), 'utf8')) as { pid: number };
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // Never started, or ended already.
+    }
   }
 }
 

@@ -29,13 +29,16 @@ export function phaseSeconds(phase: Phase, now = Date.now()): number {
   return Math.max(0, (end - Date.parse(phase.startedAt)) / 1000);
 }
 
+/** The server names no time that is past, so what is over is about now, by its clock and not by ours. */
+const PAST_SECONDS = 2.5;
+
 /** When it is expected to end, as a range; null when nobody can know. */
 export function etaWords({ eta }: Job, now = Date.now()): string | null {
   if (eta === null) return null;
   const earliest = (Date.parse(eta.earliestAt) - now) / 1000;
   const latest = (Date.parse(eta.latestAt) - now) / 1000;
   const basis = `from ${count(eta.basis, 'earlier job')}`;
-  if (latest <= 0) return `longer than usual (${basis})`;
+  if (latest <= PAST_SECONDS) return `longer than usual (${basis})`;
   if (earliest <= 0) return `within ${duration(latest)} (${basis})`;
   const range =
     duration(earliest) === duration(latest) ? duration(latest) : `${duration(earliest)} to ${duration(latest)}`;

@@ -41,7 +41,7 @@ const admit = ({ total, ofUser = {}, ofProfile = {} }: Places) =>
         ofProfile: (profile) => ofProfile[profile] ?? 1000,
         total,
       }),
-    200,
+    { perUser: 200, places: total },
   );
 
 /** Who was let in, in the order in which it was. */

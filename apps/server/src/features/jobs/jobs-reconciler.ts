@@ -164,7 +164,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
             ofProfile: (profile) => ofProfiles.get(profile) ?? Number.POSITIVE_INFINITY,
             total: parts.jobsAtOnce,
           });
-        }, 200);
+        }, { perUser: 200, places: parts.jobsAtOnce });
         lastPass = performance.now();
       } while (again);
     })()

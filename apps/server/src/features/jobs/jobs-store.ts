@@ -187,8 +187,14 @@ export function createJobsStore(
       return row ? { cancel: row.cancel, final: isFinal(row.state) } : null;
     },
 
-    /** Runs `choose` over what waits, under one lock for all replicas, and admits what it returns. */
-    async admit(choose: (waiting: Candidate[], load: Load) => Promise<string[]>, perUser: number): Promise<string[]> {
+    /**
+     * Runs `choose` over what waits, under one lock for all replicas, and admits what it returns. Where `places` are all
+     * taken nobody is looked at: under a stream of new jobs that would be most of the work.
+     */
+    async admit(
+      choose: (waiting: Candidate[], load: Load) => Promise<string[]>,
+      o: { perUser: number; places: number },
+    ): Promise<string[]> {
       return db.transaction(async (tx) => {
         await tx.execute(sql`select pg_advisory_xact_lock(7215301)`);
         const active = await tx
@@ -196,12 +202,14 @@ export function createJobsStore(
           .from(jobs)
           .where(ACTIVE)
           .groupBy(jobs.userId, jobs.profile);
+        const total = active.reduce((sum, { n }) => sum + n, 0);
+        if (total >= o.places) return [];
         const { rows } = await tx.execute<{ id: string; user_id: string; profile: string; created_ms: string }>(sql`
           select j.id, j.user_id, j.profile, extract(epoch from j.created_at) * 1000 as created_ms
           from (select distinct user_id from job where admitted_at is null and finished_at is null) people
           cross join lateral (select id, user_id, profile, created_at from job
             where admitted_at is null and finished_at is null and user_id = people.user_id and cancel_requested_at is null
-            order by created_at, id limit ${perUser}) j`);
+            order by created_at, id limit ${o.perUser}) j`);
         if (rows.length === 0) return [];
         const waiting = rows.map((row) => ({
           id: row.id,
@@ -220,7 +228,7 @@ export function createJobsStore(
           lastAdmitted: new Map(last.rows.map((row) => [row.user_id, Number(row.admitted_ms)])),
           byUser: sumBy(active, 'userId'),
           byProfile: sumBy(active, 'profile'),
-          total: active.reduce((sum, { n }) => sum + n, 0),
+          total,
         };
         const chosen = await choose(waiting, load);
         if (chosen.length > 0) {

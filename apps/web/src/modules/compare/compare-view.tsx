@@ -294,11 +294,13 @@ function Ways({ file, jobs }: { file: ComparedFile; jobs: readonly Job[] }) {
             heading={
               <span className={classes.heading}>
                 {file.ways.length > 1 ? <span className={classes.letter}>{wayLetter(index)}</span> : null}
-                {way.jobs.map((at) => (
-                  <span key={at}>
-                    <span className={classes.number}>{at + 1}</span> {jobs[at]?.agent}
-                  </span>
-                ))}
+                <span className={classes.wayJobs}>
+                  {way.jobs.map((at) => (
+                    <span key={at} className={classes.wayJob} title={jobs[at]?.agent}>
+                      <span className={classes.number}>{at + 1}</span> {jobs[at]?.agent}
+                    </span>
+                  ))}
+                </span>
               </span>
             }
           />

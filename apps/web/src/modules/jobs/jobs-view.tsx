@@ -253,10 +253,10 @@ function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: J
 function columnsFor(everybody: boolean): Column<Job>[] {
   const name = (text: string) => <span className={classes.name}>{text}</span>;
   const columns: Column<Job>[] = [
-    { id: 'title', header: 'Job', cell: (job) => <TitleCell job={job} />, width: '42%' },
+    { id: 'title', header: 'Job', cell: (job) => <TitleCell job={job} />, width: '34%' },
     { id: 'state', header: 'State', cell: (job) => <JobBadge job={job} />, width: '184px' },
     { id: 'elapsed', header: 'Elapsed', cell: (job) => <JobElapsed job={job} />, width: '104px' },
-    { id: 'diff', header: 'Diff', cell: (job) => <DiffStatWords diff={job.diff} />, from: 'md' },
+    { id: 'diff', header: 'Diff', cell: (job) => <DiffStatWords diff={job.diff} />, from: 'md', width: '1%' },
     { id: 'agent', header: 'Agent', cell: (job) => name(job.agent), from: 'lg', phone: 'hide' },
     { id: 'profile', header: 'Profile', cell: (job) => name(job.profile), from: 'lg', phone: 'hide' },
   ];

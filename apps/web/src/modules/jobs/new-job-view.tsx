@@ -140,7 +140,7 @@ export function NewJobView(props: NewJobViewProps) {
           <AgentFields {...props} set={set} problem={told.command} onLeave={leave('command')} running={agent} />
           <TextInput
             label="Times"
-            description="Several make a group: compare what they make, pull one."
+            description="More than one is a group: compare what each makes, pull the best."
             placeholder="1"
             inputMode="numeric"
             autoComplete="off"

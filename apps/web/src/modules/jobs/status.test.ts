@@ -33,6 +33,7 @@ describe('status of a job', () => {
     expect(words(40, 300)).toBe('40 s to 5 min left, from 12 earlier jobs');
     expect(words(181, 182)).toBe('About 3 min left, from 12 earlier jobs');
     expect(words(-5, 60)).toBe('Ends within 60 s, from 12 earlier jobs');
+    expect(words(0, 1)).toBe('Longer than usual, from 12 earlier jobs');
     expect(words(-60, -5)).toBe('Longer than usual, from 12 earlier jobs');
     expect(etaWords(null, NOW)).toBeNull();
   });

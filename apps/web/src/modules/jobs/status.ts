@@ -39,13 +39,16 @@ export function nextAction(job: Pick<Job, 'state' | 'cancelRequestedAt' | 'diff'
   return 'retry';
 }
 
+/** The server names no time that is past, so what is over is about now, by its clock and not by ours. */
+const PAST_MS = 2500;
+
 /** `3 to 5 min left, from 12 earlier jobs`; null when unknown or past. */
 export function etaWords(eta: Job['eta'], now: number): string | null {
   if (eta === null) return null;
   const earliest = new Date(eta.earliestAt).getTime() - now;
   const latest = new Date(eta.latestAt).getTime() - now;
   const basis = `from ${plural(eta.basis, 'earlier job')}`;
-  if (latest <= 0) return `Longer than usual, ${basis}`;
+  if (latest <= PAST_MS) return `Longer than usual, ${basis}`;
   if (earliest <= 0) return `Ends within ${roughly(latest)}, ${basis}`;
   const [low, high] = [roughly(earliest), roughly(latest)];
   if (low === high) return `About ${low} left, ${basis}`;

@@ -64,10 +64,16 @@ export function PlansView({ plans, isAdmin, onPut }: PlansViewProps) {
                 {
                   id: 'minutes',
                   header: 'Minutes a month',
+                  phone: 'label',
                   cell: (plan) =>
                     plan.minutesPerMonth === null ? 'no limit' : `${formatCount(plan.minutesPerMonth)} min`,
                 },
-                { id: 'timeout', header: 'Timeout', cell: (plan) => formatDuration(plan.maxTimeoutSeconds * 1000) },
+                {
+                  id: 'timeout',
+                  header: 'Timeout',
+                  phone: 'label',
+                  cell: (plan) => formatDuration(plan.maxTimeoutSeconds * 1000),
+                },
                 {
                   id: 'artifacts',
                   header: 'Artifacts',

@@ -40,9 +40,18 @@ export function UseView({ me }: { me: Loadable<Me> }) {
                   ['Longest timeout', formatDuration(plan.maxTimeoutSeconds * 1000)],
                   ['Artifacts', formatBytes(plan.maxArtifactBytes, true)],
                   ['Log', formatBytes(plan.maxLogBytes, true)],
-                  ['Logs are kept', keptFor(plan.keepLogDays)],
-                  ['Artifacts are kept', keptFor(plan.keepArtifactDays)],
-                  ['Kept together', plan.keepBytes === null ? 'no limit' : formatBytes(plan.keepBytes, true)],
+                ]}
+              />
+            </Section>
+            <Section title="What is kept">
+              <Facts
+                items={[
+                  ['Logs', keptFor(plan.keepLogDays)],
+                  ['Artifacts', keptFor(plan.keepArtifactDays)],
+                  [
+                    'Both together',
+                    plan.keepBytes === null ? 'no limit' : `at most ${formatBytes(plan.keepBytes, true)}`,
+                  ],
                 ]}
               />
             </Section>
@@ -71,12 +80,14 @@ function Meter({ label, used, limit, note }: MeterProps) {
       <div className={classes.meterHead}>
         <span style={{ fontWeight: 500 }}>{label}</span>
         <span className={`${classes.dim} hg-num`}>
-          {formatCount(used)} {limit === null ? 'of no limit' : `of ${formatCount(limit)}`}
+          {limit === null ? `${formatCount(used)}, no limit` : `${formatCount(used)} of ${formatCount(limit)}`}
         </span>
       </div>
-      <div className={classes.meterTrack} aria-hidden>
-        <div className={classes.meterFill} style={{ width: `${share * 100}%` }} />
-      </div>
+      {limit === null ? null : (
+        <div className={classes.meterTrack} aria-hidden>
+          <div className={classes.meterFill} style={{ width: `${share * 100}%` }} />
+        </div>
+      )}
       {note === undefined ? null : <span className={classes.dim}>{note}</span>}
     </div>
   );
