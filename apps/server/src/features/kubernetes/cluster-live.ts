@@ -11,6 +11,8 @@ const GROWING_EVERY_MS = 300;
 /** Somebody who follows; frames are whole SSE events. */
 export interface Viewer {
   write(frame: string): void;
+  /** There is no more here; who comes back is shown what is then. */
+  end(): void;
 }
 
 interface Channel {
@@ -29,7 +31,8 @@ export function createClusterLive(o: { kubernetes: Kubernetes }) {
   async function loop(view: OpenView, channels: Map<string, Channel>, signal: AbortSignal): Promise<void> {
     const release = view.hold();
     try {
-      while (!signal.aborted) {
+      // A view that was stopped is of a context whose settings changed: who looks comes back to the new one.
+      while (!signal.aborted && view.isRunning) {
         const known = view.known();
         for (const channel of channels.values()) {
           await tell(channel, known);
@@ -39,6 +42,7 @@ export function createClusterLive(o: { kubernetes: Kubernetes }) {
         await view.untilChanged(known.revision, signal);
         await pause(known.view.isWhole ? EVERY_MS : GROWING_EVERY_MS, signal);
       }
+      if (!signal.aborted) for (const channel of channels.values()) for (const viewer of channel.viewers) viewer.end();
     } finally {
       release();
     }

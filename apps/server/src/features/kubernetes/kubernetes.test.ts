@@ -219,6 +219,10 @@ it('a pod is asked for once for all who look, and names the job it runs', async 
 });
 
 describe('who follows', () => {
+  const viewer = (into: string[]) => ({
+    write: (frame: string) => void into.push(frame),
+    end: () => void into.push('end'),
+  });
   const live = (input: Partial<ClusterLiveQuery> = {}): ClusterLiveQuery => ({ ...query(), show: 'pods', ...input });
 
   it('is sent what is there and then each change once; the same page is made once for all', async () => {
@@ -228,9 +232,7 @@ describe('who follows', () => {
     open.push(all);
     const frames: string[][] = [[], [], []];
     const leave = await Promise.all(
-      frames.map((into, index) =>
-        all.join(live(index === 2 ? { search: 'b' } : {}), { write: (frame) => into.push(frame) }),
-      ),
+      frames.map((into, index) => all.join(live(index === 2 ? { search: 'b' } : {}), viewer(into))),
     );
     await until(() => cluster.pods.length > 0);
     cluster.fill([podRow('a')]);
@@ -254,13 +256,34 @@ describe('who follows', () => {
     const all = createClusterLive({ kubernetes });
     open.push(all);
     const frames: string[] = [];
-    const leave = await all.join(live({ show: 'health' }), { write: (frame) => frames.push(frame) });
+    const leave = await all.join(live({ show: 'health' }), viewer(frames));
     await until(() => cluster.pods.length > 0);
     cluster.fill([]);
     await sleep(80);
     expect(kubernetes.running()).toBe(1);
     leave();
     await until(() => kubernetes.running() === 0);
+  });
+
+  it('is sent away when the context has become another cluster, to come back to that', async () => {
+    const [old, fresh] = [new FakeCluster(), new FakeCluster()];
+    let now = old;
+    const kubernetes = createKubernetes({
+      reach: { places: () => reachOf(now).places(), open: (context) => reachOf(now).open(context) },
+      jobOf: async () => null,
+    });
+    const all = createClusterLive({ kubernetes });
+    open.push(all, kubernetes);
+    const frames: string[] = [];
+    await all.join(live(), viewer(frames));
+    await until(() => old.pods.length > 0);
+    old.fill([podRow('a')]);
+    await until(() => frames.length === 1);
+    now = fresh;
+    await asked(kubernetes.pods(query(), signal), () => fresh.fill([podRow('b')]));
+    await until(() => frames.at(-1) === 'end');
+    expect(old.following).toEqual([]);
+    expect(kubernetes.running()).toBe(1);
   });
 
   it('is told why there is nothing to see', async () => {
@@ -270,7 +293,7 @@ describe('who follows', () => {
     const all = createClusterLive({ kubernetes });
     open.push(all);
     const frames: string[] = [];
-    const leave = await all.join(live({ show: 'nodes' }), { write: (frame) => frames.push(frame) });
+    const leave = await all.join(live({ show: 'nodes' }), viewer(frames));
     await until(() => cluster.nodes.length > 0);
     cluster.at().whole();
     cluster.nodes[0]?.fail(forbidden('nodes'));

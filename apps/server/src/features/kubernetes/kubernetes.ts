@@ -52,6 +52,31 @@ export function createKubernetes(o: KubernetesParts) {
     return view;
   }
 
+  const counts = oncePerRevision((known: Known) => {
+    const pods = known.pods === null ? null : known.pods.flatMap((rows) => [...rows.values()]);
+    // Where nothing could be read, nothing is counted: no pods is not the same as none known.
+    const isSeen = (pods?.length ?? 0) + (known.nodes?.size ?? 0) > 0 || (known.hasBegun && known.trouble === null);
+    const nodes = known.nodes === null ? null : [...known.nodes.values()];
+    return isSeen ? countsOf(nodes, pods, known.nodeUse) : countsOf(null, null, null);
+  });
+  const facets = oncePerRevision((known: Known) => {
+    const namespaces = new Set<string>();
+    const nodeNames = new Set<string>();
+    let all = 0;
+    for (const rows of known.pods ?? []) {
+      all += rows.size;
+      for (const row of rows.values()) {
+        namespaces.add(row.namespace);
+        if (row.nodeName !== null) nodeNames.add(row.nodeName);
+      }
+    }
+    return {
+      all,
+      namespaces: [...namespaces].sort(),
+      nodeNames: [...nodeNames].sort().slice(0, NODE_NAMES_MOST),
+    };
+  });
+
   /** Waits for something to show: a moment for all of it, longer for anything at all. */
   async function begun(view: OpenView, signal: AbortSignal): Promise<Known> {
     view.touch();
@@ -84,17 +109,7 @@ export function createKubernetes(o: KubernetesParts) {
     if (known.pods === null) throw forbidden(known, 'pods');
     const filter = filterOf(query);
     const found = [];
-    const namespaces = new Set<string>();
-    const nodeNames = new Set<string>();
-    let all = 0;
-    for (const rows of known.pods) {
-      all += rows.size;
-      for (const row of rows.values()) {
-        namespaces.add(row.namespace);
-        if (row.nodeName !== null) nodeNames.add(row.nodeName);
-        if (fits(row, filter)) found.push(row);
-      }
-    }
+    for (const rows of known.pods) for (const row of rows.values()) if (fits(row, filter)) found.push(row);
     const total = found.length;
     const used = usedIn(known.podUse);
     return {
@@ -102,9 +117,7 @@ export function createKubernetes(o: KubernetesParts) {
         podOf(row, used(row)),
       ),
       total,
-      all,
-      namespaces: [...namespaces].sort(),
-      nodeNames: [...nodeNames].sort().slice(0, NODE_NAMES_MOST),
+      ...facets(known),
       view: known.view,
     };
   }
@@ -118,13 +131,6 @@ export function createKubernetes(o: KubernetesParts) {
 
   async function healthOf(places: ClusterPlaces, view: OpenView, known: Known): Promise<ClusterHealth> {
     const { state, detail, wayOut } = standing(known);
-    const pods = known.pods === null ? null : known.pods.flatMap((rows) => [...rows.values()]);
-    const isSeen = known.hasBegun && (pods?.length ?? 0) + (known.nodes?.size ?? 0) > 0;
-    const counts = countsOf(
-      known.nodes === null || (!isSeen && known.trouble !== null) ? null : [...known.nodes.values()],
-      !isSeen && known.trouble !== null ? null : pods,
-      known.nodeUse,
-    );
     return {
       state,
       detail,
@@ -134,7 +140,7 @@ export function createKubernetes(o: KubernetesParts) {
       version: known.version,
       contexts: [...places.contexts],
       view: known.view,
-      ...counts,
+      ...counts(known),
       metrics: metricsOf(known),
     };
   }
@@ -226,6 +232,18 @@ export function createKubernetes(o: KubernetesParts) {
   }
 }
 export type Kubernetes = ReturnType<typeof createKubernetes>;
+
+/** Made once for all who ask of the same view before it changes: counting 30,000 pods is too much to do for each of 50 viewers. */
+function oncePerRevision<T>(make: (known: Known) => T): (known: Known) => T {
+  const made = new WeakMap<object, { revision: number; value: T }>();
+  return (known) => {
+    const old = made.get(known.of);
+    if (old?.revision === known.revision) return old.value;
+    const value = make(known);
+    made.set(known.of, { revision: known.revision, value });
+    return value;
+  };
+}
 
 function forbidden(known: Known, what: 'pods' | 'nodes'): HangarError {
   const denial = known.view.denied.find((one) => one.what === what);
