@@ -180,16 +180,15 @@ spec:
       return said.trim() === 'yes';
     };
     const NEEDED = [
-      ...['create', 'get', 'list', 'watch', 'delete'].map((verb) => [verb, 'jobs.batch']),
+      ...['create', 'get', 'list', 'delete'].map((verb) => [verb, 'jobs.batch']),
       ...['get', 'list', 'watch', 'delete'].map((verb) => [verb, 'pods']),
       ...['create', 'delete'].map((verb) => [verb, 'secrets']),
-      ...['create', 'get', 'delete'].map((verb) => [verb, 'configmaps']),
-      ...['list', 'watch'].map((verb) => [verb, 'events']),
+      ...['create', 'list', 'delete'].map((verb) => [verb, 'configmaps']),
+      ['list', 'events'],
       ['get', 'pods/log'],
     ] as const;
     const SEEN = [
       ...['list', 'watch'].flatMap((verb) => ['nodes', 'pods', 'events', 'namespaces'].map((what) => [verb, what])),
-      ['get', 'pods/log'],
       ['list', 'pods.metrics.k8s.io'],
     ] as const;
     const REFUSED = [
@@ -203,6 +202,7 @@ spec:
       ),
       ...['create', 'update'].map((verb) => [verb, 'pods', 'hangar-jobs']),
       ['create', 'pods/exec', 'hangar-jobs'],
+      ['get', 'pods/log', 'kube-system'],
       ['create', 'serviceaccounts/token', 'hangar-jobs'],
       ['create', 'rolebindings.rbac.authorization.k8s.io', 'hangar-jobs'],
       ['impersonate', 'users', '*'],
