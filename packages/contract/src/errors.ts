@@ -446,8 +446,7 @@ export const ERRORS = {
   k8s_forbidden: {
     kind: 'forbidden',
     message: 'This server may not read that in the Kubernetes cluster.',
-    wayOut:
-      'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
+    wayOut: 'Give its account the rights of deploy/k8s/base/rights-of-view.yaml, or some of them.',
   },
   pod_not_found: { kind: 'not_found', message: 'There is no such pod.', wayOut: 'See: hangar k8s pods' },
   pod_log_not_there: {

@@ -248,7 +248,7 @@ function oncePerRevision<T>(make: (known: Known) => T): (known: Known) => T {
 function forbidden(known: Known, what: 'pods' | 'nodes'): HangarError {
   const denial = known.view.denied.find((one) => one.what === what);
   return new HangarError('k8s_forbidden', {
-    message: `This server may not read ${what} in the Kubernetes cluster${denial ? `: ${denial.message}` : '.'}`,
+    message: `This server may not read ${what} in the Kubernetes cluster. ${denial?.message ?? ''}`.trim(),
     details: { denied: known.view.denied },
   });
 }
