@@ -252,6 +252,10 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       const job = await store.byId(id);
       return job ? { id: job.id, title: job.title } : null;
     },
+    namespacesOfJobs: async () =>
+      (await profiles.list()).items.flatMap(({ driver, settings: { namespace } }) =>
+        driver === 'kubernetes' && typeof namespace === 'string' ? [namespace] : [],
+      ),
   });
   const clusterLive = createClusterLive({ kubernetes: clusterView });
 

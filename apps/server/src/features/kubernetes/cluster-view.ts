@@ -73,6 +73,8 @@ interface Run {
 
 export function openClusterView(o: {
   source: ClusterSource;
+  /** Namespaces that may be readable where a list of all is refused. */
+  alsoTry?: (() => Promise<readonly string[]>) | undefined;
   patience?: Partial<ViewPatience>;
   clock?: () => number;
 }): OpenView {
@@ -167,7 +169,8 @@ export function openClusterView(o: {
     } catch (error) {
       if (isForbidden(error))
         at.denied.set('namespaces', { what: 'namespaces', namespace: null, message: error.message });
-      return [source.namespace];
+      const others = (await o.alsoTry?.().catch(() => [])) ?? [];
+      return [...new Set([source.namespace, ...others])];
     }
   }
 

@@ -145,6 +145,24 @@ describe('an account that may not see everything', () => {
     await expect(kubernetes.pods(query(), signal)).rejects.toMatchObject({ code: 'k8s_forbidden' });
   });
 
+  it('is shown the namespaces of its jobs, where it may not even list namespaces', async () => {
+    const cluster = new FakeCluster();
+    cluster.namespaceNames = forbidden('namespaces');
+    const kubernetes = createKubernetes({
+      ...{ reach: reachOf(cluster), jobOf: async () => null },
+      namespacesOfJobs: async () => ['hangar-jobs', 'default'],
+    });
+    open.push(kubernetes);
+    const answer = kubernetes.pods(query(), signal);
+    await sleep(5);
+    cluster.nodes[0]?.whole();
+    cluster.at().fail(forbidden('pods'));
+    await until(() => cluster.following.includes('hangar-jobs'));
+    cluster.at('default').fail(forbidden('pods'));
+    cluster.at('hangar-jobs').whole();
+    expect((await answer).view).toMatchObject({ isWhole: true, namespaces: ['hangar-jobs'] });
+  });
+
   it('that is given its rights later sees the whole without a restart', async () => {
     const cluster = new FakeCluster();
     cluster.namespaceNames = ['shop'];

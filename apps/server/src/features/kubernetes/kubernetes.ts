@@ -27,6 +27,8 @@ export interface KubernetesParts {
   readonly reach: ClusterReach;
   /** The job of Hangar with this id; null when there is none, or none any more. */
   readonly jobOf: (jobId: string) => Promise<{ id: string; title: string } | null>;
+  /** Namespaces that jobs run in: the server may look there, where it may not even list namespaces. */
+  readonly namespacesOfJobs?: () => Promise<readonly string[]>;
   readonly patience?: Partial<ViewPatience>;
 }
 
@@ -47,7 +49,11 @@ export function createKubernetes(o: KubernetesParts) {
     const known = views.get(source.context);
     if (known?.source === source) return known;
     known?.stop();
-    const view = openClusterView({ source, ...(o.patience ? { patience: o.patience } : {}) });
+    const view = openClusterView({
+      source,
+      alsoTry: o.namespacesOfJobs,
+      ...(o.patience ? { patience: o.patience } : {}),
+    });
     views.set(source.context, view);
     return view;
   }
