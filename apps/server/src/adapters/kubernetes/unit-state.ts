@@ -36,12 +36,11 @@ interface Waiting {
 export function unitState(pod: PodSeen, o: { waitedMs: number; startMs: number; warning?: string | null }): UnitState {
   const ended = endOf(pod);
   if (ended) return ended;
+  // Its node was given up: what is said to run there was said before.
+  if (pod.isTerminating && pod.disruption?.reason === 'DeletionByTaintManager') return lostNode(pod);
   if (pod.workerRuns) return { kind: 'running' };
   // Taken away while it was waiting for its containers to end or before they began.
-  if (pod.isTerminating) {
-    if (pod.disruption?.reason === 'DeletionByTaintManager') return lostNode(pod);
-    return { kind: 'starting', reason: 'Kubernetes removes the pod' };
-  }
+  if (pod.isTerminating) return { kind: 'starting', reason: 'Kubernetes removes the pod' };
   const isLate = o.waitedMs > o.startMs;
   const late = (code: ErrorCode, reason: string): UnitState =>
     isLate ? exited({ code, reason: `${reason} (waited ${inMinutes(o.waitedMs)})` }) : { kind: 'starting', reason };
