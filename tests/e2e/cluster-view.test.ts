@@ -64,7 +64,7 @@ describe('the cluster in view, from the command line', { timeout: 60_000 }, () =
     const pod = await json<PodDetail>('k8s', 'pod', 'data', 'postgres-0');
     expect(pod).toMatchObject({ name: 'postgres-0', state: 'running' });
     const shown = await demo.hangar(['k8s', 'pod', 'data', 'postgres-0']);
-    expect(shown.stdout).toContain('Successfully assigned data/postgres-0');
+    expect(shown.stdout).toContain('Assigned data/postgres-0');
     const log = await demo.hangar(['k8s', 'logs', 'data', 'postgres-0', '--tail', '3']);
     expect(log.stdout.split('\n')).toHaveLength(3);
     const [ended] = (await json<PodPage>('k8s', 'pods', '--status', 'succeeded')).items;

@@ -156,7 +156,7 @@ function eventsOf(row: PodRow): ClusterEvent[] {
     event(
       'Normal',
       'Scheduled',
-      `Successfully assigned ${row.namespace}/${row.name} to ${row.nodeName}`,
+      `Assigned ${row.namespace}/${row.name} to ${row.nodeName}`,
       'default-scheduler',
     ),
   ];
