@@ -15,6 +15,7 @@ import { openBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
+import { closed, endServers } from './end-servers.ts';
 import { accessRoutes, createAccess, oauthRoutes } from './features/access/index.ts';
 import { activityRoutes, createActivity } from './features/activity/index.ts';
 import { createCredentials, credentialsRoutes } from './features/credentials/index.ts';
@@ -408,27 +409,17 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       clusterLive.close();
       clusterView.close();
       await logs.close();
-      const cut = () => {
-        workerSocket?.closeAllConnections();
-        app.server.closeAllConnections();
-      };
-      signal?.addEventListener('abort', cut, { once: true });
-      if (signal?.aborted) cut();
-      await Promise.all([app.close(), workerSocket && ended(workerSocket)]);
-      signal?.removeEventListener('abort', cut);
+      await endServers(
+        [app.server, ...(workerSocket ? [workerSocket] : [])],
+        () => Promise.all([app.close(), workerSocket && closed(workerSocket)]),
+        signal,
+      );
       await kubernetes[Symbol.asyncDispose]();
       clusters.close();
       await database.close();
     },
   };
 }
-
-/** Takes no more connections, and resolves when those that are there have had their answers. */
-const ended = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
 
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
