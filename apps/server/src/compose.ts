@@ -291,6 +291,16 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
               link: '/settings/profiles',
             }));
         },
+        async (identity, text) =>
+          identity.role === 'admin'
+            ? clusterView.find(text, 8).map(({ context, pod }) => ({
+                kind: 'pod' as const,
+                id: `${pod.namespace}/${pod.name}`,
+                title: pod.name,
+                detail: `${pod.status}, ${pod.namespace}`,
+                link: `/operations/kubernetes/pods/${pod.namespace}/${pod.name}?context=${encodeURIComponent(context)}`,
+              }))
+            : [],
         async (identity, text) => {
           const { items } = await credentials.list(identity.userId);
           return items

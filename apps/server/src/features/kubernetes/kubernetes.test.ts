@@ -236,6 +236,15 @@ it('a pod is asked for once for all who look, and names the job it runs', async 
   await expect(kubernetes.pod('shop', 'none', { signal })).rejects.toMatchObject({ code: 'pod_not_found' });
 });
 
+it('a search finds pods of a cluster that is looked at, and begins no watch', async () => {
+  const cluster = new FakeCluster();
+  const kubernetes = make(cluster);
+  expect(kubernetes.find('web', 5)).toEqual([]);
+  expect(cluster.pods).toHaveLength(0);
+  await asked(kubernetes.pods(query(), signal), () => cluster.fill([podRow('web-1'), podRow('db-1')]));
+  expect(kubernetes.find('web', 5)).toMatchObject([{ context: 'fake', pod: { name: 'web-1' } }]);
+});
+
 describe('who follows', () => {
   const viewer = (into: string[]) => ({
     write: (frame: string) => void into.push(frame),

@@ -4,6 +4,7 @@ import {
   type ClusterNodes,
   type ClusterState,
   HangarError,
+  type Pod,
   type PodDetail,
   type PodPage,
   type PodQuery,
@@ -203,6 +204,20 @@ export function createKubernetes(o: KubernetesParts) {
         nodes: nodeList,
         pods: podPage,
       };
+    },
+
+    /** Pods that fit a text, of clusters that somebody looks at anyway: a search begins no watch of its own. */
+    find(text: string, limit: number): { context: string; pod: Pod }[] {
+      const filter = filterOf({ search: text });
+      return [...views.values()].flatMap((view) => {
+        if (!view.isRunning) return [];
+        const known = view.known();
+        const rows = (known.pods ?? []).flatMap((pods) => [...pods.values()].filter((row) => fits(row, filter)));
+        return pageInOrder(rows, orderOf('attention', null), 0, limit).map((row) => ({
+          context: known.view.context,
+          pod: podOf(row, undefined),
+        }));
+      });
     },
 
     /** Views that are held now; for the metrics of this server. */
