@@ -258,7 +258,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         driver === 'kubernetes' && typeof namespace === 'string' ? [namespace] : [],
       ),
   });
-  const clusterLive = createClusterLive({ kubernetes: clusterView });
+  const clusterLive = createClusterLive({ kubernetes: clusterView, log: log.child({ part: 'cluster view' }) });
 
   const router = {
     system: {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterLiveQuery, HangarError, type PodQuery } from '@hangar/contract';
+import type { Logger } from 'pino';
 import type { Known, OpenView } from './cluster-view.ts';
 import type { Kubernetes } from './kubernetes.ts';
 
@@ -25,7 +26,7 @@ interface Channel {
 type Parts = Awaited<ReturnType<Kubernetes['follow']>>;
 
 /** All who look at the same page of the same cluster are one channel: its answer is made once, and only when it may differ. */
-export function createClusterLive(o: { kubernetes: Kubernetes }) {
+export function createClusterLive(o: { kubernetes: Kubernetes; log: Logger }) {
   const loops = new Map<OpenView, { channels: Map<string, Channel>; ending: AbortController }>();
 
   async function loop(view: OpenView, channels: Map<string, Channel>, signal: AbortSignal): Promise<void> {
@@ -35,7 +36,10 @@ export function createClusterLive(o: { kubernetes: Kubernetes }) {
       while (!signal.aborted && view.isRunning) {
         const known = view.known();
         for (const channel of channels.values()) {
-          await tell(channel, known);
+          await tell(channel, known).catch((error: unknown) => {
+            o.log.error({ err: error }, 'a page of the cluster cannot be made');
+            for (const viewer of channel.viewers) viewer.end();
+          });
           // Many pages of a large cluster are much work: requests in between are not kept waiting for all of it.
           await nextTurn();
         }

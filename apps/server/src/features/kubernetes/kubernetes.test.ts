@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterLiveQuery, HangarError, PodQuery } from '@hangar/contract';
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createClusterLive } from './cluster-live.ts';
 import { createKubernetes, type Kubernetes } from './kubernetes.ts';
 import { FakeCluster, forbidden, nodeRow, podRow, reachOf } from './testing/fake-cluster.ts';
 
+const log = pino({ level: 'silent' });
 const open: { close: () => void }[] = [];
 afterEach(() => {
   for (const one of open.splice(0)) one.close();
@@ -255,7 +257,7 @@ describe('who follows', () => {
   it('is sent what is there and then each change once; the same page is made once for all', async () => {
     const cluster = new FakeCluster();
     const kubernetes = make(cluster);
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[][] = [[], [], []];
     const leave = await Promise.all(
@@ -280,7 +282,7 @@ describe('who follows', () => {
   it('keeps the watch as long as anybody follows', async () => {
     const cluster = new FakeCluster();
     const kubernetes = make(cluster, { lingerMs: 20 });
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[] = [];
     const leave = await all.join(live({ show: 'health' }), viewer(frames));
@@ -299,7 +301,7 @@ describe('who follows', () => {
       reach: { places: () => reachOf(now).places(), open: (context) => reachOf(now).open(context) },
       jobOf: async () => null,
     });
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all, kubernetes);
     const frames: string[] = [];
     await all.join(live(), viewer(frames));
@@ -317,7 +319,7 @@ describe('who follows', () => {
     const cluster = new FakeCluster();
     cluster.namespaceNames = [];
     const kubernetes = make(cluster);
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[] = [];
     const leave = await all.join(live({ show: 'nodes' }), viewer(frames));
