@@ -31,6 +31,7 @@ import {
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
+  type Launcher,
   PATIENCE,
   type Patience,
   type WorkerAccess,
@@ -53,6 +54,8 @@ import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';
+
+const VALIDATE_MS = 30_000;
 
 export interface Places {
   /** The bundled worker, one file. */
@@ -360,6 +363,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   await listen(app, { host: config.host, port });
   const workerSocket = worker.socketDir === null ? null : await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
+  void tellWrongProfiles(() => profiles.all(), log.child({ part: 'profiles' }));
   const chores = startChores({
     log: log.child({ part: 'chores' }),
     chores: [
@@ -429,6 +433,22 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       await database.close();
     },
   };
+}
+
+/** A profile whose jobs its backend would refuse is told of when the server starts, not by the first job. */
+async function tellWrongProfiles(all: () => Promise<{ name: string; reach: Launcher }[]>, log: Logger): Promise<void> {
+  const tell = (profile: string | null, error: unknown) => {
+    const known = error instanceof HangarError ? error : null;
+    log.warn({ profile, code: known?.code, wayOut: known?.wayOut }, known?.message ?? 'a profile cannot be looked at');
+  };
+  try {
+    for (const { name, reach } of await all()) {
+      const o = { signal: AbortSignal.timeout(VALIDATE_MS) };
+      await reach.validate?.(o).catch((error: unknown) => tell(name, error));
+    }
+  } catch (error) {
+    tell(null, error);
+  }
 }
 
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);

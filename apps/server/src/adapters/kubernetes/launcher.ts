@@ -11,7 +11,7 @@ import { LABEL, unitLabels, unitName } from './labels.ts';
 import type { PodSeen } from './pod.ts';
 import type { createPodWatches } from './pods.ts';
 import { sweepNamespace } from './sweep.ts';
-import { testCluster } from './test-cluster.ts';
+import { probeOf, testCluster, tryJob } from './test-cluster.ts';
 import { tidy, unitState } from './unit-state.ts';
 
 /** A pod that does not get on for this long is asked about in the events. */
@@ -364,6 +364,12 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
 
     sweep: (isOwned, o) =>
       at('finding jobs', (here) => sweepNamespace({ ...parts, here, removeUnit, isOwned, signal: o.signal })),
+
+    validate: (o) =>
+      at('making a job', async (here) => {
+        const unit = probeOf(parts, settings);
+        await tryJob(jobFrom(template, planOf(unit, here, await parts.files.name())), here, o.signal);
+      }),
 
     test: (o) =>
       testCluster({ ...parts, settings, place, bodyOf, make, removeUnit, podsOf, warning, signal: o.signal }),
