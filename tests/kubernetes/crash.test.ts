@@ -91,6 +91,19 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
       await isEmpty();
     }, 400_000);
 
+    it('a server that starts says which profile the cluster would refuse', async () => {
+      const template = light();
+      template.spec.template.spec.containers[0].resurces = {};
+      await server.profile('typo', { namespace, template: stringify(template) });
+      await server.server.kill('SIGTERM');
+      await server.server.start();
+      const said = () => server.server.output;
+      await expect
+        .poll(said, { timeout: 20_000 })
+        .toMatch(/"profile":"typo".*"code":"job_template_invalid".*unknown field/);
+      expect(said()).not.toMatch(/"profile":"pods".*"code"/);
+    }, 60_000);
+
     it('a node falls silent with its worker: the job is lost, and its pod does not stay', async () => {
       const template = light();
       const effect = { operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 3 };

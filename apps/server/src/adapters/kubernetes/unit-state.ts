@@ -73,11 +73,7 @@ function endOf(pod: PodSeen): Exited | null {
   if (!worker && !isOver && !pod.installEnded) return null;
   const exitCode = worker?.exitCode ?? null;
   if (pod.reason === 'Evicted') {
-    return exited({
-      exitCode,
-      code: 'worker_evicted',
-      reason: `The node was short of something: ${tidy(pod.message)}`,
-    });
+    return exited({ exitCode, code: 'worker_evicted', reason: evictionOf(pod.message) });
   }
   if (pod.reason === 'DeadlineExceeded') {
     return exited({ exitCode, code: 'job_timeout', reason: 'It ran for longer than Kubernetes was told to let it' });
@@ -101,6 +97,9 @@ function endOf(pod: PodSeen): Exited | null {
     reason: `Its node refused it: ${tidy(pod.message) || pod.reason || 'it did not say why'}`,
   });
 }
+
+/** In words; the kubelet says what there was too little of, or too much. */
+export const evictionOf = (message: string): string => `Kubernetes evicted it: ${tidy(message)}`;
 
 function ofWorker(pod: PodSeen, worker: NonNullable<PodSeen['workerEnded']>): Exited {
   const { exitCode, reason } = worker;
