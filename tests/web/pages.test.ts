@@ -52,7 +52,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
 
   beforeAll(async () => {
     mkdirSync(PICTURES, { recursive: true });
-    server = await (await ServerProcess.make()).start();
+    server = await (await ServerProcess.make({ HANGAR_DEMO: 'true' })).start();
     const key = await server.signIn();
     ids.good = await send('good', GOOD);
     ids.bad = await send('bad', BAD);
@@ -101,6 +101,10 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ['jobs-group', '/jobs?group=search-page', 'Sent together'],
     ['compare', '/compare?group=search-page', 'changed in 2 ways'],
     ['operations', '/operations', 'Add a search page'],
+    ['kubernetes', '/operations/kubernetes', 'Sample data'],
+    ['kubernetes-nodes', '/operations/kubernetes/nodes', 'nvidia.com/gpu'],
+    ['kubernetes-pods', '/operations/kubernetes/pods?status=failing', 'CrashLoopBackOff'],
+    ['kubernetes-pod', '/operations/kubernetes/pods/data/postgres-0', 'sample line'],
     ['sandboxes', '/sandboxes', 'Sandboxes'],
     ['device', '/device', 'Code'],
     ['docs', '/docs', 'Send a job'],

@@ -15,6 +15,7 @@ import { openBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
 import type { Config } from './config.ts';
 import { socketFolder, workerSocketFolder } from './control.ts';
+import { closed, endServers } from './end-servers.ts';
 import { accessRoutes, createAccess, oauthRoutes } from './features/access/index.ts';
 import { activityRoutes, createActivity } from './features/activity/index.ts';
 import { createCredentials, credentialsRoutes } from './features/credentials/index.ts';
@@ -30,6 +31,7 @@ import {
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
+  type Launcher,
   PATIENCE,
   type Patience,
   type WorkerAccess,
@@ -52,6 +54,8 @@ import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';
+
+const VALIDATE_MS = 30_000;
 
 export interface Places {
   /** The bundled worker, one file. */
@@ -252,8 +256,12 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       const job = await store.byId(id);
       return job ? { id: job.id, title: job.title } : null;
     },
+    namespacesOfJobs: async () =>
+      (await profiles.list()).items.flatMap(({ driver, settings: { namespace } }) =>
+        driver === 'kubernetes' && typeof namespace === 'string' ? [namespace] : [],
+      ),
   });
-  const clusterLive = createClusterLive({ kubernetes: clusterView });
+  const clusterLive = createClusterLive({ kubernetes: clusterView, log: log.child({ part: 'cluster view' }) });
 
   const router = {
     system: {
@@ -286,6 +294,16 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
               link: '/settings/profiles',
             }));
         },
+        async (identity, text) =>
+          identity.role === 'admin'
+            ? clusterView.find(text, 8).map(({ context, pod }) => ({
+                kind: 'pod' as const,
+                id: `${pod.namespace}/${pod.name}`,
+                title: pod.name,
+                detail: `${pod.status}, ${pod.namespace}`,
+                link: `/operations/kubernetes/pods/${pod.namespace}/${pod.name}?context=${encodeURIComponent(context)}`,
+              }))
+            : [],
         async (identity, text) => {
           const { items } = await credentials.list(identity.userId);
           return items
@@ -345,6 +363,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   await listen(app, { host: config.host, port });
   const workerSocket = worker.socketDir === null ? null : await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
+  void tellWrongProfiles(() => profiles.all(), log.child({ part: 'profiles' }));
   const chores = startChores({
     log: log.child({ part: 'chores' }),
     chores: [
@@ -404,14 +423,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       clusterLive.close();
       clusterView.close();
       await logs.close();
-      const cut = () => {
-        workerSocket?.closeAllConnections();
-        app.server.closeAllConnections();
-      };
-      signal?.addEventListener('abort', cut, { once: true });
-      if (signal?.aborted) cut();
-      await Promise.all([app.close(), workerSocket && ended(workerSocket)]);
-      signal?.removeEventListener('abort', cut);
+      await endServers(
+        [app.server, ...(workerSocket ? [workerSocket] : [])],
+        () => Promise.all([app.close(), workerSocket && closed(workerSocket)]),
+        signal,
+      );
       await kubernetes[Symbol.asyncDispose]();
       clusters.close();
       await database.close();
@@ -419,12 +435,21 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   };
 }
 
-/** Takes no more connections, and resolves when those that are there have had their answers. */
-const ended = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
+/** A profile whose jobs its backend would refuse is told of when the server starts, not by the first job. */
+async function tellWrongProfiles(all: () => Promise<{ name: string; reach: Launcher }[]>, log: Logger): Promise<void> {
+  const tell = (profile: string | null, error: unknown) => {
+    const known = error instanceof HangarError ? error : null;
+    log.warn({ profile, code: known?.code, wayOut: known?.wayOut }, known?.message ?? 'a profile cannot be looked at');
+  };
+  try {
+    for (const { name, reach } of await all()) {
+      const o = { signal: AbortSignal.timeout(VALIDATE_MS) };
+      await reach.validate?.(o).catch((error: unknown) => tell(name, error));
+    }
+  } catch (error) {
+    tell(null, error);
+  }
+}
 
 const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 

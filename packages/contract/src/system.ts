@@ -10,7 +10,7 @@ export const ServerInfo = z.object({
 export type ServerInfo = z.infer<typeof ServerInfo>;
 
 export const SearchHit = z.object({
-  kind: z.enum(['job', 'profile', 'credential', 'person', 'activity']),
+  kind: z.enum(['job', 'profile', 'credential', 'person', 'activity', 'pod']),
   id: z.string(),
   title: z.string(),
   detail: z.string(),

@@ -2,6 +2,7 @@ import type { HangarError, SearchHit } from '@hangar/contract';
 import { Modal } from '@mantine/core';
 import {
   IconActivity,
+  IconBox,
   IconBriefcase2,
   IconCornerDownLeft,
   IconKey,
@@ -40,6 +41,7 @@ const KINDS: Record<SearchHit['kind'], TablerIcon> = {
   credential: IconKey,
   person: IconUser,
   activity: IconActivity,
+  pod: IconBox,
 };
 
 interface Option extends PaletteAction {

@@ -42,7 +42,7 @@ export function Palette({ opened, onClose, actions }: PaletteProps) {
       hits={text.trim() === '' ? [] : (found.data?.items ?? [])}
       searching={found.isFetching || asked !== text.trim()}
       error={found.error ? asHangarError(found.error) : null}
-      onHit={(hit) => void navigate({ to: hit.link })}
+      onHit={(hit) => void navigate({ href: hit.link })}
     />
   );
 }

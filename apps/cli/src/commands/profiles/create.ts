@@ -27,7 +27,7 @@ export const command = defineCommand<Flags, [string]>({
       driver: {
         kind: 'parsed',
         parse: String,
-        brief: 'local or docker (see hangar profiles drivers)',
+        brief: 'local, docker or kubernetes (see hangar profiles drivers)',
         placeholder: 'DRIVER',
       },
       ...profileFlags,

@@ -159,9 +159,10 @@ function inObjectStore(store: ObjectStore): void {
       await sleep(50);
     }
     expect(left).toBe(1);
-    expect(await unfinished(blobs)).toBe(0);
+    // A part that was on its way may have come after; who sends it takes it back.
     stop.abort();
     await putting;
+    expect(await unfinished(blobs)).toBe(0);
   });
 
   describe('over a link with faults', () => {

@@ -20,7 +20,7 @@ import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
 import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
 import type { S3Place } from '../../platform/blobs/place.ts';
 import { readThroughBreaks } from './download.ts';
-import { asBlobError, isBehindTheEnd, isMissing } from './errors.ts';
+import { asBlobError, isBehindTheEnd, isConflict, isMissing } from './errors.ts';
 import { abandon, beginParts, PART_BYTES, PARTS_MOST } from './multipart.ts';
 
 /** One call of the API, with the client's own repeats. A part of 8 MiB passes in it at 30 KB/s. */
@@ -116,13 +116,13 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
       }
       signal?.throwIfAborted();
       const last = Buffer.concat(waiting, waitingBytes);
+      const whole = () =>
+        client.send(
+          new PutObjectCommand({ ...at, Key, Body: last, ContentLength: last.length }),
+          bucket.within(signal),
+        );
       await ours<unknown>(
-        parts.begun
-          ? parts.add(last).then(() => parts.complete())
-          : client.send(
-              new PutObjectCommand({ ...at, Key, Body: last, ContentLength: last.length }),
-              bucket.within(signal),
-            ),
+        parts.begun ? parts.add(last).then(() => throughConflicts(() => parts.complete())) : throughConflicts(whole),
       );
       return { sizeBytes, sha256: hash.digest('hex') };
     } catch (error) {
@@ -303,6 +303,18 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
         message: `The bucket ${place.bucket} cannot be used: ${known.message}`,
         cause: error,
       });
+    }
+  }
+}
+
+/** The client does not repeat what another call for the same place has come between. */
+async function throughConflicts<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isConflict(error) || attempt >= ATTEMPTS) throw error;
+      await sleep(50 * 2 ** attempt);
     }
   }
 }

@@ -38,7 +38,8 @@ export function readThroughBreaks(
       } catch (error) {
         source.destroy();
         breaks += 1;
-        if (o.signal?.aborted || breaks > BREAKS_MOST) throw o.failure(error);
+        // All bytes came and are not what was stored: no other try brings better ones.
+        if (o.signal?.aborted || breaks > BREAKS_MOST || at >= end) throw o.failure(error);
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * breaks));
         source = await o.again(at, end - 1).catch((cause: unknown) => {
           throw o.failure(cause);

@@ -11,6 +11,8 @@ export const isMissing = (error: unknown): boolean =>
   ['NoSuchKey', 'NotFound'].includes(nameOf(error)) || (statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket');
 /** The range begins behind the end. */
 export const isBehindTheEnd = (error: unknown): boolean => nameOf(error) === 'InvalidRange' || statusOf(error) === 416;
+/** Another call for the same key, or for one beside it, was at work at that moment. */
+export const isConflict = (error: unknown): boolean => statusOf(error) === 409;
 export const isNoSuchUpload = (error: unknown): boolean => nameOf(error) === 'NoSuchUpload';
 
 /** What the object store, its client or the way to it threw, as an error of the table. */
@@ -26,7 +28,8 @@ export function asBlobError(error: unknown): HangarError {
     });
   // The client found no credentials to send.
   const unsigned = name === 'CredentialsProviderError';
-  const passing = status === undefined || status >= 500 || status === 429 || status === 408 || PASSING.test(name);
+  const passing =
+    status === undefined || status >= 500 || status === 429 || status === 408 || status === 409 || PASSING.test(name);
   if (passing && !unsigned) return new HangarError('blob_store_unavailable', { cause: error });
   const said = unsigned ? 'there are no credentials' : name === '' ? `status ${status}` : name;
   return new HangarError('blob_store_refused', {

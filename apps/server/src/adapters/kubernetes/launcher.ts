@@ -11,8 +11,8 @@ import { LABEL, unitLabels, unitName } from './labels.ts';
 import type { PodSeen } from './pod.ts';
 import type { createPodWatches } from './pods.ts';
 import { sweepNamespace } from './sweep.ts';
-import { testCluster } from './test-cluster.ts';
-import { tidy, unitState } from './unit-state.ts';
+import { probeOf, testCluster, tryJob } from './test-cluster.ts';
+import { evictionOf, tidy, unitState } from './unit-state.ts';
 
 /** A pod that does not get on for this long is asked about in the events. */
 const WONDER_MS = 8_000;
@@ -213,25 +213,27 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     pods.forget(name);
   }
 
-  /** The cluster's last complaint about an object. */
-  async function warning(kind: string, name: string, here: Place, signal: AbortSignal): Promise<string | null> {
+  /** What the cluster complained of about an object, the newest last. Empty where this server may not see it. */
+  async function complaints(kind: string, name: string, here: Place, signal: AbortSignal) {
     const query = { fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${name}`, limit: '50' };
-    const answer = await here.connection.api
-      .json('GET', corePath(here, 'events'), { query, signal })
-      .catch((error: unknown) => {
-        if (isStatus(error, 403)) return null;
-        throw error;
-      });
+    const answer = await unless(403, here.connection.api.json('GET', corePath(here, 'events'), { query, signal }));
     const parsed = Events.safeParse(answer);
     const bad = (parsed.success ? parsed.data.items : []).filter(({ type }) => type === 'Warning');
     const when = (event: (typeof bad)[number]) => event.lastTimestamp || event.metadata.creationTimestamp;
-    return bad.sort((a, b) => when(a).localeCompare(when(b))).at(-1)?.message ?? null;
+    return bad.sort((a, b) => when(a).localeCompare(when(b)));
   }
+  const warning = async (kind: string, name: string, here: Place, signal: AbortSignal): Promise<string | null> =>
+    (await complaints(kind, name, here, signal)).at(-1)?.message ?? null;
 
   async function ofPod(pod: PodSeen, here: Place, signal: AbortSignal): Promise<UnitState> {
     const waitedMs = Date.now() - pod.createdAt;
     const startMs = settings.startSeconds * 1000;
     const state = unitState(pod, { waitedMs, startMs });
+    if (state.kind === 'exited' && state.code === undefined && !state.outOfMemory) {
+      // Of a worker that ended well when it was told to stop, the kubelet forgets that it was evicted; its event does not.
+      const evicted = (await complaints('Pod', pod.name, here, signal)).find(({ reason }) => reason === 'Evicted');
+      return evicted ? { ...state, code: 'worker_evicted', reason: evictionOf(evicted.message) } : state;
+    }
     const isStuck = state.kind === 'starting' && pod.node !== '' && !pod.waiting && !pod.isTerminating;
     if (!isStuck || waitedMs < WONDER_MS) return state;
     const said = await warning('Pod', pod.name, here, signal);
@@ -364,6 +366,12 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
 
     sweep: (isOwned, o) =>
       at('finding jobs', (here) => sweepNamespace({ ...parts, here, removeUnit, isOwned, signal: o.signal })),
+
+    validate: (o) =>
+      at('making a job', async (here) => {
+        const unit = probeOf(parts, settings);
+        await tryJob(jobFrom(template, planOf(unit, here, await parts.files.name())), here, o.signal);
+      }),
 
     test: (o) =>
       testCluster({ ...parts, settings, place, bodyOf, make, removeUnit, podsOf, warning, signal: o.signal }),

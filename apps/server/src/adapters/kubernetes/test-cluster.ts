@@ -71,16 +71,10 @@ export async function testCluster(parts: Parts): Promise<ProfileCheck[]> {
   const reachable = await step('Address of this server', async () => serverUrl(settings, parts.access));
   if (!reachable) return checks;
 
-  const name = `hangar-test-${randomBytes(6).toString('hex')}`;
-  const unit: Unit = {
-    ...{ name, image: settings.image ?? parts.workerImage, token: 'probe', program: `${FILES_DIR}/probe.mjs` },
-    labels: { [LABEL.instance]: parts.access.instanceId, [LABEL.unit]: name, [LABEL.test]: '1' },
-    ...{ resources: {}, deadlineSeconds: 300 },
-  };
+  const unit = probeOf(parts, settings);
+  const { name } = unit;
   const accepted = await step('Job template', async () => {
-    const body = await parts.bodyOf(unit, here, signal);
-    const query = { dryRun: 'All', fieldValidation: 'Strict' };
-    await here.connection.api.json('POST', `/apis/batch/v1/namespaces/${namespace}/jobs`, { body, query, signal });
+    await tryJob(await parts.bodyOf(unit, here, signal), here, signal);
     return 'Kubernetes takes it';
   });
   if (!accepted) return checks;
@@ -138,6 +132,25 @@ export async function testCluster(parts: Parts): Promise<ProfileCheck[]> {
     const query = { container: 'worker', tailLines: '50' };
     return at.connection.api.text(`/api/v1/namespaces/${at.namespace}/pods/${pod.name}/log`, { query, signal });
   }
+}
+
+/** A unit with the probe in place of the worker. */
+export function probeOf(
+  { access, workerImage }: Pick<KubernetesParts, 'access' | 'workerImage'>,
+  settings: KubernetesSettings,
+): Unit {
+  const name = `hangar-test-${randomBytes(6).toString('hex')}`;
+  return {
+    ...{ name, image: settings.image ?? workerImage, token: 'probe', program: `${FILES_DIR}/probe.mjs` },
+    labels: { [LABEL.instance]: access.instanceId, [LABEL.unit]: name, [LABEL.test]: '1' },
+    ...{ resources: {}, deadlineSeconds: 300 },
+  };
+}
+
+/** The API server looks at a Job as if it were to be made. @throws ApiError */
+export async function tryJob(body: object, { connection, namespace }: Place, signal: AbortSignal): Promise<void> {
+  const query = { dryRun: 'All', fieldValidation: 'Strict' };
+  await connection.api.json('POST', `/apis/batch/v1/namespaces/${namespace}/jobs`, { body, query, signal });
 }
 
 /** The API server itself says what this server may do. @throws HangarError cluster_forbidden, naming all that is missing */

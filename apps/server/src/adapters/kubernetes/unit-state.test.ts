@@ -88,7 +88,7 @@ describe('a pod that ended', () => {
     ],
     [
       'with its node, still listed',
-      pod({ isTerminating: true, disruption: { reason: 'DeletionByTaintManager', message: '' } }),
+      pod({ isTerminating: true, workerRuns: true, disruption: { reason: 'DeletionByTaintManager', message: '' } }),
       { code: 'node_lost' },
     ],
     [

@@ -36,12 +36,11 @@ interface Waiting {
 export function unitState(pod: PodSeen, o: { waitedMs: number; startMs: number; warning?: string | null }): UnitState {
   const ended = endOf(pod);
   if (ended) return ended;
+  // Its node was given up: what is said to run there was said before.
+  if (pod.isTerminating && pod.disruption?.reason === 'DeletionByTaintManager') return lostNode(pod);
   if (pod.workerRuns) return { kind: 'running' };
   // Taken away while it was waiting for its containers to end or before they began.
-  if (pod.isTerminating) {
-    if (pod.disruption?.reason === 'DeletionByTaintManager') return lostNode(pod);
-    return { kind: 'starting', reason: 'Kubernetes removes the pod' };
-  }
+  if (pod.isTerminating) return { kind: 'starting', reason: 'Kubernetes removes the pod' };
   const isLate = o.waitedMs > o.startMs;
   const late = (code: ErrorCode, reason: string): UnitState =>
     isLate ? exited({ code, reason: `${reason} (waited ${inMinutes(o.waitedMs)})` }) : { kind: 'starting', reason };
@@ -74,11 +73,7 @@ function endOf(pod: PodSeen): Exited | null {
   if (!worker && !isOver && !pod.installEnded) return null;
   const exitCode = worker?.exitCode ?? null;
   if (pod.reason === 'Evicted') {
-    return exited({
-      exitCode,
-      code: 'worker_evicted',
-      reason: `The node was short of something: ${tidy(pod.message)}`,
-    });
+    return exited({ exitCode, code: 'worker_evicted', reason: evictionOf(pod.message) });
   }
   if (pod.reason === 'DeadlineExceeded') {
     return exited({ exitCode, code: 'job_timeout', reason: 'It ran for longer than Kubernetes was told to let it' });
@@ -102,6 +97,9 @@ function endOf(pod: PodSeen): Exited | null {
     reason: `Its node refused it: ${tidy(pod.message) || pod.reason || 'it did not say why'}`,
   });
 }
+
+/** In words; the kubelet says what there was too little of, or too much. */
+export const evictionOf = (message: string): string => `Kubernetes evicted it: ${tidy(message)}`;
 
 function ofWorker(pod: PodSeen, worker: NonNullable<PodSeen['workerEnded']>): Exited {
   const { exitCode, reason } = worker;

@@ -153,12 +153,7 @@ function eventsOf(row: PodRow): ClusterEvent[] {
     return [event('Warning', 'FailedScheduling', row.reason ?? row.status, 'default-scheduler', 12)];
   const begun = [
     event('Normal', 'Pulled', 'Container image already present on machine', 'kubelet'),
-    event(
-      'Normal',
-      'Scheduled',
-      `Successfully assigned ${row.namespace}/${row.name} to ${row.nodeName}`,
-      'default-scheduler',
-    ),
+    event('Normal', 'Scheduled', `Assigned ${row.namespace}/${row.name} to ${row.nodeName}`, 'default-scheduler'),
   ];
   return row.state === 'failing'
     ? [event('Warning', 'BackOff', row.reason ?? row.status, 'kubelet', 41), ...begun]

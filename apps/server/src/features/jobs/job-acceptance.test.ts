@@ -111,3 +111,17 @@ it('what cannot be stored is refused alone', async () => {
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(await count()).toBe(2);
 });
+
+it('lets no more wait than the plan allows, whichever of several servers they are sent to', async () => {
+  const parts = { announce: async () => undefined, admissionChannel: 'test_admission', eventsChannel: 'test_event' };
+  const servers = Array.from({ length: 3 }, () => createAcceptance(database, parts));
+  for (let turn = 0; turn < 5; turn += 1) {
+    await database.pool.query('delete from job');
+    const sent = servers.flatMap((server) => Array.from({ length: 8 }, () => server(submission({}, 10))));
+    const results = await Promise.allSettled(sent);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+    expect(await count()).toBe(10);
+    const places = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.place?.position] : []));
+    expect(new Set(places).size).toBe(10);
+  }
+});

@@ -55,6 +55,8 @@ export interface Launcher {
   remove(unit: UnitKey, o: CallOptions): Promise<void>;
   /** Finds every unit of this Hangar instance on the backend and removes those `isOwned` does not know. */
   sweep(isOwned: (unit: UnitKey) => Promise<boolean>, o: CallOptions): Promise<SweepReport>;
+  /** Whether what is set up could make a unit: asked when the server starts, makes nothing. @throws HangarError why not */
+  validate?(o: CallOptions): Promise<void>;
   /** Proves that jobs can run here, cheapest check first; stops at the first that makes the rest pointless. */
   test(o: CallOptions): Promise<ProfileCheck[]>;
 }

@@ -1,6 +1,6 @@
 import { type ClusterHealth, POD_STATES, type PodState, type ResourceUse } from '@hangar/contract';
 import { type NodeRow, type PodRow, podKey, type Used } from './cluster.ts';
-import { addRequests, holdsResources, nodeState, noRequests, type Requests } from './node-list.ts';
+import { addRequests, holdsResources, nodeState, noRequests, type Requests, rounded } from './node-list.ts';
 
 type Counts = Pick<ClusterHealth, 'nodes' | 'pods' | 'waiting' | 'resources'>;
 
@@ -82,10 +82,10 @@ function resources(
     requested: number | undefined,
     inUse: number | null,
   ): ResourceUse => ({
-    capacity: sum((node) => node[key].capacity),
-    allocatable: sum((node) => node[key].allocatable),
-    requested: requested ?? null,
-    used: inUse,
+    capacity: rounded(sum((node) => node[key].capacity)) ?? 0,
+    allocatable: rounded(sum((node) => node[key].allocatable)) ?? 0,
+    requested: rounded(requested),
+    used: rounded(inUse),
   });
   return {
     cpu: resource(

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterLiveQuery, HangarError, type PodQuery } from '@hangar/contract';
+import type { Logger } from 'pino';
 import type { Known, OpenView } from './cluster-view.ts';
 import type { Kubernetes } from './kubernetes.ts';
 
@@ -11,6 +12,8 @@ const GROWING_EVERY_MS = 300;
 /** Somebody who follows; frames are whole SSE events. */
 export interface Viewer {
   write(frame: string): void;
+  /** There is no more here; who comes back is shown what is then. */
+  end(): void;
 }
 
 interface Channel {
@@ -23,22 +26,27 @@ interface Channel {
 type Parts = Awaited<ReturnType<Kubernetes['follow']>>;
 
 /** All who look at the same page of the same cluster are one channel: its answer is made once, and only when it may differ. */
-export function createClusterLive(o: { kubernetes: Kubernetes }) {
+export function createClusterLive(o: { kubernetes: Kubernetes; log: Logger }) {
   const loops = new Map<OpenView, { channels: Map<string, Channel>; ending: AbortController }>();
 
   async function loop(view: OpenView, channels: Map<string, Channel>, signal: AbortSignal): Promise<void> {
     const release = view.hold();
     try {
-      while (!signal.aborted) {
+      // A view that was stopped is of a context whose settings changed: who looks comes back to the new one.
+      while (!signal.aborted && view.isRunning) {
         const known = view.known();
         for (const channel of channels.values()) {
-          await tell(channel, known);
+          await tell(channel, known).catch((error: unknown) => {
+            o.log.error({ err: error }, 'a page of the cluster cannot be made');
+            for (const viewer of channel.viewers) viewer.end();
+          });
           // Many pages of a large cluster are much work: requests in between are not kept waiting for all of it.
           await nextTurn();
         }
         await view.untilChanged(known.revision, signal);
         await pause(known.view.isWhole ? EVERY_MS : GROWING_EVERY_MS, signal);
       }
+      if (!signal.aborted) for (const channel of channels.values()) for (const viewer of channel.viewers) viewer.end();
     } finally {
       release();
     }

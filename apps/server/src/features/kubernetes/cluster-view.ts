@@ -22,6 +22,8 @@ const VIEW_PATIENCE: ViewPatience = {
 
 /** What is known of one cluster now. The maps are live: read them at once, and keep nothing of them. */
 export interface Known {
+  /** The view it is of, told apart from others by this object. */
+  readonly of: object;
   /** Each change gives another number. */
   readonly revision: number;
   /** By scope; null where no pods may be read. */
@@ -71,6 +73,8 @@ interface Run {
 
 export function openClusterView(o: {
   source: ClusterSource;
+  /** Namespaces that may be readable where a list of all is refused. */
+  alsoTry?: (() => Promise<readonly string[]>) | undefined;
   patience?: Partial<ViewPatience>;
   clock?: () => number;
 }): OpenView {
@@ -165,7 +169,8 @@ export function openClusterView(o: {
     } catch (error) {
       if (isForbidden(error))
         at.denied.set('namespaces', { what: 'namespaces', namespace: null, message: error.message });
-      return [source.namespace];
+      const others = (await o.alsoTry?.().catch(() => [])) ?? [];
+      return [...new Set([source.namespace, ...others])];
     }
   }
 
@@ -217,6 +222,7 @@ export function openClusterView(o: {
     const trueAt = Math.min(clock(), ...parts.map((part) => part.trueAt));
     const arePodsDenied = isDecided && pods.length === 0;
     return {
+      of: waiting,
       revision,
       pods: arePodsDenied ? null : pods.map(({ rows }) => rows),
       nodes: areNodesDenied ? null : (run?.nodes.rows ?? null),

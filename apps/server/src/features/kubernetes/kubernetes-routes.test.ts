@@ -20,7 +20,7 @@ beforeAll(async () => {
     reach: { places: () => reachOf(cluster).places(), open: (context) => reachOf(cluster).open(context) },
     jobOf: async () => null,
   });
-  const live = createClusterLive({ kubernetes });
+  const live = createClusterLive({ kubernetes, log });
   closeAll = () => {
     live.close();
     kubernetes.close();

@@ -46,6 +46,7 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
           else if (response.writableLength > MAX_BEHIND_BYTES) response.destroy();
           else response.write(frame);
         },
+        end: () => response?.end(),
       });
       const opened = openEventStream(reply);
       response = opened;

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterLiveQuery, HangarError, PodQuery } from '@hangar/contract';
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createClusterLive } from './cluster-live.ts';
 import { createKubernetes, type Kubernetes } from './kubernetes.ts';
 import { FakeCluster, forbidden, nodeRow, podRow, reachOf } from './testing/fake-cluster.ts';
 
+const log = pino({ level: 'silent' });
 const open: { close: () => void }[] = [];
 afterEach(() => {
   for (const one of open.splice(0)) one.close();
@@ -145,6 +147,24 @@ describe('an account that may not see everything', () => {
     await expect(kubernetes.pods(query(), signal)).rejects.toMatchObject({ code: 'k8s_forbidden' });
   });
 
+  it('is shown the namespaces of its jobs, where it may not even list namespaces', async () => {
+    const cluster = new FakeCluster();
+    cluster.namespaceNames = forbidden('namespaces');
+    const kubernetes = createKubernetes({
+      ...{ reach: reachOf(cluster), jobOf: async () => null },
+      namespacesOfJobs: async () => ['hangar-jobs', 'default'],
+    });
+    open.push(kubernetes);
+    const answer = kubernetes.pods(query(), signal);
+    await sleep(5);
+    cluster.nodes[0]?.whole();
+    cluster.at().fail(forbidden('pods'));
+    await until(() => cluster.following.includes('hangar-jobs'));
+    cluster.at('default').fail(forbidden('pods'));
+    cluster.at('hangar-jobs').whole();
+    expect((await answer).view).toMatchObject({ isWhole: true, namespaces: ['hangar-jobs'] });
+  });
+
   it('that is given its rights later sees the whole without a restart', async () => {
     const cluster = new FakeCluster();
     cluster.namespaceNames = ['shop'];
@@ -218,19 +238,30 @@ it('a pod is asked for once for all who look, and names the job it runs', async 
   await expect(kubernetes.pod('shop', 'none', { signal })).rejects.toMatchObject({ code: 'pod_not_found' });
 });
 
+it('a search finds pods of a cluster that is looked at, and begins no watch', async () => {
+  const cluster = new FakeCluster();
+  const kubernetes = make(cluster);
+  expect(kubernetes.find('web', 5)).toEqual([]);
+  expect(cluster.pods).toHaveLength(0);
+  await asked(kubernetes.pods(query(), signal), () => cluster.fill([podRow('web-1'), podRow('db-1')]));
+  expect(kubernetes.find('web', 5)).toMatchObject([{ context: 'fake', pod: { name: 'web-1' } }]);
+});
+
 describe('who follows', () => {
+  const viewer = (into: string[]) => ({
+    write: (frame: string) => void into.push(frame),
+    end: () => void into.push('end'),
+  });
   const live = (input: Partial<ClusterLiveQuery> = {}): ClusterLiveQuery => ({ ...query(), show: 'pods', ...input });
 
   it('is sent what is there and then each change once; the same page is made once for all', async () => {
     const cluster = new FakeCluster();
     const kubernetes = make(cluster);
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[][] = [[], [], []];
     const leave = await Promise.all(
-      frames.map((into, index) =>
-        all.join(live(index === 2 ? { search: 'b' } : {}), { write: (frame) => into.push(frame) }),
-      ),
+      frames.map((into, index) => all.join(live(index === 2 ? { search: 'b' } : {}), viewer(into))),
     );
     await until(() => cluster.pods.length > 0);
     cluster.fill([podRow('a')]);
@@ -251,10 +282,10 @@ describe('who follows', () => {
   it('keeps the watch as long as anybody follows', async () => {
     const cluster = new FakeCluster();
     const kubernetes = make(cluster, { lingerMs: 20 });
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[] = [];
-    const leave = await all.join(live({ show: 'health' }), { write: (frame) => frames.push(frame) });
+    const leave = await all.join(live({ show: 'health' }), viewer(frames));
     await until(() => cluster.pods.length > 0);
     cluster.fill([]);
     await sleep(80);
@@ -263,14 +294,35 @@ describe('who follows', () => {
     await until(() => kubernetes.running() === 0);
   });
 
+  it('is sent away when the context has become another cluster, to come back to that', async () => {
+    const [old, fresh] = [new FakeCluster(), new FakeCluster()];
+    let now = old;
+    const kubernetes = createKubernetes({
+      reach: { places: () => reachOf(now).places(), open: (context) => reachOf(now).open(context) },
+      jobOf: async () => null,
+    });
+    const all = createClusterLive({ kubernetes, log });
+    open.push(all, kubernetes);
+    const frames: string[] = [];
+    await all.join(live(), viewer(frames));
+    await until(() => old.pods.length > 0);
+    old.fill([podRow('a')]);
+    await until(() => frames.length === 1);
+    now = fresh;
+    await asked(kubernetes.pods(query(), signal), () => fresh.fill([podRow('b')]));
+    await until(() => frames.at(-1) === 'end');
+    expect(old.following).toEqual([]);
+    expect(kubernetes.running()).toBe(1);
+  });
+
   it('is told why there is nothing to see', async () => {
     const cluster = new FakeCluster();
     cluster.namespaceNames = [];
     const kubernetes = make(cluster);
-    const all = createClusterLive({ kubernetes });
+    const all = createClusterLive({ kubernetes, log });
     open.push(all);
     const frames: string[] = [];
-    const leave = await all.join(live({ show: 'nodes' }), { write: (frame) => frames.push(frame) });
+    const leave = await all.join(live({ show: 'nodes' }), viewer(frames));
     await until(() => cluster.nodes.length > 0);
     cluster.at().whole();
     cluster.nodes[0]?.fail(forbidden('nodes'));

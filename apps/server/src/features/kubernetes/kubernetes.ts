@@ -4,6 +4,7 @@ import {
   type ClusterNodes,
   type ClusterState,
   HangarError,
+  type Pod,
   type PodDetail,
   type PodPage,
   type PodQuery,
@@ -27,6 +28,8 @@ export interface KubernetesParts {
   readonly reach: ClusterReach;
   /** The job of Hangar with this id; null when there is none, or none any more. */
   readonly jobOf: (jobId: string) => Promise<{ id: string; title: string } | null>;
+  /** Namespaces that jobs run in: the server may look there, where it may not even list namespaces. */
+  readonly namespacesOfJobs?: () => Promise<readonly string[]>;
   readonly patience?: Partial<ViewPatience>;
 }
 
@@ -47,10 +50,39 @@ export function createKubernetes(o: KubernetesParts) {
     const known = views.get(source.context);
     if (known?.source === source) return known;
     known?.stop();
-    const view = openClusterView({ source, ...(o.patience ? { patience: o.patience } : {}) });
+    const view = openClusterView({
+      source,
+      alsoTry: o.namespacesOfJobs,
+      ...(o.patience ? { patience: o.patience } : {}),
+    });
     views.set(source.context, view);
     return view;
   }
+
+  const counts = oncePerRevision((known: Known) => {
+    const pods = known.pods === null ? null : known.pods.flatMap((rows) => [...rows.values()]);
+    // Where nothing could be read, nothing is counted: no pods is not the same as none known.
+    const isSeen = (pods?.length ?? 0) + (known.nodes?.size ?? 0) > 0 || (known.hasBegun && known.trouble === null);
+    const nodes = known.nodes === null ? null : [...known.nodes.values()];
+    return isSeen ? countsOf(nodes, pods, known.nodeUse) : countsOf(null, null, null);
+  });
+  const facets = oncePerRevision((known: Known) => {
+    const namespaces = new Set<string>();
+    const nodeNames = new Set<string>();
+    let all = 0;
+    for (const rows of known.pods ?? []) {
+      all += rows.size;
+      for (const row of rows.values()) {
+        namespaces.add(row.namespace);
+        if (row.nodeName !== null) nodeNames.add(row.nodeName);
+      }
+    }
+    return {
+      all,
+      namespaces: [...namespaces].sort(),
+      nodeNames: [...nodeNames].sort().slice(0, NODE_NAMES_MOST),
+    };
+  });
 
   /** Waits for something to show: a moment for all of it, longer for anything at all. */
   async function begun(view: OpenView, signal: AbortSignal): Promise<Known> {
@@ -84,17 +116,7 @@ export function createKubernetes(o: KubernetesParts) {
     if (known.pods === null) throw forbidden(known, 'pods');
     const filter = filterOf(query);
     const found = [];
-    const namespaces = new Set<string>();
-    const nodeNames = new Set<string>();
-    let all = 0;
-    for (const rows of known.pods) {
-      all += rows.size;
-      for (const row of rows.values()) {
-        namespaces.add(row.namespace);
-        if (row.nodeName !== null) nodeNames.add(row.nodeName);
-        if (fits(row, filter)) found.push(row);
-      }
-    }
+    for (const rows of known.pods) for (const row of rows.values()) if (fits(row, filter)) found.push(row);
     const total = found.length;
     const used = usedIn(known.podUse);
     return {
@@ -102,9 +124,7 @@ export function createKubernetes(o: KubernetesParts) {
         podOf(row, used(row)),
       ),
       total,
-      all,
-      namespaces: [...namespaces].sort(),
-      nodeNames: [...nodeNames].sort().slice(0, NODE_NAMES_MOST),
+      ...facets(known),
       view: known.view,
     };
   }
@@ -118,13 +138,6 @@ export function createKubernetes(o: KubernetesParts) {
 
   async function healthOf(places: ClusterPlaces, view: OpenView, known: Known): Promise<ClusterHealth> {
     const { state, detail, wayOut } = standing(known);
-    const pods = known.pods === null ? null : known.pods.flatMap((rows) => [...rows.values()]);
-    const isSeen = known.hasBegun && (pods?.length ?? 0) + (known.nodes?.size ?? 0) > 0;
-    const counts = countsOf(
-      known.nodes === null || (!isSeen && known.trouble !== null) ? null : [...known.nodes.values()],
-      !isSeen && known.trouble !== null ? null : pods,
-      known.nodeUse,
-    );
     return {
       state,
       detail,
@@ -134,7 +147,7 @@ export function createKubernetes(o: KubernetesParts) {
       version: known.version,
       contexts: [...places.contexts],
       view: known.view,
-      ...counts,
+      ...counts(known),
       metrics: metricsOf(known),
     };
   }
@@ -193,6 +206,20 @@ export function createKubernetes(o: KubernetesParts) {
       };
     },
 
+    /** Pods that fit a text, of clusters that somebody looks at anyway: a search begins no watch of its own. */
+    find(text: string, limit: number): { context: string; pod: Pod }[] {
+      const filter = filterOf({ search: text });
+      return [...views.values()].flatMap((view) => {
+        if (!view.isRunning) return [];
+        const known = view.known();
+        const rows = (known.pods ?? []).flatMap((pods) => [...pods.values()].filter((row) => fits(row, filter)));
+        return pageInOrder(rows, orderOf('attention', null), 0, limit).map((row) => ({
+          context: known.view.context,
+          pod: podOf(row, undefined),
+        }));
+      });
+    },
+
     /** Views that are held now; for the metrics of this server. */
     running: (): number => [...views.values()].filter(({ isRunning }) => isRunning).length,
 
@@ -227,10 +254,22 @@ export function createKubernetes(o: KubernetesParts) {
 }
 export type Kubernetes = ReturnType<typeof createKubernetes>;
 
+/** Made once for all who ask of the same view before it changes: counting 30,000 pods is too much to do for each of 50 viewers. */
+function oncePerRevision<T>(make: (known: Known) => T): (known: Known) => T {
+  const made = new WeakMap<object, { revision: number; value: T }>();
+  return (known) => {
+    const old = made.get(known.of);
+    if (old?.revision === known.revision) return old.value;
+    const value = make(known);
+    made.set(known.of, { revision: known.revision, value });
+    return value;
+  };
+}
+
 function forbidden(known: Known, what: 'pods' | 'nodes'): HangarError {
   const denial = known.view.denied.find((one) => one.what === what);
   return new HangarError('k8s_forbidden', {
-    message: `This server may not read ${what} in the Kubernetes cluster${denial ? `: ${denial.message}` : '.'}`,
+    message: `This server may not read ${what} in the Kubernetes cluster. ${denial?.message ?? ''}`.trim(),
     details: { denied: known.view.denied },
   });
 }

@@ -93,6 +93,10 @@ function nodeOf(row: NodeRow, requests: Requests | null, used: Used | undefined)
   };
 }
 
+/** Sums of fractions, without the noise of the arithmetic. */
+export const rounded = (value: number | null | undefined): number | null =>
+  value === null || value === undefined ? null : Math.round(value * 10_000) / 10_000;
+
 function resource({ capacity, allocatable }: Amounts, requested?: number, used?: number): ResourceUse {
-  return { capacity, allocatable, requested: requested ?? null, used: used ?? null };
+  return { capacity, allocatable, requested: rounded(requested), used: rounded(used) };
 }

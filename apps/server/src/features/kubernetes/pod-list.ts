@@ -1,5 +1,6 @@
 import { POD_STATES, type Pod, type PodQuery, type PodSort, type PodState } from '@hangar/contract';
 import { type PodRow, podKey, type Used } from './cluster.ts';
+import { rounded } from './node-list.ts';
 
 export interface PodFilter {
   readonly namespace: string | undefined;
@@ -122,7 +123,7 @@ export function podOf(row: PodRow, used: Used | undefined): Pod {
     createdAt: time(row.createdAt),
     owner: row.ownerKind === null || row.ownerName === null ? null : { kind: row.ownerKind, name: row.ownerName },
     jobId: row.jobId,
-    cpu: { requested: row.cpuRequested, limit: row.cpuLimit, used: used?.cpu ?? null },
+    cpu: { requested: rounded(row.cpuRequested), limit: rounded(row.cpuLimit), used: rounded(used?.cpu) },
     memory: { requested: row.memoryRequested, limit: row.memoryLimit, used: used?.memory ?? null },
   };
 }

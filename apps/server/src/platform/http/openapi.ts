@@ -1,5 +1,6 @@
 import {
   ClaimInput,
+  ClusterLiveQuery,
   contract,
   DeviceAuthorization,
   Finish,
@@ -11,6 +12,7 @@ import {
   OAuthError,
   type OperationMeta,
   Orders,
+  PodLogQuery,
   Report,
   TokenAnswer,
   Upload,
@@ -142,6 +144,40 @@ const RAW: readonly RawOperation[] = [
     summary: 'Activity, live (SSE)',
     tag: 'activity',
     answers: { 200: { description: 'Frames with event activity', type: 'text/event-stream', schema: 'text' } },
+  },
+  {
+    method: 'get',
+    path: '/k8s/live',
+    summary: 'What a page of the cluster shows, whenever it changes (SSE)',
+    tag: 'kubernetes',
+    query: ClusterLiveQuery,
+    answers: {
+      200: {
+        description: 'Frames with event health, nodes, pods or failed',
+        type: 'text/event-stream',
+        schema: 'text',
+      },
+    },
+  },
+  {
+    method: 'get',
+    path: '/k8s/pods/{namespace}/{name}/log',
+    summary: 'What a container prints: its last lines as text, or live (SSE)',
+    tag: 'kubernetes',
+    parameters: [
+      { name: 'namespace', in: 'path', schema: { type: 'string' } },
+      { name: 'name', in: 'path', schema: { type: 'string' } },
+      {
+        name: 'Last-Event-ID',
+        in: 'header',
+        schema: { type: 'string' },
+        description: 'SSE only: go on after this frame',
+      },
+    ],
+    query: PodLogQuery,
+    answers: {
+      200: { description: 'text/plain; text/event-stream when following', type: 'text/plain', schema: 'text' },
+    },
   },
   {
     method: 'post',

@@ -31,17 +31,17 @@ export const partView: ClusterView = {
     {
       what: 'pods',
       namespace: null,
-      message: 'Pods is forbidden: User "ada" cannot list resource "pods" in API group "" at the cluster scope',
+      message: 'Pods is forbidden: User "ada" cannot list resource "pods" in API group "" at the cluster scope.',
     },
     {
       what: 'pods',
       namespace: 'kube-system',
-      message: 'Pods is forbidden: User "ada" cannot list resource "pods" in the namespace "kube-system"',
+      message: 'Pods is forbidden: User "ada" cannot list resource "pods" in the namespace "kube-system".',
     },
     {
       what: 'nodes',
       namespace: null,
-      message: 'Nodes is forbidden: User "ada" cannot list resource "nodes" in API group "" at the cluster scope',
+      message: 'Nodes is forbidden: User "ada" cannot list resource "nodes" in API group "" at the cluster scope.',
     },
   ],
 };
@@ -144,8 +144,8 @@ export const forbidden: ClusterHealth = {
   ...unreachable,
   state: 'forbidden',
   detail:
-    'This server may not read pods in the Kubernetes cluster: pods is forbidden: User "ada" cannot list resource "pods" in API group "" at the cluster scope',
-  wayOut: 'Give its account get, list and watch on pods, nodes, events and namespaces, for example with the role view.',
+    'This server may not read pods in the Kubernetes cluster. Pods is forbidden: User "ada" cannot list resource "pods" in API group "" at the cluster scope.',
+  wayOut: 'Give its account the rights of deploy/k8s/base/rights-of-view.yaml, or some of them.',
   view: { ...partView, namespaces: [] },
 };
 
@@ -347,6 +347,6 @@ export const podOfJob: PodDetail = {
   eventsDenied: {
     what: 'events',
     namespace: 'train',
-    message: 'Events is forbidden: User "ada" cannot list resource "events" in API group "" in the namespace "train"',
+    message: 'Events is forbidden: User "ada" cannot list resource "events" in API group "" in the namespace "train".',
   },
 };

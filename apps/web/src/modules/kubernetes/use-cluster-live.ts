@@ -1,4 +1,4 @@
-import { ClusterHealth, ClusterNodes, PodPage, type PodQuery, Trouble } from '@hangar/contract';
+import { ClusterHealth, ClusterNodes, PodPage, type PodQuery } from '@hangar/contract';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
@@ -20,11 +20,10 @@ export function useClusterLive(o: {
   show: readonly Shown[];
   pods?: PodQuery;
   enabled: boolean;
-}): { isOpen: boolean; trouble: Trouble | null } {
+}): { isOpen: boolean } {
   const api = useApi();
   const queries = useQueryClient();
   const [isOpen, setOpen] = useState(false);
-  const [trouble, setTrouble] = useState<Trouble | null>(null);
   const url = liveUrl(o.context, o.show, o.pods);
   const podsInput = JSON.stringify(o.pods ?? null);
 
@@ -42,16 +41,11 @@ export function useClusterLive(o: {
       } else if (event === 'pods' && pods !== null) {
         const page = PodPage.safeParse(data);
         if (page.success) queries.setQueryData(api.kubernetes.pods.queryKey({ input: pods }), page.data);
-      } else if (event === 'failed') {
-        const failed = Trouble.safeParse(data);
-        if (failed.success) setTrouble(failed.data);
-        return;
       }
-      setTrouble(null);
     };
     return connect(url, put, setOpen);
   }, [url, podsInput, o.enabled, o.context, api, queries]);
-  return { isOpen, trouble };
+  return { isOpen };
 }
 
 function liveUrl(context: string | undefined, show: readonly Shown[], pods: PodQuery | undefined): string {
@@ -94,7 +88,7 @@ function connect(
     };
     source.onerror = lost;
     source.addEventListener('alive', alive);
-    for (const event of ['health', 'nodes', 'pods', 'failed'])
+    for (const event of ['health', 'nodes', 'pods'])
       source.addEventListener(event, (frame: MessageEvent<string>) => {
         alive();
         put(event, parse(frame.data));

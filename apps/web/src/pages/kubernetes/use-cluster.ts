@@ -1,4 +1,4 @@
-import type { ClusterHealth, PodQuery, Trouble } from '@hangar/contract';
+import type { ClusterHealth, PodQuery } from '@hangar/contract';
 import { useQuery } from '@tanstack/react-query';
 import { useApi } from '../../api/client.tsx';
 import { type Loadable, loadable } from '../../api/loadable.ts';
@@ -9,7 +9,7 @@ export function useCluster(
   context: string | undefined,
   show: readonly Shown[],
   pods?: PodQuery,
-): { health: Loadable<ClusterHealth>; isOpen: boolean; trouble: Trouble | null } {
+): { health: Loadable<ClusterHealth>; isOpen: boolean } {
   const api = useApi();
   const health = useQuery({
     ...api.kubernetes.health.queryOptions({ input: context === undefined ? {} : { context } }),

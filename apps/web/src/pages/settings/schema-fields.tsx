@@ -5,7 +5,7 @@ export interface SchemaField {
   name: string;
   label: string;
   description: string | undefined;
-  kind: 'text' | 'number' | 'switch' | 'choice' | 'list';
+  kind: 'text' | 'page' | 'number' | 'switch' | 'choice' | 'list';
   choices: readonly string[];
   /** What is taken when the field stays empty. */
   fallback: string | undefined;
@@ -17,8 +17,9 @@ export function fieldsOf(schema: Record<string, unknown>): SchemaField[] {
   if (typeof properties !== 'object' || properties === null) return [];
   return Object.entries(properties).flatMap(([name, property]) => {
     if (typeof property !== 'object' || property === null) return [];
-    const { type, description, enum: choices, default: fallback } = property as Record<string, unknown>;
-    const kind = Array.isArray(choices) ? 'choice' : KINDS[String(type)];
+    const { type, description, enum: choices, default: fallback, maxLength } = property as Record<string, unknown>;
+    const isPage = type === 'string' && typeof maxLength === 'number' && maxLength >= PAGE;
+    const kind = Array.isArray(choices) ? 'choice' : isPage ? 'page' : KINDS[String(type)];
     if (kind === undefined) return [];
     return [
       {
@@ -32,6 +33,9 @@ export function fieldsOf(schema: Record<string, unknown>): SchemaField[] {
     ];
   });
 }
+
+/** A text that may be so long has lines. */
+const PAGE = 1_000;
 
 const KINDS: Record<string, SchemaField['kind']> = {
   string: 'text',
@@ -98,6 +102,19 @@ export function SchemaFields({
               const text = event.currentTarget.value;
               form.set(name, text === '' ? '' : text.split('\n'));
             }}
+          />
+        );
+      case 'page':
+        return (
+          <Textarea
+            key={name}
+            {...common}
+            autosize
+            minRows={1}
+            maxRows={16}
+            value={typeof value === 'string' ? value : ''}
+            error={form.errors[name]}
+            onChange={(event) => form.set(name, event.currentTarget.value)}
           />
         );
       case 'switch':

@@ -14,7 +14,11 @@ export function asViewError(error: unknown): unknown {
   return error;
 }
 
-const sentence = (text: string): string => {
-  const line = text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
-  return `${line.slice(0, 1).toUpperCase()}${line.slice(1, 600)}`;
-};
+/** One line that begins and ends as a sentence. */
+function sentence(text: string): string {
+  const line = text
+    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 600);
+  return `${line.slice(0, 1).toUpperCase()}${line.slice(1)}${/[.!?…]$/.test(line) ? '' : '.'}`;
+}

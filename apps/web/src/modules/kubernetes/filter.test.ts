@@ -1,0 +1,38 @@
+import { PodQuery } from '@hangar/contract';
+import { expect, it } from 'vitest';
+import { filterOf, isFiltered, nextSort, queryOf, searchOf } from './filter.ts';
+import { cores } from './words.ts';
+
+it('what somebody typed into the address never breaks the page, and comes back as it was', () => {
+  const filter = filterOf({ status: 'failing,nonsense,pending', sort: 'colour', page: -3, node: 'gpu-1' });
+  expect(filter).toMatchObject({ states: ['pending', 'failing'], sort: 'attention', page: 1, nodeName: 'gpu-1' });
+  expect(filterOf(searchOf(filter, 'staging'))).toEqual(filter);
+  expect(searchOf(filterOf({}), undefined)).toEqual({});
+  expect(isFiltered(filterOf({ sort: 'age', page: 7 }))).toBe(false);
+});
+
+it('asks the server for just that page', () => {
+  const query = queryOf(filterOf({ status: 'pending', search: 'x'.repeat(300), page: 3 }), 'staging');
+  expect(query).toMatchObject({ context: 'staging', status: ['pending'], offset: 100, limit: 50 });
+  expect(PodQuery.parse(query)).toEqual(query);
+});
+
+it('a column sorts, then the other way round, then not', () => {
+  expect(nextSort('attention', 'restarts')).toBe('restarts');
+  expect(nextSort('restarts', 'restarts')).toBe('-restarts');
+  expect(nextSort('-restarts', 'restarts')).toBe('attention');
+  expect(nextSort('attention', 'attention')).toBe('-attention');
+  expect(nextSort('age', 'ready')).toBe('age');
+});
+
+it.each([
+  [0, '0'],
+  [0.001, '<0.01'],
+  [0.25, '0.25'],
+  [8, '8'],
+  [12.04, '12'],
+  [12.35, '12.3'],
+  [2211.4, '2,211'],
+])('%s cores are %s', (value, text) => {
+  expect(cores(value)).toBe(text);
+});
