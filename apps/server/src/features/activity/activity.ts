@@ -83,7 +83,8 @@ export function createActivity(o: { database: Database; newId: () => string; cha
         .from(activityMessages)
         .where(
           and(
-            eq(activityMessages.type, 'DEVOPS_STARTED'),
+            // As its index says it.
+            sql`type = 'DEVOPS_STARTED'`,
             viewer.role === 'admin' ? undefined : eq(activityMessages.actorId, viewer.userId),
             query.actor === undefined ? undefined : eq(activityMessages.actorName, query.actor),
             query.correlationId === undefined ? undefined : eq(activityMessages.correlationId, query.correlationId),
