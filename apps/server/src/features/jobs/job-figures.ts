@@ -80,7 +80,7 @@ export function createJobFigures({ db, pool }: Database) {
          select
            (select count(*)::int from job where user_id = $1 and admitted_at is not null and finished_at is null) as running,
            (select count(*)::int from job where user_id = $1 and admitted_at is null and finished_at is null) as waiting,
-           (select coalesce(sum(extract(epoch from finished_at - greatest(started_at, month.begins))), 0) / 60 from spent) as minutes,
+           (select coalesce(extract(epoch from sum(finished_at - greatest(started_at, month.begins))), 0) / 60 from spent) as minutes,
            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as period_ends
          from month`,
         [userId],
