@@ -1,4 +1,5 @@
 import type { ActivityMessage } from '@hangar/contract';
+import { sql } from 'drizzle-orm';
 import { bigserial, index, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 
 /** The bus: append-only. Activities are folded from it and kept nowhere else. */
@@ -17,7 +18,8 @@ export const activityMessages = pgTable(
   },
   (message) => [
     index('activity_messages_of').on(message.activityId, message.n),
-    index('activity_started').on(message.actorId, message.n.desc()),
+    index('activity_started').on(message.actorId, message.n).where(sql`type = 'DEVOPS_STARTED'`),
+    index('activity_newest').on(message.n).where(sql`type = 'DEVOPS_STARTED'`),
     index('activity_correlation').on(message.correlationId),
   ],
 );

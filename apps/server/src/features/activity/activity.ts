@@ -1,6 +1,7 @@
 import { type Activity, type ActivityMessage, HangarError } from '@hangar/contract';
 import { and, asc, desc, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
+import { lookup } from '../../platform/database/together.ts';
 import { foldActivity, type StoredMessage } from './activity-fold.ts';
 import { activityMessages } from './activity-tables.ts';
 
@@ -16,6 +17,18 @@ export interface Viewer {
   readonly userId: string;
   readonly userName: string;
   readonly role: 'admin' | 'member';
+}
+
+interface Query {
+  readonly limit: number;
+  readonly status?: Activity['status'];
+  readonly actor?: string;
+  readonly correlationId?: string;
+}
+
+interface Page {
+  readonly current: Activity[];
+  readonly recent: Activity[];
 }
 
 /** How many of the newest activities a list looks through. */
@@ -66,6 +79,51 @@ export function createActivity(o: { database: Database; newId: () => string; cha
     return activity;
   }
 
+  /** Folds hundreds of messages: who asks at the same time for the same gets the same. */
+  const listed = lookup(async (keys) => {
+    const pages = keys.map(async (key) => [key, await fold(...(JSON.parse(key) as [Viewer, Query]))] as const);
+    return new Map(await Promise.all(pages));
+  });
+
+  async function fold(viewer: Viewer, query: Query): Promise<Page> {
+    const newest = await db
+      .select({ id: activityMessages.activityId })
+      .from(activityMessages)
+      .where(
+        and(
+          // As its index says it.
+          sql`type = 'DEVOPS_STARTED'`,
+          viewer.role === 'admin' ? undefined : eq(activityMessages.actorId, viewer.userId),
+          query.actor === undefined ? undefined : eq(activityMessages.actorName, query.actor),
+          query.correlationId === undefined ? undefined : eq(activityMessages.correlationId, query.correlationId),
+        ),
+      )
+      .orderBy(desc(activityMessages.n))
+      .limit(WINDOW);
+    if (newest.length === 0) return { current: [], recent: [] };
+    const groups = new Map<string, StoredMessage[]>();
+    for (const message of await messagesOf(
+      inArray(
+        activityMessages.activityId,
+        newest.map(({ id }) => id),
+      ),
+    )) {
+      const group = groups.get(message.activityId);
+      if (group) group.push(message);
+      else groups.set(message.activityId, [message]);
+    }
+    const activities = [...groups.values()]
+      .flatMap((group) => foldActivity(group) ?? [])
+      .filter((activity) => query.status === undefined || activity.status === query.status);
+    const current = activities
+      .filter((activity) => activity.status === 'in_progress')
+      .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+    const recent = activities
+      .filter((activity) => activity.status !== 'in_progress')
+      .sort((a, b) => ((a.completedAt ?? '') < (b.completedAt ?? '') ? 1 : -1));
+    return { current: current.slice(0, 100), recent: recent.slice(0, query.limit) };
+  }
+
   return {
     publish,
     get: (viewer: Viewer, id: string): Promise<Activity> => one(id, viewer),
@@ -74,46 +132,8 @@ export function createActivity(o: { database: Database; newId: () => string; cha
       return foldActivity(await messagesOf(eq(activityMessages.activityId, id)));
     },
 
-    async list(
-      viewer: Viewer,
-      query: { limit: number; status?: Activity['status']; actor?: string; correlationId?: string },
-    ): Promise<{ current: Activity[]; recent: Activity[] }> {
-      const newest = await db
-        .select({ id: activityMessages.activityId })
-        .from(activityMessages)
-        .where(
-          and(
-            eq(activityMessages.type, 'DEVOPS_STARTED'),
-            viewer.role === 'admin' ? undefined : eq(activityMessages.actorId, viewer.userId),
-            query.actor === undefined ? undefined : eq(activityMessages.actorName, query.actor),
-            query.correlationId === undefined ? undefined : eq(activityMessages.correlationId, query.correlationId),
-          ),
-        )
-        .orderBy(desc(activityMessages.n))
-        .limit(WINDOW);
-      if (newest.length === 0) return { current: [], recent: [] };
-      const groups = new Map<string, StoredMessage[]>();
-      for (const message of await messagesOf(
-        inArray(
-          activityMessages.activityId,
-          newest.map(({ id }) => id),
-        ),
-      )) {
-        const group = groups.get(message.activityId);
-        if (group) group.push(message);
-        else groups.set(message.activityId, [message]);
-      }
-      const activities = [...groups.values()]
-        .flatMap((group) => foldActivity(group) ?? [])
-        .filter((activity) => query.status === undefined || activity.status === query.status);
-      const current = activities
-        .filter((activity) => activity.status === 'in_progress')
-        .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-      const recent = activities
-        .filter((activity) => activity.status !== 'in_progress')
-        .sort((a, b) => ((a.completedAt ?? '') < (b.completedAt ?? '') ? 1 : -1));
-      return { current: current.slice(0, 100), recent: recent.slice(0, query.limit) };
-    },
+    list: async ({ userId, userName, role }: Viewer, query: Query): Promise<Page> =>
+      (await listed(JSON.stringify([{ userId, userName, role }, query]))) ?? { current: [], recent: [] },
 
     async start(
       viewer: Viewer,

@@ -72,13 +72,17 @@ export function createJobFigures({ db, pool }: Database) {
     /** Running, waiting, and minutes since the first of the month in UTC. */
     async use(userId: string): Promise<{ running: number; waiting: number; minutes: number; periodEndsAt: Date }> {
       const { rows } = await pool.query<{ running: number; waiting: number; minutes: string; period_ends: Date }>(
-        `with month as (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as begins)
-         select count(*) filter (where admitted_at is not null and finished_at is null)::int as running,
-           count(*) filter (where id is not null and admitted_at is null and finished_at is null)::int as waiting,
-           coalesce(sum(extract(epoch from coalesce(finished_at, now()) - greatest(started_at, month.begins))) filter (where started_at is not null), 0) / 60 as minutes,
+        `with month as (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as begins),
+           spent as (select started_at, finished_at from job, month
+               where user_id = $1 and started_at is not null and finished_at >= month.begins
+             union all select started_at, now() from job
+               where user_id = $1 and started_at is not null and admitted_at is not null and finished_at is null)
+         select
+           (select count(*)::int from job where user_id = $1 and admitted_at is not null and finished_at is null) as running,
+           (select count(*)::int from job where user_id = $1 and admitted_at is null and finished_at is null) as waiting,
+           (select coalesce(extract(epoch from sum(finished_at - greatest(started_at, month.begins))), 0) / 60 from spent) as minutes,
            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as period_ends
-         from month left join job on user_id = $1 and (finished_at is null or finished_at >= month.begins)
-         group by month.begins`,
+         from month`,
         [userId],
       );
       const [row] = rows;

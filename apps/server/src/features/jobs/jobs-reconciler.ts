@@ -153,18 +153,21 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
         const pause = lastPass + ADMIT_PAUSE_MS - performance.now();
         if (pause > 0) await sleep(pause);
         again = false;
-        await store.admit(async (waiting, load) => {
-          const users = [...new Set(waiting.map((candidate) => candidate.userId))];
-          const [ofUsers, ofProfiles] = await Promise.all([
-            parts.jobsAtOnceOfUsers(users),
-            parts.jobsAtOnceOfProfiles(),
-          ]);
-          return chooseNext(waiting, load, {
-            ofUser: (userId) => ofUsers.get(userId) ?? 1,
-            ofProfile: (profile) => ofProfiles.get(profile) ?? Number.POSITIVE_INFINITY,
-            total: parts.jobsAtOnce,
-          });
-        }, { perUser: 200, places: parts.jobsAtOnce });
+        await store.admit(
+          async (waiting, load) => {
+            const users = [...new Set(waiting.map((candidate) => candidate.userId))];
+            const [ofUsers, ofProfiles] = await Promise.all([
+              parts.jobsAtOnceOfUsers(users),
+              parts.jobsAtOnceOfProfiles(),
+            ]);
+            return chooseNext(waiting, load, {
+              ofUser: (userId) => ofUsers.get(userId) ?? 1,
+              ofProfile: (profile) => ofProfiles.get(profile) ?? Number.POSITIVE_INFINITY,
+              total: parts.jobsAtOnce,
+            });
+          },
+          { perUser: 200, places: parts.jobsAtOnce },
+        );
         lastPass = performance.now();
       } while (again);
     })()

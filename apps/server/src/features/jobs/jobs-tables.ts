@@ -136,14 +136,16 @@ export const jobs = pgTable(
   },
   (job) => [
     uniqueIndex('job_idempotency').on(job.userId, job.idempotencyKey).where(sql`idempotency_key is not null`),
-    index('job_of_user').on(job.userId, job.createdAt.desc(), job.id.desc()),
-    index('job_newest').on(job.createdAt.desc(), job.id.desc()),
+    // Ascending, read backwards: `desc()` makes an index with nulls last, which no `order by … desc` can use.
+    index('job_of_user').on(job.userId, job.createdAt, job.id),
+    index('job_newest').on(job.createdAt, job.id),
     index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`admitted_at is null and finished_at is null`),
     index('job_active').on(job.userId).where(sql`admitted_at is not null and finished_at is null`),
     index('job_wake').on(job.wakeAt).where(sql`wake_at is not null`),
     index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
-    index('job_estimate').on(job.repoName, job.agent, job.finishedAt.desc()).where(sql`state = 'succeeded'`),
-    index('job_minutes').on(job.userId, job.finishedAt).where(sql`started_at is not null`),
+    index('job_estimate').on(job.repoName, job.agent, job.finishedAt).where(sql`state = 'succeeded'`),
+    // With what is summed up, so that no row need be read.
+    index('job_minutes').on(job.userId, job.finishedAt, job.startedAt).where(sql`started_at is not null`),
     index('job_group').on(job.userId, job.group).where(sql`group_name is not null`),
     index('job_kept')
       .on(job.userId, job.finishedAt)
