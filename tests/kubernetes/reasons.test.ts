@@ -168,6 +168,25 @@ else {
       expect(pulled.stdout + pulled.stderr).toContain('half.txt');
     });
 
+    it('a job that is cancelled, while it runs and while it waits', async ({ expect }) => {
+      const running = await server.send('pods', 'echo half > half.txt; echo at work; sleep 300');
+      const waiting = await server.send('pods', 'true', '--cpus', '900');
+      await server.until(waiting, ({ reason }) => /No node can take it/.test(reason));
+      await expect.poll(() => server.log(running), { timeout: 40_000 }).toContain('at work');
+      for (const id of [running, waiting]) {
+        const said = await server.server.hangar(['cancel', id]);
+        expect(said.exitCode, said.stderr).toBe(0);
+      }
+      expect((await server.ended(waiting)).state).toBe('cancelled');
+      expect((await server.ended(running)).state).toBe('cancelled');
+      const pulled = await server.server.hangar(['pull', running, '--stat'], { cwd: server.repo });
+      expect(pulled.stdout + pulled.stderr).toContain('half.txt');
+      for (const id of [running, waiting]) {
+        const left = () => inNamespace(namespace, 'jobs', 'pods', 'secrets').then((all) => all.includes(id.slice(2)));
+        await expect.poll(left, { timeout: 30_000 }).toBe(false);
+      }
+    });
+
     it('a quota that is full', async ({ expect }) => {
       const full = await cluster.namespace();
       leave.push(full.remove);

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, isIP, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pod, PodQuery } from '@hangar/contract';
@@ -291,6 +292,41 @@ else {
     });
   });
 
+  it('out of reach, keeps what it read with its age; back again, has what happened meanwhile', async () => {
+    const config = parse(await kubectl(['config', 'view', '--raw', '--minify', '-o', 'yaml']));
+    const [{ name, cluster: of }] = config.clusters;
+    const real = new URL(of.server);
+    const line = await cuttableLine(real);
+    closers.push(line.close);
+    const through = { ...of, server: `https://127.0.0.1:${line.port}` };
+    if (isIP(real.hostname) === 0) through['tls-server-name'] = real.hostname;
+    const file = join(folder, 'cuttable.yaml');
+    writeFileSync(file, stringify({ ...config, clusters: [{ name, cluster: through }] }), { mode: 0o600 });
+    const view = viewBy(file);
+    const before = await pods(view, { namespace });
+    expect(before.view).toMatchObject({ live: true, isWhole: true });
+
+    line.cut();
+    await expect.poll(async () => (await pods(view, { namespace })).view.live, { timeout: 20_000 }).toBe(false);
+    const cutOff = await pods(view, { namespace });
+    expect(cutOff).toMatchObject({ total: before.total, view: { trouble: { code: 'k8s_unreachable' } } });
+    await kubectl(['apply', '-f', '-'], manifest('made-meanwhile', sh('sleep 600')));
+    const later = await pods(view, { namespace });
+    expect(later.view.asOf).toBe(cutOff.view.asOf);
+    expect(await view.health({ signal: signal() })).toMatchObject({
+      state: 'unreachable',
+      pods: { total: expect.any(Number) },
+    });
+
+    line.mend();
+    await expect
+      .poll(async () => (await pods(view, { namespace, search: 'made-meanwhile' })).total, { timeout: 40_000 })
+      .toBe(1);
+    await expect
+      .poll(async () => (await view.health({ signal: signal() })).state, { timeout: 20_000 })
+      .toBe('connected');
+  }, 120_000);
+
   it('credentials that are refused, and a server that is not there, are told apart', async () => {
     const config = parse(await kubectl(['config', 'view', '--raw', '--minify', '-o', 'yaml']));
     const refused = join(folder, 'refused.yaml');
@@ -315,4 +351,43 @@ else {
       detail: expect.stringContaining('no context none'),
     });
   }, 60_000);
+}
+
+/** A way to a server that can be cut and mended. */
+async function cuttableLine(to: URL): Promise<{ port: number; cut: () => void; mend: () => void; close: () => void }> {
+  const open = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((near) => {
+    if (isCut) return void near.destroy();
+    const far = connect(Number(to.port || 443), to.hostname.replace(/^\[|\]$/g, ''));
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        open.delete(one);
+        other.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const cut = () => {
+    isCut = true;
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    cut,
+    mend: () => {
+      isCut = false;
+    },
+    close: () => {
+      cut();
+      server.close();
+    },
+  };
 }

@@ -39,6 +39,16 @@ export class ApiError extends Error {
 export const isStatus = (error: unknown, ...statuses: number[]): error is ApiError =>
   error instanceof ApiError && statuses.includes(error.status);
 
+/** Null when the API server answered with this status. */
+export async function unless<T>(status: number, answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isStatus(error, status)) return null;
+    throw error;
+  }
+}
+
 /**
  * One API server, spoken to in JSON. Every call has a deadline; a busy server (429) is asked again within it; a refused
  * proof (401) is renewed once.

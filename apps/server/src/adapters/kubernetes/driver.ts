@@ -7,7 +7,8 @@ import type { Clusters } from './connect.ts';
 import { asHangarError } from './errors.ts';
 import { createPodFiles } from './files.ts';
 import { type JobTemplate, parseTemplate } from './job-template.ts';
-import { createKubernetesLauncher, type KubernetesParts } from './launcher.ts';
+import { createKubernetesLauncher } from './launcher.ts';
+import type { KubernetesParts } from './parts.ts';
 import { createPodWatches } from './pods.ts';
 
 export interface KubernetesDriverOptions {

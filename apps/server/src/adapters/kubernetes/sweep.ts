@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import { unless } from './api.ts';
 import { LABEL, unitOf } from './labels.ts';
-import type { KubernetesParts, Place } from './launcher.ts';
-import { unless } from './launcher.ts';
+import type { KubernetesParts, Place } from './parts.ts';
 
 /** A probe that is younger may be at work. Clocks of two machines may differ. */
 const YOUNG_MS = 10 * 60_000;

@@ -5,7 +5,7 @@ import { readProbe } from '../../features/jobs/worker-probe.ts';
 import { asHangarError } from './errors.ts';
 import { FILES_DIR } from './files.ts';
 import { LABEL } from './labels.ts';
-import { type KubernetesParts, type Place, serverUrl, type Unit } from './launcher.ts';
+import { type KubernetesParts, type Place, serverUrl, type Unit } from './parts.ts';
 import type { PodSeen } from './pod.ts';
 import type { Pods } from './pods.ts';
 import { unitState } from './unit-state.ts';

@@ -1,4 +1,4 @@
-import { HangarError } from '@hangar/contract';
+import { ERRORS, HangarError } from '@hangar/contract';
 import { ApiError } from '../api.ts';
 
 /** What went wrong when something was read, as the view tells it. What the caller itself stopped is passed on as it is. */
@@ -10,7 +10,12 @@ export function asViewError(error: unknown): unknown {
     return new HangarError('k8s_unreachable', { message: sentence(error.message), cause: error });
   }
   if (error instanceof HangarError && error.code === 'driver_unavailable')
-    return new HangarError('k8s_unreachable', { message: error.message, wayOut: error.wayOut, cause: error });
+    return new HangarError('k8s_unreachable', {
+      message: error.message,
+      cause: error,
+      // What the table says of drivers is about profiles.
+      ...(error.wayOut === ERRORS.driver_unavailable.wayOut ? {} : { wayOut: error.wayOut }),
+    });
   return error;
 }
 
