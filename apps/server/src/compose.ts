@@ -371,7 +371,14 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         name: 'move ended logs to the blob store',
         everyMs: 20_000,
         run: async (signal) => {
-          for (const id of await logs.toCompact(20)) if (!signal.aborted) await logs.compact(id, signal);
+          // One that another server has in hand stays in the list; it is not waited for.
+          const seen = new Set<string>();
+          for (;;) {
+            const ids = (await logs.toCompact(20)).filter((id) => !seen.has(id));
+            if (ids.length === 0 || signal.aborted) return;
+            for (const id of ids) if (!signal.aborted) await logs.compact(id, signal);
+            for (const id of ids) seen.add(id);
+          }
         },
       },
       {

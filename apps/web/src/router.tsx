@@ -31,7 +31,10 @@ const texts =
 const jobTexts = texts('tab', 'q', 'file');
 const podTexts = texts('context', 'status', 'namespace', 'node', 'search', 'sort');
 
-const number = <Name extends string>(name: Name, search: Record<string, unknown>): { [name in Name]?: number | undefined } => {
+const number = <Name extends string>(
+  name: Name,
+  search: Record<string, unknown>,
+): { [name in Name]?: number | undefined } => {
   const value = Number(search[name] ?? Number.NaN);
   return (Number.isSafeInteger(value) ? { [name]: value } : {}) as { [name in Name]?: number };
 };
