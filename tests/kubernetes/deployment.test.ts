@@ -169,14 +169,28 @@ spec:
       expect((JSON.parse(listed.stdout) as { items: JobDetail[] }).items).toMatchObject([{ state: 'succeeded' }]);
     }, 200_000);
 
-    /** Asks the API server as the server's account. */
-    const may = async (verb: string, resource: string, namespace: string): Promise<boolean> => {
-      const where = namespace === '*' ? ['--all-namespaces'] : ['-n', namespace];
-      const as = '--as=system:serviceaccount:hangar:hangar';
-      const said = await kubectl(['auth', 'can-i', verb, resource, as, ...where]).catch((error: unknown) =>
-        error instanceof Error && 'stdout' in error ? String(error.stdout) : '',
-      );
-      return said.trim() === 'yes';
+    /** Asks the API server what the server's account may do; resources as RESOURCE[.GROUP][/SUBRESOURCE], * for all namespaces. */
+    const may = async (verb: string, what: string, where: string): Promise<boolean> => {
+      const [name = '', subresource] = what.split('/');
+      const [resource = '', ...group] = name.split('.');
+      const review = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SubjectAccessReview',
+        spec: {
+          user: 'system:serviceaccount:hangar:hangar',
+          groups: ['system:serviceaccounts', 'system:serviceaccounts:hangar', 'system:authenticated'],
+          resourceAttributes: {
+            verb,
+            resource,
+            group: group.join('.'),
+            namespace: where === '*' ? '' : where,
+            subresource,
+          },
+        },
+      };
+      const said = await kubectl(['create', '-f', '-', '-o', 'jsonpath={.status.allowed}'], JSON.stringify(review));
+      expect(said).toMatch(/^(true|false)$/);
+      return said === 'true';
     };
     const NEEDED = [
       ...['create', 'get', 'list', 'delete'].map((verb) => [verb, 'jobs.batch']),

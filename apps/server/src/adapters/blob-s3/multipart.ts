@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
+  ListPartsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { Bucket } from './blob-s3.ts';
@@ -17,6 +19,9 @@ export const PARTS_MOST = 10_000;
 const AT_ONCE = 2;
 const BEGIN_MS = 30_000;
 const ABORT_MS = 15_000;
+/** What an upload that is given up waits for its parts on their way: one that is cut off may still arrive after the upload was aborted. */
+const SETTLE_MS = 10_000;
+const ABORTS_MOST = 4;
 /** Metadata by which an upload whose last answer was lost is known again. */
 const MARK = 'hangar-upload';
 
@@ -36,7 +41,6 @@ export function beginParts(bucket: Bucket, Key: string, signal: AbortSignal | un
   const { client } = bucket;
   const mark = randomBytes(12).toString('hex');
   const stopping = new AbortController();
-  const stop = AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]);
   const at = { Bucket: bucket.name, Key };
   const sent: Promise<{ PartNumber: number; ETag: string | undefined; ChecksumCRC32: string | undefined }>[] = [];
   const onTheWay = new Set<Promise<unknown>>();
@@ -56,19 +60,19 @@ export function beginParts(bucket: Bucket, Key: string, signal: AbortSignal | un
   async function send(PartNumber: number, Body: Buffer) {
     upload ??= begin();
     const UploadId = await upload;
-    stop.throwIfAborted();
+    stopping.signal.throwIfAborted();
     const { ETag, ChecksumCRC32 } = await client.send(
       new UploadPartCommand({
         ...{ ...at, UploadId, PartNumber, Body, ContentLength: Body.length, ChecksumAlgorithm: 'CRC32' },
       }),
-      bucket.within(stop),
+      bucket.within(stopping.signal),
     );
     return { PartNumber, ETag, ChecksumCRC32 };
   }
 
   /** The first try may have done it, and only its answer been lost. */
   async function isThere(): Promise<boolean> {
-    const { Metadata } = await client.send(new HeadObjectCommand(at), bucket.within(stop));
+    const { Metadata } = await client.send(new HeadObjectCommand(at), bucket.briefly(signal));
     return Metadata?.[MARK] === mark;
   }
 
@@ -89,7 +93,7 @@ export function beginParts(bucket: Bucket, Key: string, signal: AbortSignal | un
         )
         .finally(() => onTheWay.delete(settled));
       onTheWay.add(settled);
-      while (onTheWay.size >= AT_ONCE && !failed) await Promise.race(onTheWay);
+      while (onTheWay.size >= AT_ONCE && !failed) await untilOneEnds(onTheWay, signal);
       if (failed) throw (failed as { error: unknown }).error;
     },
     async complete() {
@@ -97,17 +101,46 @@ export function beginParts(bucket: Bucket, Key: string, signal: AbortSignal | un
       const Parts = await Promise.all(sent);
       if (!UploadId) throw new Error('an upload that was not begun');
       const done = { ...at, UploadId, MultipartUpload: { Parts } };
-      await client.send(new CompleteMultipartUploadCommand(done), bucket.within(stop)).catch(async (error: unknown) => {
-        if (!isNoSuchUpload(error) || !(await isThere())) throw error;
-      });
+      await client
+        .send(new CompleteMultipartUploadCommand(done), bucket.within(signal))
+        .catch(async (error: unknown) => {
+          if (!isNoSuchUpload(error) || !(await isThere())) throw error;
+        });
     },
     async abort() {
+      const id = await upload?.catch(() => undefined);
+      if (id === undefined) return;
+      await Promise.race([Promise.allSettled(sent), sleep(SETTLE_MS, undefined, { ref: false })]);
       stopping.abort(new Error('the upload is given up'));
       await Promise.allSettled(sent);
-      const id = await upload?.catch(() => undefined);
-      if (id !== undefined) await abandon(bucket, Key, id).catch(() => undefined);
+      await abandonWholly(bucket, Key, id).catch(() => undefined);
     },
   };
+}
+
+/** Rejects when the signal aborts before. */
+async function untilOneEnds(some: Iterable<Promise<unknown>>, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const givenUp = Promise.withResolvers<never>();
+  const stop = () => givenUp.reject(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([...some, givenUp.promise]);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** A part that arrived late brings an upload back: then it is aborted again. */
+async function abandonWholly(bucket: Bucket, Key: string, UploadId: string): Promise<void> {
+  for (let attempt = 1; attempt <= ABORTS_MOST; attempt += 1) {
+    await abandon(bucket, Key, UploadId);
+    const isGone = await bucket.client
+      .send(new ListPartsCommand({ Bucket: bucket.name, Key, UploadId, MaxParts: 1 }), bucket.briefly())
+      .then(() => false, isNoSuchUpload);
+    if (isGone) return;
+    await sleep(100 * 2 ** attempt);
+  }
 }
 
 /** Frees what the parts of an upload take. That there is no such upload is fine. */
