@@ -138,6 +138,8 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
       () => [{ path: route.split(' ')[1]?.replace('{id}', server.people.ada.id) ?? '', json: {} }],
     ]),
   ),
+  'GET /k8s/pods/{namespace}/{name}': () => [{ path: '/k8s/pods/default/hangar' }],
+  'GET /k8s/pods/{namespace}/{name}/log': () => [{ path: '/k8s/pods/default/hangar/log' }],
   'DELETE /invites/{id}': () => [{ path: '/invites/i_1234567890' }],
 };
 
