@@ -2,7 +2,7 @@ import { LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { createParser } from 'eventsource-parser';
 import type { Api } from '../server/api.ts';
-import { isPassing, whyLost } from '../server/http.ts';
+import { isPassing, SILENT, whyLost } from '../server/http.ts';
 
 /** Which lines are wanted; the server does the choosing. */
 export interface LogWish {
@@ -13,11 +13,8 @@ export interface LogWish {
 }
 
 const PAGE = 10_000;
-/** The server sends a comment every 15 s; longer silence means the connection is dead without saying so. */
-const SILENCE_MS = 45_000;
 /** A server that stays away this long is given up on. */
 export const AWAY_MS = 15 * 60_000;
-const SILENT = 'nothing came';
 const Lines = LogLine.array();
 
 /** The log as it is now, page by page. */
@@ -135,37 +132,28 @@ async function* connect(
   last: number,
   signal: AbortSignal,
 ): AsyncGenerator<FollowEvent> {
-  const dead = new AbortController();
-  const watch = setTimeout(() => dead.abort(new Error(`${SILENT} for 45 s`)), SILENCE_MS);
-  try {
-    // Only the lines that are still to come: tail and since were answered before.
-    const still: LogWish = { grep: wish.grep, stream: wish.stream };
-    const response = await api.request(`/jobs/${id}/logs?${query(still, { follow: 'true' })}`, {
-      headers: { accept: 'text/event-stream', ...(last === 0 ? {} : { 'last-event-id': String(last) }) },
-      signal: dead.signal,
-    });
-    yield { kind: 'open' };
-    const events: FollowEvent[] = [];
-    const parser = createParser({
-      onEvent: (message) => {
-        if (message.event === 'end') events.push({ kind: 'end', end: LogEnd.parse(JSON.parse(message.data)) });
-        else if (message.event === undefined || message.event === 'message' || message.event === 'lines')
-          events.push({
-            kind: 'lines',
-            id: Number(message.id ?? 0) || 0,
-            lines: Lines.parse(JSON.parse(message.data)),
-          });
-      },
-    });
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body) {
-      watch.refresh();
-      parser.feed(decoder.decode(chunk, { stream: true }));
-      yield* events.splice(0);
-      signal.throwIfAborted();
-    }
-  } finally {
-    clearTimeout(watch);
-    dead.abort();
+  // Only the lines that are still to come: tail and since were answered before.
+  const still: LogWish = { grep: wish.grep, stream: wish.stream };
+  const response = await api.request(`/jobs/${id}/logs?${query(still, { follow: 'true' })}`, {
+    headers: { accept: 'text/event-stream', ...(last === 0 ? {} : { 'last-event-id': String(last) }) },
+  });
+  yield { kind: 'open' };
+  const events: FollowEvent[] = [];
+  const parser = createParser({
+    onEvent: (message) => {
+      if (message.event === 'end') events.push({ kind: 'end', end: LogEnd.parse(JSON.parse(message.data)) });
+      else if (message.event === undefined || message.event === 'message' || message.event === 'lines')
+        events.push({
+          kind: 'lines',
+          id: Number(message.id ?? 0) || 0,
+          lines: Lines.parse(JSON.parse(message.data)),
+        });
+    },
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* events.splice(0);
+    signal.throwIfAborted();
   }
 }

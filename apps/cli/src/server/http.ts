@@ -29,6 +29,8 @@ export interface Answer {
 export const USER_AGENT = `hangar/${VERSION} (${process.platform}; ${process.arch}) node/${process.versions.node}`;
 /** A body that stops coming for so long does not come any more: event streams bring a comment every 15 s. */
 const SILENCE_MS = 45_000;
+/** How the reason begins when a body was given up on. */
+export const SILENT = 'nothing came';
 const NO_ANSWER = 'It did not answer in time.';
 const REPEAT_AFTER_MS = [150, 600];
 
@@ -107,7 +109,7 @@ async function exchange(url: URL, call: Call, signal: AbortSignal): Promise<Inco
 /** The body, which fails when it stops coming. How long it takes to be read does not count. */
 async function* watched(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   const pieces = message[Symbol.asyncIterator]();
-  const late = () => message.destroy(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
+  const late = () => message.destroy(new Error(`${SILENT} for ${SILENCE_MS / 1000} s`));
   try {
     for (;;) {
       const timer = setTimeout(late, SILENCE_MS);

@@ -52,10 +52,6 @@ export function createJobs(parts: JobsParts) {
   const { store } = parts;
   const owned = (caller: Caller) => store.of(caller.userId, caller.role === 'admin');
   const durationOf = lookup((keys) => store.durations(keys.map(pairOf)));
-  // Many pages of one person ask for it again and again; counting a busy month takes a while.
-  const useOf = lookup(
-    async (userIds) => new Map(await Promise.all(userIds.map(async (id) => [id, await store.use(id)] as const))),
-  );
   const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
 
   async function submit(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
@@ -240,7 +236,7 @@ export function createJobs(parts: JobsParts) {
     },
 
     async useOf(userId: string): Promise<Use> {
-      const use = (await useOf(userId)) ?? (await store.use(userId));
+      const use = await store.use(userId);
       return {
         jobsRunning: use.running,
         jobsWaiting: use.waiting,
