@@ -36,7 +36,7 @@ interface Parts extends KubernetesParts {
 const Version = z.object({ gitVersion: z.string(), platform: z.string().catch('') });
 const Review = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-/** Cluster, rights, template, then a job that is made exactly as any other, with a probe in place of the worker. */
+/** Cluster, rights, template, then a job that is made as any other is, with a probe in place of the worker. */
 export async function testCluster(parts: Parts): Promise<ProfileCheck[]> {
   const { settings, signal } = parts;
   const checks: ProfileCheck[] = [];
