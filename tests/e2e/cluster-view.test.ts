@@ -50,7 +50,8 @@ describe('the cluster in view, from the command line', { timeout: 60_000 }, () =
       '--status',
       'failed',
       '--sort',
-      '-name',
+      'name',
+      '--reverse',
       '-n',
       '2',
     );

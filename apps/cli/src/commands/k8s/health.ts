@@ -1,5 +1,5 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { count, cut, table } from '../../terminal/words.ts';
+import { count, wrap } from '../../terminal/words.ts';
 import { clusterWord, contextFlag, cores, memory, share, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
@@ -48,15 +48,10 @@ export const command = defineCommand<Flags>({
     }
     if (!health.metrics.available && nodes !== null) terminal.note(health.metrics.detail);
     if (health.waiting.length > 0) terminal.out(color.dim('Waiting'));
-    for (const line of table(
-      health.waiting.map(({ reason, count: number, example }) => [
-        `  ${count(number, 'pod')}`,
-        cut(`${example.namespace}/${example.name}`, 40),
-        reason,
-      ]),
-      terminal.columns,
-    ))
-      terminal.out(line);
+    for (const { reason, count: number, example } of health.waiting) {
+      const such = `${number === 1 ? '' : 'such as '}${example.namespace}/${example.name}`;
+      terminal.out(wrap(`${count(number, 'pod')} (${such}): ${reason}`, terminal.columns, '  '));
+    }
     if (health.contexts.length > 1)
       row('Contexts', health.contexts.map(({ name, isCurrent }) => (isCurrent ? color.bold(name) : name)).join(' '));
     terminal.next(pods === null ? 'hangar k8s health --json' : 'hangar k8s pods');

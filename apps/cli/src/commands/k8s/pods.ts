@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PodSort, PodState } from '@hangar/contract';
+import type { PodState } from '@hangar/contract';
 import { POD_SORTS, POD_STATES } from '@hangar/contract/state-words';
-import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { ago, count, cut, table } from '../../terminal/words.ts';
 import { contextFlag, cores, memory, podWord, warnOf } from './cluster-words.ts';
@@ -11,13 +11,13 @@ interface Flags extends GlobalFlags {
   readonly status?: readonly PodState[] | undefined;
   readonly node?: string | undefined;
   readonly search?: string | undefined;
-  readonly sort?: PodSort | undefined;
+  readonly sort?: (typeof POD_SORTS)[number] | undefined;
+  readonly reverse: boolean;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
   readonly context?: string | undefined;
 }
 
-const SORTS = [...POD_SORTS, ...POD_SORTS.map((sort) => `-${sort}` as const)] as const;
 /** So long for the first list of a large cluster; then what there is, said to be a part. */
 const WHOLE_MS = 60_000;
 const AGAIN_MS = 500;
@@ -45,11 +45,12 @@ export const command = defineCommand<Flags>({
       search: text('Only with this in name, namespace, node, owner, status, reason or job', 'TEXT'),
       sort: {
         kind: 'enum',
-        values: SORTS,
+        values: POD_SORTS,
         optional: true,
-        brief: 'attention when left out; a - before it turns the order round',
+        brief: 'attention when left out: pending first, then failing',
         placeholder: 'SORT',
       },
+      reverse: yes('The other way round'),
       limit: {
         kind: 'parsed',
         parse: wholeNumber,
@@ -75,7 +76,7 @@ export const command = defineCommand<Flags>({
         ...(flags.status === undefined ? {} : { status: [...flags.status] }),
         ...(flags.node === undefined ? {} : { nodeName: flags.node }),
         ...(flags.search === undefined ? {} : { search: flags.search }),
-        ...(flags.sort === undefined ? {} : { sort: flags.sort }),
+        sort: `${flags.reverse ? '-' : ''}${flags.sort ?? 'attention'}` as const,
         ...(flags.context === undefined ? {} : { context: flags.context }),
       });
     let page = await ask();

@@ -17,10 +17,11 @@ export function listCommand(filter: PodsFilter, context: string | undefined): Co
     ['--namespace', filter.namespace],
     ['--node', filter.nodeName],
     ['--search', filter.search === '' ? null : filter.search],
-    ['--sort', filter.sort === 'attention' ? null : filter.sort],
+    ['--sort', filter.sort === 'attention' ? null : filter.sort.replace('-', '')],
     ['--context', context],
   ];
   for (const [flag, value] of flags) if (value !== null && value !== undefined) words.push(flag, word(value));
+  if (filter.sort.startsWith('-')) words.push('--reverse');
   return { hangar: words.join(' '), curl: curlFor('GET', `/k8s/pods?${query}`).replace(/(http\S+&\S*)$/, "'$1'") };
 }
 
