@@ -279,6 +279,8 @@ test('the end counts once, and nothing comes after it', async () => {
 test('a log that is removed is gone for its followers too', async () => {
   await fill(20);
   const [here, there] = [await follow(logs, logId), await follow(other, logId)];
+  // One that still waits for its lines when they go is cut off instead, and asks again.
+  await until(() => here.lines.length === 20 && there.lines.length === 20);
   await logs.remove(logId);
   for (const follower of [here, there]) {
     await until(() => follower.closed);
