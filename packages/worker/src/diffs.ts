@@ -53,7 +53,17 @@ export class Diffs {
     }
   }
 
+  /** A git that somebody killed is tried once more: the files are still there, and nothing else will bring them home. */
   async save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
+    try {
+      return await this.#collect(partial, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof HangarError) || error.code !== 'git_killed') throw error;
+      return this.#collect(partial, signal);
+    }
+  }
+
+  async #collect(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
     const { git, places, order, channel, log } = this.#run;
     if (!this.#base) return null;
     const file = join(places.run, `diff-${++this.#count}.patch`);

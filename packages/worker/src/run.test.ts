@@ -229,6 +229,20 @@ describe('what is left', () => {
     expect(diffOf(channel).map(({ partial }) => partial)).toEqual([true, false]);
   });
 
+  test('a git that is killed while the diff is collected: it is collected all the same', async () => {
+    const bin = temp.make();
+    const real = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim();
+    writeFileSync(
+      join(bin, 'git'),
+      `#!/bin/sh\ncase "$*" in *write-tree*) if [ ! -e '${bin}/killed' ]; then : > '${bin}/killed'; kill -9 $$; fi ;; esac\nexec '${real}' "$@"\n`,
+    );
+    chmodSync(join(bin, 'git'), 0o755);
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    const { finish } = await finished({ spec: shell('echo two > two.txt', 'exit 3') }, { env });
+    expect(readdirSync(bin)).toContain('killed');
+    expect(finish).toMatchObject({ outcome: 'failed', exitCode: 3, diff: { filesChanged: 1, partial: true } });
+  });
+
   test('no change is an empty diff', async () => {
     const { finish, channel } = await finished({ spec: shell('true') });
     expect(finish.diff).toEqual({ filesChanged: 0, insertions: 0, deletions: 0, sizeBytes: 0, partial: false });
