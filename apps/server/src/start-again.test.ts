@@ -14,6 +14,10 @@ it('starts again after the database was lost, and only then', async () => {
     () => {
       throw Object.assign(new Error('the database system is starting up'), { code: '57P03' });
     },
+    () => {
+      const cause = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+      throw new HangarError('database_unavailable', { message: 'The database could not be migrated.', cause });
+    },
     () => 'started',
   ];
   expect(await throughLosses(async () => answers.shift()?.(), o)).toBe('started');

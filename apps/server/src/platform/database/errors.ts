@@ -1,3 +1,4 @@
+import { HangarError } from '@hangar/contract';
 /** The SQLSTATE of a failed query, whether thrown by pg or wrapped by drizzle; null for anything else. */
 export function sqlState(error: unknown): string | null {
   return databaseError(error)?.code ?? null;
@@ -44,7 +45,8 @@ function violates(error: unknown, code: string, constraint: string | undefined):
 
 function databaseError(error: unknown): { code: string; constraint: string | undefined } | null {
   for (const cause of causes(error)) {
-    if (!('code' in cause) || typeof cause.code !== 'string') continue;
+    // Our own words about it have a code too, which says nothing of the database.
+    if (cause instanceof HangarError || !('code' in cause) || typeof cause.code !== 'string') continue;
     const constraint = 'constraint' in cause && typeof cause.constraint === 'string' ? cause.constraint : undefined;
     return { code: cause.code, constraint };
   }
