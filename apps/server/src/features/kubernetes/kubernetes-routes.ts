@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { ClusterLiveQuery, HangarError, KubernetesName, type PodLogLine, PodLogQuery } from '@hangar/contract';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { openEventStream } from '../../platform/http/event-stream.ts';
 import { parseInput } from '../../platform/http/input.ts';
 import { api, type RawRoutes } from '../../platform/http/routes.ts';
 import type { PodLogText } from './cluster.ts';
@@ -149,20 +150,4 @@ async function sendText(
   } catch {
     response.destroy();
   }
-}
-
-/** Sends the head of an event stream, such that no proxy holds its events back. */
-function openEventStream(reply: FastifyReply): ServerResponse {
-  reply.hijack();
-  const response = reply.raw;
-  for (const [name, value] of Object.entries(reply.getHeaders()))
-    if (value !== undefined) response.setHeader(name, value);
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  response.socket?.setTimeout(0);
-  response.write('retry: 1000\n\n');
-  return response;
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
+import { openEventStream } from './event-stream.ts';
 import type { RawRoutes } from './routes.ts';
 
 /** On this channel features say what changed, with the commit that changed it: `{ type, id, userId }`. */
@@ -90,16 +91,7 @@ export async function openLive(o: {
       app.get(url, { config: { identities: ['session', 'token', 'apiKey'] } }, (request, reply) => {
         const { identity } = request.caller;
         if (!identity) return;
-        reply.hijack();
-        const response = reply.raw;
-        for (const [name, value] of Object.entries(reply.getHeaders()))
-          if (value !== undefined) response.setHeader(name, value);
-        response.writeHead(200, {
-          'content-type': 'text/event-stream; charset=utf-8',
-          'cache-control': 'no-cache, no-transform',
-          'x-accel-buffering': 'no',
-        });
-        response.write('retry: 1000\n\n');
+        const response = openEventStream(reply);
         const listener: Listener = {
           userId: identity.userId,
           everything: identity.role === 'admin',

@@ -1,14 +1,15 @@
 import type { Job } from '@hangar/contract';
-import { Button, SegmentedControl, Select, TextInput } from '@mantine/core';
+import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useState } from 'react';
+import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, curlFor } from '../../components/as-command.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
+import { SearchField } from '../../components/search-field.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
@@ -84,7 +85,13 @@ export function JobsView(props: JobsViewProps) {
 function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps) {
   return (
     <search className={classes.filters}>
-      <SearchField text={filter.search} onText={(search) => onFilter({ ...filter, search })} />
+      <SearchField
+        text={filter.search}
+        onText={(search) => onFilter({ ...filter, search })}
+        label="Search jobs"
+        placeholder="Title, repository or id"
+        className={classes.searchField}
+      />
       <SegmentedControl
         className={classes.groups}
         aria-label="State"
@@ -147,33 +154,6 @@ function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps)
 
 const withChosen = (names: readonly string[], chosen: string | null): string[] =>
   chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
-
-/** Tells what was typed a moment after the last key. */
-function SearchField({ text, onText }: { text: string; onText: (text: string) => void }) {
-  const [typed, setTyped] = useState(text);
-  const [known, setKnown] = useState(text);
-  if (known !== text) {
-    setKnown(text);
-    setTyped(text);
-  }
-  useEffect(() => {
-    if (typed === text) return;
-    const timer = setTimeout(() => onText(typed), 250);
-    return () => clearTimeout(timer);
-  }, [typed, text, onText]);
-  return (
-    <TextInput
-      className={classes.searchField}
-      type="search"
-      aria-label="Search jobs"
-      placeholder="Title, repository or id"
-      leftSection={<IconSearch size={15} />}
-      value={typed}
-      onChange={(event) => setTyped(event.currentTarget.value)}
-      data-search
-    />
-  );
-}
 
 /** What can be done with the jobs that are ticked, or with all of a group. */
 function CompareBar({ chosen, onChosen, filter, items }: JobsViewProps & { items: readonly Job[] }) {

@@ -2,6 +2,7 @@ import { fromWire, type HangarError, PodLogLine } from '@hangar/contract';
 import { asHangarError } from '../../api/errors.ts';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
 import { EventStreamParser } from '../logs/event-stream.ts';
+import { delay, parseJson } from '../logs/log-reader.ts';
 
 export interface PodLogReading {
   readonly status: 'loading' | 'live' | 'reconnecting' | 'ended' | 'failed';
@@ -60,7 +61,7 @@ export class PodLogReader {
       }
       if (signal.aborted) return;
       this.tell({ status: this.lastId === null ? 'loading' : 'reconnecting', error: null });
-      await pause(RECONNECT_MS[Math.min(failures, RECONNECT_MS.length - 1)] ?? 1000, signal);
+      await delay(RECONNECT_MS[Math.min(failures, RECONNECT_MS.length - 1)] ?? 1000, signal);
     }
   }
 
@@ -109,26 +110,5 @@ export class PodLogReader {
     if (next.status === this.state.status && next.error === this.state.error) return;
     this.state = next;
     for (const listener of this.listeners) listener();
-  }
-}
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,13 +1,13 @@
 import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contract';
-import { Button, Select, TextInput } from '@mantine/core';
+import { Button, Select } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { Meter } from '../../components/meter.tsx';
+import { SearchField } from '../../components/search-field.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
@@ -69,7 +69,13 @@ function Filters({ pods, filter, onFilter }: PodsViewProps) {
   const [state] = filter.states;
   return (
     <search className={classes.filters}>
-      <SearchField text={filter.search} onText={(search) => change({ search })} />
+      <SearchField
+        text={filter.search}
+        onText={(search) => change({ search })}
+        label="Search pods"
+        placeholder="Name, owner, reason, job id"
+        className={classes.searchField}
+      />
       <Select
         className={classes.pick}
         aria-label="State"
@@ -118,33 +124,6 @@ const statesInWords = (states: readonly PodState[]): string =>
 
 const withChosen = (names: readonly string[], chosen: string | null): string[] =>
   chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
-
-/** Tells what was typed a moment after the last key. */
-function SearchField({ text, onText }: { text: string; onText: (text: string) => void }) {
-  const [typed, setTyped] = useState(text);
-  const [known, setKnown] = useState(text);
-  if (known !== text) {
-    setKnown(text);
-    setTyped(text);
-  }
-  useEffect(() => {
-    if (typed === text) return;
-    const timer = setTimeout(() => onText(typed), 200);
-    return () => clearTimeout(timer);
-  }, [typed, text, onText]);
-  return (
-    <TextInput
-      className={classes.searchField}
-      type="search"
-      aria-label="Search pods"
-      placeholder="Name, owner, reason, job id"
-      leftSection={<IconSearch size={15} />}
-      value={typed}
-      onChange={(event) => setTyped(event.currentTarget.value)}
-      data-search
-    />
-  );
-}
 
 function Pager({ page, filter, onFilter }: { page: PodPage; filter: PodsFilter; onFilter: PodsViewProps['onFilter'] }) {
   if (page.total <= PAGE_SIZE && filter.page === 1) return null;

@@ -251,7 +251,8 @@ export class LogReader {
   }
 }
 
-const delay = (ms: number, signal: AbortSignal): Promise<void> =>
+/** Ends early, and without an error, when the signal aborts. */
+export const delay = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener(
@@ -264,7 +265,7 @@ const delay = (ms: number, signal: AbortSignal): Promise<void> =>
     );
   });
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
