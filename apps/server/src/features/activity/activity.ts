@@ -32,7 +32,7 @@ interface Page {
 }
 
 /** How many of the newest activities a list looks through. */
-const WINDOW = 300;
+const WINDOW = 200;
 
 /** The activity bus: what is being done, by whom, and how far it is. People see their own, admins everybody's. */
 export function createActivity(o: { database: Database; newId: () => string; channel: string }) {

@@ -24,12 +24,15 @@ export function createUploads(parts: { store: JobsStore; blobs: Blobs; newId: ()
     },
     /** Removes what nobody needs any more; the row first, so that none promises bytes that are gone. */
     async sweep(): Promise<number> {
-      const expired = await parts.store.expiredUploads();
-      for (const upload of expired) {
-        await parts.store.removeUpload(upload.id);
-        await parts.blobs.remove(upload.blobKey);
+      for (let removed = 0; ; ) {
+        const expired = await parts.store.expiredUploads();
+        if (expired.length === 0) return removed;
+        for (const upload of expired) {
+          await parts.store.removeUpload(upload.id);
+          await parts.blobs.remove(upload.blobKey);
+        }
+        removed += expired.length;
       }
-      return expired.length;
     },
   };
 }
