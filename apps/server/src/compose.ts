@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, VERSION } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
@@ -18,7 +17,7 @@ import { socketFolder, workerSocketFolder } from './control.ts';
 import { closed, endServers } from './end-servers.ts';
 import { accessRoutes, createAccess, oauthRoutes } from './features/access/index.ts';
 import { activityRoutes, createActivity } from './features/activity/index.ts';
-import { createCredentials, credentialsRoutes } from './features/credentials/index.ts';
+import { createCredentials, credentialsRoutes, searchCredentials } from './features/credentials/index.ts';
 import {
   activityMessages,
   createJobs,
@@ -31,9 +30,11 @@ import {
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
-  type Launcher,
   PATIENCE,
   type Patience,
+  searchJobs,
+  sweepUnits,
+  tellRefused,
   type WorkerAccess,
   workerRoutes,
   workerTokens,
@@ -43,9 +44,11 @@ import {
   createKubernetes,
   kubernetesBytesRoutes,
   kubernetesRoutes,
+  searchPods,
 } from './features/kubernetes/index.ts';
-import { createProfiles, profilesRoutes } from './features/profiles/index.ts';
+import { createProfiles, profilesRoutes, searchProfiles } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
+import { freePort, hostInUrl, listen, listenForWorkers } from './listen.ts';
 import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
 import { createApp } from './platform/http/app.ts';
 import { createMetrics, healthRoutes } from './platform/http/health.ts';
@@ -54,8 +57,6 @@ import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';
-
-const VALIDATE_MS = 30_000;
 
 export interface Places {
   /** The bundled worker, one file. */
@@ -272,50 +273,10 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         needsFirstSignIn: (await access.people.list()).every((person) => person.lastSeenAt === null),
       })),
       search: searchRoute([
-        async (identity, text) => {
-          const { items } = await jobs.list(identity, { mine: identity.role !== 'admin', search: text, limit: 20 });
-          return items.map((job) => ({
-            kind: 'job' as const,
-            id: job.id,
-            title: job.title,
-            detail: `${job.state}, ${job.repo.name}`,
-            link: `/jobs/${job.id}`,
-          }));
-        },
-        async (_identity, text) => {
-          const { items } = await profiles.list();
-          return items
-            .filter((profile) => profile.name.includes(text))
-            .map((profile) => ({
-              kind: 'profile' as const,
-              id: profile.name,
-              title: profile.name,
-              detail: profile.driver,
-              link: '/settings/profiles',
-            }));
-        },
-        async (identity, text) =>
-          identity.role === 'admin'
-            ? clusterView.find(text, 8).map(({ context, pod }) => ({
-                kind: 'pod' as const,
-                id: `${pod.namespace}/${pod.name}`,
-                title: pod.name,
-                detail: `${pod.status}, ${pod.namespace}`,
-                link: `/operations/kubernetes/pods/${pod.namespace}/${pod.name}?context=${encodeURIComponent(context)}`,
-              }))
-            : [],
-        async (identity, text) => {
-          const { items } = await credentials.list(identity.userId);
-          return items
-            .filter((credential) => credential.name.includes(text))
-            .map((credential) => ({
-              kind: 'credential' as const,
-              id: credential.name,
-              title: credential.name,
-              detail: credential.kind,
-              link: '/settings/credentials',
-            }));
-        },
+        searchJobs(jobs),
+        searchProfiles(profiles),
+        searchPods(clusterView),
+        searchCredentials(credentials),
       ]),
     },
     access: accessRoutes(access, { useOf: (userId) => jobs.useOf(userId) }),
@@ -363,23 +324,17 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   await listen(app, { host: config.host, port });
   const workerSocket = worker.socketDir === null ? null : await listenForWorkers(app, worker.socketDir);
   await reconciler.start();
-  void tellWrongProfiles(() => profiles.all(), log.child({ part: 'profiles' }));
+  profiles
+    .all()
+    .then((all) => tellRefused(all, log.child({ part: 'profiles' })))
+    .catch((error: unknown) => log.warn({ err: error }, 'the profiles cannot be looked at'));
   const chores = startChores({
     log: log.child({ part: 'chores' }),
     chores: [
       {
         name: 'move ended logs to the blob store',
         everyMs: 20_000,
-        run: async (signal) => {
-          // One that another server has in hand stays in the list; it is not waited for.
-          const seen = new Set<string>();
-          for (;;) {
-            const ids = (await logs.toCompact(20)).filter((id) => !seen.has(id));
-            if (ids.length === 0 || signal.aborted) return;
-            for (const id of ids) if (!signal.aborted) await logs.compact(id, signal);
-            for (const id of ids) seen.add(id);
-          }
-        },
+        run: (signal) => logs.compactEnded(signal),
       },
       {
         name: 'remove what has expired',
@@ -402,15 +357,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       {
         name: 'remove units nobody owns',
         everyMs: 5 * 60_000,
-        run: async (signal) => {
-          for (const { name, reach } of await profiles.all()) {
-            const report = await reach
-              .sweep((unit) => store.ownsUnit(unit.jobId, unit.attempt), { signal })
-              .catch((error: unknown) => log.debug({ err: error, profile: name }, 'cannot sweep'));
-            if (report && report.removed.length > 0)
-              log.info({ profile: name, removed: report.removed }, 'removed what nobody owns');
-          }
-        },
+        run: async (signal) => sweepUnits(await profiles.all(), store, { log, signal }),
       },
     ],
   });
@@ -442,24 +389,6 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   };
 }
 
-/** A profile whose jobs its backend would refuse is told of when the server starts, not by the first job. */
-async function tellWrongProfiles(all: () => Promise<{ name: string; reach: Launcher }[]>, log: Logger): Promise<void> {
-  const tell = (profile: string | null, error: unknown) => {
-    const known = error instanceof HangarError ? error : null;
-    log.warn({ profile, code: known?.code, wayOut: known?.wayOut }, known?.message ?? 'a profile cannot be looked at');
-  };
-  try {
-    for (const { name, reach } of await all()) {
-      const o = { signal: AbortSignal.timeout(VALIDATE_MS) };
-      await reach.validate?.(o).catch((error: unknown) => tell(name, error));
-    }
-  } catch (error) {
-    tell(null, error);
-  }
-}
-
-const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
-
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
@@ -481,58 +410,4 @@ async function workerTokenKey(
     await settings.getOrSet('worker.token.key', secrets.seal(randomBytes(32).toString('base64'), binding)),
   );
   return Buffer.from(secrets.open(sealed, binding).reveal(), 'base64');
-}
-
-/** Where port 0 is asked for, the port must be known before it is listened on: links and tokens name it. */
-async function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, host, () => {
-      const bound = probe.address();
-      probe.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
-    });
-  });
-}
-
-async function listen(app: FastifyInstance, config: { host: string; port: number }): Promise<void> {
-  try {
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE')
-      throw new HangarError('port_in_use', {
-        message: `Port ${config.port} of ${config.host} is taken.`,
-        cause: error,
-      });
-    if (code === 'EADDRNOTAVAIL' || code === 'EACCES')
-      throw new HangarError('config_invalid', {
-        message: `Cannot listen on ${config.host}:${config.port}: ${code}`,
-        cause: error,
-      });
-    throw error;
-  }
-}
-
-/** Also as those read it who resolve its dots: /api/worker/../jobs is none. */
-const isForWorkers = (url: string): boolean =>
-  url.startsWith('/api/worker/') &&
-  URL.canParse(url, 'http://worker') &&
-  new URL(url, 'http://worker').pathname.startsWith('/api/worker/');
-
-/** Containers on this machine reach a server on loopback through a socket in a folder that is mounted into them. It serves workers only. */
-async function listenForWorkers(app: FastifyInstance, folder: string): Promise<Server> {
-  await mkdir(folder, { recursive: true, mode: 0o711 });
-  const path = join(folder, 'worker.sock');
-  await rm(path, { force: true });
-  const server = createServer((request, response) => {
-    if (isForWorkers(request.url ?? '')) app.routing(request, response);
-    else response.writeHead(404).end();
-  });
-  const old = process.umask(0o111);
-  try {
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
-  } finally {
-    process.umask(old);
-  }
-  return server;
 }

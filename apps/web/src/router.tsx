@@ -117,7 +117,7 @@ const kubernetes = createRoute({
 const nodes = createRoute({
   getParentRoute: () => app,
   path: '/operations/kubernetes/nodes',
-  validateSearch: texts('context'),
+  validateSearch: texts('context', 'status', 'search'),
   component: lazyRouteComponent(() => import('./pages/kubernetes/nodes-page.tsx'), 'NodesPage'),
 });
 const pods = createRoute({

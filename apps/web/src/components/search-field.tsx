@@ -1,6 +1,6 @@
 import { TextInput } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 
 /** Tells what was typed a moment after the last key. */
 export function SearchField(props: {
@@ -17,11 +17,13 @@ export function SearchField(props: {
     setKnown(text);
     setTyped(text);
   }
+  // A page that draws itself anew several times a second must not put it off.
+  const tell = useEffectEvent(onText);
   useEffect(() => {
     if (typed === text) return;
-    const timer = setTimeout(() => onText(typed), 250);
+    const timer = setTimeout(() => tell(typed), 250);
     return () => clearTimeout(timer);
-  }, [typed, text, onText]);
+  }, [typed, text]);
   return (
     <TextInput
       className={className ?? ''}

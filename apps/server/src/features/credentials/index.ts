@@ -1,2 +1,3 @@
+export { searchCredentials } from './credential-search.ts';
 export { type Credentials, createCredentials } from './credentials.ts';
 export { credentialsRoutes } from './credentials-routes.ts';

@@ -1,11 +1,13 @@
 export { activityMessages } from './job-activity.ts';
 export { PATIENCE, type Patience } from './job-lifecycle.ts';
+export { searchJobs } from './job-search.ts';
 export { createJobWorker } from './job-worker.ts';
 export { createJobs, type Jobs } from './jobs.ts';
 export { createJobsReconciler } from './jobs-reconciler.ts';
 export { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
 export { createJobsStore, type JobsStore } from './jobs-store.ts';
 export type { JobDriver, Launcher, LaunchRequest, SweepReport, UnitKey, UnitState, WorkerAccess } from './launcher.ts';
+export { sweepUnits, tellRefused } from './launchers.ts';
 export { createRetention } from './retention.ts';
 export { createRetentionStore } from './retention-store.ts';
 export { createUploads } from './uploads.ts';

@@ -14,3 +14,4 @@ export type {
 export { createClusterLive } from './cluster-live.ts';
 export { createKubernetes, type Kubernetes } from './kubernetes.ts';
 export { kubernetesBytesRoutes, kubernetesRoutes } from './kubernetes-routes.ts';
+export { searchPods } from './pod-search.ts';

@@ -51,6 +51,8 @@ export interface Logs {
    * before; false when it has not ended, is gone, or another server is at it.
    */
   compact(logId: string, signal?: AbortSignal): Promise<boolean>;
+  /** Moves all that have ended and wait for it, oldest first; not those that another server has in hand. */
+  compactEnded(signal: AbortSignal): Promise<void>;
   /** Logs that have ended and wait for that, oldest first. */
   toCompact(limit: number): Promise<string[]>;
   remove(logId: string): Promise<void>;
@@ -63,6 +65,7 @@ export interface Logs {
 const LOG_ID = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 /** Source of what Hangar says; sources of callers are numbers or names. */
 const SYSTEM = '!';
+const TOGETHER = 20;
 
 export function createLogs(o: { database: Database; blobs: Blobs; log: Logger }): Logs {
   const origin = randomBytes(8).toString('hex');
@@ -110,6 +113,17 @@ export function createLogs(o: { database: Database; blobs: Blobs; log: Logger })
 
     compact: async (logId, signal) => compaction.compact(checked(logId), signal),
     toCompact: (limit) => store.toCompact(limit),
+
+    async compactEnded(signal) {
+      // One that another server has in hand stays in the list; it is not waited for.
+      const seen = new Set<string>();
+      for (;;) {
+        const ids = (await store.toCompact(TOGETHER)).filter((id) => !seen.has(id));
+        if (ids.length === 0 || signal.aborted) return;
+        for (const id of ids) if (!signal.aborted) await compaction.compact(id, signal);
+        for (const id of ids) seen.add(id);
+      }
+    },
 
     async remove(logId) {
       await store.remove(checked(logId));

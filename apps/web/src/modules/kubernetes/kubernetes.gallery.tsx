@@ -5,6 +5,7 @@ import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading, refetching, stale as staleData } from '../../gallery/samples.ts';
 import type { PodsFilter } from './filter.ts';
+import type { NodesFilter } from './node-filter.ts';
 import { NodesView, type NodesViewProps } from './nodes-view.tsx';
 import { OverviewView } from './overview-view.tsx';
 import { PodLog, type PodLogProps } from './pod-log.tsx';
@@ -36,11 +37,18 @@ const overview = (id: string, title: string, of: Loadable<ClusterHealth>): Galle
   render: () => <OverviewView {...frame} health={of} />,
 });
 
+function Nodes(props: Partial<NodesViewProps>) {
+  const [filter, setFilter] = useState<NodesFilter>(props.filter ?? { state: null, search: '' });
+  return (
+    <NodesView {...frame} health={live(health)} nodes={live(nodes)} {...props} filter={filter} onFilter={setFilter} />
+  );
+}
+
 const nodesEntry = (id: string, title: string, props: Partial<NodesViewProps>): GalleryEntry => ({
   id: `kubernetes/nodes/${id}`,
   title: `Nodes, ${title}`,
   frame: 'bare',
-  render: () => <NodesView {...frame} health={live(health)} nodes={live(nodes)} {...props} />,
+  render: () => <Nodes {...props} />,
 });
 
 const FILTER: PodsFilter = { states: [], namespace: null, nodeName: null, search: '', sort: 'attention', page: 1 };
@@ -145,6 +153,8 @@ export const entries: GalleryEntry[] = [
       }),
     },
   }),
+  nodesEntry('filtered', 'one state', { filter: { state: 'not_ready', search: '' } }),
+  nodesEntry('nothing', 'none fits', { filter: { state: null, search: 'nowhere' } }),
   nodesEntry('empty', 'none', { nodes: live({ ...nodes, items: [] }) }),
   podsEntry('live', 'in all states', {}),
   podsEntry('filtered', 'filtered and sorted', {

@@ -1,20 +1,26 @@
-import type { ClusterNode, ClusterNodes } from '@hangar/contract';
-import { Tooltip } from '@mantine/core';
+import { type ClusterNode, type ClusterNodes, NodeState } from '@hangar/contract';
+import { Button, Select, Tooltip } from '@mantine/core';
+import { IconSearch } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
+import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { Meter } from '../../components/meter.tsx';
+import { SearchField } from '../../components/search-field.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
 import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
-import { nodeStatus } from './status.ts';
+import { fittingNodes, type NodesFilter } from './node-filter.ts';
+import { nodeStateStatus, nodeStatus } from './status.ts';
 import { cores, counted, memory, useWords } from './words.ts';
 
 export interface NodesViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
   nodes: Loadable<ClusterNodes>;
+  filter: NodesFilter;
+  onFilter: (filter: NodesFilter) => void;
 }
 
 export function NodesView(props: NodesViewProps) {
@@ -27,22 +33,63 @@ export function NodesView(props: NodesViewProps) {
             items.length === 0 ? (
               <EmptyState sentence={view.isWhole ? 'The cluster has no nodes.' : 'No node has been read yet.'} />
             ) : (
-              <DataTable
-                label="Nodes"
-                columns={COLUMNS}
-                rows={items}
-                rowKey={({ name }) => name}
-                href={() => '/operations/kubernetes/pods'}
-                search={({ name }) => ({
-                  node: name,
-                  ...(props.context === undefined ? {} : { context: props.context }),
-                })}
-              />
+              <Found {...props} all={items} items={fittingNodes(items, props.filter)} />
             )
           }
         </Loaded>
       )}
     </ClusterFrame>
+  );
+}
+
+function Found(props: NodesViewProps & { all: ClusterNode[]; items: ClusterNode[] }) {
+  const { all, items, filter, onFilter } = props;
+  return (
+    <>
+      <search className={classes.filters}>
+        <SearchField
+          text={filter.search}
+          onText={(search) => onFilter({ ...filter, search })}
+          label="Search nodes"
+          placeholder="Name, role, address, reason"
+          className={classes.searchField}
+        />
+        <Select
+          className={classes.pick}
+          aria-label="State"
+          placeholder="Any state"
+          clearable
+          value={filter.state}
+          onChange={(state) => onFilter({ ...filter, state })}
+          data={NodeState.options.map((one) => ({ value: one, label: nodeStateStatus(one).word }))}
+        />
+        <span className={`${classes.found} hg-num`} role="status">
+          {items.length === all.length
+            ? plural(all.length, 'node')
+            : `${formatCount(items.length)} of ${plural(all.length, 'node')}`}
+        </span>
+      </search>
+      {items.length === 0 ? (
+        <EmptyState
+          icon={<IconSearch size={26} />}
+          sentence="No node fits this filter."
+          action={
+            <Button variant="default" onClick={() => onFilter({ state: null, search: '' })}>
+              Clear the filter
+            </Button>
+          }
+        />
+      ) : (
+        <DataTable
+          label="Nodes"
+          columns={COLUMNS}
+          rows={items}
+          rowKey={({ name }) => name}
+          href={() => '/operations/kubernetes/pods'}
+          search={({ name }) => ({ node: name, ...(props.context === undefined ? {} : { context: props.context }) })}
+        />
+      )}
+    </>
   );
 }
 

@@ -24,6 +24,8 @@ const NODE: Record<NodeState, Status> = {
   unschedulable: { tone: 'needs', word: 'Cordoned' },
 };
 
+export const nodeStateStatus = (state: NodeState): Status => NODE[state];
+
 /** A node that is ready and has something to say, such as pressure on its disk, needs somebody. */
 export const nodeStatus = ({ state, reason }: Pick<ClusterNode, 'state' | 'reason'>): Status =>
   state === 'ready' && reason !== null ? { tone: 'needs', word: 'Under pressure' } : NODE[state];

@@ -3,6 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { curlFor } from '../../components/as-command.tsx';
+import { nodesFilterOf, nodesSearchOf } from '../../modules/kubernetes/node-filter.ts';
 import { NodesView } from '../../modules/kubernetes/nodes-view.tsx';
 import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
 import { useCluster } from './use-cluster.ts';
@@ -11,7 +12,9 @@ const route = getRouteApi('/app/operations/kubernetes/nodes');
 
 export function NodesPage() {
   const api = useApi();
-  const { context } = route.useSearch();
+  const search = route.useSearch();
+  const { context } = search;
+  const filter = nodesFilterOf(search);
   const navigate = route.useNavigate();
   const { health, isOpen } = useCluster(context, ['health', 'nodes']);
   const nodes = useQuery({
@@ -24,6 +27,8 @@ export function NodesPage() {
       nodes={loadable(nodes)}
       context={context}
       onContext={(name) => void navigate({ search: { context: name } })}
+      filter={filter}
+      onFilter={(next) => void navigate({ search: nodesSearchOf(next, context), replace: true })}
       command={{
         hangar: `hangar k8s nodes${context === undefined ? '' : ` --context ${context}`}`,
         curl: curlFor('GET', '/k8s/nodes'),

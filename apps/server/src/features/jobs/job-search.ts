@@ -1,0 +1,17 @@
+import type { SearchHit } from '@hangar/contract';
+import type { Identity } from '../../platform/http/identity.ts';
+import type { Jobs } from './jobs.ts';
+
+/** One's own jobs; those of all for an admin. */
+export const searchJobs =
+  (jobs: Pick<Jobs, 'list'>) =>
+  async (identity: Identity, text: string): Promise<SearchHit[]> => {
+    const { items } = await jobs.list(identity, { mine: identity.role !== 'admin', search: text, limit: 20 });
+    return items.map((job) => ({
+      kind: 'job',
+      id: job.id,
+      title: job.title,
+      detail: `${job.state}, ${job.repo.name}`,
+      link: `/jobs/${job.id}`,
+    }));
+  };

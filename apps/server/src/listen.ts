@@ -1,0 +1,61 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { HangarError } from '@hangar/contract';
+import type { FastifyInstance } from 'fastify';
+
+export const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+
+/** Where port 0 is asked for, the port must be known before it is listened on: links and tokens name it. */
+export async function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, host, () => {
+      const bound = probe.address();
+      probe.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
+    });
+  });
+}
+
+export async function listen(app: FastifyInstance, config: { host: string; port: number }): Promise<void> {
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      throw new HangarError('port_in_use', {
+        message: `Port ${config.port} of ${config.host} is taken.`,
+        cause: error,
+      });
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES')
+      throw new HangarError('config_invalid', {
+        message: `Cannot listen on ${config.host}:${config.port}: ${code}`,
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** Also as those read it who resolve its dots: /api/worker/../jobs is none. */
+const isForWorkers = (url: string): boolean =>
+  url.startsWith('/api/worker/') &&
+  URL.canParse(url, 'http://worker') &&
+  new URL(url, 'http://worker').pathname.startsWith('/api/worker/');
+
+/** Containers on this machine reach a server on loopback through a socket in a folder that is mounted into them. It serves workers only. */
+export async function listenForWorkers(app: FastifyInstance, folder: string): Promise<Server> {
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const path = join(folder, 'worker.sock');
+  await rm(path, { force: true });
+  const server = createServer((request, response) => {
+    if (isForWorkers(request.url ?? '')) app.routing(request, response);
+    else response.writeHead(404).end();
+  });
+  const old = process.umask(0o111);
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  } finally {
+    process.umask(old);
+  }
+  return server;
+}

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { fittingNodes, nodesFilterOf, nodesSearchOf } from './node-filter.ts';
+import { nodes } from './samples.ts';
+
+const found = (status: string | undefined, search?: string) =>
+  fittingNodes(nodes.items, nodesFilterOf({ status, search })).map(({ name }) => name);
+
+it('what somebody typed into the address never breaks the page, and comes back as it was', () => {
+  const filter = nodesFilterOf({ status: 'asleep', search: 'gpu' });
+  expect(filter).toEqual({ state: null, search: 'gpu' });
+  expect(nodesFilterOf(nodesSearchOf(filter, 'staging'))).toEqual(filter);
+  expect(nodesSearchOf(nodesFilterOf({}), undefined)).toEqual({});
+});
+
+it('finds nodes by state and by every word of the search', () => {
+  const all = nodes.items.map(({ name }) => name);
+  expect(found(undefined)).toEqual(all);
+  for (const state of new Set(nodes.items.map((node) => node.state)))
+    expect(found(state)).toEqual(nodes.items.filter((node) => node.state === state).map(({ name }) => name));
+  const [first] = nodes.items;
+  expect(found(undefined, `  ${first?.name.toUpperCase()}  ${first?.version} `)).toEqual([first?.name]);
+  expect(found(undefined, `${first?.name} nowhere`)).toEqual([]);
+});
