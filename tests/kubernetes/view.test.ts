@@ -204,10 +204,14 @@ else {
       message: expect.stringContaining('waiting to start'),
     });
     await expect.poll(async () => (await onePod('crashes'))?.restarts ?? 0, { timeout: 90_000 }).toBeGreaterThan(0);
-    const before = [];
-    for await (const batch of await kubernetes.log(undefined, namespace, 'crashes', { ...options, previous: true }))
-      before.push(...batch);
-    expect(before.map(({ text }) => text)).toEqual(['about to fall']);
+    const before = async () => {
+      const lines: string[] = [];
+      for await (const batch of await kubernetes.log(undefined, namespace, 'crashes', { ...options, previous: true }))
+        lines.push(...batch.map(({ text }) => text));
+      return lines;
+    };
+    // For a moment after each fall the kubelet has the log of neither run, and says so in its place.
+    await expect.poll(before, { timeout: 30_000, interval: 500 }).toEqual(['about to fall']);
   }, 120_000);
 
   it('knows its nodes: what they have, what is asked of them, how they are', async () => {

@@ -120,11 +120,11 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
   async function removeUnit(name: string, here: Place, signal: AbortSignal): Promise<void> {
     const pods = podsOf(here);
     const own = async () => (await pods.of(name, signal)).filter((pod) => pod.unit === name);
-    // First the Job, so that it makes no other pod; then what it made.
+    // First its pod, which would get all its time to end once the Job is gone, and a kubelet does not shorten that later. A Job
+    // without retries makes no other; one that made its pod only a moment ago shows it in the loop.
+    for (const pod of await own()) await endPod(pod, 1, here, signal);
     await removeJob(name, here, signal);
     await removeSecret(name, here, signal);
-    for (const pod of await own()) await endPod(pod, 1, here, signal);
-    // One that the Job made a moment ago may come into sight only now.
     const struck = new Set<string>();
     const begun = performance.now();
     while (!(await pods.until(name, (left) => left.length === 0, { ms: 3_000, signal }))) {
