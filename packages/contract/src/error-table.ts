@@ -326,7 +326,7 @@ export const ERRORS = {
   image_not_found: {
     kind: 'not_found',
     message: 'The image was not found.',
-    wayOut: 'Check --image; the Engine must be able to pull it.',
+    wayOut: 'Check --image: the machine or cluster that runs the job must have it, or be able to pull it.',
   },
   image_unsuitable: {
     kind: 'invalid',

@@ -8,7 +8,7 @@ import type { PodsFilter } from './filter.ts';
 import type { NodesFilter } from './node-filter.ts';
 import { NodesView, type NodesViewProps } from './nodes-view.tsx';
 import { OverviewView } from './overview-view.tsx';
-import { PodLog, type PodLogProps } from './pod-log.tsx';
+import { NoLogYet, PodLog, type PodLogProps } from './pod-log.tsx';
 import { type PodTab, PodView, type PodViewProps } from './pod-view.tsx';
 import { PodsView, type PodsViewProps } from './pods-view.tsx';
 import {
@@ -183,6 +183,7 @@ export const entries: GalleryEntry[] = [
   podEntry('events', 'its events', { at: 'events' }),
   podEntry('details', 'its details', { at: 'details' }),
   podEntry('of-job', 'of a job, events forbidden', { pod: live(podOfJob), at: 'events' }),
+  podEntry('not-begun', 'has not begun', { log: <NoLogYet container="web" /> }),
   podEntry('no-log', 'its log is not there yet', {
     log: logOf({ reading: { status: 'failed', error: noLog } }),
   }),

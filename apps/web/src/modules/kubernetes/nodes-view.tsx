@@ -141,7 +141,7 @@ const COLUMNS: Column<ClusterNode>[] = [
     width: '110px',
     phone: 'label',
   },
-  { id: 'devices', header: 'Devices', cell: (node) => <Devices node={node} />, from: 'lg' },
+  { id: 'devices', header: 'Devices', cell: (node) => <Devices node={node} />, from: 'lg', phone: 'label' },
   { id: 'version', header: 'Version', cell: ({ version }) => version, from: 'lg', phone: 'hide' },
   {
     id: 'age',

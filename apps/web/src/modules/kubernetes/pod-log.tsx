@@ -19,6 +19,11 @@ export interface PodLogProps {
   onMark: (range: LineRange | null) => void;
 }
 
+/** In the place of the log, until there can be one; the page looks again by itself. */
+export const NoLogYet = ({ container }: { container: string }) => (
+  <EmptyState sentence={`The container ${container} has not begun: it has no log yet.`} />
+);
+
 /** The log of a container, with what there is to say about the connection. */
 export function PodLog({ label, buffer, reading, onRetry, href, query, marked, onMark }: PodLogProps) {
   const { status, error } = reading;

@@ -223,6 +223,7 @@ const COLUMNS: Column<Pod>[] = [
     cell: ({ nodeName }) => nodeName ?? <span className={classes.quiet}>–</span>,
     from: 'lg',
     sortable: true,
+    phone: 'label',
   },
   {
     id: 'age',

@@ -5,7 +5,7 @@ import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { podCommand } from '../../modules/kubernetes/pod-commands.ts';
-import { PodLog } from '../../modules/kubernetes/pod-log.tsx';
+import { NoLogYet, PodLog } from '../../modules/kubernetes/pod-log.tsx';
 import { PodLogReader } from '../../modules/kubernetes/pod-log-reader.ts';
 import { POD_TABS, PodView } from '../../modules/kubernetes/pod-view.tsx';
 
@@ -31,6 +31,8 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
     refetchInterval: ({ state }) => (state.error === null ? AGAIN_MS : 5 * AGAIN_MS),
   });
   const container = search.container ?? pod.data?.runs.find(({ kind }) => kind === 'container')?.name ?? null;
+  const run = pod.data?.runs.find(({ name: one }) => one === container);
+  const hasLog = run === undefined || run.restarts > 0 || run.state === 'running' || run.state === 'terminated';
   const previous = search.previous === '1';
   const go = (next: Partial<typeof search>) =>
     void navigate({ search: { ...search, ...next }, replace: true, resetScroll: false });
@@ -45,10 +47,10 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
       onLogOf={(next, isPrevious) => go({ container: next ?? undefined, previous: isPrevious ? '1' : undefined })}
       command={podCommand(namespace, name, context)}
       log={
-        container === null || tab !== 'log' ? null : (
+        container === null || tab !== 'log' ? null : hasLog || previous ? (
           <FollowedLog
             // Started again, a container has another log; the same reader would go on in the old one.
-            key={`${container} ${previous} ${pod.data?.runs.find((run) => run.name === container)?.restarts ?? 0}`}
+            key={`${container} ${previous} ${run?.restarts ?? 0}`}
             href={`/api/k8s/pods/${namespace}/${name}/log`}
             label={`${container} in ${namespace}/${name}`}
             query={{
@@ -57,6 +59,8 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
               ...(previous ? { previous: 'true' } : {}),
             }}
           />
+        ) : (
+          <NoLogYet container={container} />
         )
       }
     />
