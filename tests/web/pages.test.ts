@@ -145,7 +145,10 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.getByRole('link', { name: 'Compare' }).click();
     await page.waitForURL(/\/compare\?ids=j_\w+(%2C|,)j_\w+$/);
     // In the list of files; which of them is shown already depends on the two that were ticked.
-    await page.getByRole('rowheader').getByRole('button', { name: /README\.md/ }).click();
+    await page
+      .getByRole('rowheader')
+      .getByRole('button', { name: /README\.md/ })
+      .click();
     await page.getByRole('region', { name: 'Changes of README.md' }).getByText('with search').first().waitFor();
     await page.getByText('changed in one way').waitFor();
     const pull = await page.locator('code', { hasText: 'hangar pull' }).first().textContent();
