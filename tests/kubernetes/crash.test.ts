@@ -53,6 +53,28 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
       })
       .toBe('');
 
+  /** Stops the kubelet and all workers, as if the machine had no network any more. */
+  async function whileSilent(work: () => Promise<void>): Promise<void> {
+    const frozen = [parts.pidOf('kubelet'), ...parts.processesWith('HANGAR_WORKER_DIR=/job')];
+    for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    try {
+      await work();
+    } finally {
+      for (const pid of frozen) {
+        try {
+          process.kill(pid, 'SIGCONT');
+        } catch {
+          // Gone meanwhile.
+        }
+      }
+    }
+  }
+  /** The node is back, and has ended what was left on it. */
+  async function isWell(): Promise<void> {
+    await expect.poll(() => parts.processesWith('HANGAR_WORKER_DIR=/job'), { timeout: 60_000 }).toEqual([]);
+    await kubectl(['wait', 'node', '--all', '--for=condition=Ready', '--timeout=90s']);
+  }
+
   describe('a cluster that fails', () => {
     it('the API server is away for 20 s in the middle of ten jobs: all succeed, no line is missing, no pod is left', async () => {
       const lines = 100;
@@ -115,26 +137,26 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
       await server.profile('brittle', { namespace, template: stringify(template) });
       const id = await server.send('brittle', counting(600));
       await runs(id);
-      const frozen = [parts.pidOf('kubelet'), ...parts.processesWith('HANGAR_WORKER_DIR=/job')];
-      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-      try {
+      await whileSilent(async () => {
         await kubectl(['taint', 'nodes', '--all', `${taint}=:NoExecute`, '--overwrite']);
         const job = await server.ended(id, 120_000);
         expect(job, job.reason).toMatchObject({ state: 'lost', failure: { code: 'node_lost' } });
         await isEmpty();
-      } finally {
-        for (const pid of frozen) {
-          try {
-            process.kill(pid, 'SIGCONT');
-          } catch {
-            // Gone meanwhile.
-          }
-        }
-      }
+      });
       await kubectl(['taint', 'nodes', '--all', `${taint}:NoExecute-`]).catch(() => {});
-      await expect.poll(() => parts.processesWith('HANGAR_WORKER_DIR=/job'), { timeout: 60_000 }).toEqual([]);
-      const ready = ['wait', 'node', '--all', '--for=condition=Ready', '--timeout=90s'];
-      await kubectl(ready);
+      await isWell();
     }, 400_000);
+
+    it('a job on a node that fell silent can be cancelled, and gives its place free', async () => {
+      const id = await server.send('pods', counting(600));
+      await runs(id);
+      await whileSilent(async () => {
+        const said = await server.server.hangar(['cancel', id]);
+        expect(said.exitCode, said.stderr).toBe(0);
+        expect((await server.ended(id, 240_000)).state).toBe('cancelled');
+        await isEmpty();
+      });
+      await isWell();
+    }, 500_000);
   });
 }

@@ -311,12 +311,9 @@ spec:
       client.hangar(args, { ...o, env: { HANGAR_SERVER: `http://${SERVICE_IP}` } });
 
     it('has three servers, and renews them while a job runs and people ask, without a request that fails', async () => {
-      const pods = (
-        await kubectl(['-n', 'hangar', 'get', 'pods', '-l', 'app.kubernetes.io/component=server', '-o', 'name'])
-      )
-        .trim()
-        .split('\n');
-      expect(pods).toHaveLength(3);
+      const wanted = ['-n', 'hangar', 'get', 'deploy/hangar', '-o', 'jsonpath={.status.readyReplicas}'];
+      // The autoscaler brings them.
+      await expect.poll(() => kubectl(wanted), { timeout: 120_000, interval: 1000 }).toBe('3');
       const repo = await makeRepo(join(dir, 'repo-of-many'));
       const spec = join(dir, 'long.md');
       writeFileSync(

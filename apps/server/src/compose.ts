@@ -318,7 +318,10 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const { jobsNamespace } = config.kubernetes;
   await profiles.ensureFirst({
     jobsAtOnce: { local: here, docker: here },
-    settings: { kubernetes: jobsNamespace === undefined ? {} : { namespace: jobsNamespace } },
+    settings: {
+      docker: config.dockerNetwork === undefined ? {} : { network: config.dockerNetwork },
+      kubernetes: jobsNamespace === undefined ? {} : { namespace: jobsNamespace },
+    },
   });
   const firstLink = await access.ensureFirstAdmin();
   await listen(app, { host: config.host, port });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { DriverName, HangarError } from '@hangar/contract';
@@ -7,6 +8,21 @@ import { type BlobPlace, readBlobUrl } from './platform/blobs/place.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.stringbool();
+/** As proxy-addr takes it: a number of proxies, their addresses and networks, or all of whoever asks. */
+const proxies = z.string().transform((text, context): boolean | number | string[] => {
+  if (/^\d{1,2}$/.test(text)) return Number(text) === 0 ? false : Number(text);
+  const all = flag.safeParse(text);
+  if (all.success) return all.data;
+  const places = text.split(',').map((place) => place.trim());
+  const isPlace = (place: string) => {
+    const [address = '', bits, ...rest] = place.split('/');
+    const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    return most > 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+  };
+  if (places.every(isPlace)) return places;
+  context.addIssue({ code: 'custom', message: 'true, false, a number of proxies, or their addresses and networks' });
+  return z.NEVER;
+});
 
 /**
  * Every setting of the server. `.env.example` is generated from the descriptions here and checked against them.
@@ -54,9 +70,11 @@ export const Settings = z.object({
     .enum(['auto', 'json', 'text'])
     .default('auto')
     .describe('auto: text on a terminal, JSON elsewhere'),
-  HANGAR_TRUST_PROXY: flag
+  HANGAR_TRUST_PROXY: proxies
     .default(false)
-    .describe('Believe X-Forwarded-For and X-Forwarded-Proto: only behind a reverse proxy of yours'),
+    .describe(
+      'Believe X-Forwarded-For and X-Forwarded-Proto, only behind a reverse proxy of yours: how many proxies there are, or their addresses and networks (10.0.0.0/8,…). true believes whatever anybody sends',
+    ),
   HANGAR_ALLOW_LOCAL_REPOS: flag
     .default(false)
     .describe(
@@ -112,6 +130,10 @@ export const Settings = z.object({
     .describe(
       'Kubernetes: image of jobs that name none, and what brings Node to jobs in other images. With Node 20 and git',
     ),
+  HANGAR_DOCKER_NETWORK: z
+    .string()
+    .optional()
+    .describe('Docker: network of jobs for the profile that is made at the first start'),
   HANGAR_JOBS_NAMESPACE: z
     .string()
     .optional()
@@ -140,7 +162,7 @@ export interface Config {
   readonly masterKeyFile: string;
   readonly logLevel: string;
   readonly logFormat: 'auto' | 'json' | 'text';
-  readonly trustProxy: boolean;
+  readonly trustProxy: boolean | number | string[];
   readonly allowLocalRepos: boolean;
   readonly demo: boolean;
   readonly jobsAtOnce: number;
@@ -151,6 +173,7 @@ export interface Config {
   readonly drainSeconds: number;
   /** Where jobs without isolation find their programs: the PATH this server was started with. */
   readonly path: string | undefined;
+  readonly dockerNetwork: string | undefined;
   readonly kubernetes: {
     /** The address of the API server for pods of its cluster; null outside of one. */
     readonly inCluster: { readonly host: string; readonly port: string } | null;
@@ -212,6 +235,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     drivers: settings.HANGAR_DRIVERS,
     drainSeconds: settings.HANGAR_DRAIN_SECONDS,
     path: environment.PATH,
+    dockerNetwork: settings.HANGAR_DOCKER_NETWORK,
     kubernetes: {
       inCluster: environment.KUBERNETES_SERVICE_HOST
         ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }

@@ -8,16 +8,23 @@ import { runTree } from './processes.ts';
 const dir = mkdtempSync(join(tmpdir(), 'hangar-processes-test-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-test('a command that ends before its input is closed here has ended', async () => {
+test('a command that ends before its input is closed here has ended, and what it said is read', async () => {
   const stdin = join(dir, 'spec');
   writeFileSync(stdin, '# Spec\n');
   const busy: Promise<void>[] = [];
+  const said = { stdout: '', stderr: '' };
   // Keeps the threads that close files busy for far longer than the command takes.
   const holdThreads = () => {
     for (let n = 0; n < 8; n++)
       busy.push(new Promise((resolve) => pbkdf2('key', 'salt', 200_000, 64, 'sha512', () => resolve())));
   };
-  const command = { file: '/bin/sh', args: ['-c', 'exit 7'], cwd: dir, env: {}, mark: 'processes-test' };
+  const command = {
+    file: '/bin/sh',
+    args: ['-c', 'echo out; echo err >&2; exit 7'],
+    cwd: dir,
+    env: {},
+    mark: 'processes-test',
+  };
   const running = runTree(
     {
       ...command,
@@ -27,12 +34,15 @@ test('a command that ends before its input is closed here has ended', async () =
       },
     },
     {
-      read: async () => {},
+      read: async (stream, chunk) => {
+        said[stream] += chunk;
+      },
       stop: new AbortController().signal,
       graceMs: 1000,
     },
   );
   expect(await running).toMatchObject({ exitCode: 7, signal: null });
+  expect(said).toEqual({ stdout: 'out\n', stderr: 'err\n' });
   await Promise.all(busy);
 }, 20_000);
 

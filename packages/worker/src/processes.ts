@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 
 const POLL_MS = 50;
@@ -47,6 +47,14 @@ export async function runTree(
   const input = command.stdin === null ? null : await open(command.stdin, 'r');
   let child: ChildProcess;
   let exited: ReturnType<typeof exitOf>;
+  let reading: Promise<unknown>;
+  const pipes = { reads: 0, busy: 0 };
+  const take = (stream: 'stdout' | 'stderr') => async (chunk: Buffer) => {
+    pipes.reads++;
+    pipes.busy++;
+    await o.read(stream, chunk);
+    pipes.busy--;
+  };
   try {
     child = spawn(command.file, command.args, {
       cwd: command.cwd,
@@ -55,8 +63,11 @@ export async function runTree(
       detached: true,
       stdio: [input ? input.fd : 'ignore', 'pipe', 'pipe'],
     });
-    // Before anything is awaited: a short command ends while the file is closed, and says so only once.
+    // Before anything is awaited: a short command ends while the file is closed. It says so only once, and what nobody reads by
+    // then is thrown away.
     exited = exitOf(child);
+    reading = Promise.all([readAll(child.stdout, take('stdout')), readAll(child.stderr, take('stderr'))]);
+    reading.catch(() => undefined);
   } finally {
     await input?.close();
   }
@@ -64,14 +75,6 @@ export async function runTree(
   if (pid === undefined) return await exited.then(() => Promise.reject(new HangarError('agent_missing')));
   // Where memory ends, the agent ends first and not the worker, which still has its diff to save.
   endsFirst(pid);
-  const pipes = { reads: 0, busy: 0 };
-  const take = (stream: 'stdout' | 'stderr') => async (chunk: Buffer) => {
-    pipes.reads++;
-    pipes.busy++;
-    await o.read(stream, chunk);
-    pipes.busy--;
-  };
-  const reading = Promise.all([readAll(child.stdout, take('stdout')), readAll(child.stderr, take('stderr'))]);
   const stopped = new Promise<void>((resolve) => {
     if (o.stop.aborted) resolve();
     else o.stop.addEventListener('abort', () => resolve(), { once: true });
@@ -132,6 +135,8 @@ async function idle(pipes: { readonly reads: number; readonly busy: number }, ms
   for (;;) {
     const before = pipes.reads;
     await sleep(ms);
+    // On a machine that stood still, the timer comes before what has arrived meanwhile.
+    await nextTurn();
     if (pipes.reads === before && pipes.busy === 0) return false;
   }
 }

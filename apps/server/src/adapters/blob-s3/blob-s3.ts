@@ -23,6 +23,8 @@ import { readThroughBreaks } from './download.ts';
 import { asBlobError, isBehindTheEnd, isConflict, isMissing } from './errors.ts';
 import { abandon, beginParts, PART_BYTES, PARTS_MOST } from './multipart.ts';
 
+/** Its default is 50: as many people who download slowly would leave none to write with. */
+const SOCKETS = { keepAlive: true, maxSockets: 1000 };
 /** One call of the API, with the client's own repeats. A part of 8 MiB passes in it at 30 KB/s. */
 const CALL_MS = 5 * 60_000;
 const BRIEF_MS = 20_000;
@@ -56,7 +58,12 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
     ...(place.region === null ? (place.endpoint === null ? {} : { region: 'us-east-1' }) : { region: place.region }),
     forcePathStyle: place.style === 'path',
     maxAttempts: ATTEMPTS,
-    requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS }),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      httpAgent: SOCKETS,
+      httpsAgent: SOCKETS,
+    }),
   });
   const bucket: Bucket = {
     client,

@@ -16,6 +16,7 @@ import { tidy } from './unit-state.ts';
 /** After this long a pod that should be gone is struck off, running or not: its node does not answer. */
 const STRIKE_OFF_MS = 25_000;
 const REMOVE_MS = 45_000;
+const STRUCK_MS = 5_000;
 /** How much of a pod's own log is evidence. */
 const LAST_LINES = 40;
 
@@ -46,7 +47,7 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
   function planOf(unit: Unit, here: Place, files: string) {
     const workerImage = settings.workerImage ?? parts.workerImage;
     return {
-      ...{ name: unit.name, namespace: here.namespace, labels: unit.labels },
+      ...{ name: unit.name, namespace: here.namespace, labels: { ...unit.labels, [LABEL.files]: files } },
       ...{ image: unit.image, files, token: unit.name },
       workerImage: unit.image === workerImage ? null : workerImage,
       ...{ pull: settings.pull, serverUrl: serverUrl(settings, access), program: unit.program },
@@ -180,7 +181,12 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
         const areOver = (left: readonly PodSeen[]) =>
           left.every((pod) => isOver(pod) || (pod.workerEnded !== null && !pod.workerRuns));
         const ended = await pods.until(name, areOver, { ms: seconds * 1000 + STRIKE_OFF_MS, signal: o.signal });
-        if (!ended) throw new HangarError('driver_unavailable', { message: `The pod of ${name} does not end.` });
+        if (ended) return;
+        // Its node says nothing any more. Struck off, the job is over for the cluster; a node that comes back ends the processes.
+        await removeJob(name, here, o.signal);
+        for (const pod of await pods.of(name, o.signal)) await endPod(pod, 0, here, o.signal);
+        if (!(await pods.until(name, areOver, { ms: STRUCK_MS, signal: o.signal })))
+          throw new HangarError('driver_unavailable', { message: `The pod of ${name} does not end.` });
       });
     },
 

@@ -51,12 +51,15 @@ export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   }
   const ageMs = ({ creationTimestamp }: Found) => Math.abs(Date.now() - (Date.parse(creationTimestamp) || 0));
 
+  // A pod that waits for a node mounts them only when it gets one, which may be long after a server of another version began.
+  const inUse = new Set<string | undefined>();
   for await (const job of all(`/apis/batch/v1/namespaces/${here.namespace}/jobs`)) {
     signal.throwIfAborted();
     const unit = unitOf(job.labels);
     const keep = unit ? parts.launching.has(job.name) || (await parts.isOwned(unit)) : ageMs(job) < YOUNG_MS;
     if (keep) {
       kept += 1;
+      inUse.add(job.labels[LABEL.files]);
       continue;
     }
     await parts.removeUnit(job.name, here, signal);
@@ -64,7 +67,7 @@ export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   }
   const current = await parts.files.name();
   for await (const files of all(`${core}/configmaps`)) {
-    if (files.name === current || ageMs(files) < FILES_AGE_MS) continue;
+    if (files.name === current || inUse.has(files.name) || ageMs(files) < FILES_AGE_MS) continue;
     await unless(404, api.json('DELETE', `${core}/configmaps/${files.name}`, { signal }));
     removed.push(`configmap ${here.namespace}/${files.name}`);
   }

@@ -82,15 +82,8 @@ export function createClusterLive(o: { kubernetes: Kubernetes; log: Logger }) {
         channel = { viewers: new Set(), sent: new Map(), frames: framesFor(parts, query) };
         channels.set(key, channel);
       }
-      channel.viewers.add(viewer);
-      for (const { frame } of channel.sent.values()) viewer.write(frame);
-      if (isFirst) void loop(view, channels, ending.signal);
-      else if (channel.sent.size === 0) {
-        view.touch();
-        await tell(channel, view.known());
-      }
       const joined = channel;
-      return () => {
+      const leave = () => {
         joined.viewers.delete(viewer);
         if (joined.viewers.size > 0) return;
         channels.delete(key);
@@ -98,6 +91,17 @@ export function createClusterLive(o: { kubernetes: Kubernetes; log: Logger }) {
         ending.abort();
         loops.delete(view);
       };
+      channel.viewers.add(viewer);
+      for (const { frame } of channel.sent.values()) viewer.write(frame);
+      if (isFirst) void loop(view, channels, ending.signal);
+      else if (channel.sent.size === 0) {
+        view.touch();
+        await tell(channel, view.known()).catch((error: unknown) => {
+          leave();
+          throw error;
+        });
+      }
+      return leave;
     },
     close(): void {
       for (const { ending } of loops.values()) ending.abort();

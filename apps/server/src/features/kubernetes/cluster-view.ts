@@ -179,8 +179,18 @@ export function openClusterView(o: {
     while (!signal.aborted) {
       try {
         const scopes = at.isApart ? [...at.apart.keys()] : [null];
-        const found = await Promise.all(scopes.map((scope) => source.podUse(scope, { signal })));
+        let refusal: unknown = null;
+        const found = await Promise.all(
+          scopes.map((scope) =>
+            source.podUse(scope, { signal }).catch((error: unknown) => {
+              if (!isForbidden(error)) throw error;
+              refusal = error;
+              return null;
+            }),
+          ),
+        );
         const known = found.filter((one) => one !== null);
+        if (known.length === 0 && refusal !== null) throw refusal;
         at.podUse =
           known.length === 0
             ? null
@@ -191,7 +201,10 @@ export function openClusterView(o: {
         at.denied.delete('metrics');
         changed();
       } catch (error) {
+        // What was in use before the right was taken away says nothing of now.
         if (isForbidden(error) && !at.denied.has('metrics')) {
+          at.podUse = null;
+          at.nodeUse = null;
           at.denied.set('metrics', { what: 'metrics', namespace: null, message: error.message });
           changed();
         }

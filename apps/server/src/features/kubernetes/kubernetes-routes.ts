@@ -49,6 +49,11 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
         },
         end: () => response?.end(),
       });
+      // Gone meanwhile: its `close` has been.
+      if (reply.raw.destroyed) {
+        leave();
+        return reply.hijack();
+      }
       const opened = openEventStream(reply);
       response = opened;
       for (const frame of early) opened.write(frame);

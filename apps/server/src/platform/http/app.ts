@@ -51,7 +51,8 @@ export interface AppParts {
   readonly log: Logger;
   /** The server is about to stop: connections are not kept. */
   readonly isDraining: () => boolean;
-  readonly trustProxy: boolean;
+  /** All that is said, so many proxies from here on, or those at these addresses. */
+  readonly trustProxy: boolean | number | string[];
   readonly secure: boolean;
   /** The built web app; null when it is not there. */
   readonly webDir: string | null;
@@ -67,13 +68,13 @@ const BODY_LIMIT = 8 * 1024 * 1024;
  * Every route is authenticated: contract routes by their meta, raw routes by `config.identities`.
  */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { log } = parts;
+  const { log, trustProxy: trust } = parts;
   const logger: FastifyBaseLogger = log.child({ part: 'http' });
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
-    trustProxy: parts.trustProxy,
+    trustProxy: typeof trust === 'number' ? (_address, hop) => hop < trust : trust,
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => {
       sendError(reply, asHangarError(error, request.id, log), request.id);

@@ -27,7 +27,7 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
   const tab = POD_TABS.find((known) => known === search.tab) ?? 'log';
   const pod = useQuery({
     ...api.kubernetes.pod.queryOptions({ input: { namespace, name, ...(context === undefined ? {} : { context }) } }),
-    // A pod that is gone does not come back under the same name as the same pod.
+    // Under the same name another pod may come, as those of a StatefulSet do.
     refetchInterval: ({ state }) => (state.error === null ? AGAIN_MS : 5 * AGAIN_MS),
   });
   const container = search.container ?? pod.data?.runs.find(({ kind }) => kind === 'container')?.name ?? null;
@@ -50,7 +50,7 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
         container === null || tab !== 'log' ? null : hasLog || previous ? (
           <FollowedLog
             // Started again, a container has another log; the same reader would go on in the old one.
-            key={`${container} ${previous} ${run?.restarts ?? 0}`}
+            key={`${pod.data?.uid} ${container} ${previous} ${run?.restarts ?? 0}`}
             href={`/api/k8s/pods/${namespace}/${name}/log`}
             label={`${container} in ${namespace}/${name}`}
             query={{
