@@ -213,7 +213,13 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     },
 
     sweep: (isOwned, o) =>
-      at('finding jobs', (here) => sweepNamespace({ ...parts, here, removeUnit, isOwned, signal: o.signal })),
+      at('finding jobs', async (here) =>
+        sweepNamespace({
+          ...{ here, isOwned, signal: o.signal, instanceId: access.instanceId, current: await parts.files.name() },
+          isLaunching: (name) => parts.launching.has(name),
+          removeUnit: (name) => removeUnit(name, here, o.signal),
+        }),
+      ),
 
     validate: (o) =>
       at('making a job', async (here) => {

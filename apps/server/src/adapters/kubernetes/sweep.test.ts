@@ -26,13 +26,11 @@ it('files of an older version stay while a job that is owned may still mount the
   };
   const report = await sweepNamespace({
     here: { namespace: 'jobs', connection: { api } },
-    access: { instanceId: 'i_1' },
-    files: { name: async () => 'files-3' },
-    launching: new Map(),
-    removeUnit: async (name: string) => void deleted.push(name),
-    isOwned: async ({ jobId }: { jobId: string }) => jobId === 'j_waits',
+    ...{ instanceId: 'i_1', current: 'files-3', isLaunching: () => false },
+    removeUnit: async (name) => void deleted.push(name),
+    isOwned: async ({ jobId }) => jobId === 'j_waits',
     signal: AbortSignal.timeout(5_000),
-  } as unknown as Parameters<typeof sweepNamespace>[0]);
+  });
   expect(deleted).toEqual(['hangar-j_gone', '/api/v1/namespaces/jobs/configmaps/files-2']);
   expect(report.kept).toBe(1);
 });

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
-import { unless } from './api.ts';
+import { type ClusterApi, unless } from './api.ts';
 import { LABEL, unitOf } from './labels.ts';
-import type { KubernetesParts, Place } from './parts.ts';
 
 /** A probe that is younger may be at work. Clocks of two machines may differ. */
 const YOUNG_MS = 10 * 60_000;
@@ -25,9 +24,13 @@ const Listed = z.object({
 });
 type Found = NonNullable<z.infer<typeof Listed>['items']>[number]['metadata'];
 
-interface Parts extends Pick<KubernetesParts, 'access' | 'files' | 'launching'> {
-  readonly here: Place;
-  readonly removeUnit: (name: string, here: Place, signal: AbortSignal) => Promise<void>;
+interface Parts {
+  readonly here: { readonly namespace: string; readonly connection: { readonly api: Pick<ClusterApi, 'json'> } };
+  readonly instanceId: string;
+  /** Name of the files that this server launches with. */
+  readonly current: string;
+  readonly isLaunching: (name: string) => boolean;
+  readonly removeUnit: (name: string) => Promise<void>;
   readonly isOwned: (unit: UnitKey) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
@@ -43,7 +46,7 @@ export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   async function* all(path: string): AsyncGenerator<Found> {
     let next: string | undefined;
     do {
-      const query = { labelSelector: `${LABEL.instance}=${parts.access.instanceId}`, limit: '500', continue: next };
+      const query = { labelSelector: `${LABEL.instance}=${parts.instanceId}`, limit: '500', continue: next };
       const page = Listed.parse(await api.json('GET', path, { query, signal, deadlineMs: 60_000 }));
       for (const { metadata } of page.items ?? []) yield metadata;
       next = page.metadata.continue || undefined;
@@ -56,18 +59,17 @@ export async function sweepNamespace(parts: Parts): Promise<SweepReport> {
   for await (const job of all(`/apis/batch/v1/namespaces/${here.namespace}/jobs`)) {
     signal.throwIfAborted();
     const unit = unitOf(job.labels);
-    const keep = unit ? parts.launching.has(job.name) || (await parts.isOwned(unit)) : ageMs(job) < YOUNG_MS;
+    const keep = unit ? parts.isLaunching(job.name) || (await parts.isOwned(unit)) : ageMs(job) < YOUNG_MS;
     if (keep) {
       kept += 1;
       inUse.add(job.labels[LABEL.files]);
       continue;
     }
-    await parts.removeUnit(job.name, here, signal);
+    await parts.removeUnit(job.name);
     removed.push(`job ${here.namespace}/${job.name}`);
   }
-  const current = await parts.files.name();
   for await (const files of all(`${core}/configmaps`)) {
-    if (files.name === current || inUse.has(files.name) || ageMs(files) < FILES_AGE_MS) continue;
+    if (files.name === parts.current || inUse.has(files.name) || ageMs(files) < FILES_AGE_MS) continue;
     await unless(404, api.json('DELETE', `${core}/configmaps/${files.name}`, { signal }));
     removed.push(`configmap ${here.namespace}/${files.name}`);
   }
