@@ -122,7 +122,7 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
     const pods = podsOf(here);
     const own = async () => (await pods.of(name, signal)).filter((pod) => pod.unit === name);
     // First its pod, which would get all its time to end once the Job is gone, and a kubelet does not shorten that later. A Job
-    // without retries makes no other; one that made its pod only a moment ago shows it in the loop.
+    // without retries makes no other. One whose pod nobody has seen yet takes it along.
     for (const pod of await own()) await endPod(pod, 1, here, signal);
     await removeJob(name, here, signal);
     await removeSecret(name, here, signal);

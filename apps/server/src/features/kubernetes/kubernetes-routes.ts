@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { ClusterLiveQuery, HangarError, KubernetesName, type PodLogLine, PodLogQuery } from '@hangar/contract';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { openEventStream } from '../../platform/http/event-stream.ts';
+import { openEventStream, takeOver } from '../../platform/http/event-stream.ts';
 import { parseInput } from '../../platform/http/input.ts';
 import { api, type RawRoutes } from '../../platform/http/routes.ts';
 import type { PodLogText } from './cluster.ts';
@@ -138,10 +138,7 @@ async function sendText(
   fileName: string,
   signal: AbortSignal,
 ): Promise<void> {
-  reply.hijack();
-  const response = reply.raw;
-  for (const [name, value] of Object.entries(reply.getHeaders()))
-    if (value !== undefined) response.setHeader(name, value);
+  const response = takeOver(reply);
   response.writeHead(200, {
     'content-type': 'text/plain; charset=utf-8',
     'content-disposition': `inline; filename*=UTF-8''${encodeURIComponent(fileName)}`,
