@@ -153,7 +153,7 @@ export const entries: GalleryEntry[] = [
       }),
     },
   }),
-  nodesEntry('filtered', 'one state', { filter: { state: 'not_ready', search: '' } }),
+  nodesEntry('filtered', 'one state', { filter: { state: 'unknown', search: '' } }),
   nodesEntry('nothing', 'none fits', { filter: { state: null, search: 'nowhere' } }),
   nodesEntry('empty', 'none', { nodes: live({ ...nodes, items: [] }) }),
   podsEntry('live', 'in all states', {}),
