@@ -400,6 +400,11 @@ export const ERRORS = {
     message: 'There is no space left on the disk.',
     wayOut: 'Free space on the machine of the server or the profile.',
   },
+  open_files_exhausted: {
+    kind: 'unavailable',
+    message: 'The server has as many files and connections open as it may.',
+    wayOut: 'Send again in a moment. Whoever runs this server can raise its limit (ulimit -n, or LimitNOFILE).',
+  },
   git_killed: {
     kind: 'unavailable',
     message: 'git was killed while it worked for the job: for memory, or by somebody on its machine.',

@@ -124,27 +124,29 @@ describe('the server at its limit of open files', () => {
         if ((await server.hangar(['logs', id])).stdout.includes('line 10')) break;
         await sleep(100);
       }
+      const watched = server.hangar(['logs', id, '--follow']);
+      await sleep(1_000);
       const used = readdirSync(`/proc/${server.pid}/fd`).length;
       execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${used + 40}:4096`]);
       const stop = new AbortController();
-      let followed = 0;
-      let refused = 0;
+      const answers: string[] = [];
       const followers = Array.from({ length: 150 }, async () => {
         try {
           const answer = await fetch(`${server.url}/api/jobs/${id}/logs?follow=true`, {
             ...authorized(),
             signal: stop.signal,
           });
-          if (answer.ok) followed++;
-          else refused++;
+          answers.push(answer.ok ? 'followed' : ((await answer.json()) as { code: string }).code);
           for await (const _ of answer.body ?? []);
         } catch {
-          refused++;
+          // Cut: there was no descriptor to accept it with, or the test is through with it.
         }
       });
       await sleep(6_000);
-      expect(followed).toBeGreaterThan(5);
-      expect(followed).toBeLessThan(150);
+      // Some got in, or were told why not; most were cut. None was told of a fault in the server.
+      expect(answers.length).toBeGreaterThan(0);
+      expect(answers.length).toBeLessThan(150);
+      expect(answers.filter((answer) => !['followed', 'open_files_exhausted'].includes(answer))).toEqual([]);
       expect(server.pid).toBeGreaterThan(0);
       stop.abort();
       await Promise.all(followers);
@@ -162,9 +164,10 @@ describe('the server at its limit of open files', () => {
       const { job, log } = await ended(id);
       expect(job).toMatchObject({ state: 'succeeded', failure: null, diff: { filesChanged: 1, partial: false } });
       expect(counted(log.split('\n'))).toEqual(countedTo(200));
+      // Who was there before sees every line, once.
+      expect(counted((await watched).stdout.split('\n'))).toEqual(countedTo(200));
       expect(server.output).not.toMatch(/uncaught|FATAL/i);
       execFileSync('prlimit', ['--pid', String(server.pid), '--nofile=4096:4096']);
-      expect(refused + followed).toBeGreaterThanOrEqual(150);
     },
     120_000,
   );

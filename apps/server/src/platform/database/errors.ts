@@ -22,7 +22,7 @@ export function isUnstorable(error: unknown): boolean {
 /** Whether the connection was lost or refused, so the same query may work a moment later. */
 export function isConnectionLoss(error: unknown): boolean {
   const code = sqlState(error) ?? '';
-  if (code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
+  if (isOutOfFiles(error) || code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
   if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'].includes(code))
     return true;
   // pg gives these no code. The last four are what is asked of a connection after it was lost, or of a pool that ends.
@@ -36,6 +36,11 @@ export function isConnectionLoss(error: unknown): boolean {
 /** Whether the database, or something else that wrote, had no space left. */
 export function isDiskFull(error: unknown): boolean {
   return ['53100', 'ENOSPC', 'EDQUOT'].includes(sqlState(error) ?? '');
+}
+
+/** Whether the process, or the machine, has no file descriptor left for what was asked: a connection or a file. */
+export function isOutOfFiles(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(sqlState(error) ?? '');
 }
 
 function violates(error: unknown, code: string, constraint: string | undefined): boolean {

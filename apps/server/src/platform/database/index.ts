@@ -3,6 +3,7 @@ export {
   isConnectionLoss,
   isDiskFull,
   isForeignKeyViolation,
+  isOutOfFiles,
   isUniqueViolation,
   isUnstorable,
   sqlState,

@@ -255,6 +255,8 @@ function asOrpc(error: HangarError, reference: string): ORPCError<string, unknow
 export function sendError(reply: FastifyReply, error: HangarError, reference: string): void {
   const retryAfter = error.details?.retryAfterSeconds;
   if (typeof retryAfter === 'number') reply.header('retry-after', Math.ceil(retryAfter));
+  // A connection kept open after it would be one of those the server has too many of.
+  if (error.code === 'open_files_exhausted') reply.header('connection', 'close');
   reply.status(error.status).type('application/json; charset=utf-8').send(toWire(error, reference));
 }
 

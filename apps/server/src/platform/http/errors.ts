@@ -1,7 +1,7 @@
 import { type ErrorCode, HangarError } from '@hangar/contract';
 import { ORPCError, ValidationError } from '@orpc/server';
 import type { Logger } from 'pino';
-import { isConnectionLoss, isDiskFull, isUnstorable } from '../database/index.ts';
+import { isConnectionLoss, isDiskFull, isOutOfFiles, isUnstorable } from '../database/index.ts';
 
 /** What a framework or driver throws, as an error of our table. Unknown errors are logged with the reference that people see. */
 export function asHangarError(error: unknown, reference: string, log: Logger): HangarError {
@@ -17,6 +17,10 @@ export function asHangarError(error: unknown, reference: string, log: Logger): H
       message: 'A text holds a character that cannot be stored, or a number is out of range.',
       cause: error,
     });
+  if (isOutOfFiles(error)) {
+    log.error({ err: error, reference }, 'no file descriptor left');
+    return new HangarError('open_files_exhausted', { details: { retryAfterSeconds: 1 }, cause: error });
+  }
   if (isConnectionLoss(error)) {
     log.warn({ err: error, reference }, 'database out of reach');
     return new HangarError('database_unavailable', { cause: error });
