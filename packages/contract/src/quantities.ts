@@ -20,3 +20,16 @@ export function parseBytes(text: string): number | null {
   if (!match) return null;
   return Math.round(Number(match[1]) * (BYTES[match[2] ?? ''] ?? 1));
 }
+
+/** `96 KiB`, `128 MiB`, `1.5 GiB`: memory and limits, which people set in powers of 1024, as they set them. */
+export function sizeInWords(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const text = unit === 0 || value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);
+  return `${text.replace(/\.0$/, '')} ${units[unit]}`;
+}

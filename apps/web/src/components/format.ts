@@ -47,14 +47,13 @@ function join(ms: number, large: number, largeUnit: string, small: number, small
     : `${Math.floor(ms / large)} ${largeUnit} ${rest} ${smallUnit}`;
 }
 
-/** `0 B`, `1.2 kB`, `3.4 MB`, `2 GB`: powers of 1000; with `binary` powers of 1024 (`2 GiB`). */
-export function formatBytes(bytes: number, binary = false): string {
-  const base = binary ? 1024 : 1000;
-  const units = binary ? ['B', 'KiB', 'MiB', 'GiB', 'TiB'] : ['B', 'kB', 'MB', 'GB', 'TB'];
+/** `0 B`, `1.2 kB`, `3.4 MB`, `2 GB`: files and traffic. Memory and limits are `sizeInWords` of the contract. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
   let unit = 0;
-  while (value >= base && unit < units.length - 1) {
-    value /= base;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
     unit += 1;
   }
   const text = unit === 0 || value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);

@@ -1,5 +1,6 @@
+import { sizeInWords } from '@hangar/contract/quantities';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { bytes, duration, table } from '../../terminal/words.ts';
+import { duration, table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List plans',
@@ -19,7 +20,7 @@ export const command = defineCommand({
       `${plan.jobsAtOnce} at once`,
       plan.minutesPerMonth === null ? 'no monthly limit' : `${plan.minutesPerMonth} min a month`,
       `${duration(plan.maxTimeoutSeconds)} a job`,
-      `${bytes(plan.maxArtifactBytes)} of artifacts`,
+      `${sizeInWords(plan.maxArtifactBytes)} of artifacts`,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     terminal.next('hangar cloud whoami');

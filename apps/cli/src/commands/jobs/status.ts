@@ -1,4 +1,5 @@
 import type { JobDetail, Phase } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { isFinal } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
@@ -12,7 +13,7 @@ import {
   usageWords,
 } from '../../jobs/job-words.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { ago, bytes, count, cut, duration, wrap } from '../../terminal/words.ts';
+import { ago, count, cut, duration, wrap } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Where a job stands, and why',
@@ -104,7 +105,7 @@ function show(job: JobDetail, terminal: Terminal): void {
   );
   const limits = [
     job.resources.cpus === undefined ? null : `${job.resources.cpus} CPUs`,
-    job.resources.memoryBytes === undefined ? null : bytes(job.resources.memoryBytes),
+    job.resources.memoryBytes === undefined ? null : sizeInWords(job.resources.memoryBytes),
     `timeout ${duration(job.timeoutSeconds)}`,
   ].filter((part) => part !== null);
   row(

@@ -1,6 +1,6 @@
 import type { ClusterNode, ClusterState, ClusterView, Pod, PodState, ResourceUse } from '@hangar/contract';
 import type { Palette, Terminal } from '../../terminal/terminal.ts';
-import { ago, bytes } from '../../terminal/words.ts';
+import { ago } from '../../terminal/words.ts';
 
 interface Look {
   readonly mark: string;
@@ -53,8 +53,6 @@ export function share(use: ResourceUse, say: (value: number) => string): string 
   const taken = use.used ?? use.requested;
   return `${taken === null ? '–' : say(taken)} of ${say(use.allocatable)}`;
 }
-
-export const memory = (value: number): string => bytes(value);
 
 /** What keeps an answer from being the whole truth, on stderr. */
 export function warnOf(view: ClusterView, terminal: Terminal): void {

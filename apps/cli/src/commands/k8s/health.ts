@@ -1,6 +1,7 @@
+import { sizeInWords } from '@hangar/contract/quantities';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { count, wrap } from '../../terminal/words.ts';
-import { clusterWord, contextFlag, cores, memory, share, warnOf } from './cluster-words.ts';
+import { clusterWord, contextFlag, cores, share, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -44,7 +45,7 @@ export const command = defineCommand<Flags>({
     if (resources !== null) {
       const measured = resources.cpu.used === null ? 'requested' : 'in use';
       row('CPU', `${share(resources.cpu, cores)} cores ${measured}`);
-      row('Memory', `${share(resources.memory, memory)} ${measured}`);
+      row('Memory', `${share(resources.memory, sizeInWords)} ${measured}`);
     }
     if (!health.metrics.available && nodes !== null) terminal.note(health.metrics.detail);
     if (health.waiting.length > 0) terminal.out(color.dim('Waiting'));

@@ -1,6 +1,7 @@
+import { sizeInWords } from '@hangar/contract/quantities';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { table } from '../../terminal/words.ts';
-import { contextFlag, cores, memory, nodeWord, share, warnOf } from './cluster-words.ts';
+import { contextFlag, cores, nodeWord, share, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -28,7 +29,7 @@ export const command = defineCommand<Flags>({
         node.name,
         nodeWord(node.state, terminal.color),
         `cpu ${share(node.cpu, cores)}`,
-        `memory ${share(node.memory, memory)}`,
+        `memory ${share(node.memory, sizeInWords)}`,
         `pods ${share(node.pods, String)}`,
         [
           ...node.devices.map((device) => `${device.name} ${share(device, String)}`),

@@ -1,6 +1,7 @@
+import { sizeInWords } from '@hangar/contract/quantities';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { ago, table, wrap } from '../../terminal/words.ts';
-import { contextFlag, cores, memory, podArguments, podWord } from './cluster-words.ts';
+import { contextFlag, cores, podArguments, podWord } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -43,7 +44,7 @@ export const command = defineCommand<Flags, [string, string]>({
         .filter(Boolean)
         .join(', ');
     row('CPU', amounts(pod.cpu, cores));
-    row('Memory', amounts(pod.memory, memory));
+    row('Memory', amounts(pod.memory, sizeInWords));
     terminal.out(color.dim('Containers'));
     for (const line of table(
       pod.runs.map((run) => [

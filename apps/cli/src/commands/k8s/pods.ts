@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PodState } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { POD_SORTS, POD_STATES } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { ago, count, cut, table } from '../../terminal/words.ts';
-import { contextFlag, cores, memory, podWord, warnOf } from './cluster-words.ts';
+import { contextFlag, cores, podWord, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly namespace?: string | undefined;
@@ -103,7 +104,10 @@ export const command = defineCommand<Flags>({
         pod.restarts === 0 ? '0' : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${ago(pod.restartedAt)})`}`,
         pod.createdAt === null ? '' : ago(pod.createdAt),
         ...(terminal.columns >= 130
-          ? [pod.cpu.used === null ? '' : cores(pod.cpu.used), pod.memory.used === null ? '' : memory(pod.memory.used)]
+          ? [
+              pod.cpu.used === null ? '' : cores(pod.cpu.used),
+              pod.memory.used === null ? '' : sizeInWords(pod.memory.used),
+            ]
           : []),
         [pod.jobId ?? '', pod.state === 'running' && pod.ready === pod.containers ? '' : (pod.reason ?? '')]
           .filter(Boolean)

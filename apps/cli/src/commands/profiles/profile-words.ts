@@ -1,8 +1,8 @@
 import type { Profile } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { sizeInWords } from '@hangar/contract/quantities';
 import type { Cli } from '../../cli.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
-import { bytes } from '../../terminal/words.ts';
 
 /** The argument that names a profile. */
 export const profileArgument = {
@@ -90,7 +90,7 @@ function listIn(value: string): unknown[] | null {
 export function limitWords({ limits }: Profile): string {
   const parts = [
     limits.cpus === undefined ? null : `${limits.cpus} CPUs`,
-    limits.memoryBytes === undefined ? null : bytes(limits.memoryBytes),
+    limits.memoryBytes === undefined ? null : sizeInWords(limits.memoryBytes),
     limits.pids === undefined ? null : `${limits.pids} processes`,
     limits.jobsAtOnce === undefined ? null : `${limits.jobsAtOnce} at once`,
   ].filter((part) => part !== null);

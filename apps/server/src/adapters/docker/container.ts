@@ -1,4 +1,4 @@
-import { type DockerSettings, HangarError, type Resources } from '@hangar/contract';
+import { type DockerSettings, HangarError, type Resources, sizeInWords } from '@hangar/contract';
 import { z } from 'zod';
 import type { UnitKey, UnitState, WorkerAccess } from '../../features/jobs/launcher.ts';
 import { UNSUITABLE } from '../../features/jobs/start-script.ts';
@@ -111,7 +111,7 @@ export async function unitState(
   if (status === 'created') return { kind: 'starting', reason: 'The container is made' };
   if (status !== 'exited' && status !== 'dead' && status !== 'removing') return { kind: 'running' };
   const ended = { kind: 'exited', exitCode, outOfMemory } as const;
-  if (outOfMemory) return { ...ended, reason: `Out of memory at ${inWords(container.HostConfig.Memory)}` };
+  if (outOfMemory) return { ...ended, reason: `Out of memory at ${sizeInWords(container.HostConfig.Memory)}` };
   if (exitCode === 0) return { ...ended, reason: 'The worker has ended' };
   const unsuitable = UNSUITABLE[exitCode];
   if (unsuitable !== undefined) return { ...ended, reason: unsuitable, code: 'image_unsuitable' };
@@ -128,11 +128,6 @@ export async function unitState(
   }
   if (exitCode === 137) return { ...ended, reason: 'The worker was killed' };
   return { ...ended, reason: `The worker ended with exit code ${exitCode}${detail}` };
-}
-
-function inWords(bytes: number): string {
-  const mebibytes = bytes / 1024 ** 2;
-  return mebibytes >= 1024 ? `${Number((mebibytes / 1024).toFixed(1))} GiB` : `${Math.round(mebibytes)} MiB`;
 }
 
 /** Text of a log answer: frames with an 8 byte head of kind and length. */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@hangar/contract';
+import { type ErrorCode, sizeInWords } from '@hangar/contract';
 import type { UnitState } from '../../features/jobs/launcher.ts';
 import { UNSUITABLE } from '../../features/jobs/start-script.ts';
 import type { PodSeen } from './pod.ts';
@@ -185,6 +185,5 @@ export function memoryInWords(quantity: string): string {
   const [, number, unit = ''] = /^([0-9.]+)([A-Za-z]*)$/.exec(quantity) ?? [];
   const bytes = Number(number) * (UNITS[unit] ?? Number.NaN);
   if (!(bytes > 0)) return quantity === '' ? 'the memory of its node' : quantity;
-  const mebibytes = bytes / 1024 ** 2;
-  return mebibytes >= 1024 ? `${Number((mebibytes / 1024).toFixed(1))} GiB` : `${Math.round(mebibytes)} MiB`;
+  return sizeInWords(bytes);
 }

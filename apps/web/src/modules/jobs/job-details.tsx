@@ -1,9 +1,10 @@
 import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState, type Usage } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { isFinal } from '@hangar/contract/state-words';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { formatCount, plural } from '../../components/format.ts';
 import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
@@ -83,7 +84,7 @@ function run(job: JobDetail): Fact[] {
   const { cpus, memoryBytes, pids } = job.resources;
   const limits = [
     ...(cpus === undefined ? [] : [plural(cpus, 'core')]),
-    ...(memoryBytes === undefined ? [] : [`${formatBytes(memoryBytes, true)} memory`]),
+    ...(memoryBytes === undefined ? [] : [`${sizeInWords(memoryBytes)} memory`]),
     ...(pids === undefined ? [] : [`${formatCount(pids)} processes`]),
   ];
   return [

@@ -1,6 +1,7 @@
 import type { HangarError, Spec } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Facts } from '../../components/facts.tsx';
-import { formatBytes, plural } from '../../components/format.ts';
+import { plural } from '../../components/format.ts';
 import { StateIcon } from '../../components/state-badge.tsx';
 import classes from './new-job.module.css';
 import { SPEC_LIMIT } from './new-job-form.ts';
@@ -23,7 +24,7 @@ export function SpecPreview({ spec, blocks, error, bytes, agent }: SpecPreviewPr
       <div className={classes.previewHead}>
         <h3>What is read from it</h3>
         <span className={`${classes.size} hg-num`} data-over={bytes > SPEC_LIMIT || undefined}>
-          {formatBytes(bytes, true)} of {formatBytes(SPEC_LIMIT, true)}
+          {sizeInWords(bytes)} of {sizeInWords(SPEC_LIMIT)}
         </span>
       </div>
       {isEmpty ? (
@@ -65,7 +66,7 @@ function settingsOf({ settings }: Spec): (readonly [string, string])[] {
     ...(image === undefined ? [] : [['Image', image] as const]),
     ...(timeout === undefined ? [] : [['Time limit', limitWords(timeout)] as const]),
     ...(resources?.cpus === undefined ? [] : [['Cores', String(resources.cpus)] as const]),
-    ...(resources?.memoryBytes === undefined ? [] : [['Memory', formatBytes(resources.memoryBytes, true)] as const]),
+    ...(resources?.memoryBytes === undefined ? [] : [['Memory', sizeInWords(resources.memoryBytes)] as const]),
     ...(names.length === 0 ? [] : [['Variables', names.join(', ')] as const]),
   ];
 }

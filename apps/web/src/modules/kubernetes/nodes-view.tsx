@@ -1,4 +1,5 @@
 import { type ClusterNode, type ClusterNodes, NodeState } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Button, Select, Tooltip } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -15,7 +16,7 @@ import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 import { fittingNodes, type NodesFilter } from './node-filter.ts';
 import { nodeStateStatus, nodeStatus } from './status.ts';
-import { cores, counted, memory, useWords } from './words.ts';
+import { cores, counted, useWords } from './words.ts';
 
 export interface NodesViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
   nodes: Loadable<ClusterNodes>;
@@ -120,8 +121,8 @@ const COLUMNS: Column<ClusterNode>[] = [
         of={of.allocatable}
         used={of.used}
         promised={of.requested}
-        text={`${amount(of.used ?? of.requested, memory)} of ${memory(of.allocatable)}`}
-        detail={useWords('Memory', of, memory)}
+        text={`${amount(of.used ?? of.requested, sizeInWords)} of ${sizeInWords(of.allocatable)}`}
+        detail={useWords('Memory', of, sizeInWords)}
       />
     ),
     width: '160px',

@@ -1,4 +1,5 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -10,7 +11,7 @@ import { StateBadge } from '../../components/state-badge.tsx';
 import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 import { podStateStatus } from './status.ts';
-import { cores, counted, memory, useWords } from './words.ts';
+import { cores, counted, useWords } from './words.ts';
 
 type FrameProps = Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'>;
 
@@ -56,7 +57,7 @@ function Overview({ health, context }: { health: ClusterHealth; context: string 
         {resources === null ? null : (
           <>
             <ResourceTile title="CPU" unit="cores" use={resources.cpu} say={cores} />
-            <ResourceTile title="Memory" unit="" use={resources.memory} say={memory} />
+            <ResourceTile title="Memory" unit="" use={resources.memory} say={sizeInWords} />
             <ResourceTile title="Places for pods" unit="" use={resources.pods} say={counted} />
           </>
         )}

@@ -1,4 +1,5 @@
 import type { ClusterEvent, PodContainer, PodDetail } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { SegmentedControl, Select, Tabs } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -19,7 +20,7 @@ import type { Tone } from '../../components/tones.ts';
 import classes from './kubernetes.module.css';
 import { PodBadge } from './pods-view.tsx';
 import { podStateStatus } from './status.ts';
-import { cores, memory } from './words.ts';
+import { cores } from './words.ts';
 
 export const POD_TABS = ['log', 'events', 'details'] as const;
 export type PodTab = (typeof POD_TABS)[number];
@@ -280,7 +281,7 @@ function Details({ pod }: { pod: PodDetail }) {
               ['Quality of service', pod.quality ?? <Nothing key="quality" />],
               ['Priority', pod.priority ?? <Nothing key="priority" />],
               ['CPU', resource(pod.cpu, cores)],
-              ['Memory', resource(pod.memory, memory)],
+              ['Memory', resource(pod.memory, sizeInWords)],
               [
                 'UID',
                 <span key="uid" className={classes.which}>

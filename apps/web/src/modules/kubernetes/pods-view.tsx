@@ -1,4 +1,5 @@
 import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Button, Select } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -15,7 +16,7 @@ import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import { isFiltered, nextSort, PAGE_SIZE, type PodsFilter } from './filter.ts';
 import classes from './kubernetes.module.css';
 import { podStateStatus, podStatus } from './status.ts';
-import { cores, memory } from './words.ts';
+import { cores } from './words.ts';
 
 export interface PodsViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
   pods: Loadable<PodPage>;
@@ -211,7 +212,7 @@ const COLUMNS: Column<Pod>[] = [
   {
     id: 'memory',
     header: 'Memory',
-    cell: ({ memory: of }) => <Use of={of} what="Memory" say={memory} />,
+    cell: ({ memory: of }) => <Use of={of} what="Memory" say={sizeInWords} />,
     width: '120px',
     sortable: true,
     from: 'md',

@@ -1,5 +1,5 @@
 import type { ResourceUse } from '@hangar/contract';
-import { formatBytes, formatCount } from '../../components/format.ts';
+import { formatCount } from '../../components/format.ts';
 
 /** `0.25`, `1.5`, `12`: cores, with what a reader can tell apart. */
 export function cores(value: number): string {
@@ -8,7 +8,6 @@ export function cores(value: number): string {
   return value > 0 && value < 0.005 ? '<0.01' : value.toFixed(2).replace(/\.?0+$/, '');
 }
 
-export const memory = (bytes: number): string => formatBytes(bytes, true);
 export const counted = (value: number): string => formatCount(Math.round(value));
 
 /** All numbers of a resource in one sentence. */

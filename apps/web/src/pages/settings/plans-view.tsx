@@ -1,4 +1,5 @@
 import { Plan } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Button, Group, Modal, NumberInput, Stack, TextInput } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -7,7 +8,7 @@ import { DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
-import { formatBytes, formatCount, formatDuration } from '../../components/format.ts';
+import { formatCount, formatDuration } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader } from '../../components/page.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
@@ -79,14 +80,14 @@ export function PlansView({ plans, isAdmin, onPut }: PlansViewProps) {
                   header: 'Artifacts',
                   from: 'lg',
                   phone: 'hide',
-                  cell: (plan) => formatBytes(plan.maxArtifactBytes, true),
+                  cell: (plan) => sizeInWords(plan.maxArtifactBytes),
                 },
                 {
                   id: 'log',
                   header: 'Log',
                   from: 'lg',
                   phone: 'hide',
-                  cell: (plan) => formatBytes(plan.maxLogBytes, true),
+                  cell: (plan) => sizeInWords(plan.maxLogBytes),
                 },
               ]}
               {...(isAdmin

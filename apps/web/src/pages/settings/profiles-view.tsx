@@ -1,4 +1,5 @@
 import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
 import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -8,7 +9,7 @@ import { ConfirmByName } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
-import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton, TableSkeleton } from '../../components/skeletons.tsx';
@@ -199,7 +200,7 @@ export function ProfilesView(props: ProfilesViewProps) {
 function limitsOf({ limits }: Profile): string {
   const parts = [
     limits.cpus === undefined ? null : plural(limits.cpus, 'CPU'),
-    limits.memoryBytes === undefined ? null : formatBytes(limits.memoryBytes, true),
+    limits.memoryBytes === undefined ? null : sizeInWords(limits.memoryBytes),
     limits.pids === undefined ? null : plural(limits.pids, 'process', 'processes'),
   ].filter((part) => part !== null);
   return parts.length === 0 ? 'none' : parts.join(', ');

@@ -1,10 +1,11 @@
 import type { Me } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, curlFor } from '../../components/as-command.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { formatBytes, formatCount, formatDuration } from '../../components/format.ts';
+import { formatCount, formatDuration } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
@@ -38,8 +39,8 @@ export function UseView({ me }: { me: Loadable<Me> }) {
               <Facts
                 items={[
                   ['Longest timeout', formatDuration(plan.maxTimeoutSeconds * 1000)],
-                  ['Artifacts', formatBytes(plan.maxArtifactBytes, true)],
-                  ['Log', formatBytes(plan.maxLogBytes, true)],
+                  ['Artifacts', sizeInWords(plan.maxArtifactBytes)],
+                  ['Log', sizeInWords(plan.maxLogBytes)],
                 ]}
               />
             </Section>
@@ -48,10 +49,7 @@ export function UseView({ me }: { me: Loadable<Me> }) {
                 items={[
                   ['Logs', keptFor(plan.keepLogDays)],
                   ['Artifacts', keptFor(plan.keepArtifactDays)],
-                  [
-                    'Both together',
-                    plan.keepBytes === null ? 'no limit' : `at most ${formatBytes(plan.keepBytes, true)}`,
-                  ],
+                  ['Both together', plan.keepBytes === null ? 'no limit' : `at most ${sizeInWords(plan.keepBytes)}`],
                 ]}
               />
             </Section>
