@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 # The Node of the lockfile, whatever the machine has; npm itself runs on the machine's own.
 RUN := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
-.PHONY: help setup install build demo demo-stop start test test-kubernetes check generate format bench clean
+.PHONY: help setup install build demo demo-stop start test test-kubernetes test-compose check generate format bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: setup ## Everything that proves the project: check, then all tests
 
 test-kubernetes: setup ## The tests in a Kubernetes cluster: builds one (Go, as root), or uses KUBECONFIG
 	@$(RUN) node scripts/test-kubernetes.ts
+
+test-compose: setup ## The tests of deploy/docker: builds both images, starts the compose file (Docker with Compose)
+	@$(RUN) HANGAR_TEST_COMPOSE=1 vitest run tests/compose
 
 check: install ## Types, lint, import rules, dead code, generated files, house rules
 	@$(RUN) node scripts/check.ts

@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The server, with the web UI, the worker it hands to its jobs, and a PostgreSQL of its own for those who bring none.
 #
 #   docker build -f deploy/docker/server.Dockerfile -t hangar-server .

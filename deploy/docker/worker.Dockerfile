@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # For jobs on Kubernetes (HANGAR_WORKER_IMAGE): brings Node to jobs in other images, and is the image of jobs that name none. The worker
 # itself comes from the server, so that both are always of one version.
 #
