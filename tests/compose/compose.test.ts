@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, makeRepo, ROOT, ServerProcess } from '../e2e/server-process.ts';
 
 const COMPOSE = join(ROOT, 'deploy/docker/docker-compose.yaml');
+const DEVELOPMENT = join(ROOT, 'docker-compose.yaml');
 const BUILD_MS = 15 * 60_000;
 const WORKER_IMAGE = 'hangar-worker-test';
 
@@ -23,7 +24,10 @@ const docker = (args: readonly string[], o: { timeoutMs?: number; env?: Record<s
 const socket = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
 const skipped = await why();
 if (skipped !== null) it('the compose file', ({ skip }) => skip(skipped));
-else describe('the compose file', onDocker);
+else {
+  describe('the compose file', onDocker);
+  describe('the compose file for development', besideTheServer);
+}
 
 async function why(): Promise<string | null> {
   if (process.env.HANGAR_TEST_COMPOSE !== '1') return 'make test-compose builds the images and starts it';
@@ -149,4 +153,49 @@ function onDocker(): void {
     }
     expect((await docker(['container', 'ls', '--all', '--quiet', '--filter', `network=${name}-jobs`])).stdout).toBe('');
   }, 120_000);
+}
+
+function besideTheServer(): void {
+  const name = `hangar-test-${randomBytes(4).toString('hex')}`;
+  let dir: string;
+  const compose = (...args: readonly string[]) =>
+    docker(['compose', '-p', name, '-f', DEVELOPMENT, '-f', join(dir, 'ports.yaml'), ...args], { timeoutMs: BUILD_MS });
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'hangar-compose-'));
+  });
+  afterAll(async () => {
+    await compose('down', '--volumes', '--timeout', '5');
+    rmSync(dir, { recursive: true, force: true });
+  }, 60_000);
+
+  it('has a database and a bucket for a server of the checkout', async () => {
+    const [database, objects] = [await freePort(), await freePort()];
+    writeFileSync(
+      join(dir, 'ports.yaml'),
+      `services:
+  postgres: { ports: !override ["127.0.0.1:${database}:5432"] }
+  object-store: { ports: !override ["127.0.0.1:${objects}:8333"] }
+`,
+    );
+    const up = await compose('up', '--detach');
+    expect(up.exitCode, up.all).toBe(0);
+    const server = await ServerProcess.make({
+      HANGAR_DATABASE_URL: `postgres://hangar:hangar@127.0.0.1:${database}/hangar`,
+      HANGAR_BLOB_URL: `s3://hangar/blobs?endpoint=http://127.0.0.1:${objects}`,
+      AWS_ACCESS_KEY_ID: 'hangar',
+      AWS_SECRET_ACCESS_KEY: 'hangar-development',
+    });
+    try {
+      await server.start();
+      await server.signIn();
+      writeFileSync(join(dir, 'spec.md'), '# Try\n\n```sh\necho fine > fine.txt\n```\n');
+      const sent = await server.hangar(['run', '--cloud', '--spec', join(dir, 'spec.md'), '--wait'], {
+        cwd: await makeRepo(join(dir, 'repo')),
+      });
+      expect(sent.exitCode, sent.stderr).toBe(0);
+      expect((await compose('exec', '-T', 'object-store', 'ls', '/data/hangar')).stdout).toContain('blobs');
+    } finally {
+      await server.remove();
+    }
+  }, 180_000);
 }
