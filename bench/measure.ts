@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../tests/e2e/server-process.ts';
@@ -69,25 +69,48 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Adds a bar to today's results and to the table of docs/benchmarks.md. */
+const DAY_FILE = /^(\d{4}-\d\d-\d\d)\.json$/;
+
+interface Day {
+  readonly machine: string;
+  readonly bars: readonly Bar[];
+}
+
+/** Adds a bar to today's results, and makes docs/benchmarks.md of the newest result of each bar, from whatever day. */
 export function record(bar: Bar): void {
   const dir = join(ROOT, 'bench/results');
   mkdirSync(dir, { recursive: true });
-  const file = join(dir, `${new Date().toISOString().slice(0, 10)}.json`);
-  let bars: Bar[] = [];
-  try {
-    bars = (JSON.parse(readFileSync(file, 'utf8')) as { bars: Bar[] }).bars;
-  } catch {
-    // The first bar of the day.
-  }
-  bars = [...bars.filter(({ id }) => id !== bar.id), bar].sort((a, b) => place(a) - place(b));
+  const today = new Date().toISOString().slice(0, 10);
+  const days = readDays(dir);
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.versions.node}`;
-  writeFileSync(file, `${JSON.stringify({ machine, bars }, null, 2)}\n`);
-  writeFileSync(join(ROOT, 'docs/benchmarks.md'), page(machine, bars));
+  const bars = [...(days.get(today)?.bars ?? []).filter(({ id }) => id !== bar.id), bar].sort(
+    (a, b) => place(a) - place(b),
+  );
+  days.set(today, { machine, bars });
+  writeFileSync(join(dir, `${today}.json`), `${JSON.stringify({ machine, bars }, null, 2)}\n`);
+  writeFileSync(join(ROOT, 'docs/benchmarks.md'), page(machine, newestOf(days)));
   console.log(`${bar.id} ${bar.what}: ${bar.result} (bar: ${bar.bar}) ${bar.met ? 'met' : 'MISSED'}`);
   for (const series of bar.series) console.log(`   ${inWords(series)}`);
   for (const growth of bar.growth ?? []) console.log(`   ${growthInWords(growth)}`);
   for (const note of bar.notes ?? []) console.log(`   ${note}`);
+}
+
+function readDays(dir: string): Map<string, Day> {
+  const days = new Map<string, Day>();
+  for (const name of readdirSync(dir).toSorted()) {
+    const day = DAY_FILE.exec(name)?.[1];
+    if (day !== undefined) days.set(day, JSON.parse(readFileSync(join(dir, name), 'utf8')) as Day);
+  }
+  return days;
+}
+
+type Dated = Bar & { readonly day: string; readonly machine: string };
+
+function newestOf(days: ReadonlyMap<string, Day>): Dated[] {
+  const newest = new Map<string, Dated>();
+  for (const [day, { machine, bars }] of [...days].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    for (const bar of bars) newest.set(bar.id, { ...bar, day, machine });
+  return [...newest.values()].sort((a, b) => place(a) - place(b));
 }
 
 /** Bars first, by number; what is not a bar after them. */
@@ -107,10 +130,10 @@ const growthInWords = ({ of, unit, sizes }: Growth): string =>
 
 const rounded = (value: number): string => (Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0));
 
-function page(machine: string, bars: readonly Bar[]): string {
+function page(machine: string, bars: readonly Dated[]): string {
   const rows = bars.map(
     (bar) =>
-      `| ${bar.id} | ${bar.what} | ${bar.bar} | ${bar.result} | ${bar.met ? 'yes' : 'no'} | ${bar.series.map(inWords).join('<br>')} | ${(bar.growth ?? []).map(growthInWords).join('<br>')} | \`${bar.command}\` |`,
+      `| ${bar.id} | ${bar.what} | ${bar.bar} | ${bar.result} | ${bar.met ? 'yes' : 'no'} | ${bar.series.map(inWords).join('<br>')} | ${(bar.growth ?? []).map(growthInWords).join('<br>')} | ${bar.day}${bar.machine === machine ? '' : ` on ${bar.machine}`} | \`${bar.command}\` |`,
   );
   const notes = bars.flatMap((bar) => (bar.notes ?? []).map((note) => `- ${bar.id}: ${note}`));
   return [
@@ -118,8 +141,8 @@ function page(machine: string, bars: readonly Bar[]): string {
     '',
     `Each figure stands beside its floor from the same run on the same machine; absolute times are context. Machine: ${machine}. Medians with quartiles over n runs. \`make bench\` measures all of it, \`make bench BARS=p4,p7\` some.`,
     '',
-    '| bar | what | wanted | measured | met | series | growth | command |',
-    '|---|---|---|---|---|---|---|---|',
+    '| bar | what | wanted | measured | met | series | growth | day | command |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...rows,
     ...(notes.length > 0 ? ['', '## Notes', '', ...notes] : []),
     '',

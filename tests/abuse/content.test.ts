@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import type { Job } from '@hangar/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workerSocketFolder } from '../../apps/server/src/control.ts';
-import { bundleOf, makeRepo } from '../../packages/worker/src/testing/fixtures.ts';
+import { bundleOf, git, makeRepo } from '../../packages/worker/src/testing/fixtures.ts';
 import { chromiumPath, NO_CHROMIUM, openBrowser } from '../web/browser.ts';
 import { AbusedServer } from './abused-server.ts';
 
@@ -155,6 +155,39 @@ describe('what a job is called and prints', () => {
     });
     expect([400, 404]).toContain(status);
   });
+});
+
+describe('what a job has changed', () => {
+  it('starts nothing while it is pulled, where hooks are kept in the repository', async () => {
+    const { ada } = server.people;
+    const { dir } = server.process;
+    const repo = makeRepo(join(dir, 'hooked'), { 'a.txt': 'a\n', '.githooks/README': 'hooks\n' });
+    const bundle = await server.upload(ada, bundleOf(repo.dir, join(dir, 'hooked-bundle')));
+    const proof = join(dir, 'pwned');
+    const script = [
+      'for hook in post-index-change reference-transaction post-checkout post-applypatch; do',
+      `  printf '#!/bin/sh\\ntouch ${proof}\\n' > .githooks/$hook; chmod +x .githooks/$hook`,
+      'done',
+      'echo A > a.txt',
+    ];
+    const sent = await server.must('POST', '/jobs', {
+      as: ada,
+      json: {
+        spec: `# Hook\n\n\`\`\`sh\n${script.join('\n')}\n\`\`\`\n`,
+        repo: { bundle, commit: repo.commit, name: 'hooked' },
+      },
+    });
+    const { id, state } = await server.ended(ada, String(sent.id));
+    expect(state).toBe('succeeded');
+    const config = { 'core.hooksPath': '.githooks', 'user.name': 'Ada', 'user.email': 'ada@example.org' };
+    for (const [name, value] of Object.entries(config)) git(repo.dir, 'config', name, value);
+    for (const args of [['--check'], [], ['--undo'], ['--branch', 'theirs'], ['--undo']]) {
+      const { exitCode, stderr } = await asAda(['pull', ...(args[0] === '--undo' ? [] : [id]), ...args], repo.dir);
+      expect(exitCode, `${args} ${stderr}`).toBe(0);
+      if (args.length === 0) expect(existsSync(join(repo.dir, '.githooks/post-index-change'))).toBe(true);
+    }
+    expect(existsSync(proof)).toBe(false);
+  }, 60_000);
 });
 
 describe('what a job is asked with', () => {

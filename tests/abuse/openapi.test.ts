@@ -309,7 +309,7 @@ describe('every route of the document, with whatever fits its schema and what do
         await between.close();
       }
     },
-    170_000,
+    420_000,
   );
 
   it('ran, and left no secret and no failure in the log of the server', ({ skip }) => {

@@ -60,7 +60,7 @@ export async function fuzz(
       cwd: o.dir,
       reject: false,
       all: true,
-      timeout: 150_000,
+      timeout: 400_000,
       env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1', PYTHONHASHSEED: '0', HOME: o.dir },
     },
   );

@@ -86,7 +86,9 @@ describe('a plan', () => {
     const talks = JSON.parse((await run('seq 1 5000', '--wait', '--json')).stdout) as { id: string };
     const log = await must('logs', talks.id);
     expect(log.length).toBeLessThan(8_000);
-    expect(log).toContain('The log has reached its limit of 4 KiB; what follows is not kept.');
+    expect(log).toContain('The log has reached its limit of 4 KiB. From here only the last lines are kept.');
+    expect(log).toMatch(/\d+ lines are left out here/);
+    expect(log).toContain('5000');
 
     const script = 'head -c 8000 /dev/zero > "$HANGAR_ARTIFACTS/big.bin"; echo small > small.txt';
     const leaves = JSON.parse((await run(script, '--wait', '--json')).stdout) as { id: string };

@@ -10,8 +10,13 @@ export interface Cli extends CommandContext {
   readonly terminal: Terminal;
   readonly settings: Settings;
   readonly stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, 'isTTY'>>;
-  /** Ends when the person presses Ctrl-C. */
+  /** Ends when the person presses Ctrl-C or closes the terminal. */
   readonly signal: AbortSignal;
+  /**
+   * What has to be done first when Ctrl-C is pressed again and the command exits at once; answers how to take that back. Until then a
+   * reader that goes away is like Ctrl-C, too.
+   */
+  beforeExit(last: () => void): () => void;
   /** The server of this call (the value of --server, when given), loaded on first use. */
   api(server: string | undefined): Promise<Api>;
   /** The git checkout around the current folder; null outside one. */

@@ -21,8 +21,10 @@ async function main(): Promise<void> {
     env: process.env,
     cwd: process.cwd(),
     onInterrupt: (listener) => {
-      process.on('SIGINT', listener);
-      process.on('SIGTERM', listener);
+      process.on('SIGINT', () => listener(true));
+      process.on('SIGTERM', () => listener(true));
+      // The terminal was closed. Kernel and shell may both say so: the second time asks for nothing more.
+      process.on('SIGHUP', () => listener(false));
     },
     exit: (exitCode) => process.exit(exitCode),
   });

@@ -24,7 +24,8 @@ export interface Surroundings {
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  readonly onInterrupt: (listener: () => void) => void;
+  /** `canForce`: when it was interrupted before, it exits at once. */
+  readonly onInterrupt: (listener: (canForce: boolean) => void) => void;
   readonly exit: (exitCode: number) => void;
 }
 
@@ -38,19 +39,33 @@ export async function runProgram(argv: readonly string[], around: Surroundings):
     quiet: before('--quiet'),
     json: before('--json'),
   });
-  // A reader that went away (| head) ends the command as it would end cat.
-  around.stdout.on('error', (error: NodeJS.ErrnoException) => around.exit(error.code === 'EPIPE' ? 0 : 1));
-  around.stderr.on('error', () => {});
-
   const interrupt = new AbortController();
-  around.onInterrupt(() => {
-    if (interrupt.signal.aborted) around.exit(INTERRUPTED_EXIT_CODE);
+  const stop = () =>
     interrupt.abort(new HangarError('interrupted', { message: 'Stopped.', wayOut: 'Run it again to go on.' }));
+  let last: (() => void) | null = null;
+  const beforeExit: Cli['beforeExit'] = (work) => {
+    last = work;
+    return () => {
+      last = null;
+    };
+  };
+  // A reader that went away (| head) ends the command as it would end cat.
+  around.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (last === null) around.exit(error.code === 'EPIPE' ? 0 : 1);
+    else stop();
+  });
+  around.stderr.on('error', () => {});
+  around.onInterrupt((canForce) => {
+    if (canForce && interrupt.signal.aborted) {
+      last?.();
+      around.exit(INTERRUPTED_EXIT_CODE);
+    }
+    stop();
   });
 
   let exitCode: number;
   try {
-    exitCode = await dispatch(argv, around, terminal, interrupt.signal);
+    exitCode = await dispatch(argv, around, terminal, interrupt.signal, beforeExit);
   } catch (thrown) {
     const error = asHangarError(
       interrupt.signal.aborted && !(thrown instanceof HangarError) ? interrupt.signal.reason : thrown,
@@ -70,6 +85,7 @@ async function dispatch(
   around: Surroundings,
   terminal: Cli['terminal'],
   signal: AbortSignal,
+  beforeExit: Cli['beforeExit'],
 ): Promise<number> {
   const askedByWord = argv[0] === 'help' && !(argv[1] !== undefined && isHelpTopic(argv[1]));
   const words = askedByWord ? argv.slice(1) : argv;
@@ -93,7 +109,9 @@ async function dispatch(
 
   if (argv[0] === '__complete') {
     const { complete } = await import('./completion.ts');
-    await terminal.write(await complete(argv.slice(argv[1] === '--' ? 2 : 1), makeCli(around, terminal, signal)));
+    await terminal.write(
+      await complete(argv.slice(argv[1] === '--' ? 2 : 1), makeCli(around, terminal, signal, beforeExit)),
+    );
     return 0;
   }
 
@@ -123,7 +141,7 @@ async function dispatch(
   );
 
   let ending = 0;
-  const cli = makeCli(around, terminal, signal, (code) => {
+  const cli = makeCli(around, terminal, signal, beforeExit, (code) => {
     ending = code;
   });
   await run(app, [...place.path, ...place.rest], cli);
@@ -191,6 +209,7 @@ function makeCli(
   around: Surroundings,
   terminal: Cli['terminal'],
   signal: AbortSignal,
+  beforeExit: Cli['beforeExit'],
   endWith: (exitCode: number) => void = () => {},
 ): Cli {
   const settings = readSettings(around.env, around.cwd);
@@ -206,6 +225,7 @@ function makeCli(
       return around.stdin;
     },
     signal,
+    beforeExit,
     endWith,
     api: (server) => {
       api ??= import('./server/api.ts').then(({ connect }) => connect({ settings, terminal, signal, server }));

@@ -20,6 +20,7 @@ import { activityRoutes, createActivity } from './features/activity/index.ts';
 import { createCredentials, credentialsRoutes, searchCredentials } from './features/credentials/index.ts';
 import {
   activityMessages,
+  createHolds,
   createJobs,
   createJobsReconciler,
   createJobsStore,
@@ -182,6 +183,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     new Map(
       await Promise.all(userIds.map(async (userId) => [userId, (await access.planOf(userId)).jobsAtOnce] as const)),
     );
+  const holds = createHolds({
+    planOf: access.planOf,
+    use: (userId) => store.use(userId),
+    isDisabled: async (userId) => (await access.person(userId)).disabled,
+  });
   const binding = (jobId: string) => ({ table: 'job', owner: 'job', row: jobId, field: 'env' });
   const jobs = createJobs({
     store,
@@ -195,6 +201,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     lastLines: async (jobId, count) => (await logs.read(jobId, { tail: count, limit: count })).lines,
     logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
+    holds,
     placesOf: async () => ({ profiles: await profiles.jobsAtOnce(), total: config.jobsAtOnce }),
     allowLocalRepos: config.allowLocalRepos,
   });
@@ -243,6 +250,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     launcherOf: (profile) => profiles.reach(profile),
     workerToken: tokens.issue,
     jobsAtOnceOfUsers: jobsAtOnce,
+    holds,
     jobsAtOnceOfProfiles: () => profiles.jobsAtOnce(),
     jobsAtOnce: config.jobsAtOnce,
     say: (jobId, key, text) => logs.appendSystem(jobId, text, { key }),

@@ -250,6 +250,12 @@ export const ERRORS = {
     message: 'The artifact is larger than your plan allows.',
     wayOut: 'Leave fewer or smaller files, or ask an admin for a larger plan.',
   },
+  quota_uploads: {
+    kind: 'limit',
+    status: 402,
+    message: 'What you have sent and no job has used takes all the room there is for you.',
+    wayOut: 'Start the jobs it was sent for, or wait until the oldest is removed.',
+  },
   timeout_too_long: {
     kind: 'invalid',
     message: 'The timeout is longer than your plan allows.',

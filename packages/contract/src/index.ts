@@ -19,6 +19,7 @@ export * from './credentials.ts';
 export * from './errors.ts';
 export * from './jobs.ts';
 export * from './kubernetes.ts';
+export * from './log-costs.ts';
 export * from './logs.ts';
 export * from './profiles.ts';
 export * from './quantities.ts';

@@ -41,7 +41,9 @@ export const EnvName = z
   );
 export const Env = z
   .record(EnvName, z.string().max(64 * 1024))
-  .describe('Environment of the agent; values are treated as secrets and masked in the log');
+  .describe(
+    'Environment of the agent; values are stored encrypted, and masked in the log where name or value look like a secret',
+  );
 
 export const Resources = z.object({
   cpus: z.number().min(0.1).max(1024).optional().describe('CPU cores'),

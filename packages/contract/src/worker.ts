@@ -61,11 +61,27 @@ export type WorkOrder = z.infer<typeof WorkOrder>;
 export const WorkerLine = z.object({ at: Time, stream: LogStream, text: z.string() });
 export type WorkerLine = z.infer<typeof WorkerLine>;
 
-export const LogBatch = z.object({
-  seq: z.number().int().min(1).describe('1, 2, 3 … within the attempt'),
-  lines: z.array(WorkerLine).min(1).max(10_000),
-});
+const BATCH_LINES = 10_000;
+export const LogBatch = z
+  .object({
+    seq: z.number().int().min(1).describe('1, 2, 3 … within the attempt'),
+    lines: z.array(WorkerLine).min(1).max(BATCH_LINES),
+  })
+  // A worker sends one line a line. Line ends inside a text make lines of their own when stored, so they count.
+  .refine(({ lines }) => linesIn(lines) <= BATCH_LINES, {
+    path: ['lines'],
+    message: `At most ${BATCH_LINES} lines, with those that line ends in a text make`,
+  });
 export type LogBatch = z.infer<typeof LogBatch>;
+
+/** Stops counting soon after there are too many. */
+function linesIn(lines: readonly WorkerLine[]): number {
+  let count = lines.length;
+  for (const { text } of lines)
+    for (let at = text.indexOf('\n'); at !== -1 && count <= BATCH_LINES; at = text.indexOf('\n', at + 1)) count++;
+  return count;
+}
+
 export const LogAck = z.object({
   acked: z.number().int().describe('Highest seq stored; everything up to it may be forgotten'),
 });

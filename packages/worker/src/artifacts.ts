@@ -27,7 +27,12 @@ export async function gatherArtifacts(
   const names = new Set(['diff', AGENT_EVENTS]);
   let left = maxBytes;
   const walk = async (dir: string, prefix: string, depth: number): Promise<void> => {
-    for (const entry of (await readdir(dir, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const entries = await orWhy(readdir(dir, { withFileTypes: true }));
+    if (typeof entries === 'string') {
+      skip(`${prefix || 'the whole folder'}: cannot be read (${entries})`);
+      return;
+    }
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(dir, entry.name);
       const label = prefix + entry.name;
       if (entry.isDirectory()) {
@@ -36,7 +41,12 @@ export async function gatherArtifacts(
       } else if (!entry.isFile()) skip(`${label}: not a plain file`);
       else if (found.length >= MAX_FILES) skip(`${label}: more than ${MAX_FILES} files`);
       else {
-        const { size } = await lstat(path);
+        const there = await orWhy(lstat(path));
+        if (typeof there === 'string') {
+          skip(`${label}: cannot be read (${there})`);
+          continue;
+        }
+        const { size } = there;
         if (size > left) {
           skip(`${label}: ${size} bytes are more than the plan has left`);
           continue;
@@ -57,6 +67,11 @@ export async function gatherArtifacts(
   const top = await lstat(from).catch(() => null);
   if (top?.isDirectory()) await walk(from, '', 0);
   return found;
+}
+
+/** What the file system gives, or the code of its error: one place that cannot be read is no reason to lose the rest. */
+function orWhy<T extends object>(asked: Promise<T>): Promise<T | string> {
+  return asked.catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
 }
 
 async function copyPlain(from: string, to: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finish, WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
 import type { WorkerChannel } from './channel.ts';
+import { within } from './deadline.ts';
 import { type Collected, collectDiff } from './diff.ts';
 import type { Git } from './git.ts';
 import type { JobLog } from './job-log.ts';
@@ -18,6 +19,7 @@ interface DiffRun {
   readonly log: JobLog;
   readonly places: Places;
   readonly git: Git;
+  readonly patience: { readonly collectMs: number };
   /** For who looks after the machine. */
   readonly note: ((message: string) => void) | undefined;
 }
@@ -64,9 +66,11 @@ export class Diffs {
   }
 
   async #collect(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
-    const { git, places, order, channel, log } = this.#run;
+    const { git, places, order, channel, log, patience } = this.#run;
     if (!this.#base) return null;
     const file = join(places.run, `diff-${++this.#count}.patch`);
+    // Of making it alone: handing it over takes as long as the server is away.
+    const limit = within([signal], patience.collectMs);
     const collected: Collected | null = await collectDiff(
       {
         git,
@@ -76,14 +80,14 @@ export class Diffs {
         baseTree: this.#base.tree,
         excludesFile: join(places.run, 'excludes'),
         maxFileBytes: order.limits.artifactBytes,
-        signal,
+        signal: limit.signal,
         say: (text) => {
           if (!partial) log.system(text);
         },
       },
       file,
       partial ? (this.#uploadedTree ?? this.#base.tree) : null,
-    );
+    ).finally(() => limit.done());
     if (!collected) return this.saved;
     const { sizeBytes } = collected.stat;
     if (sizeBytes > order.limits.artifactBytes)

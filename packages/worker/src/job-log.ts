@@ -1,4 +1,4 @@
-import type { LogStream, WorkerLine } from '@hangar/contract';
+import { LOG_LINE_BYTES, type LogStream, sizeInWords, type WorkerLine } from '@hangar/contract';
 import type { WorkerChannel } from './channel.ts';
 import type { Masker } from './mask.ts';
 
@@ -8,15 +8,17 @@ const BATCH_LINES = 5000;
 const MAX_IN_FLIGHT = 4;
 const TAIL_LINES = 200;
 const TAIL_BYTES = 64 * 1024;
+/** What Hangar itself may say past the limit. With the tail it stays within LOG_HEADROOM_BYTES, where the server cuts. */
+const SAID_BYTES = 512 * 1024;
 
 /**
  * The log of one run. Hands lines to the channel in order, at most every 50 ms or 256 KB: a line after silence goes at
  * once. Waits when the channel has no room, which stops the reading of the agent's pipes and so the agent. Past
- * `limitBytes` lines are left out, but what Hangar itself says and the last lines of the agent are kept: they tell why it
- * ended.
+ * `limitBytes`, counted as the server counts, lines are left out, but what Hangar itself says and the last lines are kept: they
+ * tell why the agent ended.
  */
 export class JobLog {
-  readonly #channel: WorkerChannel;
+  readonly #channel: Pick<WorkerChannel, 'log'>;
   readonly #masker: Masker;
   readonly #limit: number;
   #pending: WorkerLine[] = [];
@@ -27,11 +29,13 @@ export class JobLog {
   #inFlight = 0;
   #broken: unknown = null;
   #taken = 0;
+  /** What Hangar said past the limit. */
+  #saidPast = 0;
   #leftOut = 0;
   #tail: WorkerLine[] = [];
   #tailBytes = 0;
 
-  constructor(channel: WorkerChannel, masker: Masker, limitBytes: number) {
+  constructor(channel: Pick<WorkerChannel, 'log'>, masker: Masker, limitBytes: number) {
     this.#channel = channel;
     this.#masker = masker;
     this.#limit = limitBytes;
@@ -40,7 +44,19 @@ export class JobLog {
   /** What Hangar itself says. Never waits. */
   system(text: string): void {
     const at = new Date().toISOString();
-    for (const line of this.#masker.mask(text).split('\n')) this.#append({ at, stream: 'system', text: line });
+    for (const said of this.#masker.mask(text).split('\n')) {
+      const line: WorkerLine = { at, stream: 'system', text: said };
+      const cost = costOf(said);
+      if (this.#fits(cost)) this.#append(line);
+      else if (this.#saidPast + cost <= SAID_BYTES) {
+        this.#saidPast += cost;
+        this.#append(line);
+      } else {
+        // Nor does a shorter one after it overtake it.
+        this.#saidPast = SAID_BYTES;
+        this.#leaveOut(line);
+      }
+    }
   }
 
   /** Lines of the agent, already masked by LineReader. Resolves when there is room for more. */
@@ -48,8 +64,7 @@ export class JobLog {
     const at = new Date().toISOString();
     for (const text of texts) {
       const line = { at, stream, text };
-      if (this.#leftOut === 0 && this.#taken + text.length <= this.#limit) {
-        this.#taken += text.length + 1;
+      if (this.#fits(costOf(text))) {
         this.#append(line);
         if (this.#pendingBytes >= BATCH_BYTES) await this.#hand();
       } else this.#leaveOut(line);
@@ -60,7 +75,7 @@ export class JobLog {
   /** Hands over everything, and the kept tail of what was left out. */
   async drain(): Promise<void> {
     const skipped = this.#leftOut - this.#tail.length;
-    if (skipped > 0) this.system(`${skipped} lines are left out here`);
+    if (skipped > 0) this.#say(`${skipped} lines are left out here`);
     for (const line of this.#tail) this.#append(line);
     this.#tail = [];
     await this.#hand();
@@ -69,12 +84,27 @@ export class JobLog {
 
   #leaveOut(line: WorkerLine): void {
     if (this.#leftOut === 0)
-      this.system(`The log has reached its limit of ${this.#limit} bytes. From here only the last lines are kept.`);
+      this.#say(
+        `The log has reached its limit of ${sizeInWords(this.#limit)}. From here only the last lines are kept.`,
+      );
     this.#leftOut++;
     this.#tail.push(line);
-    this.#tailBytes += line.text.length;
-    while (this.#tail.length > TAIL_LINES || (this.#tailBytes > TAIL_BYTES && this.#tail.length > 1))
-      this.#tailBytes -= this.#tail.shift()?.text.length ?? 0;
+    this.#tailBytes += costOf(line.text);
+    const most = Math.min(TAIL_BYTES, this.#limit);
+    while (this.#tail.length > TAIL_LINES || (this.#tailBytes > most && this.#tail.length > 1))
+      this.#tailBytes -= costOf(this.#tail.shift()?.text ?? '');
+  }
+
+  /** Whether it comes before the limit; then it is counted. Once lines are left out, none does. */
+  #fits(cost: number): boolean {
+    if (this.#leftOut > 0 || this.#taken + cost > this.#limit) return false;
+    this.#taken += cost;
+    return true;
+  }
+
+  /** About the log itself, so at any rate. */
+  #say(text: string): void {
+    this.#append({ at: new Date().toISOString(), stream: 'system', text });
   }
 
   #append(line: WorkerLine): void {
@@ -105,3 +135,5 @@ export class JobLog {
     return this.#handing;
   }
 }
+
+const costOf = (text: string): number => Buffer.byteLength(text) + LOG_LINE_BYTES;

@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkOrder } from '@hangar/contract';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runWorkOrder } from './run.ts';
+import type { Deadline, Upload } from './channel.ts';
+import { type RunOptions, runWorkOrder } from './run.ts';
 import { bundleOf, makeOrder, makeRepo, tempFolders } from './testing/fixtures.ts';
 import { MemoryChannel } from './testing/memory-channel.ts';
 
@@ -16,11 +18,19 @@ const shell = (...blocks: string[]) => `# Do it\n\n${blocks.map((block) => `\`\`
 /** Runs an order over a checkout. `stopAt`: cancel once a line with this text was printed. */
 async function run(
   over: Partial<WorkOrder>,
-  o: { stopFirst?: boolean; stopAt?: string; fenceAt?: string; env?: NodeJS.ProcessEnv; home?: string } = {},
+  o: {
+    stopFirst?: boolean;
+    stopAt?: string;
+    fenceAt?: string;
+    env?: NodeJS.ProcessEnv;
+    home?: string;
+    channel?: MemoryChannel;
+    patience?: NonNullable<RunOptions['patience']>;
+  } = {},
 ) {
   const base = temp.make();
   const repo = makeRepo(join(base, 'repo'), { 'a.txt': 'one\n', '.gitignore': 'ignored\n' });
-  const channel = new MemoryChannel();
+  const channel = o.channel ?? new MemoryChannel();
   const cancel = new AbortController();
   const dir = join(base, 'work');
   if (o.stopFirst) cancel.abort('Stopped by the test.');
@@ -34,6 +44,7 @@ async function run(
     env: o.env ?? { PATH: process.env.PATH },
     source: { kind: 'checkout', dir: repo.dir, commit: null, patchFile: null },
     ...(o.home === undefined ? {} : { home: o.home }),
+    ...(o.patience === undefined ? {} : { patience: o.patience }),
   });
   running.catch(() => undefined);
   return { channel, running, dir, repo, base };
@@ -75,7 +86,10 @@ describe('shell', () => {
 
   test('what the agent sees: its own home, job id, no HANGAR_ or GIT_ of the worker', async () => {
     const { channel, dir } = await finished(
-      { spec: shell('env | sort; pwd; git config user.name'), env: { FOO: 'a value' } },
+      {
+        spec: shell('env | sort; pwd; git config user.name'),
+        env: { FOO: 'a-value-1', API_KEY: 'wxyz', LOG_LEVEL: 'error', NODE_ENV: 'test', MODE: 'production' },
+      },
       {
         env: { PATH: process.env.PATH, HANGAR_WORKER_URL: 'unix:/x', GIT_DIR: '/x', NODE_OPTIONS: '--x', KEEP: 'yes' },
       },
@@ -84,7 +98,8 @@ describe('shell', () => {
     expect(out).toContain(`HOME=${dir}/home`);
     expect(out).toContain('HANGAR_JOB_ID=j_0123456789abcdef');
     expect(out).toContain('KEEP=yes');
-    expect(out).toContain('FOO=***');
+    for (const shown of ['FOO=***', 'API_KEY=***', 'LOG_LEVEL=error', 'NODE_ENV=test', 'MODE=production'])
+      expect(out).toContain(shown);
     expect(out).toContain(`${dir}/tree`);
     expect(out).toContain('Hangar');
     expect(out.join('\n')).not.toMatch(/HANGAR_WORKER|GIT_DIR|NODE_OPTIONS/);
@@ -226,7 +241,10 @@ describe('what is left', () => {
 
   test('partial diffs on the way, only when something changed, replaced by the last', async () => {
     const { channel } = await finished({ spec: shell('echo x > x; sleep 3.5; echo y > y'), checkpointSeconds: 1 });
-    expect(diffOf(channel).map(({ partial }) => partial)).toEqual([true, false]);
+    const partial = diffOf(channel).map((diff) => diff.partial);
+    expect(partial.at(-1)).toBe(false);
+    // One for each change: the second may be seen on the way, too, when the machine is slow to end the agent.
+    expect(partial.slice(0, -1)).toSatisfy((before: boolean[]) => /^(true)(,true)?$/.test(String(before)));
   });
 
   test('a git that is killed while the diff is collected: it is collected all the same', async () => {
@@ -288,8 +306,43 @@ describe('log', () => {
     expect(out[0]).toBe('a\ufffdb');
     expect(out.at(-1)).toBe('the end');
     expect(out.length).toBeLessThan(6000);
-    expect(channel.texts('system').join('\n')).toMatch(/limit of 20000 bytes/);
+    expect(channel.texts('system').join('\n')).toMatch(/limit of 19.5 KiB/);
     expect(channel.texts('system').join('\n')).toMatch(/\d+ lines are left out here/);
+  });
+});
+
+describe('a server that is away at the end', () => {
+  /** Uploads of diffs and artifacts wait so long, as those of HttpChannel do while nobody answers. */
+  class Away extends MemoryChannel {
+    readonly #ms: number;
+    constructor(ms: number) {
+      super();
+      this.#ms = ms;
+    }
+    override async upload(upload: Upload, o: Deadline): Promise<void> {
+      await sleep(this.#ms, undefined, { signal: o.signal });
+      await super.upload(upload, o);
+    }
+  }
+  const SPEC = shell('echo x > x; echo a > "$HANGAR_ARTIFACTS/a"');
+
+  test('longer than a diff may take to make: all of it is handed over when it is back', async () => {
+    const patience = { collectMs: 1500, lastWordMs: 60_000 };
+    const { finish, channel } = await finished({ spec: SPEC }, { channel: new Away(2500), patience });
+    expect(finish).toMatchObject({ outcome: 'succeeded', failure: null, diff: { filesChanged: 1, partial: false } });
+    expect(channel.uploads.map(({ name }) => name)).toEqual(['diff', 'a']);
+  });
+
+  test.each([
+    ['its log', 'log'],
+    ['its reports', 'report'],
+  ] as const)('and never comes back for %s: the worker ends', async (_, call) => {
+    const channel = new MemoryChannel();
+    channel[call] = () => new Promise<void>(() => undefined);
+    const patience = { collectMs: 60_000, lastWordMs: 1500 };
+    const { running } = await run({ spec: shell('true') }, { channel, patience });
+    await expect(running).rejects.toThrow('The server did not come back');
+    expect(channel.finished).toBeNull();
   });
 });
 

@@ -8,7 +8,7 @@ import { AgentEvents } from './agent-output/agent-events.ts';
 import { gatherArtifacts } from './artifacts.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
-import { within } from './deadline.ts';
+import { inTime, within } from './deadline.ts';
 import { digest } from './diff.ts';
 import { Diffs } from './diffs.ts';
 import { type Git, openGit } from './git.ts';
@@ -20,12 +20,12 @@ import { memoryEvents } from './memory.ts';
 import { agentFailed, failureOf, type Result, stoppedBy } from './outcome.ts';
 import { makePlaces, type Places } from './places.ts';
 import { type Ended, runTree } from './processes.ts';
+import { secretsOf } from './secrets.ts';
 import { prepareTree, type Source } from './source.ts';
 import { listen, Reports, Stopper } from './stopper.ts';
 
 const GRACE_MS = 5000;
-const LAST_WORD_MS = 24 * 3600_000;
-const COLLECT_MS = 30 * 60_000;
+const PATIENCE = { collectMs: 30 * 60_000, lastWordMs: 24 * 3600_000 };
 const USAGE_EVERY_MS = 5000;
 
 export interface RunOptions {
@@ -43,6 +43,8 @@ export interface RunOptions {
   readonly home?: string;
   /** More that must never be shown. */
   readonly secrets?: readonly string[];
+  /** How long a diff may take to make, and how long a server that is away is waited for at the end. */
+  readonly patience?: { readonly collectMs: number; readonly lastWordMs: number };
   readonly log?: (message: string) => void;
 }
 
@@ -57,6 +59,7 @@ interface Run {
   readonly git: Git;
   readonly stopper: Stopper;
   readonly reports: Reports;
+  readonly patience: NonNullable<RunOptions['patience']>;
   /** Of the agent that runs or ran, when it prints events. */
   events: AgentEvents | null;
 }
@@ -86,8 +89,11 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
   try {
     const places = await makePlaces(o.dir);
     const git = openGit({ home: places.gitHome, base: o.env });
-    const run: Run = { order, channel, o, note: o.log, log, masker, places, git, stopper, reports, events: null };
-    return await carryOut(run);
+    const patience = o.patience ?? PATIENCE;
+    return await carryOut({
+      ...{ order, channel, o, note: o.log, log, masker, places, git, stopper, reports, patience },
+      events: null,
+    });
   } finally {
     over.abort();
     o.signal.removeEventListener('abort', cancelled);
@@ -101,13 +107,14 @@ async function carryOut(run: Run): Promise<Finish> {
   const result = await work(run, diffs).catch((error: unknown) => failedWith(run, error));
   throwIfFenced(run);
   run.reports.add({ phase: 'collecting' });
-  const end = await lastDiff(run, diffs, result);
-  throwIfFenced(run);
-  run.log.system(end.reason);
-  await run.log.drain();
-  const limit = within([], LAST_WORD_MS);
+  // For all that needs the server: what the job has made is worth as long a wait as the word that it has ended.
+  const limit = within([run.channel.fenced], run.patience.lastWordMs, () => new Error('The server did not come back'));
   try {
-    await run.reports.settled();
+    const end = await lastDiff(run, diffs, result, limit.signal);
+    throwIfFenced(run);
+    run.log.system(end.reason);
+    await inTime(run.log.drain(), limit.signal);
+    await inTime(run.reports.settled(), limit.signal);
     const lastLogSeq = await run.channel.flush(limit);
     const finish: Finish = {
       ...end,
@@ -119,6 +126,9 @@ async function carryOut(run: Run): Promise<Finish> {
     };
     await run.channel.finish(finish, limit);
     return finish;
+  } catch (error) {
+    throwIfFenced(run);
+    throw error;
   } finally {
     limit.done();
   }
@@ -269,12 +279,11 @@ function usageTeller(run: Run): { tell(): void } {
 }
 
 /** Saves the diff as it is at the end, and the artifacts; what goes wrong here can turn a success into a failure. */
-async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result> {
+async function lastDiff(run: Run, diffs: Diffs, result: Result, signal: AbortSignal): Promise<Result> {
   if (!diffs.begun) return result;
-  const limit = within([run.channel.fenced], COLLECT_MS);
   let end = result;
   try {
-    const stat = await diffs.save(result.outcome !== 'succeeded', limit.signal);
+    const stat = await diffs.save(result.outcome !== 'succeeded', signal);
     if (stat) {
       const { filesChanged, insertions, deletions } = stat;
       run.log.system(
@@ -290,12 +299,10 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result): Promise<Result>
     if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
   }
   try {
-    await uploadArtifacts(run, diffs, limit.signal);
+    await uploadArtifacts(run, diffs, signal);
   } catch (error) {
     throwIfFenced(run);
     run.log.system(`Artifacts could not be saved: ${failureOf(error, 'internal').message}`);
-  } finally {
-    limit.done();
   }
   return end;
 }
@@ -369,28 +376,6 @@ function throwIfFenced(run: Run): void {
   const { fenced } = run.channel;
   if (!fenced.aborted) return;
   throw fenced.reason instanceof HangarError ? fenced.reason : new HangarError('worker_fenced');
-}
-
-function secretsOf(order: WorkOrder): string[] {
-  const secrets = Object.values(order.env);
-  if (order.credential) {
-    secrets.push(order.credential.value);
-    if (order.credential.username) {
-      // As git sends it in a Basic header.
-      secrets.push(`${order.credential.username}:${order.credential.value}`);
-    }
-  }
-  const inside = /^https?:\/\/([^/@]*)@/.exec(order.repo.url ?? '')?.[1];
-  if (inside) secrets.push(inside, ...inside.split(':').slice(-1).map(decode));
-  return secrets;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -176,6 +176,7 @@ describe('worker process', () => {
       spec: blocks(
         "sleep 1; yes 'a line of fifty characters, give or take a few more' | head -c 100000000; echo; echo last",
       ),
+      limits: { logBytes: 300e6, artifactBytes: 1e6 },
     });
     const worker = s.run();
     await until(() => s.server.reports.some(({ phase }) => phase === 'running'));

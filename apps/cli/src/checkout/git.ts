@@ -39,8 +39,10 @@ export class GitFailed extends Error {
   }
 }
 
-/** Settings that would change the form of what git prints or how it applies. */
+/** Settings that would change the form of what git prints or how it applies, or have it run what a diff has just brought. */
 const PLAIN = [
+  // Where hooks are kept in the repository (husky, .githooks), git would run one while it applies the diff that adds it.
+  'core.hooksPath=/dev/null',
   'core.quotePath=false',
   'core.fsmonitor=false',
   'color.ui=false',
@@ -110,9 +112,20 @@ export function openGit(dir: string, around: GitSurroundings): Git {
   };
 }
 
+/**
+ * What git sets for a hook and for who works in another repository: all of it says where the repository is, and ours is the one of the
+ * folder. GIT_CONFIG_* stays: it is the person's configuration like any other (safe.directory in a container), and PLAIN wins over it.
+ */
+const WHERE = [
+  ...['GIT_DIR', 'GIT_WORK_TREE', 'GIT_IMPLICIT_WORK_TREE', 'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX'],
+  ...['GIT_INDEX_FILE', 'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_QUARANTINE_PATH'],
+  ...['GIT_SHALLOW_FILE', 'GIT_GRAFT_FILE', 'GIT_REPLACE_REF_BASE'],
+];
+
 /** English messages, no questions, and no environment of a hook we may be called from that points at another repository. */
 function ownEnv(more: Readonly<Record<string, string>> | undefined): Record<string, string | undefined> {
   return {
+    ...Object.fromEntries(WHERE.map((name) => [name, undefined])),
     LC_ALL: 'C.UTF-8',
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',

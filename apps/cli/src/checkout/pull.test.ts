@@ -19,7 +19,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Desk } from '../testing/hangar.ts';
 import { type Checkout, findCheckout, needCheckout } from './checkout.ts';
 import { packChanges } from './parcel.ts';
-import { type Incoming, pullIntoBranch, pullIntoTree, undoPull } from './pull.ts';
+import { type Incoming, pullIntoBranch, pullIntoTree } from './pull.ts';
+import { putBackIndex } from './snapshot.ts';
+import { undoPull } from './undo.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
@@ -270,6 +272,114 @@ describe('pull and undo', () => {
     if (found !== null) await packChanges(found, 'HEAD', desk.path('home'));
     expect(existsSync(proof)).toBe(false);
     expect(found).toBeNull();
+  });
+
+  it('runs no hook that the diff brings, where hooks are kept in the repository', async () => {
+    desk.repo('app', { 'a.txt': 'a\n', '.githooks/README': 'hooks\n' });
+    desk.git('app', 'config', 'core.hooksPath', '.githooks');
+    const proof = desk.path('pwned');
+    const incoming = diffOf('app', (root) => {
+      for (const name of ['post-index-change', 'reference-transaction', 'post-checkout'])
+        writeFileSync(join(root, '.githooks', name), `#!/bin/sh\ntouch ${proof}\n`, { mode: 0o755 });
+      writeFileSync(join(root, 'a.txt'), 'A\n');
+    });
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    expect(readFileSync(desk.path('app/.githooks/post-index-change'), 'utf8')).toContain('touch');
+    await pullIntoBranch(await open('app'), incoming, 'job');
+    await undoPull(await open('app'));
+    await undoPull(await open('app'));
+    expect(existsSync(proof)).toBe(false);
+  });
+
+  it('means the repository of the folder, whatever the environment of a hook says', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    desk.repo('other', { 'a.txt': 'a\n', 'b.txt': 'b\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    const before = picture('other');
+    const env = {
+      ...desk.env,
+      GIT_DIR: desk.path('other/.git'),
+      GIT_WORK_TREE: desk.path('other'),
+      GIT_INDEX_FILE: desk.path('other/.git/index'),
+      GIT_OBJECT_DIRECTORY: desk.path('other/.git/objects'),
+      GIT_PREFIX: 'sub/',
+      GIT_NAMESPACE: 'x',
+    };
+    const checkout = needCheckout(await findCheckout(desk.path('app'), { signal, env }));
+    expect(checkout.root).toBe(desk.path('app'));
+    await pullIntoTree(checkout, incoming, { stash: false });
+    expect(desk.git('app', 'status', '--porcelain')).toBe('M  a.txt\n');
+    expect(picture('other')).toBe(before);
+  });
+
+  it('leaves nothing to undo when git refuses before it writes', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    desk.write('app/.git/index.lock', '');
+    expect(await codeOf(pullIntoTree(await open('app'), incoming, { stash: false }))).toBe('diff_does_not_apply');
+    rmSync(desk.path('app/.git/index.lock'));
+    desk.write('app/a.txt', 'worked on since\n');
+    desk.git('app', 'add', 'a.txt');
+    const before = picture('app');
+    expect(await codeOf(undoPull(await open('app')))).toBe('nothing_to_undo');
+    expect(picture('app')).toBe(before);
+  });
+
+  it('finds the pull before one that was killed before it changed anything', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    const before = picture('app');
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    mkdirSync(desk.path('app/.git/hangar/pulls/00000002/files'), { recursive: true });
+    await undoPull(await open('app'));
+    expect(picture('app')).toBe(before);
+  });
+
+  /** As a pull leaves it that is killed after git has written. */
+  function cutOff(number: string): void {
+    const file = desk.path('app/.git/hangar/pulls', number, 'record.json');
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...record, after: null, indexAfter: null }));
+  }
+
+  it('takes back a pull that was cut off, and keeps aside what was in its files until then', async () => {
+    desk.repo('app', { 'a.txt': 'a\n', 'b.txt': 'b\n', 'other.txt': 'o\n' });
+    const incoming = diffOf('app', (root) => {
+      writeFileSync(join(root, 'a.txt'), 'A\n');
+      writeFileSync(join(root, 'sub.txt'), 'new\n');
+    });
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    cutOff('00000001');
+    desk.write('app/a.txt', 'worked on since\n');
+    desk.write('app/other.txt', 'staged since\n');
+    desk.git('app', 'add', 'other.txt');
+    const { aside } = await undoPull(await open('app'));
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('a\n');
+    expect(desk.git('app', 'status', '--porcelain')).toBe('M  other.txt\n');
+    expect(readFileSync(join(aside ?? '', 'files/a.txt'), 'utf8')).toBe('worked on since\n');
+    expect(readFileSync(join(aside ?? '', 'files/sub.txt'), 'utf8')).toBe('new\n');
+    expect(await codeOf(undoPull(await open('app')))).toBe('nothing_to_undo');
+  });
+
+  it('does not take back a pull that was cut off once HEAD has moved', async () => {
+    desk.repo('app', { 'a.txt': 'a\n' });
+    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'a.txt'), 'A\n'));
+    await pullIntoTree(await open('app'), incoming, { stash: false });
+    cutOff('00000001');
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'took it');
+    desk.write('app/a.txt', 'worked on since\n');
+    const before = picture('app');
+    await expect(undoPull(await open('app'))).rejects.toMatchObject({
+      code: 'undo_blocked',
+      details: { files: ['a.txt'] },
+    });
+    expect(picture('app')).toBe(before);
+  });
+
+  it('leaves no lock of its own when an index cannot be put back', async () => {
+    desk.repo('app');
+    await expect(putBackIndex(desk.path('app/.git'), desk.path('nowhere'))).rejects.toThrow('ENOENT');
+    expect(existsSync(desk.path('app/.git/index.lock'))).toBe(false);
   });
 
   it('refuses to undo what was changed since, or committed', async () => {

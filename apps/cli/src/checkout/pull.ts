@@ -1,21 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
-import { type Checkout, needHead, ownFolder, type TreeState, treeState } from './checkout.ts';
+import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { errorLines, lastWords, type Trial, tryDiff, unmerged } from './diff.ts';
 import { indexOfWorkTree, type Sent } from './parcel.ts';
-import {
-  behindLinks,
-  copyIndex,
-  type Here,
-  isSame,
-  type Kept,
-  keep,
-  lookAt,
-  putBack,
-  putBackIndex,
-} from './snapshot.ts';
+import { openRecord, type TreeRecord, UNSTOPPABLE, writeRecord } from './pull-record.ts';
+import { behindLinks, copyIndex, type Kept, keep, lookAt } from './snapshot.ts';
+import { entries, takeBack } from './undo.ts';
 
 /** A diff and where it comes from. */
 export interface Incoming {
@@ -35,32 +27,6 @@ export interface Pulled {
   /** The diff went on top of the uncommitted work the job had started from. */
   readonly onTop: boolean;
 }
-
-interface Common {
-  readonly version: 1;
-  readonly jobId: string;
-  readonly at: string;
-  readonly head: string;
-}
-interface TreeRecord extends Common {
-  readonly kind: 'tree';
-  readonly kept: readonly Kept[];
-  /** Files as the pull left them; null while it is at work: then undo puts everything back without looking. */
-  readonly after: readonly Here[] | null;
-  /** Index entries as the pull left them. */
-  readonly indexAfter: string | null;
-  readonly stash: string | null;
-}
-interface BranchRecord extends Common {
-  readonly kind: 'branch';
-  readonly branch: string;
-  readonly commit: string;
-}
-type PullRecord = TreeRecord | BranchRecord;
-
-const REMEMBERED = 20;
-/** Once files are being written, Ctrl-C waits. */
-const UNSTOPPABLE = { signal: new AbortController().signal };
 
 /**
  * What a pull would do to the files as they are, and which changed files would stand in its way. Nothing is changed.
@@ -155,7 +121,7 @@ export async function pullIntoTree(checkout: Checkout, incoming: Incoming, o: { 
       });
       return { conflicts, stash, onTop };
     } catch (error) {
-      await restore(checkout, record, { ...begun, stash }, true);
+      await takeBack(checkout, record, { ...begun, stash });
       throw error;
     }
   });
@@ -239,124 +205,6 @@ async function commitTree({ git }: Checkout, tree: string, parent: string, messa
   });
 }
 
-export interface Undone {
-  readonly jobId: string;
-  readonly files: readonly string[];
-  /** The branch that was removed. */
-  readonly branch: string | null;
-  /** What --stash had put aside is back. */
-  readonly unstashed: boolean;
-}
-
-/**
- * Takes the last pull of this checkout back: files, index and stash are as they were before.
- * @throws HangarError nothing_to_undo, undo_blocked
- */
-export async function undoPull(checkout: Checkout): Promise<Undone> {
-  const folder = join(ownFolder(checkout), 'pulls');
-  const [last] = (await readdir(folder).catch(() => [])).sort().reverse();
-  const text = last === undefined ? null : await readFile(join(folder, last, 'record.json'), 'utf8').catch(() => null);
-  if (last === undefined || text === null) throw new HangarError('nothing_to_undo');
-  const record = join(folder, last);
-  const found = JSON.parse(text) as PullRecord;
-  if (found.kind === 'branch') {
-    await removeBranch(checkout, found);
-    await rm(record, { recursive: true, force: true });
-    return { jobId: found.jobId, files: [], branch: found.branch, unstashed: false };
-  }
-  const indexUntouched = found.after === null || (await checkUndo(checkout, found));
-  await restore(checkout, record, found, indexUntouched);
-  return {
-    jobId: found.jobId,
-    files: found.kept.map(({ path }) => path),
-    branch: null,
-    unstashed: found.stash !== null,
-  };
-}
-
-async function removeBranch({ git }: Checkout, { branch, commit }: BranchRecord): Promise<void> {
-  const ref = `refs/heads/${branch}`;
-  const now = await git.attempt(['rev-parse', '--verify', '--quiet', ref]);
-  if (now.code !== 0) return;
-  if (now.stdout.toString().trim() !== commit)
-    throw new HangarError('undo_blocked', {
-      message: `Branch ${branch} has moved since.`,
-      wayOut: `Look at it, then: git branch -D ${branch}`,
-    });
-  const worktrees = await git.read(['worktree', 'list', '--porcelain', '-z']);
-  if (splitLines(worktrees).includes(`branch ${ref}`))
-    throw new HangarError('undo_blocked', {
-      message: `Branch ${branch} is checked out.`,
-      wayOut: 'Switch to another branch, then undo.',
-    });
-  await git.read(['update-ref', '-d', ref, commit], UNSTOPPABLE);
-}
-
-const splitLines = (text: string): string[] => text.split(/[\0\n]/);
-
-/** Whether everything is still as the pull left it. Answers if that holds for the whole index, not only for its files. */
-async function checkUndo(checkout: Checkout, record: TreeRecord): Promise<boolean> {
-  const { git, root, head } = checkout;
-  if (head !== record.head) {
-    const committed = new Set(
-      splitLines(await git.read(['diff-tree', '-r', '--no-renames', '--name-only', '-z', record.head, 'HEAD'])),
-    );
-    const files = record.kept.filter(({ path }) => committed.has(path)).map(({ path }) => path);
-    if (files.length > 0)
-      throw new HangarError('undo_blocked', {
-        message: 'The pull was committed since.',
-        wayOut: 'Take the commit back: git revert, or git reset.',
-        details: { files },
-      });
-  }
-  const changed: string[] = [];
-  for (const [number, { path }] of record.kept.entries()) {
-    const after = record.after?.[number];
-    if (after !== undefined && !isSame(await lookAt(root, path), after)) changed.push(path);
-  }
-  const now = await entries(checkout);
-  const whole = now === record.indexAfter;
-  if (!whole) {
-    const [mine, theirs] = [byPath(record.indexAfter ?? ''), byPath(now)];
-    for (const { path } of record.kept) if (mine.get(path) !== theirs.get(path)) changed.push(path);
-  }
-  if (changed.length > 0) throw new HangarError('undo_blocked', { details: { files: [...new Set(changed)] } });
-  return whole;
-}
-
-async function restore(checkout: Checkout, record: string, found: TreeRecord, wholeIndex: boolean): Promise<void> {
-  const { git, root, gitDir } = checkout;
-  if (wholeIndex) await putBackIndex(gitDir, join(record, 'index'));
-  else {
-    const before = byPath(await entries(checkout, { GIT_INDEX_FILE: join(record, 'index') }));
-    const lines = found.kept.map(({ path }) => {
-      const none = `0 ${'0'.repeat(found.head.length)}\t${path}\0`;
-      return none + (before.get(path) ?? '');
-    });
-    await git.read(['update-index', '-z', '--index-info'], { ...UNSTOPPABLE, input: lines.join('') });
-  }
-  await putBack(root, found.kept, join(record, 'files'));
-  await git.attempt(['update-index', '-q', '--refresh'], UNSTOPPABLE);
-  if (found.stash !== null) await dropStash(checkout, found.stash);
-  await rm(record, { recursive: true, force: true });
-}
-
-/** Index entries as text, sorted by git. */
-const entries = ({ git }: Checkout, env: Readonly<Record<string, string>> = {}): Promise<string> =>
-  git.read(['ls-files', '--stage', '-z'], { ...UNSTOPPABLE, env });
-
-/** Entries of each path, all stages of it together. */
-function byPath(listing: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const entry of listing.split('\0')) {
-    const at = entry.indexOf('\t');
-    if (at < 0) continue;
-    const path = entry.slice(at + 1);
-    found.set(path, `${found.get(path) ?? ''}${entry}\0`);
-  }
-  return found;
-}
-
 async function putAside({ git }: Checkout, jobId: string): Promise<string> {
   const top = async () =>
     (await git.attempt(['rev-parse', '--verify', '--quiet', 'refs/stash'])).stdout.toString().trim();
@@ -370,32 +218,8 @@ async function putAside({ git }: Checkout, jobId: string): Promise<string> {
   });
 }
 
-async function dropStash({ git }: Checkout, commit: string): Promise<void> {
-  const list = await git.attempt(['reflog', 'show', '--format=%H', 'refs/stash', '--'], UNSTOPPABLE);
-  const at = list.stdout.toString().split('\n').indexOf(commit);
-  if (at >= 0) await git.attempt(['stash', 'drop', '--quiet', `stash@{${at}}`], UNSTOPPABLE);
-}
-
 function doesNotApply(reason: string, files: readonly string[]): HangarError {
   return new HangarError('diff_does_not_apply', { details: files.length > 1 ? { files } : { reason } });
-}
-
-/** A new folder for what undo needs. Old ones beyond the last few are removed. */
-async function openRecord(checkout: Checkout): Promise<string> {
-  const folder = join(ownFolder(checkout), 'pulls');
-  await mkdir(folder, { recursive: true });
-  const names = (await readdir(folder)).sort();
-  for (const name of names.slice(0, Math.max(0, names.length - REMEMBERED + 1)))
-    await rm(join(folder, name), { recursive: true, force: true });
-  const number = Number(names.at(-1) ?? 0) + 1;
-  const record = join(folder, String(number).padStart(8, '0'));
-  await mkdir(record);
-  return record;
-}
-
-async function writeRecord(folder: string, record: PullRecord): Promise<void> {
-  await writeFile(join(folder, 'record.json.part'), JSON.stringify(record));
-  await rename(join(folder, 'record.json.part'), join(folder, 'record.json'));
 }
 
 async function withFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {

@@ -143,6 +143,12 @@ export async function putBackIndex(gitDir: string, copy: string): Promise<void> 
       wayOut: `Wait for it to end; if none runs, remove ${lock}.`,
     });
   }
-  await copyIndex(copy, lock);
-  await rename(lock, join(gitDir, 'index'));
+  try {
+    await copyIndex(copy, lock);
+    await rename(lock, join(gitDir, 'index'));
+  } catch (error) {
+    // Ours: nobody else would ever remove it, and git would refuse to work.
+    await rm(lock, { force: true });
+    throw error;
+  }
 }

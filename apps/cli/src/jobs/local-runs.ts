@@ -9,14 +9,19 @@ import { type Checkout, ownFolder } from '../checkout/checkout.ts';
 export interface LocalRun {
   readonly id: string;
   readonly title: string;
-  readonly state: Outcome;
+  /** lost: the command was killed before the run had ended. */
+  readonly state: Outcome | 'running' | 'lost';
   readonly exitCode: number | null;
   readonly reason: string;
   readonly failure: Failure | null;
   readonly diff: DiffStat | null;
   readonly commit: string;
   readonly baseTree: string;
-  readonly finishedAt: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  /** Of the command, and the folder of its files: what is left of a run that did not end. */
+  readonly pid: number;
+  readonly dir: string;
 }
 
 const REMEMBERED = 10;
@@ -30,10 +35,9 @@ export const localDiff = (checkout: Checkout, id: string): string => join(folder
 /** What a run printed. */
 export async function localLog(checkout: Checkout, id: string): Promise<LogLine[]> {
   const text = await readFile(join(folderOf(checkout), id, 'log'), 'utf8').catch(() => '');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => LogLine.parse(JSON.parse(line)));
+  // Behind the last line end there is nothing, or a line that a killed command could not finish.
+  const lines = text.split('\n').slice(0, -1);
+  return lines.map((line) => LogLine.parse(JSON.parse(line)));
 }
 
 /** A file the agent left besides the diff. */
@@ -59,7 +63,12 @@ export async function keepLocalRun(checkout: Checkout, run: LocalRun): Promise<v
 /** @throws HangarError job_not_found */
 export async function findLocalRun(checkout: Checkout, id: string): Promise<LocalRun> {
   const text = await readFile(join(folderOf(checkout), id, 'run.json'), 'utf8').catch(() => null);
-  if (text !== null) return JSON.parse(text) as LocalRun;
+  if (text !== null) {
+    const run = JSON.parse(text) as LocalRun;
+    if (run.state !== 'running' || isAlive(run.pid)) return run;
+    const reason = `The command was killed before the run had ended; its files may still be in ${run.dir}.`;
+    return { ...run, state: 'lost', reason };
+  }
   throw new HangarError('job_not_found', {
     message: `This checkout has no run ${id}; the last ${REMEMBERED} are kept.`,
     wayOut: 'Run it again: hangar run --spec SPEC.md',
@@ -71,10 +80,19 @@ export async function newestLocalRun(checkout: Checkout): Promise<LocalRun> {
   const ids = (await readdir(folderOf(checkout)).catch(() => [])).sort().reverse();
   for (const id of ids) {
     const run = await findLocalRun(checkout, id).catch(() => null);
-    if (run !== null) return run;
+    if (run !== null && (run.finishedAt !== null || run.diff !== null)) return run;
   }
   throw new HangarError('job_not_found', {
     message: 'There was no run on this machine in this checkout.',
     wayOut: 'Run one: hangar run --spec SPEC.md',
   });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -15,6 +15,8 @@ export interface LogWish {
 const PAGE = 10_000;
 /** A server that stays away this long is given up on. */
 export const AWAY_MS = 15 * 60_000;
+/** A stream that has said nothing is there again once it has lived so long: some proxies open each one and close it at once. */
+const SETTLED_MS = 3000;
 const Lines = LogLine.array();
 
 /** The log as it is now, page by page. */
@@ -81,15 +83,25 @@ export async function* followLog(
   }
   let lostAt: number | null = null;
   let attempt = 0;
+  let told = false;
+  const isBack = () => {
+    if (told) onConnection(true, '');
+    told = false;
+    lostAt = null;
+    attempt = 0;
+  };
   for (;;) {
     let reason = 'the server closed the connection';
+    let settling: NodeJS.Timeout | undefined;
     try {
       for await (const event of connect(api, id, wish, last, signal)) {
-        if (lostAt !== null) onConnection(true, '');
-        lostAt = null;
-        attempt = 0;
+        if (event.kind === 'open') {
+          settling = setTimeout(isBack, SETTLED_MS);
+          continue;
+        }
+        clearTimeout(settling);
+        isBack();
         if (event.kind === 'end') return event.end;
-        if (event.kind === 'open') continue;
         const seen = last;
         const fresh = event.lines.filter(({ n }) => n > seen);
         last = Math.max(event.id, seen, fresh.at(-1)?.n ?? 0);
@@ -99,9 +111,14 @@ export async function* followLog(
       signal.throwIfAborted();
       if (!isPassing(error)) throw error;
       reason = whyLost(error);
+    } finally {
+      clearTimeout(settling);
     }
     lostAt ??= Date.now();
-    if (attempt === 1 || (attempt === 0 && reason.startsWith(SILENT))) onConnection(false, reason);
+    if (!told && (attempt > 0 || reason.startsWith(SILENT))) {
+      told = true;
+      onConnection(false, reason);
+    }
     if (Date.now() - lostAt > AWAY_MS)
       throw new HangarError('server_unreachable', {
         message: `The server at ${api.server} has been away for 15 minutes.`,
@@ -141,12 +158,12 @@ async function* connect(
   const events: FollowEvent[] = [];
   const parser = createParser({
     onEvent: (message) => {
-      if (message.event === 'end') events.push({ kind: 'end', end: LogEnd.parse(JSON.parse(message.data)) });
+      if (message.event === 'end') events.push({ kind: 'end', end: understood(api, LogEnd, message.data) });
       else if (message.event === undefined || message.event === 'message' || message.event === 'lines')
         events.push({
           kind: 'lines',
           id: Number(message.id ?? 0) || 0,
-          lines: Lines.parse(JSON.parse(message.data)),
+          lines: understood(api, Lines, message.data),
         });
     },
   });
@@ -155,5 +172,18 @@ async function* connect(
     parser.feed(decoder.decode(chunk, { stream: true }));
     yield* events.splice(0);
     signal.throwIfAborted();
+  }
+}
+
+/** @throws HangarError bad_request, which no other try would mend */
+function understood<T>({ server }: Api, schema: { parse(value: unknown): T }, data: string): T {
+  try {
+    return schema.parse(JSON.parse(data));
+  } catch (error) {
+    throw new HangarError('bad_request', {
+      message: `The log that comes from ${server} is not understood.`,
+      wayOut: 'Check that the address is a Hangar server of the same version as this command line.',
+      cause: error,
+    });
   }
 }

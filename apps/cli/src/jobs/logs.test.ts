@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connect } from '../server/api.ts';
+import { readSettings } from '../settings.ts';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk } from '../testing/hangar.ts';
+import { AWAY_MS, followLog } from './log-reader.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
@@ -12,6 +15,7 @@ beforeEach(async () => {
   desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await server.stop();
   desk.dispose();
 });
@@ -40,6 +44,40 @@ describe('logs', () => {
     expect(ended.code).toBe(0);
     expect(ended.stdout).toBe(`${numbers(1, 310).join('\n')}\n`);
     expect(ended.stderr).toContain('Connected again.');
+  });
+
+  it('says that a proxy closes every stream, and goes on when it does not any more', async () => {
+    const id = server.addJob();
+    server.closeStreams = true;
+    const logs = desk.start(['logs', id, '--follow']);
+    await logs.saw('Connection lost');
+    server.closeStreams = false;
+    server.addLines(id, numbers(1, 3));
+    server.finish(id, null);
+    const ended = await logs.ended;
+    expect(ended).toMatchObject({ code: 0, stdout: `${numbers(1, 3).join('\n')}\n` });
+    expect(ended.stderr.match(/Connection lost|Connected again/g)).toEqual(['Connection lost', 'Connected again']);
+  });
+
+  it('gives up on streams that are closed at once as on a server that is away', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const id = server.addJob();
+    server.closeStreams = true;
+    const { signal } = new AbortController();
+    const settings = readSettings({ HANGAR_TOKEN: server.apiKey }, desk.dir);
+    const api = await connect({ settings, terminal: { warn: () => {} }, signal, server: server.url });
+    const onConnection = () => void vi.setSystemTime(Date.now() + AWAY_MS + 1000);
+    await expect(followLog(api, id, {}, { signal, onConnection }).next()).rejects.toMatchObject({
+      code: 'server_unreachable',
+    });
+  });
+
+  it.each(['{"n": 1}', '<html>'])('ends when it does not understand what comes: %s', async (garbage) => {
+    const id = server.addJob();
+    server.streamGarbage = garbage;
+    const ended = await desk.run(['logs', id, '--follow']);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain('is not understood');
   });
 
   it('loses no line between the tail and what follows', async () => {

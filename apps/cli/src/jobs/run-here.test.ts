@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Desk } from '../testing/hangar.ts';
+import { Desk, type Ended } from '../testing/hangar.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
@@ -83,6 +84,79 @@ describe('run without --cloud', () => {
     expect(ended.code).toBe(130);
     expect(ended.stderr).toContain('hangar pull l_');
     expect(leftovers()).toEqual([]);
+  });
+
+  const isAlive = (pid: number) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const agentOf = ({ stdout }: Ended) => Number(/pid=(\d+)/.exec(stdout)?.[1]);
+  const idOf = ({ stderr }: Ended) => /l_[0-9a-z]+/.exec(stderr)?.[0] ?? '';
+
+  it('ends the agent at once when Ctrl-C is pressed again, and the log is still there', async () => {
+    const stubborn = ["trap '' TERM", 'echo "pid=$$"', 'while :; do sleep 0.2; done'];
+    const run = desk.start(['run'], { cwd: 'app', input: spec(...stubborn) });
+    await run.saw('pid=');
+    run.child.kill('SIGINT');
+    await run.saw('Stopping the agent');
+    run.child.kill('SIGINT');
+    const ended = await run.ended;
+    expect(ended.code).toBe(130);
+    await expect.poll(() => isAlive(agentOf(ended)), { timeout: 10_000 }).toBe(false);
+    const id = idOf(ended);
+    expect((await desk.run(['logs', id, '--stream', 'stdout'], { cwd: 'app' })).stdout).toContain('pid=');
+    expect((await desk.run(['status', id], { cwd: 'app' })).stdout).toContain('✗ lost on this machine, begun');
+    const pull = JSON.parse((await desk.run(['pull', id, '--json'], { cwd: 'app' })).stdout);
+    expect(pull.error).toMatchObject({ code: 'diff_not_found' });
+    expect(pull.error.message).toContain('killed before the run had ended');
+  });
+
+  it('stops the agent when the terminal is closed, and keeps what it did', async () => {
+    const run = desk.start(['run'], { cwd: 'app', input: spec('echo part > part.txt', 'echo begun', 'sleep 60') });
+    await run.saw('begun');
+    run.child.kill('SIGHUP');
+    run.child.kill('SIGHUP');
+    const ended = await run.ended;
+    expect(ended.code).toBe(130);
+    expect(ended.stderr).toContain('hangar pull l_');
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('stops the agent when nobody reads any more', async () => {
+    const run = desk.start(['run'], {
+      cwd: 'app',
+      input: spec('echo part > part.txt', 'echo "pid=$$"', 'while :; do echo on; sleep 0.2; done'),
+    });
+    await run.saw('on\n');
+    run.child.stdout?.destroy();
+    const ended = await run.ended;
+    expect(ended.stderr).toContain('Stopping the agent');
+    expect(isAlive(agentOf(ended))).toBe(false);
+    await desk.run(['pull', idOf(ended)], { cwd: 'app' });
+    expect(readFileSync(desk.path('app/part.txt'), 'utf8')).toBe('part\n');
+  });
+
+  it('has the log and the last checkpoint of a command that was killed', async () => {
+    const run = desk.start(['run'], { cwd: 'app', input: spec('echo begun', 'sleep 3') });
+    await run.saw('begun');
+    run.child.kill('SIGKILL');
+    const id = idOf(await run.ended);
+    const folder = desk.path('app/.git/hangar/runs', id);
+    appendFileSync(join(folder, 'log'), '{"n":');
+    expect((await desk.run(['logs', id, '--stream', 'stdout'], { cwd: 'app' })).stdout).toBe('begun\n');
+    // As the worker saves one while the agent works.
+    const diff = 'diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-a\n+A\n';
+    writeFileSync(join(folder, 'diff'), diff);
+    const saved = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+    const counts = { filesChanged: 1, insertions: 1, deletions: 1, sizeBytes: diff.length, partial: true };
+    writeFileSync(join(folder, 'run.json'), JSON.stringify({ ...saved, diff: counts }));
+    const pulled = await desk.run(['pull', '--local'], { cwd: 'app' });
+    expect(pulled.stderr).toContain('The job did not succeed');
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('A\n');
   });
 
   it('says what is wrong before anything runs', async () => {

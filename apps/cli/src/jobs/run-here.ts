@@ -1,7 +1,7 @@
 import { appendFile, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
+import { type DiffStat, type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
@@ -10,6 +10,7 @@ import type { Cli } from '../cli.ts';
 import type { RunFlags } from '../commands/jobs/run.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
 import { count, duration } from '../terminal/words.ts';
+import { endProcesses } from './end-processes.ts';
 import { keepLocalRun, type LocalRun, localDiff, newLocalId, openLocalRun } from './local-runs.ts';
 import { logPrinter } from './show-log.ts';
 import { JOB_FAILED_EXIT_CODE } from './wait.ts';
@@ -58,22 +59,36 @@ export async function runHere(
       `${id}: ${title}, ${agent} on this machine, on a copy of ${commit.slice(0, 10)}${changedFiles > 0 ? ` with ${count(changedFiles, 'uncommitted file')}` : ''}.`,
     );
     const folder = await openLocalRun(checkout, id);
+    // From the start: what a killed command leaves is found by its id.
+    const begun: LocalRun = {
+      ...{ id, title, commit, baseTree, startedAt: new Date(started).toISOString(), finishedAt: null },
+      ...{ state: 'running', exitCode: null, reason: 'the agent is at work', failure: null, diff: null },
+      ...{ pid: process.pid, dir },
+    };
+    await keepLocalRun(checkout, begun);
+    const saved = (diff: DiffStat) => keepLocalRun(checkout, { ...begun, diff });
     const stop = new AbortController();
     const interrupted = () => {
-      terminal.note('Stopping the agent; what it has done so far is kept.');
-      stop.abort('Stopped with Ctrl-C.');
+      terminal.note('Stopping the agent; what it has done so far is kept. Ctrl-C again ends it at once.');
+      stop.abort('The command was stopped.');
     };
+    if (signal.aborted) interrupted();
     signal.addEventListener('abort', interrupted, { once: true });
-    const finish = await runWorkOrder(order, localChannel(cli, flags, folder), {
+    const done = cli.beforeExit(() => endProcesses(id));
+    const finish = await runWorkOrder(order, localChannel(cli, flags, folder, saved), {
       dir: join(dir, 'worker'),
       signal: stop.signal,
       env: { ...settings.env },
       source,
       ...(settings.env.HOME === undefined ? {} : { home: settings.env.HOME }),
-    }).finally(() => signal.removeEventListener('abort', interrupted));
+    }).finally(() => {
+      done();
+      signal.removeEventListener('abort', interrupted);
+    });
     const run: LocalRun = {
-      ...{ id, title, commit, baseTree, finishedAt: finish.at },
+      ...begun,
       ...{
+        finishedAt: finish.at,
         state: finish.outcome,
         exitCode: finish.exitCode,
         reason: finish.reason,
@@ -138,7 +153,12 @@ async function sourceOf(
 }
 
 /** What the worker reports to, in place of a server: the terminal and a folder. */
-function localChannel(cli: Cli, flags: RunFlags, folder: string): WorkerChannel {
+function localChannel(
+  cli: Cli,
+  flags: RunFlags,
+  folder: string,
+  saved: (diff: DiffStat) => Promise<void>,
+): WorkerChannel {
   const print = logPrinter(cli.terminal, { json: false, timestamps: false, split: false, aside: flags.json });
   let n = 0;
   const save = async (from: string, name: string) => {
@@ -165,8 +185,11 @@ function localChannel(cli: Cli, flags: RunFlags, folder: string): WorkerChannel 
     },
     upload: async (upload) => {
       // Names of artifacts are chosen by the agent.
-      if (upload.kind === 'diff') await save(upload.file, 'diff');
-      else await save(upload.file, `artifact-${upload.name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`);
+      if (upload.kind === 'diff') {
+        await save(upload.file, 'diff');
+        const { counts, sizeBytes, partial } = upload;
+        if (counts !== undefined) await saved({ ...counts, sizeBytes, partial });
+      } else await save(upload.file, `artifact-${upload.name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`);
     },
     finish: async (_finish: Finish) => {},
   };

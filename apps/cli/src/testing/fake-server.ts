@@ -60,6 +60,10 @@ export class FakeServer {
   refreshes = 0;
   /** Answers to POST /jobs that are swallowed: the job exists, the client does not hear of it. */
   loseAnswers = 0;
+  /** As some proxies do: each log stream is answered and closed at once. */
+  closeStreams = false;
+  /** Sent on each log stream as the data of an event. */
+  streamGarbage: string | null = null;
   readonly requests: string[] = [];
   readonly authorizations: string[] = [];
   #server: Server | null = null;
@@ -336,6 +340,8 @@ export class FakeServer {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
     this.#open.add(response);
     response.flushHeaders();
+    if (this.streamGarbage !== null) response.write(`data: ${this.streamGarbage}\n\n`);
+    if (this.closeStreams) return void response.end();
     const pump = () => {
       const news = job.lines.filter(({ n }) => n > at);
       const last = news.at(-1);

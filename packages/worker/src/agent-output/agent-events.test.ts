@@ -196,6 +196,16 @@ describe('nothing is lost', () => {
   });
 });
 
+test('a secret that is a word of the format does not hide what kind of event it is', async () => {
+  const error = line({ type: 'error', message: 'an error came' });
+  const { lines, kept } = await read('codex', error, { secrets: ['error'] });
+  expect(lines).toEqual(['  ✗ an *** came']);
+  expect(kept).not.toContain('error');
+  const said = { type: 'result', subtype: 'error_during_execution', is_error: true, usage: {} };
+  const why = await read('claude', line(said), { secrets: ['error', 'result'] });
+  expect(why.lines[0]).toBe('  ✗ ***_during_execution');
+});
+
 describe('secrets', () => {
   const SECRET = 'sk-verysecretvalue';
 

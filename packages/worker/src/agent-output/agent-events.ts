@@ -13,6 +13,10 @@ import { usageOf } from './usage.ts';
 /** A longer line is no event any more: it goes to the log in pieces. */
 const MAX_EVENT = 4 * 1024 * 1024;
 
+/** What kind of event it is, by which it is read, is a word of the format. Such words are masked only where they are shown. */
+const KIND_KEYS: ReadonlySet<string> = new Set(['type', 'subtype', 'status', 'role']);
+const KIND = /^[a-z][a-z_.]{0,39}$/;
+
 const FORMATS: Readonly<Record<AgentOutput, (tree: string) => EventFormat>> = {
   claude: claudeEvents,
   codex: codexEvents,
@@ -111,8 +115,8 @@ export class AgentEvents {
     if (!line.trimStart().startsWith('{')) return null;
     try {
       // Masked before anything is cut: half a secret would not be recognised. Nesting without end ends as a RangeError here.
-      const event: unknown = JSON.parse(line, (_, value: unknown) =>
-        typeof value === 'string' ? this.#masker.mask(value) : value,
+      const event: unknown = JSON.parse(line, (key, value: unknown) =>
+        typeof value !== 'string' || (KIND_KEYS.has(key) && KIND.test(value)) ? value : this.#masker.mask(value),
       );
       return typeof event === 'object' && event !== null ? this.#format.read(event as Record<string, unknown>) : null;
     } catch {

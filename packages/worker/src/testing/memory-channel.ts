@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Finish, Orders, Report, WorkerLine } from '@hangar/contract';
-import type { Upload, WorkerChannel } from '../channel.ts';
+import type { Deadline, Upload, WorkerChannel } from '../channel.ts';
 
 /** A channel that keeps everything in memory, as the command line does for a run without a server. */
 export class MemoryChannel implements WorkerChannel {
@@ -36,7 +36,7 @@ export class MemoryChannel implements WorkerChannel {
   async download(): Promise<void> {
     throw new Error('nothing to download');
   }
-  async upload(upload: Upload): Promise<void> {
+  async upload(upload: Upload, _o: Deadline): Promise<void> {
     this.uploads.push({ ...upload, bytes: readFileSync(upload.file) });
   }
   async finish(finish: Finish): Promise<void> {

@@ -79,12 +79,14 @@ function refuseMixtures(flags: PullFlags, id: string | undefined): void {
 
 async function undo(cli: Cli, flags: PullFlags): Promise<void> {
   const [{ undoPull }, { needCheckout }, { count }] = await Promise.all([
-    import('../../checkout/pull.ts'),
+    import('../../checkout/undo.ts'),
     import('../../checkout/checkout.ts'),
     import('../../terminal/words.ts'),
   ]);
   const undone = await undoPull(needCheckout(await cli.checkout()));
-  const { jobId: job, files, branch, unstashed } = undone;
+  const { jobId: job, files, branch, unstashed, aside } = undone;
+  if (aside !== null)
+    cli.terminal.warn(`That pull had been cut off. What was in its files until now is kept in ${aside}`);
   if (flags.json) return cli.terminal.json({ undone: { job, files, branch, unstashed } });
   const what = branch === null ? `${count(files.length, 'file')} as before` : `branch ${branch} removed`;
   cli.terminal.out(`Took back the pull of ${job}: ${what}${unstashed ? ', your uncommitted changes are back' : ''}.`);

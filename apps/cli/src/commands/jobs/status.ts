@@ -43,7 +43,8 @@ export const command = defineCommand<GlobalFlags, string[]>({
       const run = await findLocalRun(needCheckout(await this.checkout()), only);
       if (flags.json) return terminal.json(run);
       terminal.out(`${terminal.color.bold(run.id)}  ${run.title}`);
-      terminal.out(`${stateWord(run.state, terminal.color)} on this machine ${ago(run.finishedAt)}: ${run.reason}`);
+      const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
+      terminal.out(`${stateWord(run.state, terminal.color)} on this machine${when}: ${run.reason}`);
       return terminal.next(`hangar pull ${run.id}`, `hangar logs ${run.id}`);
     }
     const { client } = await this.api(flags.server);

@@ -273,6 +273,35 @@ describe('identity', () => {
     expect(await used()).not.toBe(first);
   });
 
+  test('who only reads on is looked at again without that being use, until they are shut out', async () => {
+    const person = await join('reads-on@example.com');
+    const { key } = (await person.call('POST', '/api/api-keys', { name: 'ci' })).body;
+    const id = await idOf(person);
+    server.advance(3600);
+    const seen = async () => ({
+      person: (await server.access.person(id)).lastSeenAt,
+      keys: (await server.access.apiKeys.list(id)).map(({ lastUsedAt }) => lastUsedAt),
+      sessions: (await server.database.pool.query('select last_used_at from session where person_id = $1', [id])).rows,
+    });
+    const before = await seen();
+    const asked = { authorization: undefined, cookie: undefined, place: '::1', userAgent: '', justLooking: true };
+    const withKey = { ...asked, authorization: `Bearer ${key}` };
+    const withCookie = {
+      ...asked,
+      cookie: [...person.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+    };
+    for (const request of [withKey, withCookie])
+      expect(await server.access.identify(request)).toMatchObject({ userId: id, role: 'member' });
+    expect(await seen()).toEqual(before);
+
+    expect((await admin.call('PATCH', `/api/users/${id}`, { role: 'admin' })).status).toBe(200);
+    for (const request of [withKey, withCookie])
+      expect(await server.access.identify(request)).toMatchObject({ role: 'admin' });
+    expect((await admin.call('PATCH', `/api/users/${id}`, { disabled: true })).status).toBe(200);
+    await expect(server.access.identify(withKey)).rejects.toMatchObject({ kind: 'unauthenticated' });
+    expect(await server.access.identify(withCookie)).toBeNull();
+  });
+
   test('a bearer token that is not good is never made good by a cookie', async () => {
     for (const wrong of ['Bearer hgr_nope', 'Bearer eyJhbGciOiJub25lIn0.e30.', 'Bearer', 'Basic YTpi', '']) {
       const answer = await admin.call('GET', '/api/users/me', undefined, { authorization: wrong });

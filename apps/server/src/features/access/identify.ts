@@ -21,7 +21,7 @@ export function createIdentify(o: {
 }): Identify {
   const { clock } = o;
 
-  async function byApiKey(key: string): Promise<Identity> {
+  async function byApiKey(key: string, used: boolean): Promise<Identity> {
     const found = await o.apiKeys.find(key);
     if (!found) throw new HangarError('not_signed_in', { message: 'The API key is not known or was revoked.' });
     if (found.apiKey.expiresAt !== null && found.apiKey.expiresAt <= clock()) {
@@ -31,12 +31,14 @@ export function createIdentify(o: {
       });
     }
     allowed(found.person);
-    await o.apiKeys.touch(found.apiKey);
-    await o.people.touch(found.person, clock());
+    if (used) {
+      await o.apiKeys.touch(found.apiKey);
+      await o.people.touch(found.person, clock());
+    }
     return identityOf(found.person, 'apiKey', found.apiKey.name, found.apiKey.expiresAt);
   }
 
-  async function byAccessToken(token: string): Promise<Identity> {
+  async function byAccessToken(token: string, used: boolean): Promise<Identity> {
     const claims = await o.tokens.verify(token);
     if (claims === 'expired') throw new HangarError('token_expired');
     if (claims === 'invalid') throw new HangarError('not_signed_in', { message: 'The access token is not valid.' });
@@ -45,25 +47,30 @@ export function createIdentify(o: {
       throw new HangarError('not_signed_in', { message: 'This sign-in was ended.' });
     }
     allowed(found.person);
-    const now = clock();
-    if (isStale(found.device.lastUsedAt, now)) await o.devices.used(found.device.id, now);
-    await o.people.touch(found.person, now);
+    if (used) {
+      const now = clock();
+      if (isStale(found.device.lastUsedAt, now)) await o.devices.used(found.device.id, now);
+      await o.people.touch(found.person, now);
+    }
     // The access token is renewed by itself; the sign-in ends with the device.
     return identityOf(found.person, 'token', found.device.client, found.device.expiresAt);
   }
 
-  return async ({ authorization, cookie }) => {
+  return async ({ authorization, cookie, justLooking = false }) => {
+    const used = !justLooking;
     if (authorization !== undefined) {
       const token = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
       if (token === undefined)
         throw new HangarError('not_signed_in', { message: 'Authorization must be a bearer token.' });
       if (token.startsWith(`${TOKEN.worker}_`)) return null;
-      return token.startsWith(`${TOKEN.apiKey}_`) ? byApiKey(token) : byAccessToken(token);
+      return token.startsWith(`${TOKEN.apiKey}_`) ? byApiKey(token, used) : byAccessToken(token, used);
     }
     const found = await o.sessions.find(cookie);
     if (!found) return null;
-    await o.sessions.touch(found.session);
-    await o.people.touch(found.person, clock());
+    if (used) {
+      await o.sessions.touch(found.session);
+      await o.people.touch(found.person, clock());
+    }
     return identityOf(found.person, 'session', browserOf(found.session.userAgent), found.session.expiresAt);
   };
 }

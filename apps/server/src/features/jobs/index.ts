@@ -1,4 +1,5 @@
 export { activityMessages } from './job-activity.ts';
+export { createHolds } from './job-holds.ts';
 export { PATIENCE, type Patience } from './job-lifecycle.ts';
 export { searchJobs } from './job-search.ts';
 export { createJobWorker } from './job-worker.ts';

@@ -106,3 +106,15 @@ it('files may be named as they like', async () => {
     expect(await stored(name)).toBe(name);
   }
 });
+
+it('artifacts that come side by side hold the limit together, and what is refused is not kept', async () => {
+  const { put, keys } = await runningJob();
+  const answers = await Promise.allSettled(
+    Array.from({ length: 5 }, (_, n) => put(`file-${n}`, 'file', 'x'.repeat(400_000))),
+  );
+  expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+  for (const answer of answers)
+    if (answer.status === 'rejected')
+      expect(answer.reason).toMatchObject({ code: 'quota_artifacts', details: { limitBytes: 1e6 } });
+  expect(await keys()).toHaveLength(2);
+});

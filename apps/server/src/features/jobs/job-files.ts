@@ -1,6 +1,6 @@
-import type { DiffStat } from '@hangar/contract';
+import { type DiffStat, HangarError, sizeInWords } from '@hangar/contract';
 import { and, eq, lt, sql } from 'drizzle-orm';
-import type { Database } from '../../platform/database/index.ts';
+import type { Database, Tx } from '../../platform/database/index.ts';
 import { type ArtifactRow, artifacts, EVENTS_CHANNEL, jobs, type UploadRow, uploads } from './jobs-tables.ts';
 
 /** The rows beside the blobs of jobs: artifacts of their workers, uploads of their people. */
@@ -14,11 +14,17 @@ export function createJobFiles({ db, pool }: Database) {
     async putArtifact(
       row: typeof artifacts.$inferInsert & { turn: number },
       diff: DiffStat | null,
+      mostBytes: number,
     ): Promise<string | null> {
       const { jobId, name, ...rest } = row;
       return db.transaction(async (tx) => {
-        // Two uploads of one name take turns, so that each knows what it replaces.
-        await tx.execute(sql`select pg_advisory_xact_lock(7215302, hashtext(${`${jobId}/${name}`}))`);
+        // Uploads of one job take turns: each knows what it replaces, and together they hold the limit.
+        await tx.execute(sql`select pg_advisory_xact_lock(7215302, hashtext(${jobId}))`);
+        const { rows } = await tx.execute<{ bytes: string }>(
+          sql`select coalesce(sum(size_bytes), 0) as bytes from artifact where job_id = ${jobId} and name <> ${name}`,
+        );
+        const usedBytes = Number(rows[0]?.bytes ?? 0);
+        if (usedBytes + row.sizeBytes > mostBytes) throw tooManyBytes(mostBytes, usedBytes);
         const [before] = await tx
           .select({ blobKey: artifacts.blobKey, turn: artifacts.turn })
           .from(artifacts)
@@ -55,9 +61,19 @@ export function createJobFiles({ db, pool }: Database) {
       return Number(rows[0]?.bytes ?? 0);
     },
 
-    async putUpload(row: typeof uploads.$inferInsert): Promise<void> {
-      await db.insert(uploads).values(row);
+    /** False when what this person has sent and no job has used would hold more than `mostUnused` bytes with it. */
+    async putUpload(row: typeof uploads.$inferInsert, mostUnused: number): Promise<boolean> {
+      return db.transaction(async (tx) => {
+        // One after the other, so that together they hold the limit.
+        await tx.execute(sql`select pg_advisory_xact_lock(7215303, hashtext(${row.userId}))`);
+        const { bytes } = await unusedUploads(tx, row.userId);
+        if (bytes + row.sizeBytes > mostUnused) return false;
+        await tx.insert(uploads).values(row);
+        return true;
+      });
     },
+    /** What this person has sent and no job was started with, and when the first of it goes. */
+    unusedUploads: (userId: string) => unusedUploads(db, userId),
     async upload(id: string, userId: string): Promise<UploadRow | null> {
       const [row] = await db
         .select()
@@ -82,4 +98,22 @@ export function createJobFiles({ db, pool }: Database) {
       await db.delete(uploads).where(eq(uploads.id, id));
     },
   };
+}
+
+export const tooManyBytes = (limitBytes: number, usedBytes: number): HangarError =>
+  new HangarError('quota_artifacts', {
+    message: `The artifacts of a job may have ${sizeInWords(limitBytes)} together.`,
+    details: { limitBytes, usedBytes },
+  });
+
+async function unusedUploads(db: Tx, userId: string): Promise<{ bytes: number; freeAt: Date | null }> {
+  const { rows } = await db.execute<{ bytes: string; free_at: string | null }>(sql`
+    with used as (
+      select unnest(array[bundle_id, patch_id]) as id from job where user_id = ${userId}
+      and created_at >= (select min(created_at) - interval '1 hour' from upload where user_id = ${userId})
+    )
+    select coalesce(sum(size_bytes), 0) as bytes, min(expires_at) as free_at from upload
+    where user_id = ${userId} and expires_at > now() and not exists (select 1 from used where used.id = upload.id)`);
+  const [row] = rows;
+  return { bytes: Number(row?.bytes ?? 0), freeAt: row?.free_at == null ? null : new Date(row.free_at) };
 }

@@ -31,7 +31,7 @@ const admitted: JobFacts = { ...fresh, admittedAt: T };
 const launched: JobFacts = { ...admitted, state: 'starting', launchTries: 1, launchedAt: T };
 const claimed: JobFacts = { ...launched, state: 'cloning', claimedAt: T, heardAt: T };
 const running: JobFacts = { ...claimed, state: 'running', reportedPhase: 'running', agentStartedAt: T };
-const unit = (kind: 'missing' | 'starting' | 'running' | 'exited', at: number, more = {}) => ({
+const unit = (kind: 'missing' | 'starting' | 'running' | 'exited' | 'unknown', at: number, more = {}) => ({
   kind,
   at,
   exitCode: null,
@@ -39,6 +39,9 @@ const unit = (kind: 'missing' | 'starting' | 'running' | 'exited', at: number, m
   reason: 'exit code 1',
   ...more,
 });
+/** Nobody has reached its driver since then. */
+const away = (since: number, at = since) =>
+  unit('unknown', at, { since: new Date(since).toISOString(), reason: 'Docker does not answer' });
 const finished = (outcome: Finished['outcome']): Finished => ({
   outcome,
   exitCode: 0,
@@ -253,6 +256,53 @@ describe('decide', () => {
       { state: 'lost', action: 'clean', code: 'node_lost' },
     ],
     [
+      'a silent worker whose driver is away is waited for, however long it is silent',
+      { ...running, unit: away(T + 1_000_000) },
+      T + 1_000_000 + PATIENCE.outageMs,
+      { state: 'running', action: 'inspect' },
+    ],
+    [
+      'a silent worker whose driver stays away is lost in the end',
+      { ...running, unit: away(T + 40_000, T + PATIENCE.outageMs + 40_000) },
+      T + PATIENCE.outageMs + 40_001,
+      {
+        state: 'lost',
+        action: 'clean',
+        code: 'worker_lost',
+        message: expect.stringContaining('Docker does not answer.'),
+      },
+    ],
+    [
+      'a worker that speaks goes on though its driver stays away',
+      { ...running, heardAt: T + PATIENCE.outageMs, unit: away(T, T + 40_000) },
+      T + PATIENCE.outageMs + 40_000,
+      { state: 'running', action: 'inspect' },
+    ],
+    [
+      'a cancelled job whose worker is silent and whose driver stays away is cancelled in the end',
+      { ...running, cancelRequestedAt: T + 50_000, unit: away(T + 40_000) },
+      T + PATIENCE.outageMs + 40_001,
+      { state: 'cancelled', action: 'clean' },
+    ],
+    [
+      'one that is to be killed for its timeout, too',
+      { ...running, timeoutSeconds: 60, unit: away(T + 40_000) },
+      T + PATIENCE.outageMs + 40_001,
+      { state: 'lost', action: 'clean', code: 'worker_lost' },
+    ],
+    [
+      'a cancelled job that has not begun does not wait for a driver that is away',
+      { ...launched, cancelRequestedAt: T + 1, unit: away(T + 1) },
+      T + 2,
+      { state: 'cancelled', action: 'clean' },
+    ],
+    [
+      'a worker that never spoke and whose driver stays away has failed',
+      { ...launched, unit: away(T + 1_000) },
+      T + PATIENCE.outageMs + 1_001,
+      { state: 'failed', action: 'clean', code: 'driver_unavailable' },
+    ],
+    [
       'an ended job that is cleaned rests',
       { ...running, state: 'succeeded', cleaned: true },
       T,
@@ -281,6 +331,7 @@ type Happening =
   | 'exited'
   | 'missing'
   | 'alive'
+  | 'away'
   | 'kill'
   | 'finishOk'
   | 'finishCancelled'
@@ -298,6 +349,7 @@ const happenings: Happening[] = [
   'exited',
   'missing',
   'alive',
+  'away',
   'kill',
   'finishOk',
   'finishCancelled',
@@ -344,6 +396,8 @@ function happen(facts: JobFacts, what: Happening, now: number): JobFacts {
     case 'missing':
     case 'alive':
       return { ...facts, unit: unit(what === 'alive' ? 'running' : what, now) };
+    case 'away':
+      return { ...facts, unit: away(facts.unit?.since === undefined ? now : Date.parse(facts.unit.since), now) };
     case 'kill': {
       const { action } = decide(facts, now);
       return action.kind === 'kill' ? { ...facts, killedAt: now, killedFor: action.why } : facts;
@@ -402,6 +456,7 @@ describe('any sequence of happenings', () => {
             const proven =
               after.unit?.kind === 'exited' ||
               after.unit?.kind === 'missing' ||
+              after.unit?.kind === 'unknown' ||
               after.killedFor !== null ||
               after.finished?.outcome === 'cancelled';
             expect(proven).toBe(true);

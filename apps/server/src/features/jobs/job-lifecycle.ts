@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, type Failure, isFinal, type JobState } from '@hangar/contract';
+import { ERRORS, type ErrorCode, type Failure, isFinal, type JobState, sizeInWords } from '@hangar/contract';
 import type { Finished, LaunchFault, SeenUnit } from './jobs-tables.ts';
 
 /** All that `decide` looks at. Times are milliseconds of one clock, the database's. */
@@ -102,8 +102,12 @@ function waiting(facts: JobFacts): Decision {
 
 /** Admitted, and no worker has taken the work order: starting again is safe. */
 function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision {
-  if (facts.cancelRequestedAt !== null) return act('starting', 'Cancelling', { kind: 'kill', why: 'cancel' }, 1_000);
   const { launchFault, unit } = facts;
+  if (facts.cancelRequestedAt !== null) {
+    // Nothing has begun, and a worker that comes after all is turned away: nobody waits for a driver that is away.
+    if (unit?.kind === 'unknown') return cancelled(facts, `Cancelled before it began. ${sentence(unit.reason)}`);
+    return act('starting', 'Cancelling', { kind: 'kill', why: 'cancel' }, 1_000);
+  }
   // Nothing was started where nobody could be reached: that is no try that failed, and it ends as other outages do.
   const isAway = launchFault?.failure.code === 'driver_unavailable';
   const isHopeless = isAway
@@ -125,6 +129,9 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
       return failed(facts, failureOf('launch_failed', 'The worker was started and is gone.'), null);
     return act('starting', 'The worker is gone before it began; starting it again', { kind: 'launch' }, 1_000);
   }
+  const away = fresh ? driverAway(facts, now, patience) : null;
+  if (away)
+    return failed(facts, failureOf('driver_unavailable', `The worker was started and never spoke. ${away}`), null);
   const waitedMs = now - facts.launchedAt;
   if (waitedMs > patience.claimMs && fresh?.kind === 'running')
     return act('starting', 'The worker does not reach this server', { kind: 'kill', why: 'silence' }, 1_000);
@@ -141,6 +148,14 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
 function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: Patience): Decision {
   const state = facts.reportedPhase ?? 'cloning';
   const said = facts.reportedReason ?? WORKING[state];
+  const lastWord = Math.max(claimedAt, facts.heardAt ?? 0);
+  const silentMs = now - lastWord;
+  const away = silentMs > patience.outageMs ? driverAway(facts, now, patience) : null;
+  if (away) {
+    if (facts.cancelRequestedAt !== null) return cancelled(facts, `Cancelled. ${away}`);
+    const since = new Date(lastWord).toISOString();
+    return end(facts, 'lost', failureOf('worker_lost', `No word from the worker since ${since}. ${away}`), null);
+  }
   if (facts.cancelRequestedAt !== null) {
     const waitedMs = now - facts.cancelRequestedAt;
     if (waitedMs > patience.cancelMs)
@@ -150,8 +165,6 @@ function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: P
       act(state, 'Cancelling; saving the partial diff', { kind: 'inspect' }, Math.min(5_000, patience.cancelMs))
     );
   }
-  const lastWord = Math.max(claimedAt, facts.heardAt ?? 0);
-  const silentMs = now - lastWord;
   if (
     facts.agentStartedAt !== null &&
     now - facts.agentStartedAt > facts.timeoutSeconds * 1_000 + patience.overtimeMs
@@ -166,10 +179,19 @@ function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: P
   }
   return act(
     state,
-    `No word from the worker since ${new Date(lastWord).toISOString()}; waiting for it`,
+    `No word from the worker since ${new Date(lastWord).toISOString()}${facts.unit?.kind === 'unknown' ? `. ${sentence(facts.unit.reason)} Waiting for both` : '; waiting for it'}`,
     { kind: 'inspect' },
     10_000,
   );
+}
+
+/**
+ * Why nobody can tell what became of the unit: whoever runs it has not answered for too long. Its job ends then, and what may be
+ * left of it is removed when there is an answer again.
+ */
+function driverAway({ unit }: JobFacts, now: number, patience: Patience): string | null {
+  if (unit?.kind !== 'unknown' || unit.since === undefined) return null;
+  return now - Date.parse(unit.since) > patience.outageMs ? sentence(unit.reason) : null;
 }
 
 const RESTORED = 'The server was restored from a backup that was made while this job was in hand.';
@@ -263,9 +285,7 @@ const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost'
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 function outOfMemory(facts: JobFacts): string {
-  return facts.memoryBytes === null
-    ? 'Out of memory.'
-    : `Out of memory at ${Math.round(facts.memoryBytes / 1024 ** 2)} MiB.`;
+  return facts.memoryBytes === null ? 'Out of memory.' : `Out of memory at ${sizeInWords(facts.memoryBytes)}.`;
 }
 
 const cancelled = (facts: JobFacts, reason: string) =>

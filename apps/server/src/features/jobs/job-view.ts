@@ -9,6 +9,7 @@ import {
 } from '@hangar/contract';
 import { evidenceOf } from './job-evidence.ts';
 import { durationKey } from './job-figures.ts';
+import type { Holds } from './job-holds.ts';
 import type { JobsStore } from './jobs-store.ts';
 import type { ArtifactRow, JobRow } from './jobs-tables.ts';
 
@@ -20,6 +21,7 @@ export interface ViewParts {
   readonly jobsAtOnce: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   /** Jobs at once of the profiles that have such a limit, and of the whole server. */
   readonly placesOf: () => Promise<{ profiles: ReadonlyMap<string, number>; total: number }>;
+  readonly holds: Holds;
   readonly planOf: (userId: string) => Promise<Plan>;
   /** The last lines of a log, oldest first. */
   readonly lastLines: (jobId: string, count: number) => Promise<readonly LogLine[]>;
@@ -29,13 +31,15 @@ export interface ViewParts {
 export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promise<Job[]> {
   const queued = rows.filter((row) => row.state === 'queued');
   const open = rows.filter((row) => !isFinal(row.state));
-  const [places, lines, limits, durations, used, has] = await Promise.all([
+  const owners = [...new Set(queued.map((row) => row.userId))];
+  const [places, lines, limits, durations, used, has, held] = await Promise.all([
     parts.store.queuePlaces(queued.map((row) => row.id)),
     parts.logLines(rows.map((row) => row.id)),
-    queued.length > 0 ? parts.jobsAtOnce([...new Set(queued.map((row) => row.userId))]) : new Map<string, number>(),
+    owners.length > 0 ? parts.jobsAtOnce(owners) : new Map<string, number>(),
     parts.store.durations(open),
     queued.length > 0 ? parts.store.runningOn() : new Map<string, number>(),
     queued.length > 0 ? parts.placesOf() : { profiles: new Map<string, number>(), total: 0 },
+    owners.length > 0 ? parts.holds(owners) : new Map<string, string>(),
   ]);
   const running = [...used.values()].reduce((sum, n) => sum + n, 0);
   return rows.map((row) => {
@@ -47,7 +51,10 @@ export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promi
         { what: `profile ${row.profile}`, used: used.get(row.profile) ?? 0, limit: has.profiles.get(row.profile) },
         { what: 'the server', used: running, limit: has.total },
       ];
-      return { ...viewWaiting(row, { ...place, limit }, duration, others), logLines: lines.get(row.id) ?? 0 };
+      const waiting = viewWaiting(row, { ...place, limit }, duration, others);
+      const logLines = lines.get(row.id) ?? 0;
+      const why = row.admittedAt === null ? held.get(row.userId) : undefined;
+      return why === undefined ? { ...waiting, logLines } : { ...waiting, reason: why, eta: null, logLines };
     }
     return {
       ...plain(row),

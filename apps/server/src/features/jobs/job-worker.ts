@@ -6,6 +6,7 @@ import {
   type Finish,
   HangarError,
   isFinal,
+  LOG_HEADROOM_BYTES,
   type LogBatch,
   type Orders,
   type Plan,
@@ -13,6 +14,7 @@ import {
   type WorkOrder,
 } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
+import { tooManyBytes } from './job-files.ts';
 import { failureOf } from './job-lifecycle.ts';
 import type { JobsStore } from './jobs-store.ts';
 import type { JobRow } from './jobs-tables.ts';
@@ -134,7 +136,8 @@ export function createJobWorker(parts: JobWorkerParts) {
 
     async log(worker: WorkerIdentity, batch: LogBatch): Promise<number> {
       const { logBytes } = await limitsOf(worker);
-      return parts.appendLog(worker.jobId, worker.attempt, batch, logBytes);
+      // The worker cuts at its limit and says so; this is the wall behind it.
+      return parts.appendLog(worker.jobId, worker.attempt, batch, logBytes + LOG_HEADROOM_BYTES);
     },
 
     async report(worker: WorkerIdentity, report: Report): Promise<void> {
@@ -190,10 +193,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         .put(blobKey, body, { maxBytes: Math.max(0, room), signal })
         .catch((error: unknown) => {
           if (error instanceof HangarError && error.code === 'body_too_large') {
-            throw new HangarError('quota_artifacts', {
-              message: `The artifacts of a job may have ${artifactBytes} bytes together.`,
-              details: { limitBytes: artifactBytes, usedBytes: used },
-            });
+            throw tooManyBytes(artifactBytes, used);
           }
           throw error;
         });
@@ -203,10 +203,17 @@ export function createJobWorker(parts: JobWorkerParts) {
       }
       const { name, kind, contentType, partial, number, counts } = artifact;
       const turn = worker.attempt * UPLOADS_MOST + number;
-      const unnamed = await store.putArtifact(
-        { ...{ jobId: worker.jobId, name, kind, contentType, partial, blobKey, turn }, ...stored },
-        kind === 'diff' && counts !== null ? { ...counts, sizeBytes: stored.sizeBytes, partial } : null,
-      );
+      const unnamed = await store
+        .putArtifact(
+          { ...{ jobId: worker.jobId, name, kind, contentType, partial, blobKey, turn }, ...stored },
+          kind === 'diff' && counts !== null ? { ...counts, sizeBytes: stored.sizeBytes, partial } : null,
+          artifactBytes,
+        )
+        .catch(async (error: unknown) => {
+          // Refused for sure: after a connection that was lost nobody knows, and the sweep looks later.
+          if (error instanceof HangarError) await parts.blobs.remove(blobKey);
+          throw error;
+        });
       if (unnamed !== null) await parts.blobs.remove(unnamed);
     },
 

@@ -66,6 +66,8 @@ export function createJobsStore(
     id: string,
     change: (row: JobRow, now: Date) => SeenOrWanted,
     claim?: number,
+    /** It is not looked at again before that, whatever is decided. */
+    pauseMs = 0,
   ): Promise<Advanced> {
     return db.transaction(async (tx) => {
       const [found] = await tx
@@ -83,7 +85,7 @@ export function createJobsStore(
       const written: Partial<NewJobRow> = {
         ...seen,
         reason: decision.reason,
-        wakeAt: decision.wakeMs === null ? null : new Date(now.getTime() + decision.wakeMs),
+        wakeAt: decision.wakeMs === null ? null : new Date(now.getTime() + Math.max(pauseMs, decision.wakeMs)),
       };
       if (moved) Object.assign(written, moveTo(merged, decision, now));
       else if (decision.reason !== row.reason) written.phases = describePhase(merged.phases, decision.reason);
@@ -136,6 +138,14 @@ export function createJobsStore(
             .where(and(eq(jobs.id, id), owned));
           if (!row) throw new HangarError('job_not_found');
           return row;
+        },
+        /** The job that was made with this idempotency key. */
+        async byKey(idempotencyKey: string): Promise<JobRow | null> {
+          const [row] = await db
+            .select()
+            .from(jobs)
+            .where(and(eq(jobs.idempotencyKey, idempotencyKey), owned));
+          return row ?? null;
         },
         async list(filter: ListFilter): Promise<JobRow[]> {
           const where: (SQL | undefined)[] = [owned];

@@ -27,12 +27,15 @@ const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date',
 
 /** What the launcher said when it was last asked. */
 export interface SeenUnit {
-  readonly kind: 'missing' | 'starting' | 'running' | 'exited';
+  /** `unknown`: the launcher could not be reached. */
+  readonly kind: 'missing' | 'starting' | 'running' | 'exited' | 'unknown';
   readonly exitCode: number | null;
   readonly outOfMemory: boolean;
   readonly reason: string;
   /** Where the launcher knows why it ended. */
   readonly code?: ErrorCode;
+  /** Of `unknown`: since when it has been out of reach. */
+  readonly since?: string;
   readonly at: string;
 }
 

@@ -48,17 +48,31 @@ class Backend implements Launcher {
   units = new Map<string, UnitState>();
   launches: string[] = [];
   removed: string[] = [];
+  asked = 0;
   fail: HangarError | null = null;
-  async launch(unit: LaunchRequest): Promise<void> {
+  /** What a launch says, and that it then hangs until it is told to stop. */
+  pulling: string[] = [];
+  async launch(unit: LaunchRequest, o: { signal: AbortSignal; say: (reason: string) => void }): Promise<void> {
     if (this.fail) throw this.fail;
+    for (const words of this.pulling) o.say(words);
+    if (this.pulling.length > 0) await sleep(60_000, undefined, { signal: o.signal });
     this.launches.push(unit.jobId);
     if (!this.units.has(unit.jobId)) this.units.set(unit.jobId, { kind: 'running' });
   }
-  inspect = async ({ jobId }: UnitKey): Promise<UnitState> => this.units.get(jobId) ?? { kind: 'missing' };
+  inspect = async ({ jobId }: UnitKey): Promise<UnitState> => {
+    this.answers();
+    return this.units.get(jobId) ?? { kind: 'missing' };
+  };
   cancel = async ({ jobId }: UnitKey): Promise<void> => {
+    this.answers();
     this.units.set(jobId, { kind: 'exited', exitCode: 137, outOfMemory: false, reason: 'killed' });
   };
+  answers(): void {
+    this.asked += 1;
+    if (this.fail) throw this.fail;
+  }
   remove = async ({ jobId }: UnitKey): Promise<void> => {
+    this.answers();
     this.units.delete(jobId);
     this.removed.push(jobId);
   };
@@ -74,12 +88,15 @@ afterAll(() => database.drop());
 
 function build(
   backend: Backend,
-  o: { jobsAtOnce?: number; onProfiles?: Record<string, number>; allowLocalRepos?: boolean } = {},
+  o: { jobsAtOnce?: number; onProfiles?: Record<string, number>; allowLocalRepos?: boolean; held?: boolean } = {},
 ) {
   const store = createJobsStore(database, {
     patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
     onMove: async () => undefined,
   });
+  const said: string[] = [];
+  const holds = async (ids: readonly string[]) =>
+    new Map(o.held ? ids.map((id) => [id, 'Held in this test'] as const) : []);
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
@@ -94,6 +111,7 @@ function build(
     lastLines: async () => [],
     placesOf: async () => ({ profiles: new Map(Object.entries(o.onProfiles ?? {})), total: o.jobsAtOnce ?? 100 }),
     jobsAtOnce: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
+    holds,
   });
   const worker = createJobWorker({
     store,
@@ -114,13 +132,14 @@ function build(
     log: pino({ level: 'silent' }),
     launcherOf: async () => backend,
     workerToken: () => 'token',
+    holds,
     jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
     jobsAtOnceOfProfiles: async () => new Map(Object.entries(o.onProfiles ?? {})),
     jobsAtOnce: o.jobsAtOnce ?? 100,
-    say: async () => undefined,
+    say: async (_id, _key, words) => void said.push(words),
     endLog: async () => undefined,
   });
-  return { store, jobs, worker, reconciler };
+  return { store, jobs, worker, reconciler, said };
 }
 const never = () => {
   throw new Error('not in this test');
@@ -158,6 +177,26 @@ describe('asking for jobs', () => {
     );
     const other = await parts.jobs.submit(bob, { ...request, idempotencyKey: 'once' });
     expect(other.id).not.toBe(answers[0]?.id);
+  });
+
+  it('gives the job of a key also when what it was allowed with is used up by then', async () => {
+    const wish = { ...request, idempotencyKey: 'again' };
+    const { id } = await parts.jobs.submit(ada, wish);
+    await database.pool.query(
+      `update job set state = 'succeeded', admitted_at = now(), started_at = now(), finished_at = now() + interval '100 minutes' where id = $1`,
+      [id],
+    );
+    expect(await code(parts.jobs.submit(ada, request))).toBe('quota_minutes');
+    expect((await parts.jobs.submit(ada, wish)).id).toBe(id);
+    expect(await code(parts.jobs.submit(ada, { ...wish, title: 'Another' }))).toBe('quota_minutes');
+  });
+
+  it('a retry with an idempotency key makes one job', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await parts.jobs.cancel(ada, id);
+    const again = await Promise.all([1, 2, 3].map(() => parts.jobs.retry(ada, id, 'retry-once')));
+    expect(new Set(again.map((job) => job.id)).size).toBe(1);
+    expect((await parts.jobs.retry(ada, id)).id).not.toBe(again[0]?.id);
   });
 
   it('nobody sees or touches the job of another, who cannot tell that it is there', async () => {
@@ -393,6 +432,63 @@ describe('reconciling', () => {
     expect(await code(parts.jobs.cancel(ada, id))).toBe('job_ended');
   });
 
+  it('ends a job whose driver is gone for good, and asks no more often than it must', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    await parts.worker.claim({ jobId: id, attempt: 1 }, 'worker-one');
+    backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
+    await until(
+      () => parts.jobs.get(ada, id),
+      (job) => job.reason.includes('No answer from the Engine. Waiting for both'),
+      'the reason',
+    );
+    const long = new Date(Date.now() - 3_600_000).toISOString();
+    await database.pool.query(
+      `update job set heard_at = $2::timestamptz, claimed_at = $2::timestamptz, unit = unit || jsonb_build_object('since', $3::text), wake_at = now() where id = $1`,
+      [id, long, long],
+    );
+    await database.pool.query(`select pg_notify('hangar_wake', 'job')`);
+    await reach(id, 'lost');
+    expect((await parts.jobs.get(ada, id)).failure).toMatchObject({
+      code: 'worker_lost',
+      message: expect.stringContaining('No answer from the Engine.'),
+    });
+    const asked = backend.asked;
+    await sleep(1_000);
+    expect(backend.asked - asked).toBeLessThan(3);
+    backend.fail = null;
+    await database.pool.query(`update job set wake_at = now() where id = $1`, [id]);
+    await database.pool.query(`select pg_notify('hangar_wake', 'job')`);
+    await until(
+      async () => backend.removed,
+      (removed) => removed.includes(id),
+      'cleaning',
+    );
+  });
+
+  it('cancels before it has begun, though the driver is away', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
+    await parts.jobs.cancel(ada, id);
+    await reach(id, 'cancelled');
+    backend.fail = null;
+  });
+
+  it('a launch that takes long says so as the reason, in the log without its progress, and is cancelled at once', async () => {
+    backend.pulling = ['Pulling image x', 'Pulling image x (1 of 90 MB)', 'Pulling image x (2 of 90 MB)'];
+    const { id } = await parts.jobs.submit(ada, request);
+    await until(
+      () => parts.jobs.get(ada, id),
+      ({ reason }) => reason === 'Pulling image x (2 of 90 MB)',
+      'the reason',
+    );
+    expect(parts.said).toEqual(['Pulling image x']);
+    await parts.jobs.cancel(ada, id);
+    await reach(id, 'cancelled');
+    expect(backend.launches).toEqual([]);
+  });
+
   it('says why it cannot start, tries again, and gives up for good only on what stays', async () => {
     backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
     const { id } = await parts.jobs.submit(ada, request);
@@ -410,6 +506,19 @@ describe('reconciling', () => {
       code: 'image_not_found',
       message: 'There is no image x.',
     });
+  });
+
+  it('lets nothing start of people whose jobs are held, and says why', async () => {
+    await parts.reconciler.stop();
+    parts = build(backend, { held: true });
+    await parts.reconciler.start();
+    const { id } = await parts.jobs.submit(ada, request);
+    await sleep(300);
+    expect(await parts.jobs.get(ada, id)).toMatchObject({
+      state: 'queued',
+      reason: 'Held in this test',
+    });
+    expect(backend.launches).toEqual([]);
   });
 
   it('holds the plan and tells the place in the queue', async () => {

@@ -54,7 +54,22 @@ export function createJobs(parts: JobsParts) {
   const durationOf = lookup((keys) => store.durations(keys.map(pairOf)));
   const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
 
+  /** A key that was used gives its job, though what the job was allowed with then may be used up or gone now. */
   async function submit(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
+    try {
+      return await take(caller, request, retryOf);
+    } catch (error) {
+      if (request.idempotencyKey === undefined) throw error;
+      const earlier = await store.of(caller.userId).byKey(request.idempotencyKey);
+      if (earlier === null) throw error;
+      const { patch } = request.repo;
+      const upload = patch === undefined ? null : await store.upload(patch, caller.userId);
+      if (earlier.requestHash !== hashOf(request, upload?.sha256 ?? null)) throw error;
+      return first(await viewJobs(parts, [earlier]));
+    }
+  }
+
+  async function take(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
     const spec = parseSpec(request.spec);
     const agent = agentOf(request.agent ?? spec.settings.agent ?? 'shell');
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
@@ -192,7 +207,7 @@ export function createJobs(parts: JobsParts) {
       return first(await viewJobs(parts, [advanced.row]));
     },
 
-    async retry(caller: Caller, id: string): Promise<Job> {
+    async retry(caller: Caller, id: string, idempotencyKey?: string): Promise<Job> {
       const row = await owned(caller).get(id);
       if (!isFinal(row.state)) throw new HangarError('job_not_ended');
       const env =
@@ -216,6 +231,7 @@ export function createJobs(parts: JobsParts) {
         ...(row.credential === null ? {} : { credential: row.credential }),
         ...(row.image === null ? {} : { image: row.image }),
         ...(row.group === null ? {} : { group: row.group }),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       };
       return submit({ ...caller, userId: row.userId, userName: row.userName }, request, row.id);
     },

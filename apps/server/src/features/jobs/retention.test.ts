@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { Plan } from '@hangar/contract';
+import { LOG_LINE_BYTES, type Plan } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
@@ -56,7 +56,7 @@ const retention = () =>
     log,
   });
 
-/** A job with a log of about `logBytes` and one artifact; ended so many days ago, or not when null. */
+/** A job with a log of `logBytes` and one artifact; ended so many days ago, or not when null. */
 async function job(daysAgo: number | null, o: { logBytes?: number; artifactBytes?: number; compact?: boolean } = {}) {
   const id = `j_${randomBytes(6).toString('hex')}`;
   await database.pool.query(
@@ -67,7 +67,12 @@ async function job(daysAgo: number | null, o: { logBytes?: number; artifactBytes
   await logs.append(
     id,
     '1',
-    { seq: 1, lines: [{ at: new Date().toISOString(), stream: 'stdout', text: 'x'.repeat((o.logBytes ?? 10) - 1) }] },
+    {
+      seq: 1,
+      lines: [
+        { at: new Date().toISOString(), stream: 'stdout', text: 'x'.repeat((o.logBytes ?? 100) - LOG_LINE_BYTES) },
+      ],
+    },
     { maxBytes: 1e6 },
   );
   if (daysAgo !== null) await logs.end(id, { state: 'succeeded' });
@@ -190,7 +195,7 @@ it('while a backup is made nothing goes; two servers at once remove each thing o
 });
 
 it('a download in hand when its log goes breaks off instead of ending as if it were whole', async () => {
-  const { id } = await job(5, { logBytes: 10 });
+  const { id } = await job(5);
   await database.pool.query('update log set ended_at = null where id = $1', [id]);
   const lines = Array.from({ length: 50 }, () => ({
     at: new Date().toISOString(),

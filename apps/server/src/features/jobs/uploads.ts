@@ -1,25 +1,47 @@
 import type { Readable } from 'node:stream';
-import { HangarError, type Upload } from '@hangar/contract';
+import { HangarError, sizeInWords, type Upload } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
 import type { JobsStore } from './jobs-store.ts';
 
 const KEEP_MS = 7 * 24 * 3600 * 1000;
 /** A whole repository may travel as a bundle. */
 const MAX_BYTES = 4 * 1024 ** 3;
+/** Of one person, without what a job was started with: eight of the largest. */
+const MOST_UNUSED_BYTES = 8 * MAX_BYTES;
 
 /** Bundles and patches that wait for their job. Kept for a week, so that a job can be sent again. */
-export function createUploads(parts: { store: JobsStore; blobs: Blobs; newId: () => string }) {
+export function createUploads(parts: {
+  store: Pick<JobsStore, 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
+  blobs: Blobs;
+  newId: () => string;
+  mostUnusedBytes?: number;
+}) {
+  const { store, mostUnusedBytes: most = MOST_UNUSED_BYTES } = parts;
+  const largest = Math.min(MAX_BYTES, most);
+
   return {
+    /** @throws HangarError quota_uploads, body_too_large, bad_request */
     async receive(userId: string, body: Readable, signal: AbortSignal): Promise<Upload> {
       const id = parts.newId();
       const blobKey = `uploads/${id}`;
-      const stored = await parts.blobs.put(blobKey, body, { maxBytes: MAX_BYTES, signal });
+      const unused = await store.unusedUploads(userId);
+      const room = most - unused.bytes;
+      if (room <= 0) throw noRoom(most, unused);
+      const stored = await parts.blobs
+        .put(blobKey, body, { maxBytes: Math.min(largest, room), signal })
+        .catch((error: unknown) => {
+          const isTooLarge = error instanceof HangarError && error.code === 'body_too_large';
+          throw isTooLarge && room < largest ? noRoom(most, unused) : error;
+        });
       if (stored.sizeBytes === 0) {
         await parts.blobs.remove(blobKey);
         throw new HangarError('bad_request', { message: 'The upload is empty.' });
       }
       const expiresAt = new Date(Date.now() + KEEP_MS);
-      await parts.store.putUpload({ id, userId, blobKey, ...stored, expiresAt });
+      if (!(await store.putUpload({ id, userId, blobKey, ...stored, expiresAt }, most))) {
+        await parts.blobs.remove(blobKey);
+        throw noRoom(most, await store.unusedUploads(userId));
+      }
       return { id, ...stored, expiresAt: expiresAt.toISOString() };
     },
     /** Removes what nobody needs any more; the row first, so that none promises bytes that are gone. */
@@ -37,3 +59,12 @@ export function createUploads(parts: { store: JobsStore; blobs: Blobs; newId: ()
   };
 }
 export type Uploads = ReturnType<typeof createUploads>;
+
+function noRoom(limitBytes: number, { bytes, freeAt }: { bytes: number; freeAt: Date | null }): HangarError {
+  const at = freeAt?.toISOString();
+  const until = at === undefined ? '' : ` The oldest frees its place on ${at.slice(0, 10)} at ${at.slice(11, 16)} UTC.`;
+  return new HangarError('quota_uploads', {
+    message: `Your uploads that no job has used hold ${sizeInWords(bytes)}; ${sizeInWords(limitBytes)} may lie here.${until}`,
+    details: { usedBytes: bytes, limitBytes, freeAt: at ?? null },
+  });
+}

@@ -29,7 +29,7 @@ const ArtifactQuery = z.object({
 });
 const UploadParams = z.object({ which: z.enum(['bundle', 'patch']) });
 
-/** A batch of a worker: up to 10,000 lines of 64 KiB are cut by the worker to a few hundred KiB; this is the wall behind it. */
+/** A batch of a worker is a few hundred KiB; this is the wall behind it. LogBatch bounds the lines in it. */
 const BATCH_LIMIT = 16 * 1024 * 1024;
 
 /** The worker's own routes. The token names the job; nothing in a body or path can name another. */

@@ -77,6 +77,8 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
       logs += 1;
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
+      // Gone while it was found out who asks: its `close` has been.
+      if (reply.raw.destroyed) gone.abort();
       const signal = AbortSignal.any([gone.signal, closing.signal]);
       try {
         const lines = await o.kubernetes.log(query.context, namespace, name, {

@@ -23,11 +23,17 @@ import { asHangarError } from './errors.ts';
 import type { Identify, RequestContext } from './identity.ts';
 import { pageFor } from './pages.ts';
 import type { RawRoutes } from './routes.ts';
+import { createCallerWatch, type WatchCaller } from './still-allowed.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set for every request below /api before its handler runs. */
     caller: RequestContext;
+    /**
+     * Calls back once when who sent this request would be let in no longer, or not as who they were: for answers that go on for
+     * long. Returns the function that ends the watch. There when somebody is signed in.
+     */
+    whenShutOut: ((end: () => void) => () => void) | undefined;
   }
   interface FastifyContextConfig {
     /** Identity kinds a raw route accepts. A raw route without it is refused at start. */
@@ -140,10 +146,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (parts.isDraining()) reply.header('connection', 'close');
   });
   app.decorateRequest('caller');
+  app.decorateRequest('whenShutOut', undefined);
+  const watchCaller = createCallerWatch({ identify: parts.identify, log });
   app.addHook('onRequest', async (request, reply) => {
     // By the route that was found, not by the text of the URL: %61pi is api, too.
     if (request.routeOptions.config?.identities === undefined) return;
-    await authenticate(parts, request, reply);
+    await authenticate(parts, watchCaller, request, reply);
   });
 
   for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
@@ -151,7 +159,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   return app;
 }
 
-async function authenticate(parts: AppParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function authenticate(
+  parts: AppParts,
+  watchCaller: WatchCaller,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
   const { config } = request.routeOptions;
   const cookies: string[] = [];
   const abort = new AbortController();
@@ -187,7 +200,10 @@ async function authenticate(parts: AppParts, request: FastifyRequest, reply: Fas
     });
   }
   if (config.identities?.length === 1 && config.identities[0] === 'public') return;
-  caller.identity = await parts.identify({ authorization, cookie, place: request.ip, userAgent });
+  const asked = { authorization, cookie, place: request.ip, userAgent };
+  const identity = await parts.identify(asked);
+  caller.identity = identity;
+  if (identity) request.whenShutOut = (end) => watchCaller(asked, identity, end);
   // The contract's catch-all checks by the meta of the operation; raw routes are checked here.
   if (config.identities && !config.identities.includes('public'))
     allow(caller, { identities: config.identities, admin: config.admin ?? false });
@@ -252,11 +268,18 @@ function asOrpc(error: HangarError, reference: string): ORPCError<string, unknow
   return new ORPCError(error.code, { status: error.status, message: error.message, data: wire.data, cause: error });
 }
 
+/** What said how the bytes of a download are to be read; it does not hold for the error that comes in their place. */
+const OF_A_DOWNLOAD = ['content-encoding', 'content-length', 'content-disposition', 'etag'];
+
 export function sendError(reply: FastifyReply, error: HangarError, reference: string): void {
   const retryAfter = error.details?.retryAfterSeconds;
   if (typeof retryAfter === 'number') reply.header('retry-after', Math.ceil(retryAfter));
   // A connection kept open after it would be one of those the server has too many of.
   if (error.code === 'open_files_exhausted') reply.header('connection', 'close');
+  for (const name of OF_A_DOWNLOAD) {
+    reply.removeHeader(name);
+    if (!reply.raw.headersSent) reply.raw.removeHeader(name);
+  }
   reply.status(error.status).type('application/json; charset=utf-8').send(toWire(error, reference));
 }
 

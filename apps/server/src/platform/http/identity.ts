@@ -31,6 +31,8 @@ export type Identify = (request: {
   cookie: string | undefined;
   place: string;
   userAgent: string;
+  /** Nobody did anything: it is not written down as use. */
+  justLooking?: boolean;
 }) => Promise<Identity | null>;
 
 /** @throws HangarError not_signed_in */

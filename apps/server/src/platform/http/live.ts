@@ -40,7 +40,7 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
  * A stream is no history: after a reconnect a page reads its lists again.
  */
 export async function openLive(o: {
-  database: Database;
+  database: Pick<Database, 'listen'>;
   log: Logger;
   load: Readonly<Record<string, (id: string) => Promise<unknown>>>;
 }): Promise<Live> {
@@ -92,6 +92,8 @@ export async function openLive(o: {
         const { identity } = request.caller;
         if (!identity) return;
         const response = openEventStream(reply);
+        // Gone while it was found out who they are.
+        if (response.destroyed) return;
         const listener: Listener = {
           userId: identity.userId,
           everything: identity.role === 'admin',

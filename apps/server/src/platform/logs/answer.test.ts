@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBlobsInMemory } from '../blobs/testing/index.ts';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { answerLogRequest, createLogs, type Logs } from './index.ts';
-import { batch, eventReader, until } from './testing/index.ts';
+import { batch, eventReader, follow, until } from './testing/index.ts';
 
 const MAX = { maxBytes: 1e9 };
 const log = pino({ level: 'silent' });
@@ -136,6 +136,47 @@ test('a client that goes away is forgotten, one that is slow holds little', asyn
   await until(() => one?.received.lines.length === 200 + 28 * 20);
   expect(one?.received.lines.map(({ n }) => n)).toEqual(Array.from({ length: 760 }, (_, index) => index + 1));
   one?.stop();
+});
+
+test('who leaves while it is looked up where to begin keeps nothing of the log alive', async () => {
+  const [logId, sees] = ['j_4', 'j_5'];
+  const held = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const query = database.pool.query.bind(database.pool);
+  const slow = {
+    ...database,
+    pool: new Proxy(database.pool, {
+      get(target, key) {
+        if (key !== 'query') return Reflect.get(target, key);
+        return async (...given: Parameters<typeof query>) => {
+          const about = JSON.stringify(given);
+          asked.push(about);
+          if (about.includes(logId)) await held.promise;
+          return query(...given);
+        };
+      },
+    }),
+  };
+  const own = createLogs({ database: slow, blobs: createBlobsInMemory(), log });
+  const server = Fastify();
+  server.get('/', (request, reply) => answerLogRequest(own, logId, LogQuery.parse({ follow: 'true' }), request, reply));
+  await server.listen({ port: 0, host: '127.0.0.1' });
+  const sending = httpRequest({ port: (server.server.address() as AddressInfo).port, agent: false });
+  sending.on('error', () => undefined).end();
+  const askedAbout = (id: string) => asked.filter((about) => about.includes(id)).length;
+  await until(() => askedAbout(logId) === 1);
+  sending.destroy();
+  await until(() => new Promise((resolve) => server.server.getConnections((_error, n) => resolve(n === 0))));
+  held.resolve();
+
+  // Once a later line of another log has come, this one was heard of, too: nobody reads it.
+  const other = await follow(own, sees);
+  await logs.append(logId, '1', batch(1, ['one']), MAX);
+  await logs.append(sees, '1', batch(1, ['one']), MAX);
+  await until(() => other.lines.length === 1);
+  expect(askedAbout(logId)).toBe(1);
+  await own.close();
+  await server.close();
 });
 
 test('closing cuts followers off without an end, so that they come back', async () => {

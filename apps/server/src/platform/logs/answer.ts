@@ -1,6 +1,6 @@
-import type { ServerResponse } from 'node:http';
 import type { LogQuery } from '@hangar/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { openEventStream } from '../http/event-stream.ts';
 import type { Logs } from './logs.ts';
 
 /**
@@ -16,6 +16,8 @@ export async function answerLogRequest(
 ): Promise<unknown> {
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
+  // While it was found out whether they may see it: its `close` has been.
+  if (reply.raw.destroyed) gone.abort();
 
   if (query.format !== 'json') {
     const text = query.format === 'text';
@@ -37,22 +39,10 @@ export async function answerLogRequest(
       ...(stream === undefined ? {} : { stream }),
     };
     await logs.follow(logId, from, () => {
-      reply.hijack();
-      return openEventStream(reply.raw, reply.getHeaders());
+      const response = openEventStream(reply, { opening: '' }); // the follower writes its own
+      return response.destroyed ? null : response;
     });
     return reply;
   }
   return logs.read(logId, query, gone.signal);
-}
-
-/** Sends the head of an event stream, such that no proxy holds its events back. */
-function openEventStream(response: ServerResponse, headers: ReturnType<FastifyReply['getHeaders']>): ServerResponse {
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  response.socket?.setTimeout(0);
-  return response;
 }

@@ -1,3 +1,4 @@
+import { LOG_LINE_BYTES } from '@hangar/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Append, type LogState, planAppend } from './log-append.ts';
@@ -35,18 +36,34 @@ test('a gap is refused with what is stored, a batch seen before is acknowledged 
 });
 
 test('over the limit one line says so, and the rest is acknowledged and dropped', () => {
-  const first = planAppend(EMPTY, [append('1', 1, ['1234', '5678', 'over', 'x'], 10), append('1', 2, ['y'], 10)], NOW);
+  const most = 2 * (4 + LOG_LINE_BYTES);
+  const first = planAppend(
+    EMPTY,
+    [append('1', 1, ['1234', '5678', 'over', 'x'], most), append('1', 2, ['y'], most)],
+    NOW,
+  );
   expect(texts(first.lines)).toEqual([
     '1234',
     '5678',
-    'The log has reached its limit of 10 bytes; what follows is not kept.',
+    'The log has reached its limit of 158 bytes; what follows is not kept.',
   ]);
   expect(first.acks).toEqual([2, 2]);
-  expect(first.next).toMatchObject({ truncated: true, bytes: 10, lastLine: 3 });
-  const then = planAppend(first.next, [append('1', 3, ['z'], 10)], NOW);
+  expect(first.next).toMatchObject({ truncated: true, lastLine: 3 });
+  const then = planAppend(first.next, [append('1', 3, ['z'], most)], NOW);
   expect(then).toMatchObject({ acks: [3], lines: [], changed: true });
   const system = planAppend(then.next, [{ ...append('!', 1, ['said by Hangar']), seq: null }], NOW);
   expect(texts(system.lines)).toEqual(['said by Hangar']);
+  const once = append('!ended', 1, ['said once'], Number.POSITIVE_INFINITY);
+  expect(texts(planAppend(then.next, [once], NOW).lines)).toEqual(['said once']);
+});
+
+test('a line costs about what it is when stored, also an empty one', () => {
+  const lines = Array.from({ length: 5000 }, (_, n) => (n % 2 === 0 ? '' : '€uro'));
+  const state = { ...EMPTY, lastLine: 1_000_000 };
+  const plan = planAppend(state, [append('1', 1, lines)], NOW);
+  const stored = packChunks(plan.lines).reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
+  expect(plan.next.bytes / stored).toBeGreaterThan(0.98);
+  expect(plan.next.bytes / stored).toBeLessThan(1.03);
 });
 
 test('nothing is added to a log that has ended; a worker that still sends is told to forget', () => {

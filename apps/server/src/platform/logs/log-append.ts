@@ -1,4 +1,4 @@
-import type { LogLine, WorkerLine } from '@hangar/contract';
+import { LOG_LINE_BYTES, type LogLine, type WorkerLine } from '@hangar/contract';
 import { cleanLines } from './log-line.ts';
 
 /** What a writer has to know of a log. */
@@ -17,6 +17,7 @@ export interface Append {
   /** Null for a line of Hangar's own that is not numbered. */
   readonly seq: number | null;
   readonly lines: readonly WorkerLine[];
+  /** Infinity: what Hangar itself says, which goes into the log whatever else is cut. */
   readonly maxBytes: number;
 }
 
@@ -43,18 +44,17 @@ export function planAppend(state: LogState, appends: readonly Append[], now: num
 
   const add = (line: Omit<LogLine, 'n'>) => {
     lastLine += 1;
+    bytes += costOf(line.text);
     lines.push({ n: lastLine, ...line });
   };
   const addLimited = (line: WorkerLine, maxBytes: number) => {
     for (const clean of cleanLines(line, now)) {
-      const cost = Buffer.byteLength(clean.text) + 1;
-      if (bytes + cost > maxBytes) {
+      if (bytes + costOf(clean.text) > maxBytes) {
         truncated = true;
         const text = `The log has reached its limit of ${sizeInWords(maxBytes)}; what follows is not kept.`;
         add({ at: new Date(now).toISOString(), stream: 'system', text });
         return;
       }
-      bytes += cost;
       add(clean);
     }
   };
@@ -63,11 +63,12 @@ export function planAppend(state: LogState, appends: readonly Append[], now: num
     const { source, seq } = append;
     const stored = sources[source] ?? 0;
     if (seq === null) {
-      for (const line of append.lines) for (const clean of cleanLines(line, now)) add(clean);
+      for (const line of append.lines) addLimited(line, Number.POSITIVE_INFINITY);
       changed = true;
     } else if (seq === stored + 1) {
       sources[source] = seq;
-      for (const line of append.lines) if (!truncated) addLimited(line, append.maxBytes);
+      const always = append.maxBytes === Number.POSITIVE_INFINITY;
+      for (const line of append.lines) if (always || !truncated) addLimited(line, append.maxBytes);
       changed = true;
     } else if (seq > stored) {
       gap = true;
@@ -81,6 +82,9 @@ export function planAppend(state: LogState, appends: readonly Append[], now: num
     gap,
   };
 }
+
+/** What a line costs of the limit: about what it is when stored. */
+const costOf = (text: string): number => Buffer.byteLength(text) + LOG_LINE_BYTES;
 
 /** As they came, but the batches of one source by number: two connections of a worker may overtake each other. */
 function inOrder(appends: readonly Append[]): Append[] {

@@ -24,8 +24,11 @@ interface Beginning {
 }
 
 export interface LogHubs {
-  /** Resolves when the follower is attached. `open` is called once it is known where to begin: until then, errors are thrown. */
-  follow(logId: string, from: FollowFrom, open: () => LogSink): Promise<void>;
+  /**
+   * Resolves when the follower is attached. `open` is called once it is known where to begin: until then, errors are thrown.
+   * Null: who asked has gone meanwhile.
+   */
+  follow(logId: string, from: FollowFrom, open: () => LogSink | null): Promise<void>;
   push(logId: string, chunks: readonly Chunk[]): void;
   refresh(logId: string): void;
   close(): Promise<void>;
@@ -127,6 +130,7 @@ export function createLogHubs(o: {
           // While the beginning was looked up, the last other follower may have left and taken the hub along.
           if (hubs.get(logId)?.hub !== hub && !closed) continue;
           const sink = open();
+          if (!sink) return;
           if (closed) return void sink.end();
           const follower = createFollower({ log: hub, sink, after, filter, opening });
           hub.join(follower);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError } from '@hangar/contract';
+import { HangarError, LOG_LINE_BYTES } from '@hangar/contract';
 import { type Append, type LogState, planAppend } from './log-append.ts';
 import { type Chunk, packChunks } from './log-line.ts';
 import type { LogStore } from './log-store.ts';
@@ -7,7 +7,7 @@ import { createSlots } from './slots.ts';
 
 /** A log that prints all the time makes one chunk in this time; one that was silent is written at once. */
 const WINDOW_MS = 50;
-/** What is taken into one write, counted in UTF-16 units of text. */
+/** What is taken into one write, counted in UTF-16 units of text and what each line costs besides. */
 const WRITE_MOST = 4 * 1024 * 1024;
 /** How many logs write at the same time. */
 const WRITES_AT_ONCE = 4;
@@ -132,7 +132,7 @@ function take(stream: Stream): Waiting[] {
   let size = 0;
   let count = 0;
   for (const { lines } of stream.waiting) {
-    for (const { text } of lines) size += text.length;
+    for (const { text } of lines) size += text.length + LOG_LINE_BYTES;
     count += 1;
     if (size > WRITE_MOST) break;
   }

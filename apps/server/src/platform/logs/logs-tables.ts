@@ -10,7 +10,7 @@ export const log = pgTable(
     id: text('id').primaryKey(),
     revision: integer('revision').notNull().default(0),
     lastLine: integer('last_line').notNull().default(0),
-    /** Of the text of the lines, with one for each line end. */
+    /** Of the text of the lines, with LOG_LINE_BYTES for each of them. */
     bytes: bigint('bytes', { mode: 'number' }).notNull().default(0),
     lastLineAt: time('last_line_at'),
     truncated: boolean('truncated').notNull().default(false),

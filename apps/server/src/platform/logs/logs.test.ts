@@ -1,5 +1,6 @@
 import { buffer, text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import { LOG_LINE_BYTES } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Blobs } from '../blobs/blobs.ts';
@@ -73,7 +74,7 @@ test('batches are stored once, in order, by any server', async () => {
   expect(await other.storedSeq(logId, '1')).toBe(4);
   expect(await other.storedSeq(logId, '9')).toBe(0);
   const stats = (await logs.stats([logId, 'j_none'])).get(logId);
-  expect(stats).toMatchObject({ lines: 6, bytes: 10 + 15, endedAt: null });
+  expect(stats).toMatchObject({ lines: 6, bytes: 5 + 14 + 6 * LOG_LINE_BYTES, endedAt: null });
   expect(stats?.lastLineAt).toBeInstanceOf(Date);
 });
 
@@ -94,12 +95,12 @@ test('a stream that prints all the time makes few rows; nothing waits when it is
 });
 
 test('the limit cuts once, and the log goes on accepting', async () => {
-  await logs.append(logId, '1', batch(1, ['12345', '12345']), { maxBytes: 10 });
-  expect(await other.append(logId, '1', batch(2, ['12345']), { maxBytes: 10 })).toBe(2);
+  await logs.append(logId, '1', batch(1, ['12345', '12345']), { maxBytes: 100 });
+  expect(await other.append(logId, '1', batch(2, ['12345']), { maxBytes: 100 })).toBe(2);
   await logs.appendSystem(logId, 'The job ended');
   expect(texts((await read()).lines)).toEqual([
     '12345',
-    'The log has reached its limit of 10 bytes; what follows is not kept.',
+    'The log has reached its limit of 100 bytes; what follows is not kept.',
     'The job ended',
   ]);
 });

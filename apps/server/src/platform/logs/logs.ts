@@ -15,7 +15,7 @@ import { createLogWriter } from './log-writer.ts';
 
 export interface LogStats {
   readonly lines: number;
-  /** Of text, with one for each line end. */
+  /** Of text, with LOG_LINE_BYTES for each line: about what is stored before it is packed. */
   readonly bytes: number;
   readonly lastLineAt: Date | null;
   readonly endedAt: Date | null;
@@ -28,7 +28,7 @@ export interface LogStats {
 export interface Logs {
   /**
    * Stores a batch and returns the highest batch of this source that is stored. A batch seen before is dropped; one that does not
-   * follow the one before is refused, which the answer shows. Over `maxBytes` of text the log says so once, and the rest is dropped.
+   * follow the one before is refused, which the answer shows. Over `maxBytes` the log says so once, and the rest is dropped.
    */
   append(logId: string, source: string, batch: LogBatch, o: { maxBytes: number }): Promise<number>;
   /** What Hangar itself says; limits do not apply. Said once when a `key` is given, however often this is called with it. */
@@ -43,9 +43,10 @@ export interface Logs {
   download(logId: string, format: Exclude<LogQuery['format'], 'json'>, signal?: AbortSignal): Readable;
   /**
    * Server-Sent Events of LogLine[] until the log has ended. `open` is called once it is known where to begin: until then errors
-   * are thrown. Resolves when the follower is attached; a sink that closes leaves by itself.
+   * are thrown; it answers null when who asked has gone meanwhile. Resolves when the follower is attached; a sink that closes
+   * leaves by itself.
    */
-  follow(logId: string, from: FollowFrom, open: () => LogSink): Promise<void>;
+  follow(logId: string, from: FollowFrom, open: () => LogSink | null): Promise<void>;
   /**
    * Moves a log that has ended from the database to the blob store; reading it stays the same. True when it is there, also from
    * before; false when it has not ended, is gone, or another server is at it.

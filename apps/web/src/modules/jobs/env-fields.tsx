@@ -10,14 +10,17 @@ interface EnvFieldsProps {
   error: string | undefined;
 }
 
-/** Variables for the agent. Values are masked here and in the log, and are not kept over a reload. */
+/** Variables for the agent. Values are masked here, what looks like a secret in the log, too; none is kept over a reload. */
 export function EnvFields({ entries, onEntries, onLeave, error }: EnvFieldsProps) {
   const change = (key: string, part: Partial<EnvEntry>) =>
     onEntries(entries.map((entry) => (entry.key === key ? { ...entry, ...part } : entry)));
   return (
     <fieldset className={classes.env}>
       <legend>Environment</legend>
-      <p className={classes.hint}>Values are secrets: masked in the log, and gone when you reload this page.</p>
+      <p className={classes.hint}>
+        Values are stored encrypted, what looks like a secret is masked in the log, and all are gone when you reload
+        this page.
+      </p>
       {entries.map((entry) => (
         <div key={entry.key} className={classes.envRow}>
           <TextInput

@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream';
+import type { Upload } from '@hangar/contract';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
+import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import { PATIENCE } from './job-lifecycle.ts';
+import { createJobsStore, type JobsStore } from './jobs-store.ts';
+import { createUploads, type Uploads } from './uploads.ts';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let store: JobsStore;
+let blobs: ReturnType<typeof createBlobsInMemory>;
+let uploads: Uploads;
+let user: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined });
+});
+afterAll(() => database.drop());
+beforeEach(() => {
+  blobs = createBlobsInMemory();
+  uploads = createUploads({ store, blobs, newId: () => newId('up'), mostUnusedBytes: 100 });
+  user = newId('u');
+});
+
+const send = (bytes: number, who = user) =>
+  uploads.receive(who, Readable.from([Buffer.alloc(bytes)]), AbortSignal.timeout(10_000));
+async function lying(): Promise<number> {
+  let count = 0;
+  for await (const _key of blobs.list('uploads/')) count += 1;
+  return count;
+}
+async function jobWith(bundle: Upload): Promise<void> {
+  await store.accept({
+    row: {
+      ...{ id: newId('j'), userId: user, userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
+      ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
+      bundleId: bundle.id,
+    },
+    waitingLimit: 5,
+  });
+}
+
+it('what a person has sent and no job has used may hold so much, and no more', async () => {
+  const first = await send(60);
+  await send(40);
+  await expect(send(1)).rejects.toMatchObject({
+    code: 'quota_uploads',
+    message: expect.stringMatching(/hold 100 B; 100 B may.* frees its place on \d{4}-\d\d-\d\d at \d\d:\d\d UTC/),
+    details: { usedBytes: 100, limitBytes: 100, freeAt: first.expiresAt },
+  });
+  expect(await lying()).toBe(2);
+  await send(1, newId('u'));
+  // What a job was started with is no heap: it is needed to start the job again.
+  await jobWith(first);
+  await send(60);
+  await expect(send(1)).rejects.toMatchObject({ code: 'quota_uploads' });
+});
+
+it('what does not fit beside the others is refused with the same words, and nothing of it is kept', async () => {
+  await send(60);
+  await expect(send(41)).rejects.toMatchObject({ code: 'quota_uploads', details: { usedBytes: 60 } });
+  expect(await lying()).toBe(1);
+  await send(40);
+});
+
+it('one that is larger than any may be is told so', async () => {
+  await expect(send(101)).rejects.toMatchObject({ code: 'body_too_large' });
+});
+
+it('those that come at the same time do not slip through together', async () => {
+  const sent = await Promise.allSettled([1, 2, 3, 4, 5].map(() => send(40)));
+  expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+  expect(await lying()).toBe(2);
+});
+
+it('what has expired takes no place', async () => {
+  const { id } = await send(100);
+  await database.pool.query(`update upload set expires_at = now() - interval '1 second' where id = $1`, [id]);
+  await send(100);
+});
