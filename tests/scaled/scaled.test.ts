@@ -93,17 +93,23 @@ describe('three servers on one database and one bucket', () => {
 
   it('count tries of a password together', async () => {
     fleet = await (await Fleet.make({ count: 2, checks: false })).start();
-    const tries: number[] = [];
-    for (let n = 0; n < 14; n++) {
-      const answer = await fetch(`${fleet.servers[n % 2]?.url}/api/auth/sign-in`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', origin: fleet.url },
-        body: JSON.stringify({ email: 'nobody@example.org', password: 'not this one' }),
-      });
-      tries.push(answer.status);
-    }
-    // Ten a minute; a new minute may begin in between.
-    expect(tries.filter((status) => status === 429).length).toBeGreaterThan(0);
+    const { servers, url } = fleet;
+    const tries = () =>
+      Promise.all(
+        Array.from({ length: 14 }, async (_, n) => {
+          const answer = await fetch(`${servers[n % 2]?.url}/api/auth/sign-in`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', origin: url },
+            body: JSON.stringify({ email: 'nobody@example.org', password: 'not this one' }),
+          });
+          return answer.status;
+        }),
+      );
+    // Ten a minute, seven on each server. Where a new minute begins in between, the next tries are all in that one.
+    const statuses = await tries();
+    if (!statuses.includes(429)) statuses.push(...(await tries()));
+    expect(statuses).toContain(429);
+    expect(statuses).toContain(401);
   }, 60_000);
 
   it('are renewed one after the other without a request that fails', async () => {
