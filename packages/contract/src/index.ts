@@ -21,6 +21,7 @@ export * from './jobs.ts';
 export * from './kubernetes.ts';
 export * from './log-costs.ts';
 export * from './logs.ts';
+export * from './path-bytes.ts';
 export * from './profiles.ts';
 export * from './quantities.ts';
 export * from './repo-address.ts';
