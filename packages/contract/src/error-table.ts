@@ -422,6 +422,12 @@ export const ERRORS = {
     message: 'git was killed while it worked for the job: for memory, or by somebody on its machine.',
     wayOut: 'Start again with: hangar retry ID. If it happens again, give the job more memory.',
   },
+  work_folder_gone: {
+    kind: 'unavailable',
+    message: 'The work folder of the job was removed while it ran.',
+    wayOut:
+      'Send the job again: hangar retry ID. What removes folders of workers should leave those alone that are in use.',
+  },
   collect_failed: {
     kind: 'internal',
     message: 'The diff could not be collected.',

@@ -21,6 +21,7 @@ export * from './jobs.ts';
 export * from './kubernetes.ts';
 export * from './log-costs.ts';
 export * from './logs.ts';
+export * from './long-timer.ts';
 export * from './path-bytes.ts';
 export * from './phase-limits.ts';
 export * from './profiles.ts';

@@ -1,3 +1,5 @@
+import { afterMs } from '@hangar/contract';
+
 /**
  * A signal that aborts with any of the given ones or after `ms`. `done` takes its listeners off again: AbortSignal.any would
  * leave an entry on the long-lived signals for every call.
@@ -14,12 +16,11 @@ export function within(
     else signal.addEventListener('abort', abort, { once: true });
     return () => signal.removeEventListener('abort', abort);
   });
-  // A longer timer would fire at once.
-  const timer = ms < 2 ** 31 ? setTimeout(() => controller.abort(late()), ms) : null;
+  const off = Number.isFinite(ms) ? afterMs(ms, () => controller.abort(late())) : null;
   return {
     signal: controller.signal,
     done: () => {
-      if (timer) clearTimeout(timer);
+      off?.();
       for (const off of offs) off();
     },
   };
@@ -33,4 +34,22 @@ export function inTime<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
     signal.addEventListener('abort', late, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', late));
   });
+}
+
+/** Aborts `ms` after `signal` has, and not before `ms` from now. */
+export function later(signal: AbortSignal, ms: number): { readonly signal: AbortSignal; done(): void } {
+  const controller = new AbortController();
+  let off = () => {};
+  const begin = () => {
+    off = afterMs(ms, () => controller.abort(signal.reason));
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  return {
+    signal: controller.signal,
+    done: () => {
+      signal.removeEventListener('abort', begin);
+      off();
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finish, LogBatch, Orders, Report, WorkerLine, WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
 import type { Deadline, Upload, WorkerChannel } from './channel.ts';
-import { within } from './deadline.ts';
+import { inTime, within } from './deadline.ts';
 import { type Answer, HttpClient, type Outgoing } from './http-client.ts';
 import { Spool } from './spool.ts';
 
@@ -92,7 +92,8 @@ export class HttpChannel implements WorkerChannel {
   }
 
   async flush(o: Deadline): Promise<number> {
-    await this.#push();
+    // It may wait for room.
+    await inTime(this.#push(), o.signal);
     while (this.#spool.size > 0) {
       o.signal.throwIfAborted();
       this.#throwIfFenced();
@@ -211,7 +212,7 @@ export class HttpChannel implements WorkerChannel {
       signal.throwIfAborted();
       const answer = await this.#client.call(call, signal).catch((error: unknown) => {
         // A proxy that refuses is a connection that does not come about: what waits here is worth asking again.
-        if (error instanceof HangarError && error.code !== 'proxy_refused') throw error;
+        if (error instanceof HangarError ? error.code !== 'proxy_refused' : isOfFile(error)) throw error;
         return null;
       });
       if (answer) {
@@ -236,6 +237,13 @@ export class HttpChannel implements WorkerChannel {
     throw this.fenced.reason instanceof HangarError ? this.fenced.reason : new HangarError('worker_fenced');
   }
 }
+
+/** It was not the connection that broke, but what should go over it: asking the server again changes nothing. */
+function isOfFile(error: unknown): boolean {
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  return (syscall === 'open' && code !== 'EMFILE' && code !== 'ENFILE') || FILE_CODES.has(code);
+}
+const FILE_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS']);
 
 function artifactQuery({ kind, partial, counts }: Upload, number: number): string {
   return new URLSearchParams({

@@ -8,10 +8,12 @@ import { answerGit } from './credential.ts';
 import { within } from './deadline.ts';
 import { HttpChannel } from './http-channel.ts';
 import { runWorkOrder } from './run.ts';
+import { WorkFolder } from './work-folder.ts';
 
 const VERSION = '0.1.0';
 const TOKEN_MS = 30_000;
 const CLAIM_MS = 10 * 60_000;
+const LOOK_MS = 1000;
 const EXIT = { done: 0, failed: 1, usage: 2, notOurs: 3 } as const;
 
 async function main(): Promise<number> {
@@ -41,9 +43,11 @@ async function main(): Promise<number> {
 async function work(url: string, dir: string, token: string, signal: AbortSignal): Promise<number> {
   const workerId = randomBytes(12).toString('hex');
   const channel = new HttpChannel({ url, token, workerId, spoolDir: join(dir, 'spool'), env: process.env });
-  const limit = within([signal], CLAIM_MS);
+  const folder = existsSync(dir) ? new WorkFolder(dir, LOOK_MS) : null;
+  const limit = within(folder ? [signal, folder.gone] : [signal], CLAIM_MS);
   try {
     const order = await channel.claim({ version: VERSION, host: hostname(), pid: process.pid }, limit);
+    folder?.close();
     const finish = await runWorkOrder(order, channel, {
       dir,
       signal,
@@ -61,6 +65,7 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
     return notOurs ? EXIT.notOurs : EXIT.failed;
   } finally {
     limit.done();
+    folder?.close();
     await channel.close();
   }
 }

@@ -12,14 +12,15 @@ export interface Result {
   readonly reason: string;
 }
 
-export function stoppedBy(why: Stop, ended: Ended | null): Result {
-  const error = new HangarError(why.outcome === 'cancelled' ? 'job_cancelled' : 'job_timeout', { message: why.reason });
+const STOPPED = { job_cancelled: 'cancelled', job_timeout: 'timed_out', work_folder_gone: 'failed' } as const;
+
+export function stoppedBy({ code, reason }: Stop, ended: Ended | null): Result {
   return {
-    outcome: why.outcome,
+    outcome: STOPPED[code],
     exitCode: ended?.exitCode ?? null,
     signal: ended?.signal ?? null,
-    failure: failureOf(error, 'internal'),
-    reason: why.reason,
+    failure: failureOf(new HangarError(code, { message: reason }), 'internal'),
+    reason,
   };
 }
 

@@ -1,14 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
+import { ProcessTree } from './process-tree.ts';
 
-const POLL_MS = 50;
-const MAX_ROUNDS = 40;
+/** How long the output stays silent after the end before nobody is taken to write any more. */
 const DRAIN_MS = 500;
+const DRAIN_STEP_MS = 50;
+/** Then it is looked for who has the output open. */
+const HOLDERS_AFTER_MS = 100;
+/** The longest that is waited for more of it, and the most that is read: what came before the end fits into the pipe. */
+const DRAIN_MOST_MS = 3000;
+const DRAIN_MOST_BYTES = 4 * 1024 * 1024;
+const STOPPED_DRAIN_MS = 10_000;
+const UNENDING_MS = 5000;
 /** Of 1000, which is half of the memory there is: also a small agent counts as larger than its worker. */
 const OOM_SCORE = 500;
 
@@ -27,13 +35,16 @@ export interface Ended {
   /** 128 + number of the signal when a signal ended it, as a shell says it. */
   readonly exitCode: number;
   readonly signal: NodeJS.Signals | null;
+  /** `stop` came while it still ran. What comes after its end does not count. */
+  readonly stopped: boolean;
   /** Processes that were still there and had to be ended. */
   readonly leftRunning: number;
 }
 
 /**
  * Runs a command in a session of its own and ends its whole tree: TERM, after `graceMs` KILL, when `stop` aborts or when
- * the command itself has ended and left processes behind. `read` gets each chunk and is awaited before the next.
+ * the command itself has ended and left processes behind. `read` gets each chunk and is awaited before the next. How it ended is settled
+ * when the command itself ends: a process that escaped and keeps its output open is ended too, or left to itself, but never waited for.
  * @throws HangarError agent_missing when the program is not there or cannot be run
  */
 export async function runTree(
@@ -42,19 +53,16 @@ export async function runTree(
     read: (stream: 'stdout' | 'stderr', chunk: Buffer) => Promise<void>;
     stop: AbortSignal;
     graceMs: number;
+    /** From a stop on, what was read has so long to find its place. */
+    drainMs?: number;
   },
 ): Promise<Ended> {
   const input = command.stdin === null ? null : await open(command.stdin, 'r');
   let child: ChildProcess;
   let exited: ReturnType<typeof exitOf>;
   let reading: Promise<unknown>;
-  const pipes = { reads: 0, busy: 0 };
-  const take = (stream: 'stdout' | 'stderr') => async (chunk: Buffer) => {
-    pipes.reads++;
-    pipes.busy++;
-    await o.read(stream, chunk);
-    pipes.busy--;
-  };
+  let tree: ProcessTree | null;
+  const pipes = new Pipes(o.read, o.drainMs ?? STOPPED_DRAIN_MS);
   try {
     child = spawn(command.file, command.args, {
       cwd: command.cwd,
@@ -66,31 +74,34 @@ export async function runTree(
     // Before anything is awaited: a short command ends while the file is closed. It says so only once, and what nobody reads by
     // then is thrown away.
     exited = exitOf(child);
-    reading = Promise.all([readAll(child.stdout, take('stdout')), readAll(child.stderr, take('stderr'))]);
+    reading = Promise.all([pipes.readAll('stdout', child.stdout), pipes.readAll('stderr', child.stderr)]);
     reading.catch(() => undefined);
+    const alive = () => child.exitCode === null && child.signalCode === null;
+    tree = child.pid === undefined ? null : new ProcessTree(child.pid, command.mark, alive);
+    // Where memory ends, the agent ends first and not the worker, which still has its diff to save.
+    if (child.pid !== undefined) endsFirst(child.pid);
   } finally {
     await input?.close();
   }
-  const pid = child.pid;
-  if (pid === undefined) return await exited.then(() => Promise.reject(new HangarError('agent_missing')));
-  // Where memory ends, the agent ends first and not the worker, which still has its diff to save.
-  endsFirst(pid);
-  const stopped = new Promise<void>((resolve) => {
+  if (tree === null) return await exited.then(() => Promise.reject(new HangarError('agent_missing')));
+  const stop = new Promise<void>((resolve) => {
     if (o.stop.aborted) resolve();
     else o.stop.addEventListener('abort', () => resolve(), { once: true });
   });
-  await Promise.race([exited.catch(() => undefined), stopped]);
-  const wasRunning = child.exitCode === null && child.signalCode === null;
-  const found = await endTree(pid, command.mark, o.graceMs, child);
-  const exit = await exited;
-  // Everything that could write is gone; only a process that hid from the scan can still hold the pipes open.
-  const drained = await Promise.race([reading.then(() => true), idle(pipes, DRAIN_MS)]);
-  if (!drained) {
+  await Promise.race([exited.catch(() => undefined), stop]);
+  const stopped = tree.isLeaderAlive();
+  let left = await tree.end(o.graceMs);
+  // One that nothing ends (it is another user's by now) is not waited for either.
+  const exit = await Promise.race([exited, sleep(UNENDING_MS, { exitCode: 137, signal: 'SIGKILL' } as const)]);
+  const isRead = reading.then(() => true);
+  if (!(await Promise.race([isRead, sleep(HOLDERS_AFTER_MS, false)]))) left += await tree.endHolders();
+  // Everything that could write is gone; only a process that hid from all of that can still hold the pipes open.
+  if (!(await Promise.race([isRead, pipes.idle(o.stop)]))) {
     child.stdout?.destroy();
     child.stderr?.destroy();
-    await reading;
+    await Promise.race([reading, pipes.idle(o.stop)]);
   }
-  return { ...exit, leftRunning: wasRunning ? 0 : found };
+  return { ...exit, stopped, leftRunning: stopped ? 0 : left };
 }
 
 /** At once: what it starts inherits this. Only Linux has it. */
@@ -120,101 +131,51 @@ function exitOf(child: ChildProcess): Promise<Pick<Ended, 'exitCode' | 'signal'>
   return exited;
 }
 
-async function readAll(stream: Readable | null, take: (chunk: Buffer) => Promise<void>): Promise<void> {
-  if (!stream) return;
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) await take(chunk);
-  } catch (error) {
-    // Destroyed by us: what had come until then was taken.
-    if (!stream.destroyed) throw error;
-  }
-}
+/** The output of a command on its way to whoever reads it. */
+class Pipes {
+  readonly #read: (stream: 'stdout' | 'stderr', chunk: Buffer) => Promise<void>;
+  readonly #stoppedMs: number;
+  #bytes = 0;
+  #busy = 0;
 
-/** False once nothing was read for `ms`. While a chunk is being taken (a slow disk, a full spool) there is more to come. */
-async function idle(pipes: { readonly reads: number; readonly busy: number }, ms: number): Promise<false> {
-  for (;;) {
-    const before = pipes.reads;
-    await sleep(ms);
-    // On a machine that stood still, the timer comes before what has arrived meanwhile.
-    await nextTurn();
-    if (pipes.reads === before && pipes.busy === 0) return false;
+  constructor(read: (stream: 'stdout' | 'stderr', chunk: Buffer) => Promise<void>, stoppedMs: number) {
+    this.#read = read;
+    this.#stoppedMs = stoppedMs;
   }
-}
 
-/** @returns how many processes besides the leader were found */
-async function endTree(leader: number, mark: string, graceMs: number, child: ChildProcess): Promise<number> {
-  const others = new Set<number>();
-  const look = async () => {
-    const found = await findTree(leader, mark);
-    for (const pid of found) if (pid !== leader) others.add(pid);
-    return found;
-  };
-  const alive = () => child.exitCode === null && child.signalCode === null;
-  let left = await look();
-  if (left.length === 0 && !alive()) return 0;
-  signalAll(leader, alive(), left, 'SIGTERM');
-  for (const end = performance.now() + graceMs; performance.now() < end; ) {
-    await sleep(POLL_MS);
-    left = await look();
-    if (left.length === 0 && !alive()) return others.size;
-  }
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    signalAll(leader, alive(), left, 'SIGKILL');
-    await sleep(round === 0 ? 10 : POLL_MS);
-    left = await look();
-    if (left.length === 0 && !alive()) break;
-  }
-  return others.size;
-}
-
-function signalAll(leader: number, leaderAlive: boolean, pids: readonly number[], signal: NodeJS.Signals): void {
-  // Once the leader is gone its number may belong to somebody else's group.
-  if (leaderAlive) send(-leader, signal);
-  for (const pid of pids) send(pid, signal);
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone already, or not ours.
-  }
-}
-
-interface Seen {
-  readonly pid: number;
-  readonly parent: number;
-  readonly session: number;
-  readonly marked: boolean;
-}
-
-/** Living processes of the tree: by mark in the environment, by session, and what descends from those. Linux only. */
-async function findTree(leader: number, mark: string): Promise<number[]> {
-  const entries = await readdir('/proc').catch((): string[] => []);
-  const wanted = Buffer.from(`HANGAR_JOB_MARK=${mark}`);
-  const seen: Seen[] = [];
-  for (const entry of entries) {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
-    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => null);
-    if (stat === null) continue;
-    const [state, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (state === 'Z' || state === 'X') continue;
-    const environ = await readFile(`/proc/${entry}/environ`).catch(() => null);
-    seen.push({
-      pid: Number(entry),
-      parent: Number(parent),
-      session: Number(session),
-      marked: environ?.includes(wanted) ?? false,
-    });
-  }
-  const tree = new Set(seen.filter((p) => p.marked || p.session === leader).map((p) => p.pid));
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const p of seen)
-      if (!tree.has(p.pid) && tree.has(p.parent)) {
-        tree.add(p.pid);
-        grown = true;
+  async readAll(name: 'stdout' | 'stderr', stream: Readable | null): Promise<void> {
+    if (!stream) return;
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        this.#bytes += chunk.length;
+        this.#busy++;
+        await this.#read(name, chunk).finally(() => this.#busy--);
       }
+    } catch (error) {
+      // Destroyed by us: what had come until then was taken.
+      if (!stream.destroyed) throw error;
+    }
   }
-  return [...tree];
+
+  /**
+   * False once nothing more is to come that was written before now. While a chunk is being taken (a slow disk, a full spool)
+   * there is, unless the job was stopped.
+   */
+  async idle(stop: AbortSignal): Promise<false> {
+    const most = this.#bytes + DRAIN_MOST_BYTES;
+    let waited = 0;
+    let stoppedFor = 0;
+    for (let silent = 0; silent < DRAIN_MS && waited < DRAIN_MOST_MS && this.#bytes < most; ) {
+      const before = this.#bytes;
+      await sleep(DRAIN_STEP_MS);
+      // On a machine that stood still, the timer comes before what has arrived meanwhile.
+      await nextTurn();
+      const moved = this.#bytes !== before || this.#busy > 0;
+      silent = moved ? 0 : silent + DRAIN_STEP_MS;
+      if (this.#busy === 0) waited += DRAIN_STEP_MS;
+      if (stop.aborted) stoppedFor += DRAIN_STEP_MS;
+      if (stoppedFor >= this.#stoppedMs) break;
+    }
+    return false;
+  }
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkOrder } from '@hangar/contract';
@@ -339,12 +339,103 @@ describe('a server that is away at the end', () => {
   ] as const)('and never comes back for %s: the worker ends', async (_, call) => {
     const channel = new MemoryChannel();
     channel[call] = () => new Promise<void>(() => undefined);
-    const patience = { collectMs: 60_000, lastWordMs: 1500 };
+    const patience = { lastWordMs: 1500 };
     const { running } = await run({ spec: shell('true') }, { channel, patience });
     await expect(running).rejects.toThrow('The server did not come back');
     expect(channel.finished).toBeNull();
   });
 });
+
+describe('the work folder is removed', () => {
+  const patience = { lookMs: 20, goneMs: 20_000 };
+  const hold = ({ signal }: Deadline) =>
+    new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const GONE = { outcome: 'failed', failure: { code: 'work_folder_gone' }, diff: null };
+
+  test('while the repository is fetched', async () => {
+    const channel = new MemoryChannel();
+    const dir = join(temp.make(), 'work');
+    channel.download = (_what, _file, o) => {
+      rmSync(dir, { recursive: true });
+      // As a server that is away: no answer, however long.
+      return hold(o);
+    };
+    const signal = new AbortController().signal;
+    const order = makeOrder({ repo: { ...makeOrder({}).repo, commit: 'a'.repeat(40) } });
+    expect(await runWorkOrder(order, channel, { dir, signal, env: process.env, patience })).toMatchObject(GONE);
+  });
+
+  test('while the agent works, which is ended', async () => {
+    const { running, dir, channel } = await run({ spec: shell('echo begun; exec sleep 4.4321') }, { patience });
+    await untilLine(channel, 'begun');
+    rmSync(dir, { recursive: true });
+    expect(await running).toMatchObject({ ...GONE, signal: 'SIGTERM' });
+    expect(alive('4.4321')).toEqual([]);
+  });
+
+  test('while the diff is handed over: what cannot be sent any more is not waited for', async () => {
+    class Removed extends MemoryChannel {
+      dir = '';
+      override async upload(upload: Upload): Promise<void> {
+        rmSync(this.dir, { recursive: true });
+        readFileSync(upload.file);
+      }
+    }
+    const channel = new Removed();
+    const { running, dir } = await run({ spec: shell('echo begun; sleep 0.3; echo x > x') }, { patience, channel });
+    channel.dir = dir;
+    expect(await running).toMatchObject(GONE);
+  });
+
+  test.each([
+    ['its log', 'log'],
+    ['its reports', 'report'],
+    ['its last word', 'finish'],
+  ] as const)('and the server with it, which never takes %s: the worker ends', async (_, call) => {
+    const channel = new MemoryChannel();
+    const spec = shell('touch begun; sleep 60');
+    const { running, dir } = await run({ spec }, { patience: { ...patience, goneMs: 300 }, channel });
+    await until(() => existsSync(join(dir, 'tree', 'begun')));
+    channel[call] = (_said: unknown, o?: Deadline) => (o ? hold(o) : new Promise<void>(() => {}));
+    rmSync(dir, { recursive: true });
+    await expect(running).rejects.toMatchObject({ code: 'work_folder_gone' });
+    expect(channel.finished).toBeNull();
+  });
+});
+
+test('a repository that takes longer than its limit ends the job', async () => {
+  const channel = new MemoryChannel();
+  channel.download = (_what, _file, { signal }) =>
+    new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const order = makeOrder({ repo: { ...makeOrder({}).repo, commit: 'a'.repeat(40) } });
+  const dir = join(temp.make(), 'work');
+  const signal = new AbortController().signal;
+  const finish = await runWorkOrder(order, channel, { dir, signal, env: process.env, patience: { cloneMs: 200 } });
+  expect(finish).toMatchObject({ outcome: 'failed', failure: { code: 'cloning_too_long' } });
+});
+
+test('an agent that ended well has succeeded, though what it left behind writes past the timeout', async () => {
+  const left = `env -i setsid sh -c 'trap "" TERM; while :; do echo tick; sleep 0.1; done' &`;
+  const spec = shell(`echo x > x; echo before; ${left} exit 0`);
+  const { finish, channel } = await finished({ spec, timeoutSeconds: 20 });
+  expect(finish).toMatchObject({ outcome: 'succeeded', exitCode: 0, diff: { filesChanged: 1, partial: false } });
+  expect(channel.texts('stdout')[0]).toBe('before');
+});
+
+test("XDG folders that the job sets are the agent's, those of the machine are not", async () => {
+  const { channel } = await finished(
+    { spec: shell('echo "$XDG_CONFIG_HOME|$XDG_CACHE_HOME"'), env: { XDG_CONFIG_HOME: 'conf' } },
+    { env: { PATH: process.env.PATH, XDG_CONFIG_HOME: '/etc/xdg', XDG_CACHE_HOME: '/var/cache' } },
+  );
+  expect(channel.texts('stdout')).toEqual(['conf|']);
+});
+
+async function until(done: () => boolean): Promise<void> {
+  for (const end = performance.now() + 20_000; !done(); await sleep(10))
+    if (performance.now() > end) throw new Error('It did not come to that');
+}
+const untilLine = (channel: MemoryChannel, text: string) =>
+  until(() => channel.lines.some((line) => line.stream === 'stdout' && line.text === text));
 
 /** A file system of its own with little room; null where mounting is not allowed. */
 function smallDisk(bytes: number): { dir: string; free(): void } | null {

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finish, Usage, WorkOrder } from '@hangar/contract';
-import { AGENT_EVENTS, HangarError } from '@hangar/contract';
+import { AGENT_EVENTS, afterMs, ERRORS, HangarError, PHASE_LIMITS } from '@hangar/contract';
 import { type AgentPlan, planAgent } from './agent.ts';
 import { AgentEvents } from './agent-output/agent-events.ts';
 import { gatherArtifacts } from './artifacts.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
-import { inTime, within } from './deadline.ts';
+import { inTime, later, within } from './deadline.ts';
 import { digest } from './diff.ts';
 import { Diffs } from './diffs.ts';
 import { type Git, openGit } from './git.ts';
@@ -21,12 +21,35 @@ import { agentFailed, failureOf, type Result, stoppedBy } from './outcome.ts';
 import { makePlaces, type Places } from './places.ts';
 import { type Ended, runTree } from './processes.ts';
 import { secretsOf } from './secrets.ts';
-import { prepareTree, type Source } from './source.ts';
+import { type Base, prepareTree, type Source } from './source.ts';
 import { listen, Reports, Stopper } from './stopper.ts';
+import { WorkFolder } from './work-folder.ts';
 
 const GRACE_MS = 5000;
-const PATIENCE = { collectMs: 30 * 60_000, lastWordMs: 24 * 3600_000 };
+const PATIENCE: Patience = {
+  cloneMs: PHASE_LIMITS.cloningSeconds * 1000,
+  collectMs: PHASE_LIMITS.collectingSeconds * 1000,
+  lastWordMs: PHASE_LIMITS.deliveringSeconds * 1000,
+  goneMs: 30_000,
+  lookMs: 1000,
+};
 const USAGE_EVERY_MS = 5000;
+const OF_THE_WORKER = /^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/;
+const OF_THE_MACHINE = new RegExp(`${OF_THE_WORKER.source}|^XDG_`);
+const GONE = { code: 'work_folder_gone', reason: ERRORS.work_folder_gone.message } as const;
+
+export interface Patience {
+  /** How long the repository may take to get, */
+  readonly cloneMs: number;
+  /** a diff to make, */
+  readonly collectMs: number;
+  /** and how long a server that is away is waited for at the end, */
+  readonly lastWordMs: number;
+  /** or when there is nothing left to hand over, because the work folder is gone. */
+  readonly goneMs: number;
+  /** How often it is looked whether that is still there. */
+  readonly lookMs: number;
+}
 
 export interface RunOptions {
   /** Private folder of this run, made if it is missing. The caller removes it. */
@@ -43,8 +66,7 @@ export interface RunOptions {
   readonly home?: string;
   /** More that must never be shown. */
   readonly secrets?: readonly string[];
-  /** How long a diff may take to make, and how long a server that is away is waited for at the end. */
-  readonly patience?: { readonly collectMs: number; readonly lastWordMs: number };
+  readonly patience?: Partial<Patience>;
   readonly log?: (message: string) => void;
 }
 
@@ -59,7 +81,8 @@ interface Run {
   readonly git: Git;
   readonly stopper: Stopper;
   readonly reports: Reports;
-  readonly patience: NonNullable<RunOptions['patience']>;
+  readonly patience: Patience;
+  readonly folder: WorkFolder;
   /** Of the agent that runs or ran, when it prints events. */
   events: AgentEvents | null;
 }
@@ -76,7 +99,7 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
   const stopper = new Stopper();
   const cancelled = () =>
     stopper.stop({
-      outcome: 'cancelled',
+      code: 'job_cancelled',
       reason: typeof o.signal.reason === 'string' ? o.signal.reason : 'The worker was told to stop.',
     });
   const fenced = () => stopper.stop(null);
@@ -86,16 +109,20 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
   const over = new AbortController();
   const listening = listen(order, channel, stopper, over.signal, o.log);
   const reports = new Reports(channel, over.signal);
+  let folder: WorkFolder | null = null;
   try {
     const places = await makePlaces(o.dir);
+    const patience = { ...PATIENCE, ...o.patience };
+    folder = new WorkFolder(places.run, patience.lookMs);
+    folder.gone.addEventListener('abort', () => stopper.stop(GONE), { once: true });
     const git = openGit({ home: places.gitHome, base: o.env });
-    const patience = o.patience ?? PATIENCE;
     return await carryOut({
-      ...{ order, channel, o, note: o.log, log, masker, places, git, stopper, reports, patience },
+      ...{ order, channel, o, note: o.log, log, masker, places, git, stopper, reports, patience, folder },
       events: null,
     });
   } finally {
     over.abort();
+    folder?.close();
     o.signal.removeEventListener('abort', cancelled);
     channel.fenced.removeEventListener('abort', fenced);
     await listening;
@@ -108,7 +135,10 @@ async function carryOut(run: Run): Promise<Finish> {
   throwIfFenced(run);
   run.reports.add({ phase: 'collecting' });
   // For all that needs the server: what the job has made is worth as long a wait as the word that it has ended.
-  const limit = within([run.channel.fenced], run.patience.lastWordMs, () => new Error('The server did not come back'));
+  const late = () => new Error('The server did not come back');
+  // Without the work folder nothing is left but the word itself, which a server that is there takes at once.
+  const gone = later(run.folder.gone, run.patience.goneMs);
+  const limit = within([run.channel.fenced, gone.signal], run.patience.lastWordMs, late);
   try {
     const end = await lastDiff(run, diffs, result, limit.signal);
     throwIfFenced(run);
@@ -130,33 +160,24 @@ async function carryOut(run: Run): Promise<Finish> {
     throwIfFenced(run);
     throw error;
   } finally {
+    gone.done();
     limit.done();
   }
 }
 
 async function work(run: Run, diffs: Diffs): Promise<Result> {
-  const { order, o, places, stopper } = run;
+  const { places, stopper } = run;
   stopper.signal.throwIfAborted();
   run.reports.add({ phase: 'cloning' });
-  const source = o.source ?? (await sourceOf(run));
-  const base = await prepareTree(source, {
-    git: run.git,
-    places,
-    helper: o.helper ?? { argv: [] },
-    reach: { allowLocal: order.repo.allowLocal, env: o.env },
-    path: o.env.PATH ?? '/usr/bin:/bin',
-    branch: `hangar/${order.jobId}`,
-    say: (text) => run.log.system(text),
-    signal: stopper.signal,
-  });
+  const base = await getFiles(run);
   diffs.begin(base);
   const { env, plan } = await prepareAgent(run);
   await writeFile(join(places.run, 'excludes'), plan.keeps.map((pattern) => `${pattern}\n`).join(''));
   run.reports.add({ phase: 'running', commit: base.commit });
   const before = await memoryEvents();
   const ended = await runSteps(run, diffs, plan, { ...env, ...plan.env });
-  if (stopper.why) return stoppedBy(stopper.why, ended);
   throwIfFenced(run);
+  if (ended.stopped && stopper.why) return stoppedBy(stopper.why, ended);
   if (ended.exitCode === 0)
     return {
       outcome: 'succeeded',
@@ -172,23 +193,39 @@ async function work(run: Run, diffs: Diffs): Promise<Result> {
   });
 }
 
+/** The work tree, within the time that a repository may take. */
+async function getFiles(run: Run): Promise<Base> {
+  const { order, o } = run;
+  const limit = within([run.stopper.signal], run.patience.cloneMs, () => new HangarError('cloning_too_long'));
+  try {
+    const source = o.source ?? (await sourceOf(run, limit.signal));
+    return await prepareTree(source, {
+      git: run.git,
+      places: run.places,
+      helper: o.helper ?? { argv: [] },
+      reach: { allowLocal: order.repo.allowLocal, env: o.env },
+      path: o.env.PATH ?? '/usr/bin:/bin',
+      branch: `hangar/${order.jobId}`,
+      say: (text) => run.log.system(text),
+      signal: limit.signal,
+    });
+  } finally {
+    limit.done();
+  }
+}
+
 async function prepareAgent(run: Run) {
   const { order, o, places } = run;
   if (o.home === undefined) await writeHome(places.home);
   const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(o.env))
-    if (
-      value !== undefined &&
-      !/^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/.test(name)
-    )
-      env[name] = value;
+  // A home is not only HOME: what the machine set for its own user must not lead out of it. What the job sets is the job's own.
+  const kept = o.home === undefined ? OF_THE_MACHINE : OF_THE_WORKER;
+  for (const [name, value] of Object.entries(o.env)) if (value !== undefined && !kept.test(name)) env[name] = value;
   Object.assign(env, order.env, {
     HOME: o.home ?? places.home,
     HANGAR_JOB_ID: order.jobId,
     HANGAR_ARTIFACTS: places.artifacts,
   });
-  // A home is not only HOME: what the machine set for its own user must not lead out of it.
-  if (o.home === undefined) for (const name of Object.keys(env)) if (/^XDG_/.test(name)) delete env[name];
   env.PATH ??= '/usr/local/bin:/usr/bin:/bin';
   const plan = await planAgent(order.agent, order.spec, {
     env,
@@ -200,21 +237,16 @@ async function prepareAgent(run: Run) {
 
 async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<string, string>): Promise<Ended> {
   const { order, places, log, masker, stopper } = run;
-  const timer = setTimeout(
-    () =>
-      stopper.stop({
-        outcome: 'timed_out',
-        reason: `The agent took longer than its timeout of ${order.timeoutSeconds} s.`,
-      }),
-    Math.min(order.timeoutSeconds * 1000, 2 ** 31 - 1),
-  );
+  const reason = `The agent took longer than its timeout of ${order.timeoutSeconds} s.`;
+  const noTimeout = afterMs(order.timeoutSeconds * 1000, () => stopper.stop({ code: 'job_timeout', reason }));
   const over = new AbortController();
   const usage = usageTeller(run);
   const saving = diffs.saveEvery(order.checkpointSeconds, AbortSignal.any([over.signal, stopper.signal]));
-  let ended: Ended = { exitCode: 0, signal: null, leftRunning: 0 };
+  let ended: Ended = { exitCode: 0, signal: null, stopped: false, leftRunning: 0 };
   try {
     for (const step of plan.steps) {
-      if (stopper.signal.aborted) break;
+      // Stopped between two steps: those that are left do not run.
+      if (stopper.signal.aborted) return { ...ended, stopped: true };
       log.system(step.says);
       const stdout = plan.output === null ? new LineReader(masker) : listenTo(run, plan.output);
       const readers = { stdout, stderr: new LineReader(masker) };
@@ -236,8 +268,9 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
           graceMs: GRACE_MS,
         },
       );
-      await log.add('stdout', await readers.stdout.end());
-      await log.add('stderr', readers.stderr.end());
+      // Without waiting for room: the agent has ended, so there is nothing that must be slowed down.
+      void log.add('stdout', await readers.stdout.end());
+      void log.add('stderr', readers.stderr.end());
       if (ended.leftRunning > 0)
         log.system(
           `Ended ${ended.leftRunning} ${ended.leftRunning === 1 ? 'process' : 'processes'} the agent left running`,
@@ -246,7 +279,7 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
     }
     return ended;
   } finally {
-    clearTimeout(timer);
+    noTimeout();
     over.abort();
     await saving;
   }
@@ -292,8 +325,7 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result, signal: AbortSig
     }
   } catch (error) {
     throwIfFenced(run);
-    // git says it in words only.
-    const failure = failureOf((await isFull(run.places.run)) ? new HangarError('disk_full') : error, 'collect_failed');
+    const failure = failureOf(await whyNot(run, error), 'collect_failed');
     run.note?.(`collecting: ${error instanceof Error ? error.stack : error}`);
     run.log.system(failure.message);
     if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
@@ -327,7 +359,7 @@ async function uploadArtifacts(run: Run, diffs: Diffs, signal: AbortSignal): Pro
   if (names.length > 0) run.log.system(`Artifacts: ${names.join(', ')}`);
 }
 
-async function sourceOf(run: Run): Promise<Source> {
+async function sourceOf(run: Run, signal: AbortSignal): Promise<Source> {
   const { repo, credential } = run.order;
   if (!repo.bundle) {
     if (repo.url === null) throw new HangarError('repo_required');
@@ -337,7 +369,7 @@ async function sourceOf(run: Run): Promise<Source> {
   run.log.system('Fetching the bundle of the checkout');
   const download = async (what: 'bundle' | 'patch'): Promise<string> => {
     const file = join(run.places.run, what);
-    await run.channel.download(what, file, { signal: run.stopper.signal });
+    await run.channel.download(what, file, { signal });
     return file;
   };
   const [bundleFile, patchFile] = await Promise.all([download('bundle'), repo.patch ? download('patch') : null]);
@@ -351,9 +383,11 @@ async function sourceOf(run: Run): Promise<Source> {
   };
 }
 
-function failedWith(run: Run, error: unknown): Result {
+async function failedWith(run: Run, error: unknown): Promise<Result> {
   throwIfFenced(run);
   if (run.stopper.why) return stoppedBy(run.stopper.why, null);
+  // Whatever it was that failed: it failed for that.
+  if (await run.folder.isGone()) return stoppedBy(GONE, null);
   if (!(error instanceof HangarError))
     run.note?.(error instanceof Error ? (error.stack ?? error.message) : String(error));
   const failure = failureOf(error, 'internal');
@@ -364,6 +398,12 @@ function failedWith(run: Run, error: unknown): Result {
     failure: { ...failure, message: run.masker.mask(failure.message) },
     reason: failure.message,
   };
+}
+
+/** What stands behind an error that git, for one, says in words only. */
+async function whyNot(run: Run, error: unknown): Promise<unknown> {
+  if (await run.folder.isGone()) return new HangarError('work_folder_gone');
+  return (await isFull(run.places.run)) ? new HangarError('disk_full') : error;
 }
 
 /** Whether there is next to nothing left where this run keeps its files. */

@@ -115,7 +115,10 @@ export class Spool {
       this.#segment.held++;
       return this.#segment;
     }
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    // Not its parents: a work folder that somebody removed stays gone.
+    await mkdir(this.#dir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
     const file = join(this.#dir, `log-${++this.#count}`);
     this.#segment = { file, handle: await open(file, 'w+', 0o600), size: 0, held: 1 };
     return this.#segment;

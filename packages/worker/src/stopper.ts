@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Usage, WorkOrder } from '@hangar/contract';
 import type { WorkerChannel } from './channel.ts';
 
-export type Stop = { readonly outcome: 'cancelled' | 'timed_out'; readonly reason: string };
+export interface Stop {
+  readonly code: 'job_cancelled' | 'job_timeout' | 'work_folder_gone';
+  readonly reason: string;
+}
 
 /** Who asked to stop, and why; the first one counts. */
 export class Stopper {
@@ -58,7 +61,7 @@ export async function listen(
     try {
       const orders = await channel.orders({ waitSeconds, signal });
       if (orders.cancel) {
-        stopper.stop({ outcome: 'cancelled', reason: orders.reason ?? 'The job was cancelled.' });
+        stopper.stop({ code: 'job_cancelled', reason: orders.reason ?? 'The job was cancelled.' });
         // The server answers a cancelled job at once, every time: from here only the lease counts.
         await sleep(Math.max(1, waitSeconds / 2) * 1000, undefined, { signal }).catch(() => undefined);
       }

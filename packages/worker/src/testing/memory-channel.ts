@@ -33,7 +33,7 @@ export class MemoryChannel implements WorkerChannel {
       signal.addEventListener('abort', () => resolve({ cancel: false, reason: null }), { once: true });
     });
   }
-  async download(): Promise<void> {
+  async download(_what: 'bundle' | 'patch', _file: string, _o: Deadline): Promise<void> {
     throw new Error('nothing to download');
   }
   async upload(upload: Upload, _o: Deadline): Promise<void> {
