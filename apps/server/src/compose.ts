@@ -56,6 +56,7 @@ import { createMetrics, healthRoutes } from './platform/http/health.ts';
 import { LIVE_CHANNEL, openLive } from './platform/http/live.ts';
 import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
+import { createCallerWatch, RIGHTS_CHANNEL } from './platform/http/still-allowed.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';
 
@@ -278,7 +279,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         name: 'hangar' as const,
         version: VERSION,
         url: address.url,
-        needsFirstSignIn: (await access.people.list()).every((person) => person.lastSeenAt === null),
+        needsFirstSignIn: await access.people.nobodyCameYet(),
       })),
       search: searchRoute([
         searchJobs(jobs),
@@ -294,6 +295,12 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     activity: activityRoutes(activity),
     kubernetes: kubernetesRoutes(clusterView),
   };
+  const callers = createCallerWatch({ identify: access.identify, log: log.child({ part: 'access' }) });
+  await database.listen(
+    RIGHTS_CHANNEL,
+    (userId) => callers.look(userId),
+    () => callers.look(),
+  );
   let draining = false;
   const isDraining = () => draining;
   const app = await createApp({
@@ -313,6 +320,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir: places.webDir }),
     ],
     identify: access.identify,
+    callers,
     refuseForeignOrigin: access.refuseForeignOrigin,
     log,
     isDraining,

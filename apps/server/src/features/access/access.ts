@@ -28,8 +28,6 @@ export interface Access {
   firstAdminLink(): Promise<SignInLink>;
   /** A fresh API key of the first admin, who is made when there is none. For `hangar server admin-key`. */
   adminKey(): Promise<string>;
-  /** Works once, for 24 hours. @throws HangarError user_not_found, account_disabled */
-  createSignInLink(userId: string): Promise<SignInLink>;
   /** @throws HangarError user_not_found */
   planOf(userId: string): Promise<Plan>;
   /** @throws HangarError user_not_found */
@@ -92,7 +90,7 @@ export function createAccess(o: {
     refuseForeignOrigin: originCheck({ publicUrl, cookieName: sessions.cookieName }),
     ensureFirstAdmin: () => people.ensureFirstAdmin(),
     async firstAdminLink() {
-      return (await people.ensureFirstAdmin()) ?? people.createSignInLink((await people.firstAdmin()).id);
+      return (await people.ensureFirstAdmin()) ?? people.createSignInLink((await people.firstAdmin()).id, null);
     },
     async adminKey() {
       await people.ensureAdmin();
@@ -101,7 +99,6 @@ export function createAccess(o: {
       log.info({ userId: admin.id }, 'made an API key of the first admin');
       return key;
     },
-    createSignInLink: (userId) => people.createSignInLink(userId),
     planOf: (userId) => plans.ofPerson(userId),
     person: (userId) => people.find(userId),
     async sweep() {
