@@ -369,6 +369,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         run: async (signal) => void (await retention.run(signal)),
       },
       {
+        name: 'remove activity that is over for long',
+        everyMs: 3600_000,
+        run: (signal) => activity.tidy(config.activityDays, signal),
+      },
+      {
         name: 'remove files nobody refers to',
         everyMs: 6 * 3600_000,
         run: async (signal) => void (await retention.sweep(signal)),
