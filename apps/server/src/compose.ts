@@ -58,7 +58,11 @@ import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
 import { createCallerWatch, RIGHTS_CHANNEL } from './platform/http/still-allowed.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
+import { orAborted } from './platform/process/index.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';
+
+/** How long what is in hand may take to end when nobody says otherwise. */
+export const STOP_MS = 10_000;
 
 export interface Places {
   /** The bundled worker, one file. */
@@ -77,7 +81,7 @@ export interface HangarServer {
   readonly firstSignInLink: string | null;
   adminKey(): Promise<{ key: string }>;
   signInLink(): Promise<{ url: string }>;
-  /** Answers what is in hand, until the signal aborts, and ends. */
+  /** Answers what is in hand, until the signal aborts, and ends; soon after it, whatever is stuck. */
   close(signal?: AbortSignal): Promise<void>;
 }
 
@@ -358,9 +362,9 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       {
         name: 'remove what has expired',
         everyMs: 10 * 60_000,
-        run: async () => {
-          await whileNoBackup(database, () => uploads.sweep());
-          await access.sweep();
+        run: async (signal) => {
+          await whileNoBackup(database, () => uploads.sweep(signal));
+          await access.sweep(signal);
         },
       },
       {
@@ -393,20 +397,24 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     firstSignInLink: firstLink?.url ?? null,
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
-    async close(signal) {
+    async close(signal = AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS)) {
+      // Whatever is stuck, the next part is closed when the time is over.
+      const part = (name: string, work: PromiseLike<unknown>) =>
+        orAborted(Promise.resolve(work), signal).catch((error: unknown) =>
+          log.warn({ err: error, part: name }, 'a part of the server did not end in time'),
+        );
       // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
       draining = true;
-      await Promise.all([chores.stop(), reconciler.stop(signal), sleep(config.drainSeconds * 1000)]);
-      await live.close();
+      const drained = sleep(config.drainSeconds * 1000);
+      await part('background work', Promise.all([chores.stop(signal), reconciler.stop(signal), drained]));
+      await part('live streams', live.close());
       clusterLive.close();
       clusterView.close();
-      await logs.close();
-      await endServers(
-        [app.server, ...(workerSocket ? [workerSocket] : [])],
-        () => Promise.all([app.close(), workerSocket && closed(workerSocket)]),
-        signal,
-      );
-      await kubernetes[Symbol.asyncDispose]();
+      await part('logs', logs.close());
+      const servers = [app.server, ...(workerSocket ? [workerSocket] : [])];
+      const closing = () => Promise.all([app.close(), workerSocket && closed(workerSocket)]);
+      await part('requests', endServers(servers, closing, signal));
+      await part('clusters', kubernetes[Symbol.asyncDispose]());
       clusters.close();
       await database.close();
     },

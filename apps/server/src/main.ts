@@ -8,12 +8,13 @@ import { pino } from 'pino';
 import { backUp } from './backup/backup.ts';
 import { restore } from './backup/restore.ts';
 import { openBlobs } from './blobs.ts';
-import { type Places, startServer } from './compose.ts';
+import { type Places, STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
 import { throughLosses } from './start-again.ts';
 
-const STOP_MS = 10_000;
+/** Of the built-in database alone; what is left then is found again at the next start. */
+const LAST_MS = 60_000;
 /** How long a command waits for a server that may just be starting on this data directory. */
 const ASK_MS = 30_000;
 
@@ -153,6 +154,7 @@ async function start(config: Config): Promise<void> {
   stop = async (signal) => {
     log.info({ signal }, 'stopping');
     control.close();
+    setTimeout(() => process.exit(1), config.drainSeconds * 1000 + STOP_MS + LAST_MS).unref();
     await server
       .close(AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS))
       .catch((error: unknown) => log.error({ err: error }, 'stopped with an error'));

@@ -33,7 +33,7 @@ export interface Access {
   /** @throws HangarError user_not_found */
   person(userId: string): Promise<Person>;
   /** Removes what has expired. Once an hour is enough. */
-  sweep(): Promise<void>;
+  sweep(signal: AbortSignal): Promise<void>;
 
   readonly publicUrl: string;
   readonly people: People;
@@ -101,13 +101,19 @@ export function createAccess(o: {
     },
     planOf: (userId) => plans.ofPerson(userId),
     person: (userId) => people.find(userId),
-    async sweep() {
+    async sweep(signal) {
       const now = clock();
-      await peopleRows.sweep(now);
-      // A program that still polls is told that its code has expired rather than that there is none.
-      await deviceRows.removeRequestsBefore(later(now, -HOUR_MS));
-      await deviceRows.removeTokensBefore(now);
-      await forgetRates(db, now);
+      const parts = [
+        () => peopleRows.sweep(now),
+        // A program that still polls is told that its code has expired rather than that there is none.
+        () => deviceRows.removeRequestsBefore(later(now, -HOUR_MS)),
+        () => deviceRows.removeTokensBefore(now),
+        () => forgetRates(db, now),
+      ];
+      for (const part of parts) {
+        signal.throwIfAborted();
+        await part();
+      }
     },
     publicUrl,
     people,

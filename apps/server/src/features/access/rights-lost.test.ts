@@ -119,7 +119,7 @@ describe('an admin without a password', () => {
       expect(await alone.access.people.nobodyCameYet()).toBe(false);
       await alone.database.pool.query('delete from session');
       alone.advance(400 * 24 * 3600);
-      await alone.access.sweep();
+      await alone.access.sweep(AbortSignal.timeout(10_000));
       expect(await alone.access.ensureFirstAdmin()).toBeNull();
       const again = await alone.adminBrowser();
       expect((await again.call('GET', '/api/users')).status).toBe(200);

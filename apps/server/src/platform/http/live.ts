@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
+import { orAborted } from '../process/index.ts';
 import { openEventStream } from './event-stream.ts';
 import type { RawRoutes } from './routes.ts';
 
@@ -97,7 +98,7 @@ export async function openLive(o: {
       );
     const load = o.load[change.type];
     if (viewers().length === 0 || !load) return;
-    const data = await within(LOAD_MS, load(change.id));
+    const data = await orAborted(load(change.id), AbortSignal.timeout(LOAD_MS));
     if (data === null) return;
     const frame = `event: ${change.type}\ndata: ${JSON.stringify(data)}\n\n`;
     for (const viewer of viewers()) {
@@ -160,10 +161,4 @@ export async function openLive(o: {
       for (const { response } of listeners) response.end('retry: 100\n\n');
     },
   };
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }
