@@ -28,6 +28,7 @@ import {
   createRetention,
   createRetentionStore,
   createUploads,
+  environmentBinding,
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
@@ -50,6 +51,7 @@ import {
 import { createProfiles, profilesRoutes, searchProfiles } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
 import { freePort, hostInUrl, listen, listenForWorkers } from './listen.ts';
+import { ownFolder } from './own-folder.ts';
 import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
 import { createApp } from './platform/http/app.ts';
 import { createMetrics, healthRoutes } from './platform/http/health.ts';
@@ -59,7 +61,8 @@ import { api } from './platform/http/routes.ts';
 import { createCallerWatch, RIGHTS_CHANNEL } from './platform/http/still-allowed.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
 import { orAborted } from './platform/process/index.ts';
-import { newId, openSecrets } from './platform/secrets/index.ts';
+import { newId, openSecrets, settingBinding } from './platform/secrets/index.ts';
+import { WORKER_TOKEN_KEY } from './sealed.ts';
 
 /** How long what is in hand may take to end when nobody says otherwise. */
 export const STOP_MS = 10_000;
@@ -193,7 +196,6 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     use: (userId) => store.use(userId),
     isDisabled: async (userId) => (await access.person(userId)).disabled,
   });
-  const binding = (jobId: string) => ({ table: 'job', owner: 'job', row: jobId, field: 'env' });
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
@@ -201,8 +203,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     planOf: access.planOf,
     profile: (name) => profiles.find(name),
     hasCredential: (userId, name) => credentials.has(userId, name),
-    seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
-    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    seal: (jobId, plain) => secrets.seal(plain, environmentBinding(jobId)),
+    open: (jobId, sealed) => secrets.open(sealed, environmentBinding(jobId)).reveal(),
     lastLines: async (jobId, count) => (await logs.read(jobId, { tail: count, limit: count })).lines,
     logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
@@ -230,7 +232,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       const { value, ...rest } = await credentials.open(userId, name);
       return { ...rest, value: value.reveal() };
     },
-    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    open: (jobId, sealed) => secrets.open(sealed, environmentBinding(jobId)).reveal(),
     appendLog: (jobId, attempt, batch, maxBytes) => logs.append(jobId, String(attempt), batch, { maxBytes }),
     storedSeq: (jobId, attempt) => logs.storedSeq(jobId, String(attempt)),
     untilPoked: (jobId, signal) => live.untilChanged(jobId, signal),
@@ -424,8 +426,9 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await mkdir(socketFolder(dataDir), { recursive: true, mode: 0o700 });
+    await ownFolder(socketFolder(dataDir), 0o700);
   } catch (cause) {
+    if (cause instanceof HangarError) throw cause;
     throw new HangarError('data_dir_unusable', {
       message: `The data directory ${dataDir} cannot be made: ${cause instanceof Error ? cause.message : cause}`,
       cause,
@@ -437,9 +440,9 @@ async function workerTokenKey(
   settings: ReturnType<typeof settingsStore>,
   secrets: Awaited<ReturnType<typeof openSecrets>>,
 ): Promise<Uint8Array> {
-  const binding = { table: 'setting', owner: 'server', row: 'worker.token.key', field: 'value' };
+  const binding = settingBinding(WORKER_TOKEN_KEY);
   const sealed = String(
-    await settings.getOrSet('worker.token.key', secrets.seal(randomBytes(32).toString('base64'), binding)),
+    await settings.getOrSet(WORKER_TOKEN_KEY, secrets.seal(randomBytes(32).toString('base64'), binding)),
   );
   return Buffer.from(secrets.open(sealed, binding).reveal(), 'base64');
 }

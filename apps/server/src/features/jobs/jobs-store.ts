@@ -1,6 +1,7 @@
 import { HangarError, isFinal, type JobState } from '@hangar/contract';
 import { and, asc, desc, eq, inArray, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
+import { LOCKS, lockFor } from '../../platform/database/locks.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
 import { createAcceptance } from './job-acceptance.ts';
 import type { Candidate, Load } from './job-fairness.ts';
@@ -206,7 +207,7 @@ export function createJobsStore(
       o: { perUser: number; places: number },
     ): Promise<string[]> {
       return db.transaction(async (tx) => {
-        await tx.execute(sql`select pg_advisory_xact_lock(7215301)`);
+        await tx.execute(lockFor(LOCKS.admission));
         const active = await tx
           .select({ userId: jobs.userId, profile: jobs.profile, n: sql<number>`count(*)::int` })
           .from(jobs)
