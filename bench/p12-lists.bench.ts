@@ -95,6 +95,15 @@ async function add(on: pg.Client, person: { id: string; name: string }, after: n
     [person.id, person.name, after, upTo],
   );
   await on.query(
+    `insert into activity (id, version, owner, actor_name, correlation_id, is_open, at, last_at, kept, summary)
+     select id, 3, $1, $2, job, false, now(), now(), 4, jsonb_build_object('id', id, 'operation', 'Job', 'status', 'completed',
+       'startedAt', '2026-01-01T00:00:00.000Z', 'completedAt', '2026-01-01T00:00:00.000Z', 'error', null, 'link', '/jobs/' || job,
+       'steps', '[{"name":"Run","status":"completed","startedAt":null,"completedAt":null,"error":null}]'::jsonb,
+       'actor', jsonb_build_object('id', $1::text, 'name', $2::text), 'correlationId', job)
+     from (select 'a_' || lpad(n::text, 16, '0') as id, 'j_' || lpad(n::text, 16, '0') as job from generate_series($3::int + 1, $4::int) n) made`,
+    [person.id, person.name, after, upTo],
+  );
+  await on.query(
     `insert into log (id, revision, last_line, bytes, ended_at, end_state, compacted_at)
      select 'j_' || lpad(n::text, 16, '0'), 1, 100, 1000, now(), 'succeeded', now() from generate_series($1::int + 1, $2::int) n`,
     [after, upTo],

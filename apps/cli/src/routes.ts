@@ -140,6 +140,10 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
       'Bring a backup to an empty data directory or database',
       () => import('./commands/server/restore.ts'),
     ),
+    'rotate-key': leaf(
+      'Change the master key and seal every secret anew',
+      () => import('./commands/server/rotate-key.ts'),
+    ),
   }),
   completion: leaf('Print a completion script for bash, zsh or fish', () => import('./commands/help/completion.ts')),
   help: group('More to read', {

@@ -28,6 +28,7 @@ import {
   createRetention,
   createRetentionStore,
   createUploads,
+  environmentBinding,
   type JobDriver,
   jobBytesRoutes,
   jobsRoutes,
@@ -50,14 +51,21 @@ import {
 import { createProfiles, profilesRoutes, searchProfiles } from './features/profiles/index.ts';
 import { searchRoute } from './features/search/index.ts';
 import { freePort, hostInUrl, listen, listenForWorkers } from './listen.ts';
+import { ownFolder } from './own-folder.ts';
 import { type Database, openDatabase, settingsStore, whileNoBackup } from './platform/database/index.ts';
 import { createApp } from './platform/http/app.ts';
 import { createMetrics, healthRoutes } from './platform/http/health.ts';
 import { LIVE_CHANNEL, openLive } from './platform/http/live.ts';
 import { pageRoutes } from './platform/http/pages.ts';
 import { api } from './platform/http/routes.ts';
+import { createCallerWatch, RIGHTS_CHANNEL } from './platform/http/still-allowed.ts';
 import { answerLogRequest, createLogs } from './platform/logs/index.ts';
-import { newId, openSecrets } from './platform/secrets/index.ts';
+import { orAborted } from './platform/process/index.ts';
+import { newId, openSecrets, settingBinding } from './platform/secrets/index.ts';
+import { WORKER_TOKEN_KEY } from './sealed.ts';
+
+/** How long what is in hand may take to end when nobody says otherwise. */
+export const STOP_MS = 10_000;
 
 export interface Places {
   /** The bundled worker, one file. */
@@ -76,7 +84,7 @@ export interface HangarServer {
   readonly firstSignInLink: string | null;
   adminKey(): Promise<{ key: string }>;
   signInLink(): Promise<{ url: string }>;
-  /** Answers what is in hand, until the signal aborts, and ends. */
+  /** Answers what is in hand, until the signal aborts, and ends; soon after it, whatever is stuck. */
   close(signal?: AbortSignal): Promise<void>;
 }
 
@@ -188,7 +196,6 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     use: (userId) => store.use(userId),
     isDisabled: async (userId) => (await access.person(userId)).disabled,
   });
-  const binding = (jobId: string) => ({ table: 'job', owner: 'job', row: jobId, field: 'env' });
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
@@ -196,8 +203,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     planOf: access.planOf,
     profile: (name) => profiles.find(name),
     hasCredential: (userId, name) => credentials.has(userId, name),
-    seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
-    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    seal: (jobId, plain) => secrets.seal(plain, environmentBinding(jobId)),
+    open: (jobId, sealed) => secrets.open(sealed, environmentBinding(jobId)).reveal(),
     lastLines: async (jobId, count) => (await logs.read(jobId, { tail: count, limit: count })).lines,
     logLines: async (ids) => new Map([...(await logs.stats(ids))].map(([id, stats]) => [id, stats.lines])),
     jobsAtOnce,
@@ -225,7 +232,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       const { value, ...rest } = await credentials.open(userId, name);
       return { ...rest, value: value.reveal() };
     },
-    open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+    open: (jobId, sealed) => secrets.open(sealed, environmentBinding(jobId)).reveal(),
     appendLog: (jobId, attempt, batch, maxBytes) => logs.append(jobId, String(attempt), batch, { maxBytes }),
     storedSeq: (jobId, attempt) => logs.storedSeq(jobId, String(attempt)),
     untilPoked: (jobId, signal) => live.untilChanged(jobId, signal),
@@ -278,7 +285,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
         name: 'hangar' as const,
         version: VERSION,
         url: address.url,
-        needsFirstSignIn: (await access.people.list()).every((person) => person.lastSeenAt === null),
+        needsFirstSignIn: await access.people.nobodyCameYet(),
       })),
       search: searchRoute([
         searchJobs(jobs),
@@ -294,6 +301,12 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     activity: activityRoutes(activity),
     kubernetes: kubernetesRoutes(clusterView),
   };
+  const callers = createCallerWatch({ identify: access.identify, log: log.child({ part: 'access' }) });
+  await database.listen(
+    RIGHTS_CHANNEL,
+    (userId) => callers.look(userId),
+    () => callers.look(),
+  );
   let draining = false;
   const isDraining = () => draining;
   const app = await createApp({
@@ -313,6 +326,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir: places.webDir }),
     ],
     identify: access.identify,
+    callers,
     refuseForeignOrigin: access.refuseForeignOrigin,
     log,
     isDraining,
@@ -350,15 +364,20 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       {
         name: 'remove what has expired',
         everyMs: 10 * 60_000,
-        run: async () => {
-          await whileNoBackup(database, () => uploads.sweep());
-          await access.sweep();
+        run: async (signal) => {
+          await whileNoBackup(database, () => uploads.sweep(signal));
+          await access.sweep(signal);
         },
       },
       {
         name: 'remove what plans do not keep any longer',
         everyMs: 10 * 60_000,
         run: async (signal) => void (await retention.run(signal)),
+      },
+      {
+        name: 'remove activity that is over for long',
+        everyMs: 3600_000,
+        run: (signal) => activity.tidy(config.activityDays, signal),
       },
       {
         name: 'remove files nobody refers to',
@@ -380,20 +399,24 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     firstSignInLink: firstLink?.url ?? null,
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
-    async close(signal) {
+    async close(signal = AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS)) {
+      // Whatever is stuck, the next part is closed when the time is over.
+      const part = (name: string, work: PromiseLike<unknown>) =>
+        orAborted(Promise.resolve(work), signal).catch((error: unknown) =>
+          log.warn({ err: error, part: name }, 'a part of the server did not end in time'),
+        );
       // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
       draining = true;
-      await Promise.all([chores.stop(), reconciler.stop(signal), sleep(config.drainSeconds * 1000)]);
-      await live.close();
+      const drained = sleep(config.drainSeconds * 1000);
+      await part('background work', Promise.all([chores.stop(signal), reconciler.stop(signal), drained]));
+      await part('live streams', live.close());
       clusterLive.close();
       clusterView.close();
-      await logs.close();
-      await endServers(
-        [app.server, ...(workerSocket ? [workerSocket] : [])],
-        () => Promise.all([app.close(), workerSocket && closed(workerSocket)]),
-        signal,
-      );
-      await kubernetes[Symbol.asyncDispose]();
+      await part('logs', logs.close());
+      const servers = [app.server, ...(workerSocket ? [workerSocket] : [])];
+      const closing = () => Promise.all([app.close(), workerSocket && closed(workerSocket)]);
+      await part('requests', endServers(servers, closing, signal));
+      await part('clusters', kubernetes[Symbol.asyncDispose]());
       clusters.close();
       await database.close();
     },
@@ -403,8 +426,9 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await mkdir(socketFolder(dataDir), { recursive: true, mode: 0o700 });
+    await ownFolder(socketFolder(dataDir), 0o700);
   } catch (cause) {
+    if (cause instanceof HangarError) throw cause;
     throw new HangarError('data_dir_unusable', {
       message: `The data directory ${dataDir} cannot be made: ${cause instanceof Error ? cause.message : cause}`,
       cause,
@@ -416,9 +440,9 @@ async function workerTokenKey(
   settings: ReturnType<typeof settingsStore>,
   secrets: Awaited<ReturnType<typeof openSecrets>>,
 ): Promise<Uint8Array> {
-  const binding = { table: 'setting', owner: 'server', row: 'worker.token.key', field: 'value' };
+  const binding = settingBinding(WORKER_TOKEN_KEY);
   const sealed = String(
-    await settings.getOrSet('worker.token.key', secrets.seal(randomBytes(32).toString('base64'), binding)),
+    await settings.getOrSet(WORKER_TOKEN_KEY, secrets.seal(randomBytes(32).toString('base64'), binding)),
   );
   return Buffer.from(secrets.open(sealed, binding).reveal(), 'base64');
 }

@@ -118,6 +118,13 @@ export const Settings = z.object({
     .describe(
       'How long a server that was told to stop goes on answering while /readyz says no, so that a load balancer has time to notice',
     ),
+  HANGAR_ACTIVITY_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(90)
+    .describe('How long what was done is listed under Activity; of each person the newest 2000 at most'),
   HANGAR_CHECKPOINT_SECONDS: z.coerce
     .number()
     .min(5)
@@ -168,6 +175,7 @@ export interface Config {
   readonly jobsAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
+  readonly activityDays: number;
   readonly workerUrl: string | undefined;
   readonly drivers: readonly DriverName[];
   readonly drainSeconds: number;
@@ -231,6 +239,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
+    activityDays: settings.HANGAR_ACTIVITY_DAYS,
     workerUrl: settings.HANGAR_WORKER_URL?.replace(/\/+$/, ''),
     drivers: settings.HANGAR_DRIVERS,
     drainSeconds: settings.HANGAR_DRAIN_SECONDS,

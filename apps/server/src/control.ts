@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, readdir, rm } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fromWire, HangarError, toWire } from '@hangar/contract';
+import { ownFolder } from './own-folder.ts';
 
 /** sun_path holds 107 bytes; a data directory may lie deeper than that. */
 const LONGEST_SOCKET = 100;
@@ -25,7 +26,7 @@ const SOCKET = /^control-\d+\.sock$/;
  * able to open it is the proof; whoever can could read the data directory too.
  */
 export async function serveControl(folder: string, control: Control): Promise<Server> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ownFolder(folder, 0o700);
   // A name of its own: servers on a database of yours may share a data directory.
   const path = join(folder, `control-${process.pid}.sock`);
   await rm(path, { force: true });
@@ -58,10 +59,14 @@ export async function serveControl(folder: string, control: Control): Promise<Se
   return server;
 }
 
-/** Asks a server that runs on this data directory. Null when none answers there. */
+/**
+ * Asks a server that runs on this data directory. Null when none answers there.
+ * @throws HangarError data_dir_unusable: what answers there could be anybody's
+ */
 export async function askServer(dataDir: string, verb: string, signal: AbortSignal): Promise<unknown> {
   const folder = socketFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
+  if (names.length > 0) await ownFolder(folder, 0o700);
   for (const name of names.filter((each) => SOCKET.test(each))) {
     const path = join(folder, name);
     const answer = await ask(path, verb, signal);

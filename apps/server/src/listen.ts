@@ -1,8 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
+import { ownFolder } from './own-folder.ts';
 
 export const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
@@ -44,7 +45,7 @@ const isForWorkers = (url: string): boolean =>
 
 /** Containers on this machine reach a server on loopback through a socket in a folder that is mounted into them. It serves workers only. */
 export async function listenForWorkers(app: FastifyInstance, folder: string): Promise<Server> {
-  await mkdir(folder, { recursive: true, mode: 0o711 });
+  await ownFolder(folder, 0o711);
   const path = join(folder, 'worker.sock');
   await rm(path, { force: true });
   const server = createServer((request, response) => {

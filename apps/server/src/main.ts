@@ -8,12 +8,14 @@ import { pino } from 'pino';
 import { backUp } from './backup/backup.ts';
 import { restore } from './backup/restore.ts';
 import { openBlobs } from './blobs.ts';
-import { type Places, startServer } from './compose.ts';
+import { type Places, STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
+import { rotateKey, withAccess } from './on-this-machine.ts';
 import { throughLosses } from './start-again.ts';
 
-const STOP_MS = 10_000;
+/** Of the built-in database alone; what is left then is found again at the next start. */
+const LAST_MS = 60_000;
 /** How long a command waits for a server that may just be starting on this data directory. */
 const ASK_MS = 30_000;
 
@@ -24,9 +26,10 @@ async function main(command: string | undefined, words: string[]): Promise<void>
   if (command === 'sign-in-link') return tell(config, 'sign-in-link', 'url');
   if (command === 'backup') return makeBackup(config, words);
   if (command === 'restore') return restoreBackup(config, words);
+  if (command === 'rotate-key') return rotate(config, words);
   throw new HangarError('usage', {
     message: `There is no command ${command ?? ''}.`,
-    wayOut: 'Use start, admin-key, sign-in-link, backup or restore.',
+    wayOut: 'Use start, admin-key, sign-in-link, backup, restore or rotate-key.',
   });
 }
 
@@ -74,6 +77,47 @@ async function restoreBackup(config: Config, words: string[]): Promise<void> {
   process.stdout.write('Start the server: hangar server start\n');
 }
 
+async function rotate(config: Config, words: string[]): Promise<void> {
+  const { json, forget } = rotationWords(words);
+  const { say, end } = progress();
+  const log = pino({ level: 'silent' });
+  const done = await rotateKey(config, { forget, say, signal: untilSignal('run it again to go on.'), log }).finally(
+    end,
+  );
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...done, masterKeyFile: config.masterKeyFile })}\n`);
+    return;
+  }
+  const file = config.masterKeyFile;
+  if (done.prepared) {
+    process.stdout.write(`The new key ${done.keyId} is in ${file} and not used yet.\n`);
+    process.stdout.write('Copy the file to every server, then run this again: hangar server rotate-key\n');
+    return;
+  }
+  if (forget) {
+    process.stdout.write(
+      `Taken out of ${file}: ${done.forgotten.join(', ') || 'nothing'}. Backups made before need them.\n`,
+    );
+    return;
+  }
+  process.stdout.write(`The key ${done.keyId} is the active one; ${done.resealed} values were sealed anew.\n`);
+  process.stdout.write(`Keep a copy of ${file} at another place; other servers need it too.\n`);
+  process.stdout.write(
+    'The old key stays in it for backups made before: hangar server rotate-key --forget takes it out.\n',
+  );
+  for (const what of done.unreadable) process.stderr.write(`warning: no key opens ${what}; it was left as it is\n`);
+}
+
+function rotationWords(words: string[]): { json: boolean; forget: boolean } {
+  try {
+    const { values } = parseArgs({ args: words, options: { forget: { type: 'boolean' }, json: { type: 'boolean' } } });
+    return { json: values.json === true, forget: values.forget === true };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new HangarError('usage', { message, wayOut: 'Write: hangar server rotate-key [--forget] [--json]' });
+  }
+}
+
 function fileWords(command: string, words: string[], flag: 'force' | 'replace') {
   const wayOut = `Write: hangar server ${command} FILE [--${flag}] [--json]`;
   try {
@@ -110,14 +154,12 @@ function progress(): { say: (words: string) => void; end: () => void } {
 }
 
 /** Aborts at the first signal, so that what was begun is taken back; the second one ends at once. */
-function untilSignal(): AbortSignal {
+function untilSignal(left = 'nothing is left behind.'): AbortSignal {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(130);
-      stopping.abort(
-        new HangarError('usage', { message: `Stopped by ${signal}; nothing is left behind.`, wayOut: '' }),
-      );
+      stopping.abort(new HangarError('usage', { message: `Stopped by ${signal}; ${left}`, wayOut: '' }));
     });
   }
   return stopping.signal;
@@ -153,6 +195,7 @@ async function start(config: Config): Promise<void> {
   stop = async (signal) => {
     log.info({ signal }, 'stopping');
     control.close();
+    setTimeout(() => process.exit(1), config.drainSeconds * 1000 + STOP_MS + LAST_MS).unref();
     await server
       .close(AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS))
       .catch((error: unknown) => log.error({ err: error }, 'stopped with an error'));
@@ -186,15 +229,10 @@ async function tell(config: Config, verb: string, field: string): Promise<void> 
   }
 }
 
-async function withoutServer(config: Config, verb: string): Promise<unknown> {
-  const log = pino({ level: 'silent' });
-  const server = await startServer({ config: { ...config, host: '127.0.0.1', port: 0 }, places: places(), log });
-  try {
-    return verb === 'admin-key' ? await server.adminKey() : await server.signInLink();
-  } finally {
-    await server.close(AbortSignal.timeout(STOP_MS));
-  }
-}
+const withoutServer = (config: Config, verb: string): Promise<unknown> =>
+  withAccess(config, pino({ level: 'silent' }), async (access) =>
+    verb === 'admin-key' ? { key: await access.adminKey() } : { url: (await access.firstAdminLink()).url },
+  );
 
 function print(answer: unknown, field: string): void {
   if (typeof answer !== 'object' || answer === null || !(field in answer)) throw new HangarError('internal');

@@ -87,8 +87,8 @@ export function accessRoutes(access: Access, o: { useOf: (userId: string) => Pro
 
     listPeople: api.access.listPeople.handler(async () => ({ items: await people.list() })),
     updatePerson: api.access.updatePerson.handler(({ input }) => people.update(input.id, input)),
-    createSignInLink: api.access.createSignInLink.handler(async ({ input }) => {
-      const { url, expiresAt } = await people.createSignInLink(input.id);
+    createSignInLink: api.access.createSignInLink.handler(async ({ input, context }) => {
+      const { url, expiresAt } = await people.createSignInLink(input.id, me(context));
       return { url, expiresAt: expiresAt.toISOString() };
     }),
     listInvites: api.access.listInvites.handler(async () => ({ items: await people.listInvites() })),

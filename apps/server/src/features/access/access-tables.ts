@@ -34,6 +34,8 @@ export const person = pgTable(
     passwordHash: text('password_hash'),
     createdAt: time('created_at').notNull(),
     lastSeenAt: time('last_seen_at'),
+    /** When a browser was last signed in; use of an API key alone is no sign-in. */
+    signedInAt: time('signed_in_at'),
   },
   (table) => [check('person_role', sql`${table.role} in ('admin', 'member')`)],
 );
@@ -65,10 +67,15 @@ export const signInLink = pgTable(
   {
     tokenHash: text('token_hash').primaryKey(),
     personId: personId(),
+    /** Null: the server itself, for whoever can read its data directory. */
+    createdBy: text('created_by').references(() => person.id, { onDelete: 'cascade' }),
     createdAt: time('created_at').notNull(),
     expiresAt: time('expires_at').notNull(),
   },
-  (table) => [index('sign_in_link_person').on(table.personId)],
+  (table) => [
+    index('sign_in_link_person').on(table.personId),
+    index('sign_in_link_created_by').on(table.createdBy).where(sql`created_by is not null`),
+  ],
 );
 
 export const invite = pgTable('invite', {

@@ -28,14 +28,12 @@ export interface Access {
   firstAdminLink(): Promise<SignInLink>;
   /** A fresh API key of the first admin, who is made when there is none. For `hangar server admin-key`. */
   adminKey(): Promise<string>;
-  /** Works once, for 24 hours. @throws HangarError user_not_found, account_disabled */
-  createSignInLink(userId: string): Promise<SignInLink>;
   /** @throws HangarError user_not_found */
   planOf(userId: string): Promise<Plan>;
   /** @throws HangarError user_not_found */
   person(userId: string): Promise<Person>;
   /** Removes what has expired. Once an hour is enough. */
-  sweep(): Promise<void>;
+  sweep(signal: AbortSignal): Promise<void>;
 
   readonly publicUrl: string;
   readonly people: People;
@@ -92,7 +90,7 @@ export function createAccess(o: {
     refuseForeignOrigin: originCheck({ publicUrl, cookieName: sessions.cookieName }),
     ensureFirstAdmin: () => people.ensureFirstAdmin(),
     async firstAdminLink() {
-      return (await people.ensureFirstAdmin()) ?? people.createSignInLink((await people.firstAdmin()).id);
+      return (await people.ensureFirstAdmin()) ?? people.createSignInLink((await people.firstAdmin()).id, null);
     },
     async adminKey() {
       await people.ensureAdmin();
@@ -101,16 +99,21 @@ export function createAccess(o: {
       log.info({ userId: admin.id }, 'made an API key of the first admin');
       return key;
     },
-    createSignInLink: (userId) => people.createSignInLink(userId),
     planOf: (userId) => plans.ofPerson(userId),
     person: (userId) => people.find(userId),
-    async sweep() {
+    async sweep(signal) {
       const now = clock();
-      await peopleRows.sweep(now);
-      // A program that still polls is told that its code has expired rather than that there is none.
-      await deviceRows.removeRequestsBefore(later(now, -HOUR_MS));
-      await deviceRows.removeTokensBefore(now);
-      await forgetRates(db, now);
+      const parts = [
+        () => peopleRows.sweep(now),
+        // A program that still polls is told that its code has expired rather than that there is none.
+        () => deviceRows.removeRequestsBefore(later(now, -HOUR_MS)),
+        () => deviceRows.removeTokensBefore(now),
+        () => forgetRates(db, now),
+      ];
+      for (const part of parts) {
+        signal.throwIfAborted();
+        await part();
+      }
     },
     publicUrl,
     people,

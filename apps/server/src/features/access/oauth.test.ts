@@ -113,10 +113,10 @@ describe('device login with the unmodified openid-client', () => {
     server.advance(601);
     expect(await refusal(poll(request.device_code))).toBe('400 expired_token');
     expect((await decide(request.user_code, true)).body.status).toBe('expired');
-    await server.access.sweep();
+    await server.access.sweep(AbortSignal.timeout(10_000));
     expect(await refusal(poll(request.device_code))).toBe('400 expired_token');
     server.advance(3601);
-    await server.access.sweep();
+    await server.access.sweep(AbortSignal.timeout(10_000));
     expect(await refusal(poll(request.device_code))).toBe('400 invalid_grant');
   });
 

@@ -26,6 +26,8 @@ interface SignedIn {
 
 /** People of this server, how they come to be and how they sign in to a browser. */
 export interface People {
+  /** Whether nobody has ever signed in to a browser. */
+  nobodyCameYet(): Promise<boolean>;
   /** Makes the first admin when there is nobody. True as long as nobody has ever signed in to a browser. */
   ensureAdmin(): Promise<boolean>;
   /** Makes the first admin. A link as long as nobody has ever signed in; null afterwards. */
@@ -39,8 +41,8 @@ export interface People {
   signIn(input: { email: string; password: string }, caller: Caller): Promise<SignedIn>;
   /** @throws HangarError sign_in_link_used, account_disabled, rate_limited */
   signInByLink(token: string, caller: Caller): Promise<SignedIn>;
-  /** @throws HangarError user_not_found, account_disabled */
-  createSignInLink(personId: string): Promise<SignInLink>;
+  /** `by`: the admin who makes it; null when the server itself does. @throws HangarError user_not_found, account_disabled */
+  createSignInLink(personId: string, by: string | null): Promise<SignInLink>;
   /** @throws HangarError email_taken */
   change(personId: string, input: { name?: string | undefined; email?: string | undefined }): Promise<Person>;
   /** Ends all other sessions. @throws HangarError wrong_password, rate_limited */
@@ -84,18 +86,18 @@ export function createPeople(o: {
   const inTransaction = <T>(work: (store: PeopleStore) => Promise<T>): Promise<T> =>
     db.transaction((tx) => work(peopleStore(tx)));
 
-  async function link(personId: string): Promise<SignInLink> {
+  async function link(personId: string, createdBy: string | null): Promise<SignInLink> {
     const token = newToken(TOKEN.signInLink);
     const now = clock();
     const expiresAt = later(now, LINK_MS);
-    await store.addLink({ tokenHash: hashToken(token), personId, createdAt: now, expiresAt });
+    await store.addLink({ tokenHash: hashToken(token), personId, createdBy, createdAt: now, expiresAt });
     return { token, url: page('/sign-in/link', token), expiresAt };
   }
 
   async function enter(row: PersonRow, how: 'link' | 'password' | 'invite', caller: Caller): Promise<SignedIn> {
     if (row.disabled) throw new HangarError('account_disabled');
     const setCookie = await sessions.begin(row.id, how, caller);
-    await store.touch(row, clock());
+    await store.signedIn(row.id, clock());
     return { person: toPerson({ ...row, lastSeenAt: clock() }), setCookie };
   }
 
@@ -112,19 +114,20 @@ export function createPeople(o: {
       await locked.lockAll();
       const people = await locked.list();
       const [only] = people;
-      if (only) return people.length === 1 && !(await locked.anybodyWasHere()) ? only : null;
+      if (only) return people.length === 1 && !(await locked.anybodySignedIn()) ? only : null;
       return locked.add({ id: newId('u'), name: 'Admin', role: 'admin', planId: STANDARD_PLAN.id, createdAt: clock() });
     });
   }
 
   return {
+    nobodyCameYet: async () => !(await store.anybodySignedIn()),
     ensureAdmin: async () => (await ensuredAdmin()) !== null,
     async ensureFirstAdmin() {
       const first = await ensuredAdmin();
       if (!first) return null;
       // The link of an earlier start was printed to a terminal that may be gone; that of a server beside this one was not.
       if (o.alone) await store.removeLinks(first.id);
-      return link(first.id);
+      return link(first.id, null);
     },
     async firstAdmin() {
       const first = (await store.list()).find((row) => row.role === 'admin' && !row.disabled);
@@ -150,10 +153,10 @@ export function createPeople(o: {
       if (!taken || taken.expiresAt <= clock()) throw new HangarError('sign_in_link_used');
       return enter(await found(taken.personId), 'link', caller);
     },
-    async createSignInLink(personId) {
+    async createSignInLink(personId, by) {
       const row = await found(personId);
       if (row.disabled) throw new HangarError('account_disabled');
-      return link(personId);
+      return link(personId, by);
     },
 
     async change(personId, input) {
@@ -197,6 +200,8 @@ export function createPeople(o: {
           if (falls && admins.length === 1 && admins[0]?.id === id) throw new HangarError('last_admin');
           const row = await locked.change(id, values);
           if (row && input.disabled === true) await locked.shutOut(id, clock());
+          else if (row && input.role === 'member') await locked.takeBackGrants(id);
+          if (row && falls) await locked.tellRights(id);
           return row;
         });
         if (!changed) throw new HangarError('user_not_found');

@@ -2,7 +2,7 @@ import { asc, desc, gt } from 'drizzle-orm';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
 import type { Tx } from '../../platform/database/index.ts';
-import { newId, type Secrets } from '../../platform/secrets/index.ts';
+import { type Binding, newId, type SealedColumn, type Secrets } from '../../platform/secrets/index.ts';
 import { signingKey } from './access-tables.ts';
 import { DAY_MS, HOUR_MS, later } from './access-tokens.ts';
 
@@ -15,6 +15,13 @@ const AHEAD_MS = 2 * DAY_MS;
 const RELOAD_MS = 1_000;
 
 const PublicJwk = z.object({ kty: z.literal('EC'), crv: z.literal('P-256'), x: z.string(), y: z.string() });
+
+const binding = (kid: string): Binding => ({ table: 'signing_key', owner: 'server', row: kid, field: 'private_jwk' });
+
+export const sealedSigningKeys: SealedColumn = {
+  ...{ table: 'signing_key', id: 'kid', column: 'sealed_private_jwk' },
+  bindingOf: ({ id }) => binding(id),
+};
 
 /** Keys of the access tokens, shared by all servers of one database. */
 export interface SigningKeys {
@@ -37,8 +44,6 @@ export function createSigningKeys(o: { db: Tx; secrets: Secrets; clock: () => Da
   let loaded: Loaded | null = null;
   let loading: Promise<Loaded> | null = null;
   let signer: { kid: string; key: CryptoKey } | null = null;
-
-  const binding = (kid: string) => ({ table: 'signing_key', owner: 'server', row: kid, field: 'private_jwk' });
 
   async function load(): Promise<Loaded> {
     const now = clock();

@@ -1,4 +1,5 @@
-import type { Activity, ActivityMessage, ActivityStep } from '@hangar/contract';
+import type { ActivityMessage, ActivityStep } from '@hangar/contract';
+import type { Summary } from './activity-tables.ts';
 
 export interface StoredMessage {
   readonly n: number;
@@ -10,16 +11,28 @@ export interface StoredMessage {
   readonly correlationId: string | null;
 }
 
+/** As many as can be announced. What is shown in lists stays small, whoever says what. */
+const MOST_STEPS = 100;
+/** Characters of the errors of all steps together. */
+const MOST_ERRORS = 8_000;
+
 /**
  * Folds the messages of one activity into what people see. Tolerates messages that come late, twice or not at all: the order of
- * their times counts, not that of their arrival; a step nobody announced is added; an end ends what was still open. Pure.
+ * their times counts, not that of their arrival; a step nobody announced is added; an end ends what was still open. `base`: what was
+ * folded from earlier messages; these go on from there. Pure.
  */
-export function foldActivity(messages: readonly StoredMessage[]): Activity | null {
+export function foldActivity(messages: readonly StoredMessage[], base: Summary | null = null): Summary | null {
   const ordered = [...messages].sort((a, b) => a.at.getTime() - b.at.getTime() || a.n - b.n);
   const [first] = ordered;
-  if (!first) return null;
+  if (!first) return base;
+  const activity = base ? structuredClone(base) : begun(ordered, first);
+  for (const { message, at } of ordered) apply(activity, message, at.toISOString());
+  return activity;
+}
+
+function begun(ordered: readonly StoredMessage[], first: StoredMessage): Summary {
   const started = ordered.find(({ message }) => message.type === 'DEVOPS_STARTED');
-  const activity: Activity = {
+  return {
     id: first.activityId,
     operation: started?.message.type === 'DEVOPS_STARTED' ? started.message.operation : 'Unnamed',
     status: 'in_progress',
@@ -31,11 +44,9 @@ export function foldActivity(messages: readonly StoredMessage[]): Activity | nul
     correlationId: (started ?? first).correlationId,
     link: started?.message.type === 'DEVOPS_STARTED' ? (started.message.link ?? null) : null,
   };
-  for (const { message, at } of ordered) apply(activity, message, at.toISOString());
-  return activity;
 }
 
-function apply(activity: Activity, message: ActivityMessage, at: string): void {
+function apply(activity: Summary, message: ActivityMessage, at: string): void {
   switch (message.type) {
     case 'DEVOPS_STARTED':
       return;
@@ -61,12 +72,13 @@ function apply(activity: Activity, message: ActivityMessage, at: string): void {
 }
 
 function applyStep(
-  activity: Activity,
+  activity: Summary,
   message: Extract<ActivityMessage, { type: 'DEVOPS_STEP_UPDATE' }>,
   at: string,
 ): void {
   let step = activity.steps.find(({ name }) => name === message.step);
   if (!step) {
+    if (activity.steps.length >= MOST_STEPS) return;
     step = newStep(message.step);
     activity.steps.push(step);
   }
@@ -84,7 +96,9 @@ function applyStep(
     step.startedAt ??= at;
     step.completedAt = at;
   }
-  if (message.error !== undefined) step.error = message.error;
+  if (message.error === undefined) return;
+  const told = activity.steps.reduce((sum, { error }) => sum + (error?.length ?? 0), 0);
+  step.error = message.error.slice(0, Math.max(0, MOST_ERRORS - told));
 }
 
 const newStep = (name: string): ActivityStep => ({

@@ -1,9 +1,9 @@
 import { type Activity, type ActivityMessage, HangarError } from '@hangar/contract';
-import { and, asc, desc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lookup } from '../../platform/database/together.ts';
-import { foldActivity, type StoredMessage } from './activity-fold.ts';
-import { activityMessages } from './activity-tables.ts';
+import type { StoredMessage } from './activity-fold.ts';
+import { activityStore } from './activity-store.ts';
 
 export interface Publication {
   readonly activityId: string;
@@ -31,106 +31,74 @@ interface Page {
   readonly recent: Activity[];
 }
 
-/** How many of the newest activities a list looks through. */
-const WINDOW = 200;
+/** How many that are open a list shows. */
+const MOST_CURRENT = 100;
+/** How many of one person are kept, of those that are open and of those that ended. */
+const KEPT_EACH = 2_000;
+/** One that is open is let go only when nothing can belong to it any more: no job runs for so long. */
+const OPEN_DAYS = 60;
+const AT_ONCE = 1_000;
 
 /** The activity bus: what is being done, by whom, and how far it is. People see their own, admins everybody's. */
 export function createActivity(o: { database: Database; newId: () => string; channel: string }) {
   const { db } = o.database;
+  const store = activityStore(db);
 
   /** Appends within the caller's transaction, so that what is said and what was done commit together. */
   async function publish(tx: Tx, publications: readonly Publication[]): Promise<void> {
-    if (publications.length === 0) return;
-    const rows = publications.map(({ activityId, message, at, actor, correlationId }) => ({
-      activity_id: activityId,
-      at,
-      type: message.type,
-      message,
-      actor_id: actor.id,
-      actor_name: actor.name,
-      correlation_id: correlationId,
-    }));
-    const told = new Set(
-      publications.map(({ activityId, actor }) =>
-        JSON.stringify({ type: 'activity', id: activityId, userId: actor.id }),
-      ),
-    );
-    await tx.execute(sql`
-      with said as (insert into activity_message (activity_id, at, type, message, actor_id, actor_name, correlation_id)
-        select r.activity_id, r.at, r.type, r.message, r.actor_id, r.actor_name, r.correlation_id
-        from jsonb_array_elements(${JSON.stringify(rows)}::jsonb) with ordinality e(value, place)
-        cross join lateral jsonb_populate_record(null::activity_message, e.value) r order by e.place)
-      select pg_notify(${o.channel}, told) from jsonb_array_elements_text(${JSON.stringify([...told])}::jsonb) told`);
-  }
-
-  async function messagesOf(where: SQL | undefined): Promise<StoredMessage[]> {
-    return db
-      .select()
-      .from(activityMessages)
-      .where(where)
-      .orderBy(asc(activityMessages.n))
-      .limit(WINDOW * 40);
+    const said = new Map<string, StoredMessage[]>();
+    for (const { activityId, message, at, actor, correlationId } of publications) {
+      const messages = said.get(activityId) ?? [];
+      said.set(activityId, messages);
+      const n = messages.length;
+      messages.push({ n, activityId, message, at, actorId: actor.id, actorName: actor.name, correlationId });
+    }
+    await store.publish(tx, said, o.channel);
   }
 
   async function one(id: string, viewer: Viewer): Promise<Activity> {
-    const activity = foldActivity(await messagesOf(eq(activityMessages.activityId, id)));
+    const activity = await store.find(id);
     if (!activity || (viewer.role !== 'admin' && activity.actor.id !== viewer.userId))
       throw new HangarError('activity_not_found');
     return activity;
   }
 
-  /** Folds hundreds of messages: who asks at the same time for the same gets the same. */
+  /** Who asks at the same time for the same gets the same. */
   const listed = lookup(async (keys) => {
-    const pages = keys.map(async (key) => [key, await fold(...(JSON.parse(key) as [Viewer, Query]))] as const);
+    const pages = keys.map(async (key) => [key, await page(...(JSON.parse(key) as [Viewer, Query]))] as const);
     return new Map(await Promise.all(pages));
   });
 
-  async function fold(viewer: Viewer, query: Query): Promise<Page> {
-    const newest = await db
-      .select({ id: activityMessages.activityId })
-      .from(activityMessages)
-      .where(
-        and(
-          // As its index says it.
-          sql`type = 'DEVOPS_STARTED'`,
-          viewer.role === 'admin' ? undefined : eq(activityMessages.actorId, viewer.userId),
-          query.actor === undefined ? undefined : eq(activityMessages.actorName, query.actor),
-          query.correlationId === undefined ? undefined : eq(activityMessages.correlationId, query.correlationId),
-        ),
-      )
-      .orderBy(desc(activityMessages.n))
-      .limit(WINDOW);
-    if (newest.length === 0) return { current: [], recent: [] };
-    const groups = new Map<string, StoredMessage[]>();
-    for (const message of await messagesOf(
-      inArray(
-        activityMessages.activityId,
-        newest.map(({ id }) => id),
-      ),
-    )) {
-      const group = groups.get(message.activityId);
-      if (group) group.push(message);
-      else groups.set(message.activityId, [message]);
-    }
-    const activities = [...groups.values()]
-      .flatMap((group) => foldActivity(group) ?? [])
-      .filter((activity) => query.status === undefined || activity.status === query.status);
-    const current = activities
-      .filter((activity) => activity.status === 'in_progress')
-      .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-    const recent = activities
-      .filter((activity) => activity.status !== 'in_progress')
-      .sort((a, b) => ((a.completedAt ?? '') < (b.completedAt ?? '') ? 1 : -1));
-    return { current: current.slice(0, 100), recent: recent.slice(0, query.limit) };
+  async function page(viewer: Viewer, query: Query): Promise<Page> {
+    const { status, limit } = query;
+    const [current, recent] = await Promise.all([
+      status === undefined || status === 'in_progress' ? newest(true, MOST_CURRENT, viewer, query) : [],
+      status === 'in_progress' ? [] : newest(false, limit, viewer, query),
+    ]);
+    return { current, recent };
+  }
+
+  async function newest(isOpen: boolean, limit: number, viewer: Viewer, query: Query): Promise<Activity[]> {
+    const { actor, correlationId, status } = query;
+    const rest = [
+      ...(actor === undefined ? [] : [sql`actor_name = ${actor}`]),
+      ...(correlationId === undefined ? [] : [sql`correlation_id = ${correlationId}`]),
+    ];
+    const where = [
+      ...rest,
+      ...(status === undefined || isOpen ? [] : [sql`summary->>'status' = ${status}`]),
+      sql`true`,
+    ];
+    const all = sql.join(where, sql` and `);
+    if (viewer.role !== 'admin') return store.newestOf(isOpen, sql`owner = ${viewer.userId} and ${all}`, limit);
+    return rest.length > 0 ? store.newestOf(isOpen, all, limit) : store.newestOfAll(isOpen, all, limit);
   }
 
   return {
     publish,
     get: (viewer: Viewer, id: string): Promise<Activity> => one(id, viewer),
     /** Without ownership: for the live stream, which checks who listens. */
-    async byId(id: string): Promise<Activity | null> {
-      return foldActivity(await messagesOf(eq(activityMessages.activityId, id)));
-    },
+    byId: (id: string): Promise<Activity | null> => store.find(id),
 
     list: async ({ userId, userName, role }: Viewer, query: Query): Promise<Page> =>
       (await listed(JSON.stringify([{ userId, userName, role }, query]))) ?? { current: [], recent: [] },
@@ -171,6 +139,17 @@ export function createActivity(o: { database: Database; newId: () => string; cha
         ]),
       );
       return one(id, viewer);
+    },
+
+    /** Forgets messages that are a day old, and activities that nobody keeps any longer. One turn of a chore. */
+    async tidy(keepDays: number, signal: AbortSignal): Promise<void> {
+      const all = async (work: () => Promise<number>) => {
+        do signal.throwIfAborted();
+        while ((await work()) >= AT_ONCE);
+      };
+      await all(() => store.settle(AT_ONCE));
+      await all(() => store.letGo(false, { days: keepDays, each: KEPT_EACH }, AT_ONCE));
+      await all(() => store.letGo(true, { days: Math.max(keepDays, OPEN_DAYS), each: KEPT_EACH }, AT_ONCE));
     },
   };
 }

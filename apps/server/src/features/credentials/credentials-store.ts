@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
 import { credential } from './credentials-tables.ts';
 
@@ -34,17 +34,4 @@ export function storeFor(db: Tx, userId: string) {
         .where(and(named(name), sql`coalesce(${credential.lastUsedAt} < now() - interval '1 minute', true)`));
     },
   };
-}
-
-/** All sealed values, for a change of the master key; a page at a time, by id. */
-export async function sealedAfter(db: Tx, id: string, limit: number): Promise<CredentialRow[]> {
-  return db.select().from(credential).where(gt(credential.id, id)).orderBy(asc(credential.id)).limit(limit);
-}
-
-/** Only if it is still what was read. */
-export async function replaceSealed(db: Tx, row: CredentialRow, value: string): Promise<void> {
-  await db
-    .update(credential)
-    .set({ value })
-    .where(and(eq(credential.id, row.id), eq(credential.value, row.value)));
 }

@@ -196,18 +196,6 @@ test('known hosts are lines of a known_hosts file', async () => {
   }
 });
 
-test('a change of the master key seals every value anew', async () => {
-  for (const name of ['a', 'b', 'c']) await credentials.create('u_ada', token(name, `token-${name}`));
-  const fresh = `k2:${Buffer.alloc(32, 5).toString('base64')}`;
-  await writeFile(keyFile(), `${fresh}\n${await readFile(keyFile(), 'utf8')}`);
-  const rotating = createCredentials({ database, secrets: await openAll() });
-  expect(await rotating.reseal()).toBe(3);
-  expect(await rotating.reseal()).toBe(0);
-  await writeFile(keyFile(), `${fresh}\n`);
-  const after = createCredentials({ database, secrets: await openAll() });
-  expect((await after.open('u_ada', 'b')).value.reveal()).toBe('token-b');
-});
-
 test('routes speak for whoever is signed in, and check what they are given', async () => {
   const identity: Identity = {
     kind: 'token',

@@ -1,8 +1,8 @@
 import { type Credential, HangarError, type NewCredential } from '@hangar/contract';
 import { type Database, isUniqueViolation } from '../../platform/database/index.ts';
-import { type Binding, newId, type Secret, type Secrets } from '../../platform/secrets/index.ts';
+import { type Binding, newId, type SealedColumn, type Secret, type Secrets } from '../../platform/secrets/index.ts';
 import { checkedKnownHosts, checkedValue } from './credential-value.ts';
-import { type CredentialRow, replaceSealed, sealedAfter, storeFor } from './credentials-store.ts';
+import { type CredentialRow, storeFor } from './credentials-store.ts';
 
 /** What git needs to sign in, for the time of one job. */
 export interface OpenCredential {
@@ -23,11 +23,7 @@ export interface Credentials {
   has(userId: string, name: string): Promise<boolean>;
   /** For a job that is about to run; counts as use. @throws HangarError credential_not_found, master_key_wrong */
   open(userId: string, name: string): Promise<OpenCredential>;
-  /** Seals all values with the active master key and returns how many were not. */
-  reseal(): Promise<number>;
 }
-
-const RESEAL_PAGE = 200;
 
 export function createCredentials({ database, secrets }: { database: Database; secrets: Secrets }): Credentials {
   const { db } = database;
@@ -71,26 +67,15 @@ export function createCredentials({ database, secrets }: { database: Database; s
       await store.used(name);
       return { kind, host, username, value, knownHosts };
     },
-
-    async reseal() {
-      let count = 0;
-      for (let after = ''; ; ) {
-        const rows = await sealedAfter(db, after, RESEAL_PAGE);
-        for (const row of rows) {
-          const sealed = secrets.reseal(row.value, binding(row.userId, row.id));
-          if (sealed === null) continue;
-          await replaceSealed(db, row, sealed);
-          count += 1;
-        }
-        const last = rows.at(-1);
-        if (!last || rows.length < RESEAL_PAGE) return count;
-        after = last.id;
-      }
-    },
   };
 }
 
 const binding = (owner: string, row: string): Binding => ({ table: 'credential', owner, row, field: 'value' });
+
+export const sealedCredentials: SealedColumn = {
+  ...{ table: 'credential', id: 'id', owner: 'user_id', column: 'value' },
+  bindingOf: ({ owner, id }) => binding(owner, id),
+};
 
 const notFound = (name: string) =>
   new HangarError('credential_not_found', { message: `There is no credential ${name}.` });

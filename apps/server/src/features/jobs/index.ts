@@ -11,6 +11,7 @@ export type { JobDriver, Launcher, LaunchRequest, SweepReport, UnitKey, UnitStat
 export { sweepUnits, tellRefused } from './launchers.ts';
 export { createRetention } from './retention.ts';
 export { createRetentionStore } from './retention-store.ts';
+export { environmentBinding, sealedEnvironments } from './sealed-environment.ts';
 export { createUploads } from './uploads.ts';
 export { workerRoutes } from './worker-routes.ts';
 export { workerTokens } from './worker-token.ts';

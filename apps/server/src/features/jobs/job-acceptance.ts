@@ -1,6 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
 import { type Database, isUnstorable, type Tx } from '../../platform/database/index.ts';
+import { lockThings } from '../../platform/database/locks.ts';
 import { together } from '../../platform/database/together.ts';
 import { jobs } from './jobs-tables.ts';
 
@@ -124,9 +125,7 @@ const needsEarlier = (outcome: Outcome | undefined): boolean => outcome?.made !=
 /** What waits is counted and added to by one server at a time for each person: together they take in no more than the plan says. */
 async function oneServerAtATime(tx: Tx, rows: readonly JobRow[]): Promise<void> {
   const people = [...new Set(rows.map(({ userId }) => userId))];
-  // In one order everywhere, so that no two servers wait for each other.
-  await tx.execute(sql`select pg_advisory_xact_lock(key) from
-    (select distinct hashtextextended('hangar accept ' || id, 0) as key from unnest(${sql.param(people)}::text[]) id order by 1) k`);
+  await tx.execute(lockThings('accept', people));
 }
 
 /** One statement: what is known, how many wait, the rows that fit and their first events. */

@@ -45,11 +45,12 @@ export function createUploads(parts: {
       return { id, ...stored, expiresAt: expiresAt.toISOString() };
     },
     /** Removes what nobody needs any more; the row first, so that none promises bytes that are gone. */
-    async sweep(): Promise<number> {
+    async sweep(signal: AbortSignal): Promise<number> {
       for (let removed = 0; ; ) {
         const expired = await parts.store.expiredUploads();
         if (expired.length === 0) return removed;
         for (const upload of expired) {
+          signal.throwIfAborted();
           await parts.store.removeUpload(upload.id);
           await parts.blobs.remove(upload.blobKey);
         }

@@ -32,6 +32,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** How long the last queries may take. */
+const CLOSE_MS = 5_000;
+
 const POOL: pg.PoolConfig = {
   max: 10,
   connectionTimeoutMillis: 10_000,
@@ -104,8 +107,10 @@ async function connect(connection: pg.ClientConfig, log: Logger, afterClose: () 
   });
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
-    await listener.close();
-    if (!pool.ended) await Promise.race([pool.end(), sleep(5_000, undefined, { ref: false })]);
+    await Promise.race([listener.close(), sleep(CLOSE_MS, undefined, { ref: false })]);
+    if (!pool.ended) await Promise.race([pool.end(), sleep(CLOSE_MS, undefined, { ref: false })]);
+    // Who still waits for an answer gets none.
+    for (const socket of sockets) socket.destroy();
     await afterClose();
   };
   return {

@@ -1,3 +1,4 @@
+export { connectBeside } from './beside.ts';
 export { type Database, type Db, openDatabase, type Tx } from './database.ts';
 export {
   isConnectionLoss,

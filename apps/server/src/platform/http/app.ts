@@ -23,7 +23,7 @@ import { asHangarError } from './errors.ts';
 import type { Identify, RequestContext } from './identity.ts';
 import { pageFor } from './pages.ts';
 import type { RawRoutes } from './routes.ts';
-import { createCallerWatch, type WatchCaller } from './still-allowed.ts';
+import { type CallerWatch, createCallerWatch } from './still-allowed.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -46,6 +46,8 @@ export interface AppParts {
   readonly router: AnyRouter;
   readonly rawRoutes: readonly RawRoutes[];
   readonly identify: Identify;
+  /** Ends what goes on for long when its caller is let in no longer. One of its own when left out, which looks from time to time. */
+  readonly callers?: CallerWatch;
   /** Throws csrf_refused when a request with a cookie does not come from this site. */
   readonly refuseForeignOrigin: (request: {
     method: string;
@@ -147,11 +149,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   });
   app.decorateRequest('caller');
   app.decorateRequest('whenShutOut', undefined);
-  const watchCaller = createCallerWatch({ identify: parts.identify, log });
+  const callers = parts.callers ?? createCallerWatch({ identify: parts.identify, log });
   app.addHook('onRequest', async (request, reply) => {
     // By the route that was found, not by the text of the URL: %61pi is api, too.
     if (request.routeOptions.config?.identities === undefined) return;
-    await authenticate(parts, watchCaller, request, reply);
+    await authenticate(parts, callers, request, reply);
   });
 
   for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
@@ -161,7 +163,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
 async function authenticate(
   parts: AppParts,
-  watchCaller: WatchCaller,
+  callers: CallerWatch,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -203,7 +205,7 @@ async function authenticate(
   const asked = { authorization, cookie, place: request.ip, userAgent };
   const identity = await parts.identify(asked);
   caller.identity = identity;
-  if (identity) request.whenShutOut = (end) => watchCaller(asked, identity, end);
+  if (identity) request.whenShutOut = (end) => callers.watch(asked, identity, end);
   // The contract's catch-all checks by the meta of the operation; raw routes are checked here.
   if (config.identities && !config.identities.includes('public'))
     allow(caller, { identities: config.identities, admin: config.admin ?? false });

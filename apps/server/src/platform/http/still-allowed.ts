@@ -2,33 +2,49 @@ import { HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Identify, Identity } from './identity.ts';
 
+/** On this channel is said who may do less from now on: the id of a person. */
+export const RIGHTS_CHANNEL = 'hangar_rights';
+
 const EVERY_MS = 30_000;
 /** How many are asked for at the same time, so that a round never takes all database connections for itself. */
 const AT_ONCE = 4;
 
 type Request = Pick<Parameters<Identify>[0], 'authorization' | 'cookie' | 'place' | 'userAgent'>;
 
-/** Calls `end` once when the caller is let in no longer, or not as who they were. Returns the function that stops watching. */
-export type WatchCaller = (request: Request, was: Identity, end: () => void) => () => void;
+export interface CallerWatch {
+  /** Calls `end` once when the caller is let in no longer, or not as who they were. Returns the function that stops watching. */
+  watch(request: Request, was: Identity, end: () => void): () => void;
+  /** Looks at once at what this person reads; at everybody when nobody is named. */
+  look(userId?: string): void;
+}
+
+interface Watched {
+  readonly request: Request;
+  readonly streams: Map<() => void, Identity>;
+}
 
 /**
- * Looks from time to time whether those who read a stream would still be let in: it outlives the request that was checked.
+ * Looks when it is told to, and from time to time, whether those who read a stream would still be let in: it outlives the request
+ * that was checked.
  * All streams opened with the same key or session are one question.
  */
-export function createCallerWatch(o: { identify: Identify; log: Logger }): WatchCaller {
-  const watched = new Map<string, { request: Request; streams: Map<() => void, Identity> }>();
+export function createCallerWatch(o: { identify: Identify; log: Logger }): CallerWatch {
+  const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | null = null;
   let running = false;
 
   async function round(): Promise<void> {
     if (running) return;
     running = true;
-    const all = [...watched.values()];
-    while (all.length > 0) await Promise.all(all.splice(0, AT_ONCE).map(look));
+    await lookAt([...watched.values()]);
     running = false;
   }
 
-  async function look({ request, streams }: { request: Request; streams: Map<() => void, Identity> }): Promise<void> {
+  async function lookAt(all: Watched[]): Promise<void> {
+    while (all.length > 0) await Promise.all(all.splice(0, AT_ONCE).map(lookAtOne));
+  }
+
+  async function lookAtOne({ request, streams }: Watched): Promise<void> {
     if (streams.size === 0) return;
     const now = await whoIsIt(request);
     if (now === undefined) return;
@@ -46,7 +62,7 @@ export function createCallerWatch(o: { identify: Identify; log: Logger }): Watch
     }
   }
 
-  return (request, was, end) => {
+  function watch(request: Request, was: Identity, end: () => void): () => void {
     const key = JSON.stringify([request.authorization ?? null, request.cookie ?? null]);
     const entry = watched.get(key) ?? { request, streams: new Map<() => void, Identity>() };
     watched.set(key, entry);
@@ -65,5 +81,13 @@ export function createCallerWatch(o: { identify: Identify; log: Logger }): Watch
     entry.streams.set(once, was);
     timer ??= setInterval(() => void round(), EVERY_MS).unref();
     return leave;
+  }
+
+  return {
+    watch,
+    look(userId) {
+      const isOfThem = ({ streams }: Watched) => [...streams.values()].some((was) => was.userId === userId);
+      void lookAt([...watched.values()].filter((each) => userId === undefined || isOfThem(each)));
+    },
   };
 }

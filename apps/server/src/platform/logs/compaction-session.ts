@@ -1,4 +1,5 @@
 import type { Database } from '../database/index.ts';
+import { thingKey } from '../database/locks.ts';
 import type { Chunk } from './log-line.ts';
 
 /** Where lines first..last of a log are: one gzip member in a blob. */
@@ -16,8 +17,7 @@ export interface CompactionSession {
   exchange(members: readonly Member[]): Promise<boolean>;
 }
 
-/** Apart from all other advisory locks, which have two numbers. */
-const LOCK = `hashtextextended('hangar log ' || $1, 0)`;
+const LOCK = thingKey('log');
 const ROWS_AT_ONCE = 1000;
 
 /** Null when another server compacts this log just now. */

@@ -1,7 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { HangarError } from '@hangar/contract';
 import type { SettingsStore } from '../database/index.ts';
-import { type MasterKey, makeKeyFile, readKeyFile } from './key-file.ts';
+import { type MasterKey, makeKeyFile, readKeyFile, readKeyFileNow } from './key-file.ts';
+import { type SealedColumn, sealedSetting, settingBinding } from './sealed-column.ts';
 import { Secret } from './secret.ts';
 
 /** The place a sealed value belongs to. Copied anywhere else, it does not open. */
@@ -20,13 +22,18 @@ export interface Secrets {
   open(sealed: string, binding: Binding): Secret;
   /** Sealed anew with the active key; null when it already is. Once no row has the old key, its line may go. */
   reseal(sealed: string, binding: Binding): string | null;
+  /** The id of the key that new values are sealed with. */
+  activeKeyId(): string;
 }
 
 const CIPHER = 'aes-256-gcm';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const CANARY = 'secrets.canary';
-const CANARY_BINDING: Binding = { table: 'setting', owner: 'server', row: CANARY, field: 'value' };
+const CANARY_BINDING: Binding = settingBinding(CANARY);
+export const CANARY_COLUMN: SealedColumn = sealedSetting(CANARY);
+/** A new key in the file is used this soon, by servers that run. */
+export const REREAD_MS = 1_000;
 
 /**
  * Reads the keys and proves them against this database. A database without secrets gets a key file made for it,
@@ -45,7 +52,7 @@ export async function openSecrets(o: {
     keys = await readKeyFile(o.keyFile);
   }
   if (!keys) throw new HangarError('master_key_wrong', { message: `The master key file ${o.keyFile} is not there.` });
-  const secrets = secretsWith(keys);
+  const secrets = secretsWith(keys, o.keyFile);
   const canary = known ?? (await o.settings.getOrSet(CANARY, secrets.seal('canary', CANARY_BINDING)));
   const resealed = prove(secrets, canary);
   if (resealed !== null) await o.settings.set(CANARY, resealed);
@@ -61,24 +68,49 @@ function prove(secrets: Secrets, canary: unknown): string | null {
   }
 }
 
-function secretsWith(keys: readonly MasterKey[]): Secrets {
-  const [active] = keys;
-  if (!active) throw new HangarError('master_key_wrong');
-  const { id: activeId, key: activeKey } = active;
+function secretsWith(keys: readonly MasterKey[], keyFile: string): Secrets {
+  const [first] = keys;
+  if (!first) throw new HangarError('master_key_wrong');
+  let active = first;
+  // A key that was known is not forgotten: what was read with it before may still be in memory.
   const byId = new Map(keys.map((key) => [key.id, key.key]));
+  let lookedAt = performance.now();
+  let version = versionOf(keyFile);
+
+  /** The key is changed while servers run. A file that cannot be read just now changes nothing. */
+  function look(): void {
+    lookedAt = performance.now();
+    const now = versionOf(keyFile);
+    if (now === null || now === version) return;
+    try {
+      const fresh = readKeyFileNow(keyFile);
+      for (const { id, key } of fresh) byId.set(id, key);
+      active = fresh[0] ?? active;
+      version = now;
+    } catch {
+      // Read again next time.
+    }
+  }
+
+  function keyOf(id: string): Buffer | undefined {
+    if (!byId.has(id)) look();
+    return byId.get(id);
+  }
 
   function seal(plain: Uint8Array | string, binding: Binding): string {
+    if (performance.now() - lookedAt > REREAD_MS) look();
+    const { id, key } = active;
     const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv(CIPHER, activeKey, iv, { authTagLength: TAG_BYTES });
-    cipher.setAAD(aad(activeId, binding));
+    const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES });
+    cipher.setAAD(aad(id, binding));
     const body = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-    return ['v1', activeId, iv.toString('base64url'), body.toString('base64url')].join('.');
+    return ['v1', id, iv.toString('base64url'), body.toString('base64url')].join('.');
   }
 
   function open(sealed: string, binding: Binding): Secret {
     const [version, keyId = '', iv = '', body = '', ...rest] = sealed.split('.');
     if (version !== 'v1' || rest.length > 0) throw unreadable(binding);
-    const key = byId.get(keyId);
+    const key = keyOf(keyId);
     if (!key) {
       throw new HangarError('master_key_wrong', {
         message: `A secret of this database was sealed with the master key ${keyId.slice(0, 20)}, which is not in the key file.`,
@@ -99,11 +131,22 @@ function secretsWith(keys: readonly MasterKey[]): Secrets {
   return {
     seal,
     open,
+    activeKeyId: () => active.id,
     reseal(sealed, binding) {
-      if (sealed.split('.')[1] === activeId) return null;
+      if (sealed.split('.')[1] === active.id) return null;
       return seal(open(sealed, binding).reveal(), binding);
     },
   };
+}
+
+/** What changes when the file does; null when it cannot be looked at. */
+function versionOf(file: string): string | null {
+  try {
+    const { ino, mtimeNs, size } = statSync(file, { bigint: true });
+    return `${ino} ${mtimeNs} ${size}`;
+  } catch {
+    return null;
+  }
 }
 
 function aad(keyId: string, binding: Binding): Buffer {

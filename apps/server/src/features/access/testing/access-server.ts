@@ -7,6 +7,8 @@ import { pino } from 'pino';
 import { settingsStore } from '../../../platform/database/index.ts';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
 import { createApp } from '../../../platform/http/app.ts';
+import { openLive } from '../../../platform/http/live.ts';
+import { createCallerWatch, RIGHTS_CHANNEL } from '../../../platform/http/still-allowed.ts';
 import { openSecrets } from '../../../platform/secrets/index.ts';
 import { type Access, type AccessRates, accessRoutes, createAccess, oauthRoutes } from '../index.ts';
 
@@ -75,10 +77,14 @@ export async function startAccessServer(): Promise<AccessServer> {
       clock,
       rateLimits: { ...MANY, ...o.rateLimits },
     });
+    const callers = createCallerWatch({ identify: access.identify, log });
+    await database.listen(RIGHTS_CHANNEL, (userId) => callers.look(userId));
+    const live = await openLive({ database, log, load: {} });
     const app = await createApp({
       isDraining: () => false,
       router: { access: accessRoutes(access, { useOf: async () => USE }) },
-      rawRoutes: [oauthRoutes(access)],
+      rawRoutes: [oauthRoutes(access), live.routes],
+      callers,
       identify: access.identify,
       refuseForeignOrigin: access.refuseForeignOrigin,
       log,
@@ -89,6 +95,7 @@ export async function startAccessServer(): Promise<AccessServer> {
     await app.ready();
     server.on('request', (request, response) => app.routing(request, response));
     closers.push(async () => {
+      await live.close();
       server.closeAllConnections();
       server.close();
       await app.close();

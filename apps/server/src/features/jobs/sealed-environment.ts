@@ -1,0 +1,14 @@
+import type { Binding, SealedColumn } from '../../platform/secrets/index.ts';
+
+/** What the environment of a job is bound to. */
+export const environmentBinding = (jobId: string): Binding => ({
+  table: 'job',
+  owner: 'job',
+  row: jobId,
+  field: 'env',
+});
+
+export const sealedEnvironments: SealedColumn = {
+  ...{ table: 'job', id: 'id', column: 'env_sealed' },
+  bindingOf: ({ id }) => environmentBinding(id),
+};
