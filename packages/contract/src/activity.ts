@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, read, Time, write } from './shared.ts';
+import { id, read, Time, Version, write } from './shared.ts';
 
 export const StepStatus = z.enum(['pending', 'running', 'completed', 'failed']);
 export type StepStatus = z.infer<typeof StepStatus>;
@@ -43,6 +43,7 @@ export type ActivityStep = z.infer<typeof ActivityStep>;
 
 export const Activity = z.object({
   id: ActivityId,
+  version: Version,
   operation: z.string(),
   status: ActivityStatus,
   startedAt: Time,
@@ -99,6 +100,6 @@ export const LiveEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('activity'), data: Activity }),
   z.object({
     type: z.literal('job'),
-    data: z.object({ id: z.string() }).describe('Job, see GET /jobs/{id}, without its spec'),
+    data: z.object({ id: z.string(), version: Version }).describe('Job, see GET /jobs/{id}, without its spec'),
   }),
 ]);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DriverName } from './profiles.ts';
-import { Empty, id, Name, Page, pageOf, read, Time, write } from './shared.ts';
+import { Empty, id, Name, Page, pageOf, read, Time, Version, write } from './shared.ts';
 import { JobPhase, JobState } from './states.ts';
 
 export const MAX_SPEC_BYTES = 1024 * 1024;
@@ -136,6 +136,7 @@ export type DiffStat = z.infer<typeof DiffStat>;
 
 export const Job = z.object({
   id: JobId,
+  version: Version,
   title: z.string(),
   state: JobState,
   stateSince: Time,

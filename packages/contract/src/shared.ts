@@ -54,6 +54,12 @@ function meta(): OperationMeta {
   };
 }
 
+/** Of a thing that changes while people look at it: of two that arrive, the one with the smaller number is old news. */
+export const Version = z
+  .number()
+  .int()
+  .min(0)
+  .describe('Grows with every change of this thing; a smaller one is older');
 export const Time = z.iso.datetime().describe('A time, RFC 3339 in UTC');
 export const Name = z
   .string()

@@ -189,7 +189,7 @@ export class FakeServer {
       ...{ credential: input.credential ?? null, createdAt: now, startedAt: null, finishedAt: null },
       ...{ elapsedSeconds: 1, phases: [{ name: 'queued', startedAt: now, endedAt: null, reason: null }] },
       ...{ queue: { position: 1, running: 2, limit: 2 }, eta: null, exitCode: null, failure: null, diff: null },
-      ...{ logLines: 0, retryOf: null, spec: input.spec, envNames: Object.keys(input.env), events: [] },
+      ...{ version: 1, logLines: 0, retryOf: null, spec: input.spec, envNames: Object.keys(input.env), events: [] },
       ...{ lastWordFromWorkerAt: null, usage: null, group: input.group ?? null, typical: [], evidence: null },
       kept: { logUntil: null, logRemovedAt: null, artifactsUntil: null, artifactsRemovedAt: null },
     };

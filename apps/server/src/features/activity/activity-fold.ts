@@ -21,6 +21,7 @@ export function foldActivity(messages: readonly StoredMessage[]): Activity | nul
   const started = ordered.find(({ message }) => message.type === 'DEVOPS_STARTED');
   const activity: Activity = {
     id: first.activityId,
+    version: messages.length,
     operation: started?.message.type === 'DEVOPS_STARTED' ? started.message.operation : 'Unnamed',
     status: 'in_progress',
     startedAt: (started ?? first).at.toISOString(),

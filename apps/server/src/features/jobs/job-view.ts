@@ -144,6 +144,7 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
   const end = row.finishedAt ?? new Date();
   return {
     id: row.id,
+    version: row.version,
     title: row.title,
     state: row.state,
     stateSince: row.stateSince.toISOString(),

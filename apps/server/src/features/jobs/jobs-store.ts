@@ -91,7 +91,7 @@ export function createJobsStore(
       else if (decision.reason !== row.reason) written.phases = describePhase(merged.phases, decision.reason);
       const next: JobRow = { ...merged, ...dropUndefined(written) };
       if (moved) await o.onMove(tx, [next]);
-      await tx.update(jobs).set(written).where(eq(jobs.id, id));
+      const [stored] = await tx.update(jobs).set(written).where(eq(jobs.id, id)).returning({ version: jobs.version });
       if (moved) {
         await tx.execute(sql`insert into job_event (job_id, n, at, state, reason, attempt)
           select ${id}, coalesce(max(n), 0) + 1, ${now.toISOString()}::timestamptz, ${decision.state}, ${decision.reason}, ${row.attempt} from job_event where job_id = ${id}`);
@@ -105,7 +105,7 @@ export function createJobsStore(
       await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')
         ${changed ? sql`, pg_notify(${EVENTS_CHANNEL}, ${JSON.stringify({ type: 'job', id, userId: row.userId })})` : sql``}
         ${moved && isFinal(decision.state) ? sql`, pg_notify(${ADMISSION_CHANNEL}, '')` : sql``}`);
-      return { row: { ...next, ...dropUndefined(written) }, decision, moved };
+      return { row: { ...next, ...dropUndefined(written), ...stored }, decision, moved };
     });
   }
 

@@ -132,6 +132,9 @@ export const jobs = pgTable(
     logRemovedAt: at('log_removed_at'),
     artifactsRemovedAt: at('artifacts_removed_at'),
 
+    /** Counted by the database with every write of the row, so that no writer can forget it. */
+    version: integer().notNull().default(0),
+
     // Reconcile
     wakeAt: at('wake_at').defaultNow(),
     leaseUntil: at('lease_until'),

@@ -23,6 +23,7 @@ const ADMIN: Identity = {
 let identify: Identify;
 let say: (payload: string) => void;
 let loaded: string[];
+let load: (id: string) => Promise<{ version: number } | null>;
 let live: Live;
 let app: FastifyInstance;
 let port: number;
@@ -30,6 +31,7 @@ let port: number;
 beforeEach(async () => {
   identify = async () => ADMIN;
   loaded = [];
+  load = async (id) => ({ id, version: 1 });
   const listen: Database['listen'] = async (_channel, onMessage) => {
     say = onMessage;
     return { close: async () => undefined };
@@ -40,7 +42,7 @@ beforeEach(async () => {
     load: {
       job: async (id) => {
         loaded.push(id);
-        return { id };
+        return load(id);
       },
     },
   });
@@ -106,6 +108,42 @@ it('who leaves while it is found out who they are is not kept as a listener', as
   await sleep(200);
   // A thing is read only when there is somebody to send it to.
   expect(loaded).toEqual([]);
+});
+
+it('of two changes of a thing the later is sent last, however long each takes to read', async () => {
+  const reads: PromiseWithResolvers<{ version: number }>[] = [];
+  load = () => {
+    const read = Promise.withResolvers<{ version: number }>();
+    reads.push(read);
+    return read.promise;
+  };
+  const reader = await follow();
+  change('j_1');
+  await expect.poll(() => reads.length).toBe(1);
+  change('j_1');
+  change('j_2');
+  // Another thing does not wait for it; a second look at the same thing does.
+  await expect.poll(() => reads.length).toBe(2);
+  expect(loaded).toEqual(['j_1', 'j_2']);
+  reads[1]?.resolve({ version: 1 });
+  reads[0]?.resolve({ version: 7 });
+  await expect.poll(() => loaded).toEqual(['j_1', 'j_2', 'j_1']);
+  reads[2]?.resolve({ version: 8 });
+  await expect.poll(() => [...reader.text.matchAll(/"version":([78])/g)].map(([, n]) => n)).toEqual(['7', '8']);
+});
+
+it('a thing that cannot be read is read again when it changes again', async () => {
+  load = async () => Promise.reject(new Error('the database is away'));
+  const reader = await follow();
+  change('j_1');
+  await expect.poll(() => loaded).toEqual(['j_1']);
+  load = async () => ({ version: 3 });
+  await expect
+    .poll(() => {
+      change('j_1');
+      return reader.text;
+    })
+    .toContain('"version":3');
 });
 
 it('who is no longer an admin is no longer sent what is everybody’s', async () => {

@@ -20,6 +20,14 @@ interface Listener {
   readonly response: ServerResponse;
 }
 
+/** A change that is not sent yet. */
+interface Pending {
+  readonly timer: NodeJS.Timeout;
+  isLoading: boolean;
+  /** It changed once more while it was read. */
+  again: boolean;
+}
+
 export interface Live {
   /** `GET /api/events` for pages, and `GET /api/devops/activity/events`. */
   readonly routes: RawRoutes;
@@ -31,6 +39,8 @@ export interface Live {
 
 /** Changes of one thing within this time are sent as one. */
 const TOGETHER_MS = 50;
+/** A thing that cannot be read in this time is given up, until it changes again. */
+const LOAD_MS = 30_000;
 const HEARTBEAT_MS = 15_000;
 /** A reader this far behind is cut off; it reconnects and reads the lists again. */
 const MAX_BEHIND_BYTES = 1024 * 1024;
@@ -42,11 +52,12 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 export async function openLive(o: {
   database: Pick<Database, 'listen'>;
   log: Logger;
-  load: Readonly<Record<string, (id: string) => Promise<unknown>>>;
+  /** How a thing is now, with its version: a viewer who has a newer one keeps that. Null: there is none. */
+  load: Readonly<Record<string, (id: string) => Promise<{ readonly version: number } | null>>>;
 }): Promise<Live> {
   const listeners = new Set<Listener>();
   const waiting = new Map<string, Set<() => void>>();
-  const pending = new Map<string, NodeJS.Timeout>();
+  const pending = new Map<string, Pending>();
   let closed = false;
 
   const subscription = await o.database.listen(LIVE_CHANNEL, onMessage, () => {
@@ -59,28 +70,37 @@ export async function openLive(o: {
     const change = JSON.parse(payload) as Change;
     for (const wake of waiting.get(change.id) ?? []) wake();
     const key = `${change.type} ${change.id}`;
-    if (listeners.size === 0 || pending.has(key)) return;
-    pending.set(
-      key,
-      setTimeout(() => {
-        pending.delete(key);
-        send(change).catch((error: unknown) => o.log.warn({ err: error, change }, 'cannot send a change'));
-      }, TOGETHER_MS),
-    );
+    const before = pending.get(key);
+    // What is being read now may have been read before this change.
+    if (before) before.again ||= before.isLoading;
+    else if (listeners.size > 0) sendSoon(key, change);
+  }
+
+  /** One thing is never read twice at the same time: what was read later would be sent earlier. */
+  function sendSoon(key: string, change: Change): void {
+    const timer = setTimeout(async () => {
+      entry.isLoading = true;
+      await send(change).catch((error: unknown) => o.log.warn({ err: error, change }, 'cannot send a change'));
+      if (entry.again && !closed) sendSoon(key, change);
+      else pending.delete(key);
+    }, TOGETHER_MS);
+    const entry: Pending = { timer, isLoading: false, again: false };
+    pending.set(key, entry);
   }
 
   async function send(change: Change): Promise<void> {
-    const viewers = [...listeners].filter(
-      (listener) =>
-        (listener.everything || listener.userId === change.userId) &&
-        (listener.types === null || listener.types.has(change.type)),
-    );
+    const viewers = () =>
+      [...listeners].filter(
+        (listener) =>
+          (listener.everything || listener.userId === change.userId) &&
+          (listener.types === null || listener.types.has(change.type)),
+      );
     const load = o.load[change.type];
-    if (viewers.length === 0 || !load) return;
-    const data = await load(change.id);
+    if (viewers().length === 0 || !load) return;
+    const data = await within(LOAD_MS, load(change.id));
     if (data === null) return;
     const frame = `event: ${change.type}\ndata: ${JSON.stringify(data)}\n\n`;
-    for (const viewer of viewers) {
+    for (const viewer of viewers()) {
       if (viewer.response.writableLength > MAX_BEHIND_BYTES) viewer.response.destroy();
       else viewer.response.write(frame);
     }
@@ -134,10 +154,16 @@ export async function openLive(o: {
       }),
     async close() {
       await subscription.close();
-      for (const timer of pending.values()) clearTimeout(timer);
+      for (const { timer } of pending.values()) clearTimeout(timer);
       closed = true;
       for (const wake of [...waiting.values()].flatMap((set) => [...set])) wake();
       for (const { response } of listeners) response.end('retry: 100\n\n');
     },
   };
+}
+
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }

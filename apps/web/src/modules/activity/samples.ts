@@ -19,6 +19,7 @@ const actor = { id: 'u_ada0001', name: 'Ada Lovelace' };
 
 export const running: Activity = {
   id: 'a_run00001',
+  version: 1,
   operation: 'Job: Add full-text search to the notes list',
   status: 'in_progress',
   startedAt: ago(204),
@@ -38,6 +39,7 @@ export const running: Activity = {
 
 export const completed: Activity = {
   id: 'a_done0001',
+  version: 1,
   operation: 'Job: Correct the time zone of the export',
   status: 'completed',
   startedAt: ago(1500),
@@ -57,6 +59,7 @@ export const completed: Activity = {
 
 export const failed: Activity = {
   id: 'a_fail0001',
+  version: 1,
   operation: 'Job: Move the build to Node 24',
   status: 'failed',
   startedAt: ago(5400),
@@ -82,6 +85,7 @@ export const failed: Activity = {
 
 export const announced: Activity = {
   id: 'a_cli00001',
+  version: 1,
   operation: 'Deploy staging',
   status: 'in_progress',
   startedAt: ago(42),

@@ -77,6 +77,7 @@ const base: JobDetail = {
   failure: null,
   diff: { filesChanged: 3, insertions: 84, deletions: 12, sizeBytes: 6200, partial: true },
   logLines: 1482,
+  version: 1,
   retryOf: null,
   spec: SPEC,
   envNames: ['ANTHROPIC_API_KEY'],
