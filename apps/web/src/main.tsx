@@ -5,6 +5,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createApi } from './api/client.tsx';
 import { createQueryClient } from './api/query-client.ts';
+import { createStreams } from './api/streams/streams.tsx';
 import { createClock } from './components/time.tsx';
 import { Providers } from './providers.tsx';
 import { createAppRouter } from './router.tsx';
@@ -23,7 +24,7 @@ const element = document.getElementById('root');
 if (element)
   createRoot(element).render(
     <StrictMode>
-      <Providers api={api} queries={queries} clock={createClock()}>
+      <Providers api={api} queries={queries} streams={createStreams()} clock={createClock()}>
         <RouterProvider router={router} />
       </Providers>
     </StrictMode>,
