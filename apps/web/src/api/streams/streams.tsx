@@ -72,7 +72,10 @@ export class Streams {
 
   /** The server says who is signed in. */
   signedIn(person: string): void {
-    if (this.person !== null && this.person !== person) return this.onOver();
+    if (this.person !== null && this.person !== person) {
+      this.onOver();
+      return;
+    }
     this.person = person;
     this.speak({ type: 'person', person });
     this.say();
@@ -157,17 +160,20 @@ export class Streams {
         if (this.person !== null) this.onOver();
         return;
       case 'frames':
-        return this.take(message.id, message.frames);
+        this.take(message.id, message.frames);
+        return;
       case 'open':
-        return this.followed.get(message.id)?.follower.open?.();
+        this.followed.get(message.id)?.follower.open?.();
+        return;
       case 'lost': {
         const error = message.refusal === null ? null : errorOf(message.refusal);
-        return this.followed.get(message.id)?.follower.lost?.({ heardAt: message.heardAt, error });
+        this.followed.get(message.id)?.follower.lost?.({ heardAt: message.heardAt, error });
+        return;
       }
       case 'failed': {
         const { follower } = this.followed.get(message.id) ?? {};
         this.followed.delete(message.id);
-        return follower?.failed?.(errorOf(message.refusal));
+        follower?.failed?.(errorOf(message.refusal));
       }
     }
   }

@@ -54,7 +54,8 @@ export class PodLogReader {
   private take({ event, data, id }: StreamEvent): void {
     if (event === 'end') {
       this.stop();
-      return this.tell({ status: 'ended', error: null });
+      this.tell({ status: 'ended', error: null });
+      return;
     }
     const lines = event === 'message' ? Lines.safeParse(parseJson(data)) : null;
     if (!lines?.success) return;
