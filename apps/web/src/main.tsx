@@ -4,6 +4,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createApi } from './api/client.tsx';
+import { newestOf } from './api/newest.ts';
 import { createQueryClient } from './api/query-client.ts';
 import { createStreams } from './api/streams/streams.tsx';
 import { createClock } from './components/time.tsx';
@@ -16,6 +17,8 @@ const queries = createQueryClient(() => {
   if (/^\/(sign-in|invite|gallery)/.test(pathname)) return;
   void router.navigate({ to: '/sign-in', search: { next: href }, replace: true });
 });
+// From the first answer on, nothing older takes the place of what is newer.
+newestOf(queries, api);
 const router = createAppRouter({ api, queries });
 
 // Until the page is here, what index.html paints stays.

@@ -11,14 +11,11 @@ export interface LiveState {
   readonly freshAt: string | null;
 }
 
-type ActivityListener = (activity: Activity) => void;
-
 interface LiveOptions {
   streams: Streams;
   queries: QueryClient;
   api: Api;
   onState: (state: LiveState) => void;
-  onActivity: ActivityListener;
 }
 
 const POLL_MS = 10_000;
@@ -27,7 +24,7 @@ const POLL_MS = 10_000;
  * What changes while a page is looked at: patches the query cache by each frame, fetches everything again after a gap, and polls
  * while there is no connection. Returns the function that ends it.
  */
-export function connectLive({ streams, queries, api, onState, onActivity }: LiveOptions): () => void {
+export function connectLive({ streams, queries, api, onState }: LiveOptions): () => void {
   const patcher = createPatcher(queries, api);
   // Whoever connects has just loaded the page.
   let freshAt = new Date().toISOString();
@@ -42,21 +39,19 @@ export function connectLive({ streams, queries, api, onState, onActivity }: Live
     open() {
       stopPolling();
       onState({ status: 'open', freshAt });
-      if (wasOpen) void queries.invalidateQueries();
+      if (wasOpen) patcher.missed();
       else patcher.opened();
       wasOpen = true;
     },
     frame({ event, data }) {
       // The server itself missed something.
-      if (event === 'resync') void queries.invalidateQueries();
+      if (event === 'resync') patcher.missed();
       else if (event === 'job') {
         const job = parse<Job>(data);
         if (job !== undefined) patcher.job(job);
       } else if (event === 'activity') {
         const activity = parse<Activity>(data);
-        if (activity === undefined) return;
-        patcher.activity(activity);
-        onActivity(activity);
+        if (activity !== undefined) patcher.activity(activity);
       }
     },
     lost({ heardAt }) {
@@ -94,37 +89,21 @@ function parse<T extends { id: string }>(text: string): T | undefined {
 const isWithId = <T extends { id: string }>(value: unknown): value is T =>
   typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string';
 
-interface Live {
-  state: LiveState;
-  /** Calls back on each activity that changes; returns the function that stops it. */
-  onActivity: (listener: ActivityListener) => () => void;
-}
+const QUIET: LiveState = { status: 'connecting', freshAt: null };
+const LiveContext = createContext<LiveState>(QUIET);
 
-const QUIET: Live = { state: { status: 'connecting', freshAt: null }, onActivity: () => () => {} };
-const LiveContext = createContext<Live>(QUIET);
-
-export const useLive = (): Live => useContext(LiveContext);
+export const useLive = (): LiveState => useContext(LiveContext);
 
 /** Connects as soon as it is known who is signed in. */
 export function LiveProvider({ person, children }: { person: string | undefined; children: ReactNode }) {
   const api = useApi();
   const streams = useStreams();
   const queries = useQueryClient();
-  const [state, setState] = useState<LiveState>(QUIET.state);
-  const [listeners] = useState(() => new Set<ActivityListener>());
-  const [onActivity] = useState(() => (listener: ActivityListener) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  });
+  const [state, setState] = useState(QUIET);
   useEffect(() => {
     if (person === undefined) return;
     streams.signedIn(person);
-    return connectLive({
-      ...{ streams, queries, api, onState: setState },
-      onActivity: (activity) => {
-        for (const listener of listeners) listener(activity);
-      },
-    });
-  }, [person, streams, queries, api, listeners]);
-  return <LiveContext value={{ state, onActivity }}>{children}</LiveContext>;
+    return connectLive({ streams, queries, api, onState: setState });
+  }, [person, streams, queries, api]);
+  return <LiveContext value={state}>{children}</LiveContext>;
 }

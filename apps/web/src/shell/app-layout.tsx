@@ -46,7 +46,7 @@ function Frame() {
   const queries = useQueryClient();
   const streams = useStreams();
   const me = useMe();
-  const { state: live } = useLive();
+  const live = useLive();
   const { pathname } = useLocation();
   const navigate = useNavigate();
   const notify = useNotice();
