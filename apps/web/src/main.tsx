@@ -4,7 +4,9 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createApi } from './api/client.tsx';
+import { newestOf } from './api/newest.ts';
 import { createQueryClient } from './api/query-client.ts';
+import { createStreams } from './api/streams/streams.tsx';
 import { createClock } from './components/time.tsx';
 import { Providers } from './providers.tsx';
 import { createAppRouter } from './router.tsx';
@@ -15,6 +17,8 @@ const queries = createQueryClient(() => {
   if (/^\/(sign-in|invite|gallery)/.test(pathname)) return;
   void router.navigate({ to: '/sign-in', search: { next: href }, replace: true });
 });
+// From the first answer on, nothing older takes the place of what is newer.
+newestOf(queries, api);
 const router = createAppRouter({ api, queries });
 
 // Until the page is here, what index.html paints stays.
@@ -23,7 +27,7 @@ const element = document.getElementById('root');
 if (element)
   createRoot(element).render(
     <StrictMode>
-      <Providers api={api} queries={queries} clock={createClock()}>
+      <Providers api={api} queries={queries} streams={createStreams()} clock={createClock()}>
         <RouterProvider router={router} />
       </Providers>
     </StrictMode>,

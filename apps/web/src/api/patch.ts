@@ -1,6 +1,7 @@
 import type { Activity, Job, JobDetail } from '@hangar/contract';
 import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
 import type { Api } from './client.tsx';
+import { newestOf } from './newest.ts';
 
 interface JobPage {
   items: Job[];
@@ -9,6 +10,8 @@ interface JobPage {
 
 /** What an action answered: shown at once, and the lists are asked for again. */
 export function patchJob(queries: QueryClient, api: Api, job: Job): void {
+  // The frame of what came after it was faster.
+  if (newestOf(queries, api).isOld(job)) return;
   if (putJob(queries, api, job)) void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
 }
 
@@ -39,6 +42,8 @@ export interface Patcher {
   activity: (activity: Activity) => void;
   /** What changed between the loading of the page and the first connection is asked for. */
   opened: () => void;
+  /** After a gap, everything is. */
+  missed: () => void;
   stop: () => void;
 }
 
@@ -46,6 +51,7 @@ export interface Patcher {
 const AGAIN_MS = 1000;
 
 export function createPatcher(queries: QueryClient, api: Api): Patcher {
+  const newest = newestOf(queries, api);
   const due = new Map<string, ReturnType<typeof setTimeout>>();
   const again = (name: string, queryKey: QueryKey) => {
     if (due.has(name)) return;
@@ -57,11 +63,13 @@ export function createPatcher(queries: QueryClient, api: Api): Patcher {
   };
   return {
     job(job) {
-      // An answer on its way may be older than this event and would undo it.
+      if (newest.isOld(job)) return;
+      // A list that is on its way may not have this job yet, or have it still.
       if (queries.isFetching({ queryKey: api.jobs.key() }) > 0) again('jobs', api.jobs.key());
       if (putJob(queries, api, job)) again('lists', api.jobs.list.key());
     },
     activity(activity) {
+      if (newest.isOld(activity)) return;
       if (queries.isFetching({ queryKey: api.activity.key() }) > 0) again('activity', api.activity.key());
       queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
         old ? placeActivity(old, activity) : old,
@@ -70,6 +78,10 @@ export function createPatcher(queries: QueryClient, api: Api): Patcher {
     opened() {
       void queries.invalidateQueries({ queryKey: api.jobs.key() });
       void queries.invalidateQueries({ queryKey: api.activity.key() });
+    },
+    missed() {
+      newest.forget();
+      void queries.invalidateQueries();
     },
     stop() {
       for (const timer of due.values()) clearTimeout(timer);
@@ -83,7 +95,7 @@ interface ActivityAnswer {
 }
 
 /** Puts an activity where it belongs: current while it runs, the newest of recent when it has ended. */
-export function placeActivity(old: ActivityAnswer, activity: Activity): ActivityAnswer {
+function placeActivity(old: ActivityAnswer, activity: Activity): ActivityAnswer {
   const isRunning = activity.status === 'in_progress';
   const without = (list: Activity[]) => list.filter((item) => item.id !== activity.id);
   const replace = (list: Activity[]) =>

@@ -15,6 +15,7 @@ import { useApi } from '../api/client.tsx';
 import { LiveProvider, useLive } from '../api/live.tsx';
 import { loadable } from '../api/loadable.ts';
 import { useMe } from '../api/me.ts';
+import { useStreams } from '../api/streams/streams.tsx';
 import { copyText } from '../components/copy-button.tsx';
 import { useNotice } from '../components/notices.tsx';
 import { ActivityBanner } from '../modules/activity/activity-banner.tsx';
@@ -32,7 +33,7 @@ import { ShellView } from './shell-view.tsx';
 export function AppLayout() {
   const me = useMe();
   return (
-    <LiveProvider enabled={me.data !== undefined}>
+    <LiveProvider person={me.data?.user.id}>
       <ActionsProvider>
         <Frame />
       </ActionsProvider>
@@ -43,8 +44,9 @@ export function AppLayout() {
 function Frame() {
   const api = useApi();
   const queries = useQueryClient();
+  const streams = useStreams();
   const me = useMe();
-  const { state: live } = useLive();
+  const live = useLive();
   const { pathname } = useLocation();
   const navigate = useNavigate();
   const notify = useNotice();
@@ -60,6 +62,7 @@ function Frame() {
   const signOut = useMutation(
     api.access.signOut.mutationOptions({
       onSuccess: () => {
+        streams.signedOut();
         queries.clear();
         void navigate({ to: '/sign-in', search: {} });
       },

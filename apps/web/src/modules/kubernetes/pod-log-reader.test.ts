@@ -1,5 +1,6 @@
 import { HangarError, toWire } from '@hangar/contract';
 import { expect, it } from 'vitest';
+import { connectAlone, Streams } from '../../api/streams/streams.tsx';
 import { PodLogReader } from './pod-log-reader.ts';
 
 const at = '2026-05-04T14:02:11.000Z';
@@ -15,9 +16,15 @@ function serverOf(...answers: (() => Response)[]) {
     if (!answer) throw new TypeError('connection refused');
     return answer();
   };
-  return { asked, fetcher };
+  const timing = { pauses: [5], lingerMs: 5 };
+  const streams = new Streams({
+    connect: (onMessage) => connectAlone(onMessage, { places: 1, fetcher, timing }),
+    onOver: () => {},
+  });
+  streams.signedIn('u_ada');
+  return { asked, streams };
 }
-const stream = (text: string) => () => new Response(text);
+const stream = (text: string) => () => new Response(text, { headers: { 'content-type': 'text/event-stream' } });
 
 it('follows, goes on after the last frame when it is cut, and ends with the log', async () => {
   const server = serverOf(
@@ -25,7 +32,7 @@ it('follows, goes on after the last frame when it is cut, and ends with the log'
     stream(`${frame('3@b', [2, 'two'], [3, 'three'])}event: alive\ndata: {}\n\n`),
     stream(`${frame('4@c', [4, 'four'])}event: end\ndata: {"total":4}\n\n`),
   );
-  const reader = new PodLogReader('/log', server.fetcher);
+  const reader = new PodLogReader(server.streams, '/log');
   const statuses: string[] = [];
   reader.subscribe(() => statuses.push(reader.snapshot().status));
   reader.start();
@@ -41,7 +48,7 @@ it('what does not heal by waiting is told, and can be tried again', async () => 
     () => Response.json(toWire(error), { status: 404 }),
     stream(`${frame('1@a', [1, 'one'])}event: end\ndata: {"total":1}\n\n`),
   );
-  const reader = new PodLogReader('/log', server.fetcher);
+  const reader = new PodLogReader(server.streams, '/log');
   reader.start();
   await expect.poll(() => reader.snapshot().status).toBe('failed');
   expect(reader.snapshot().error).toMatchObject({ code: 'pod_log_not_there', message: 'web is waiting to start.' });
@@ -52,8 +59,8 @@ it('what does not heal by waiting is told, and can be tried again', async () => 
 
 it('stops when nobody looks any more', async () => {
   const server = serverOf();
-  const stop = new PodLogReader('/log', server.fetcher).start();
+  const stop = new PodLogReader(server.streams, '/log').start();
   stop();
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 50));
   expect(server.asked.length).toBeLessThanOrEqual(1);
 });

@@ -1,17 +1,13 @@
-import { fromWire, type HangarError, PodLogLine } from '@hangar/contract';
-import { asHangarError } from '../../api/errors.ts';
+import { type HangarError, PodLogLine } from '@hangar/contract';
+import type { StreamEvent } from '../../api/streams/event-stream.ts';
+import type { Streams } from '../../api/streams/streams.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
-import { EventStreamParser } from '../logs/event-stream.ts';
-import { delay, parseJson } from '../logs/log-reader.ts';
+import { parseJson } from '../logs/log-reader.ts';
 
 export interface PodLogReading {
   readonly status: 'loading' | 'live' | 'reconnecting' | 'ended' | 'failed';
   readonly error: HangarError | null;
 }
-
-const RECONNECT_MS = [300, 1000, 2000, 4000, 8000, 15_000];
-/** Without a byte for so long (the server says each 15 s that it is alive) the connection is taken for dead. */
-const SILENCE_MS = 45_000;
 
 const Lines = PodLogLine.array();
 
@@ -19,24 +15,33 @@ const Lines = PodLogLine.array();
 export class PodLogReader {
   readonly buffer = new LogBuffer();
   state: PodLogReading = { status: 'loading', error: null };
+  private readonly streams: Streams;
   private readonly url: string;
-  private readonly fetcher: typeof fetch;
   private readonly listeners = new Set<() => void>();
-  private run: AbortController | null = null;
+  private stop: () => void = () => {};
   private lastId: string | null = null;
 
-  constructor(url: string, fetcher: typeof fetch = (input, init) => fetch(input, init)) {
+  constructor(streams: Streams, url: string) {
+    this.streams = streams;
     this.url = url;
-    this.fetcher = fetcher;
   }
 
   /** Begins, or goes on after stop. Returns the function that stops it. */
   start = (): (() => void) => {
-    this.run?.abort();
-    const run = new AbortController();
-    this.run = run;
-    void this.read(run.signal);
-    return () => run.abort();
+    this.stop();
+    const stop = this.streams.follow(
+      this.url,
+      'log',
+      {
+        open: () => this.tell({ status: 'live', error: null }),
+        frame: (frame) => this.take(frame),
+        lost: ({ error }) => this.tell({ status: this.lastId === null ? 'loading' : 'reconnecting', error }),
+        failed: (error) => this.tell({ status: 'failed', error }),
+      },
+      this.lastId,
+    );
+    this.stop = stop;
+    return stop;
   };
 
   subscribe = (listener: () => void): (() => void) => {
@@ -46,64 +51,16 @@ export class PodLogReader {
 
   snapshot = (): PodLogReading => this.state;
 
-  private async read(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      try {
-        const hasEnded = await this.stream(signal, () => {
-          failures = 0;
-        });
-        if (hasEnded) return this.tell({ status: 'ended', error: null });
-      } catch (error) {
-        if (signal.aborted) return;
-        const problem = asHangarError(error);
-        if (problem.kind !== 'unavailable' && problem.kind !== 'internal')
-          return this.tell({ status: 'failed', error: problem });
-      }
-      if (signal.aborted) return;
-      this.tell({ status: this.lastId === null ? 'loading' : 'reconnecting', error: null });
-      await delay(RECONNECT_MS[Math.min(failures, RECONNECT_MS.length - 1)] ?? 1000, signal);
+  private take({ event, data, id }: StreamEvent): void {
+    if (event === 'end') {
+      this.stop();
+      this.tell({ status: 'ended', error: null });
+      return;
     }
-  }
-
-  /** Whether the log has ended; false when the connection was cut. */
-  private async stream(outer: AbortSignal, onLife: () => void): Promise<boolean> {
-    const silent = new AbortController();
-    let timer = setTimeout(() => silent.abort(), SILENCE_MS);
-    const signal = AbortSignal.any([outer, silent.signal]);
-    try {
-      const response = await this.fetcher(this.url, {
-        headers: {
-          accept: 'text/event-stream',
-          ...(this.lastId === null ? {} : { 'last-event-id': this.lastId }),
-        },
-        signal,
-        credentials: 'same-origin',
-        cache: 'no-store',
-      });
-      if (!response.ok)
-        throw fromWire(await response.json().catch(() => null)) ?? asHangarError({ status: response.status });
-      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-      if (reader === undefined) return false;
-      this.tell({ status: 'live', error: null });
-      const parser = new EventStreamParser();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return false;
-        clearTimeout(timer);
-        timer = setTimeout(() => silent.abort(), SILENCE_MS);
-        onLife();
-        for (const { event, data, id } of parser.push(value)) {
-          if (event === 'end') return true;
-          const lines = event === 'message' ? Lines.safeParse(parseJson(data)) : null;
-          if (!lines?.success) continue;
-          this.buffer.put(lines.data.map((line) => ({ ...line, stream: 'stdout' as const })));
-          this.lastId = id ?? this.lastId;
-        }
-      }
-    } finally {
-      clearTimeout(timer);
-      silent.abort();
-    }
+    const lines = event === 'message' ? Lines.safeParse(parseJson(data)) : null;
+    if (!lines?.success) return;
+    this.buffer.put(lines.data.map((line) => ({ ...line, stream: 'stdout' as const })));
+    this.lastId = id ?? this.lastId;
   }
 
   private tell(next: PodLogReading): void {

@@ -2,12 +2,10 @@ import { ClusterHealth, ClusterNodes, PodPage, type PodQuery } from '@hangar/con
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
+import { useStreams } from '../../api/streams/streams.tsx';
 
 export type Shown = 'health' | 'nodes' | 'pods';
 
-/** The server says at least each 15 s that it is alive. */
-const SILENCE_MS = 40_000;
-const RECONNECT_MS = [1000, 2000, 4000, 8000, 15_000];
 /** While there is no connection, pages ask by themselves. */
 export const POLL_MS = 5_000;
 
@@ -23,6 +21,7 @@ export function useClusterLive(o: {
 }): { isOpen: boolean } {
   const api = useApi();
   const queries = useQueryClient();
+  const streams = useStreams();
   const [isOpen, setOpen] = useState(false);
   const url = liveUrl(o.context, o.show, o.pods);
   const podsInput = JSON.stringify(o.pods ?? null);
@@ -43,8 +42,17 @@ export function useClusterLive(o: {
         if (page.success) queries.setQueryData(api.kubernetes.pods.queryKey({ input: pods }), page.data);
       }
     };
-    return connect(url, put, setOpen);
-  }, [url, podsInput, o.enabled, o.context, api, queries]);
+    const stop = streams.follow(url, 'state', {
+      open: () => setOpen(true),
+      frame: ({ event, data }) => put(event, parse(data)),
+      lost: () => setOpen(false),
+      failed: () => setOpen(false),
+    });
+    return () => {
+      stop();
+      setOpen(false);
+    };
+  }, [url, podsInput, o.enabled, o.context, api, queries, streams]);
   return { isOpen };
 }
 
@@ -54,53 +62,6 @@ function liveUrl(context: string | undefined, show: readonly Shown[], pods: PodQ
   for (const [name, value] of Object.entries(pods ?? {}))
     if (name !== 'context') for (const one of [value].flat()) query.append(name, String(one));
   return `/api/k8s/live?${query}`;
-}
-
-function connect(
-  url: string,
-  put: (event: string, data: unknown) => void,
-  onOpen: (open: boolean) => void,
-): () => void {
-  let source: EventSource | undefined;
-  let attempt = 0;
-  let silence: ReturnType<typeof setTimeout> | undefined;
-  let reconnect: ReturnType<typeof setTimeout> | undefined;
-
-  const alive = () => {
-    clearTimeout(silence);
-    silence = setTimeout(lost, SILENCE_MS);
-  };
-  const lost = () => {
-    source?.close();
-    onOpen(false);
-    clearTimeout(silence);
-    clearTimeout(reconnect);
-    reconnect = setTimeout(open, RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)]);
-    attempt += 1;
-  };
-  const open = () => {
-    source = new EventSource(url, { withCredentials: true });
-    alive();
-    source.onopen = () => {
-      attempt = 0;
-      alive();
-      onOpen(true);
-    };
-    source.onerror = lost;
-    source.addEventListener('alive', alive);
-    for (const event of ['health', 'nodes', 'pods'])
-      source.addEventListener(event, (frame: MessageEvent<string>) => {
-        alive();
-        put(event, parse(frame.data));
-      });
-  };
-  open();
-  return () => {
-    clearTimeout(silence);
-    clearTimeout(reconnect);
-    source?.close();
-    onOpen(false);
-  };
 }
 
 function parse(text: string): unknown {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { LogLine } from '@hangar/contract';
 import { HangarError, toWire } from '@hangar/contract';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { EventStreamParser } from './event-stream.ts';
+import { connectAlone, Streams } from '../../api/streams/streams.tsx';
 import { LogReader } from './log-reader.ts';
 
 const line = (n: number): LogLine => ({ n, at: '2026-05-04T14:02:11.000Z', stream: 'stdout', text: `line ${n}` });
@@ -23,7 +23,13 @@ async function readerOf(handler: Handler, options: { silenceMs?: number } = {}) 
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const reader = new LogReader({ url: `http://127.0.0.1:${port}/log`, reconnectMs: [5], tail: 100, ...options });
+  const timing = { pauses: [5], lingerMs: 5, ...options };
+  const streams = new Streams({
+    connect: (onMessage) => connectAlone(onMessage, { places: 1, timing }),
+    onOver: () => {},
+  });
+  streams.signedIn('u_ada');
+  const reader = new LogReader({ url: `http://127.0.0.1:${port}/log`, streams, pauses: [5], tail: 100 });
   const stop = reader.start();
   closers.push(() => {
     stop();
@@ -44,19 +50,6 @@ const page = (query: URLSearchParams, total: number, ended: boolean) => {
   const to = Math.min(total, after + limit);
   return { lines: to > after ? lines(after + 1, to) : [], total, nextAfter: to < total ? to : null, ended };
 };
-
-describe('EventStreamParser', () => {
-  it('takes frames apart wherever they are cut', () => {
-    const text = ': hello\r\nid: 7\r\nevent: end\r\ndata: a\r\ndata:b\r\n\r\ndata: c\n\n';
-    for (let cut = 0; cut < text.length; cut += 1) {
-      const parser = new EventStreamParser();
-      expect([...parser.push(text.slice(0, cut)), ...parser.push(text.slice(cut))]).toEqual([
-        { event: 'end', data: 'a\nb', id: '7' },
-        { event: 'message', data: 'c', id: '7' },
-      ]);
-    }
-  });
-});
 
 describe('LogReader', () => {
   it('loads the tail of a log that has ended', async () => {

@@ -1,8 +1,10 @@
 import { fromWire, HangarError, LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { asHangarError } from '../../api/errors.ts';
+import type { StreamEvent } from '../../api/streams/event-stream.ts';
+import { pauseAfter } from '../../api/streams/stream-connection.ts';
+import type { Streams } from '../../api/streams/streams.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { RemoteSearch } from '../../components/log/log-search.ts';
-import { EventStreamParser } from './event-stream.ts';
 
 export interface LogReading {
   readonly status: 'loading' | 'live' | 'reconnecting' | 'ended' | 'failed';
@@ -14,20 +16,22 @@ export interface LogReading {
 export interface LogReaderOptions {
   /** `/api/jobs/j_…/logs` */
   readonly url: string;
+  readonly streams: Streams;
   readonly fetcher?: typeof fetch;
   /** Lines of the end that are loaded first. */
   readonly tail?: number;
-  readonly reconnectMs?: readonly number[];
-  /** Without a byte for so long (the server sends a comment each 15 s) the connection is taken for dead. */
-  readonly silenceMs?: number;
+  readonly pauses?: readonly number[];
 }
 
-const RECONNECT_MS = [300, 1000, 2000, 4000, 8000, 15_000];
+/** A page that has not come after so long never will. */
+const ANSWER_MS = 45_000;
 const AROUND = 400;
 const PAGE = 1000;
 const SEARCH_PAGES = 20;
 
 const LogLines = LogLine.array();
+/** Kinds of errors that may be well after a while. */
+const PASSING: ReadonlySet<string> = new Set(['unavailable', 'internal', 'limit']);
 
 /**
  * Reads the log of one unit: first its tail, then what is added, over a connection that resumes after the last line it has.
@@ -36,7 +40,7 @@ const LogLines = LogLine.array();
 export class LogReader {
   readonly buffer = new LogBuffer({ canReload: true });
   state: LogReading = { status: 'loading', error: null, freshAt: null };
-  private readonly options: Required<LogReaderOptions>;
+  private readonly options: Required<Omit<LogReaderOptions, 'pauses'>> & Pick<LogReaderOptions, 'pauses'>;
   private readonly listeners = new Set<() => void>();
   private run: AbortController | null = null;
   private wanted: { from: number; to: number } | null = null;
@@ -47,8 +51,6 @@ export class LogReader {
     this.options = {
       fetcher: (input, init) => fetch(input, init),
       tail: 1000,
-      reconnectMs: RECONNECT_MS,
-      silenceMs: 45_000,
       ...options,
     };
   }
@@ -76,6 +78,7 @@ export class LogReader {
   retry = (): void => {
     if (this.state.status === 'failed') this.start();
     else this.wake?.();
+    this.options.streams.retry();
   };
 
   /** Loads lines that are looked at. Of many calls while scrolling only the last counts. */
@@ -96,86 +99,67 @@ export class LogReader {
   };
 
   private async read(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    let isFirst = this.buffer.total === 0;
-    while (!signal.aborted) {
-      try {
-        if (isFirst) {
-          const page = await this.get(
-            { tail: String(this.options.tail), limit: String(Math.max(1, this.options.tail)) },
-            signal,
-          );
-          this.take(page.lines, page.total);
-          isFirst = false;
-          if (page.ended) return this.tell({ status: 'ended', error: null });
-        }
-        const hasEnded = await this.follow(signal, () => {
-          failures = 0;
-        });
-        if (hasEnded) return this.tell({ status: 'ended', error: null });
-      } catch (error) {
-        if (signal.aborted) return;
-        const problem = asHangarError(error);
-        if (problem.kind !== 'unavailable' && problem.kind !== 'internal' && problem.kind !== 'limit')
-          return this.tell({ status: 'failed', error: problem });
-        if (isFirst && failures >= 3) this.tell({ status: 'loading', error: problem });
-      }
+    try {
+      const hasEnded = this.buffer.total === 0 && (await this.loadTail(signal));
       if (signal.aborted) return;
-      if (!isFirst) this.tell({ status: 'reconnecting', error: null });
-      await this.pause(failures, signal);
-      failures += 1;
+      if (hasEnded) this.tell({ status: 'ended', error: null });
+      else this.follow(signal);
+    } catch (error) {
+      if (!signal.aborted) this.tell({ status: 'failed', error: asHangarError(error) });
     }
   }
 
-  /** Whether the log has ended; false when the connection was cut. */
-  private async follow(signal: AbortSignal, onLife: () => void): Promise<boolean> {
-    const silence = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const watch = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(), this.options.silenceMs);
-    };
-    try {
-      watch();
-      return await this.stream(AbortSignal.any([signal, silence.signal]), () => {
-        watch();
-        onLife();
-      });
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  private async stream(signal: AbortSignal, onLife: () => void): Promise<boolean> {
-    const url = `${this.options.url}?${new URLSearchParams({ follow: 'true', after: String(this.buffer.total) })}`;
-    const response = await this.request(url, signal, {
-      accept: 'text/event-stream',
-      'last-event-id': String(this.buffer.total),
-    });
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    if (reader === undefined) return false;
-    const parser = new EventStreamParser();
-    try {
-      this.freshAt = Date.now();
-      this.tell({ status: 'live', error: null });
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return false;
-        this.freshAt = Date.now();
-        onLife();
-        for (const event of parser.push(value)) {
-          if (event.event === 'end') {
-            const end = LogEnd.safeParse(parseJson(event.data));
-            if (end.success) this.buffer.grow(end.data.total);
-            return true;
-          }
-          const lines = event.event === 'message' ? LogLines.safeParse(parseJson(event.data)) : null;
-          if (lines?.success) this.buffer.put(lines.data);
-        }
+  /** Asks until there is an answer; whether the log has ended. */
+  private async loadTail(signal: AbortSignal): Promise<boolean> {
+    const { tail, pauses } = this.options;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const page = await this.get({ tail: String(tail), limit: String(Math.max(1, tail)) }, signal);
+        this.take(page.lines, page.total);
+        return page.ended;
+      } catch (error) {
+        const problem = asHangarError(error);
+        if (signal.aborted || !PASSING.has(problem.kind)) throw problem;
+        if (failures >= 3) this.tell({ status: 'loading', error: problem });
+        await this.pause(pauseAfter(failures, pauses), signal);
+        signal.throwIfAborted();
       }
-    } finally {
-      await reader.cancel().catch(() => {});
     }
+  }
+
+  private follow(signal: AbortSignal): void {
+    const stop = this.options.streams.follow(
+      `${this.options.url}?follow=true`,
+      'log',
+      {
+        open: () => {
+          this.freshAt = Date.now();
+          this.tell({ status: 'live', error: null });
+        },
+        frame: (frame) => {
+          this.freshAt = Date.now();
+          if (frame.event === 'end') stop();
+          this.hear(frame);
+        },
+        lost: ({ heardAt }) => {
+          this.freshAt = heardAt ?? this.freshAt;
+          this.tell({ status: 'reconnecting', error: null });
+        },
+        failed: (error) => this.tell({ status: 'failed', error }),
+      },
+      String(this.buffer.total),
+    );
+    signal.addEventListener('abort', stop, { once: true });
+  }
+
+  private hear({ event, data }: StreamEvent): void {
+    if (event === 'end') {
+      const end = LogEnd.safeParse(parseJson(data));
+      if (end.success) this.buffer.grow(end.data.total);
+      this.tell({ status: 'ended', error: null });
+    }
+    const lines = event === 'message' ? LogLines.safeParse(parseJson(data)) : null;
+    if (lines?.success) this.buffer.put(lines.data);
   }
 
   private freshAt: number | null = null;
@@ -214,15 +198,15 @@ export class LogReader {
   }
 
   private async get(query: Record<string, string>, signal: AbortSignal): Promise<LogPage> {
-    const late = AbortSignal.timeout(this.options.silenceMs);
+    const late = AbortSignal.timeout(ANSWER_MS);
     const url = `${this.options.url}?${new URLSearchParams(query)}`;
-    const response = await this.request(url, AbortSignal.any([signal, late]), { accept: 'application/json' });
+    const response = await this.request(url, AbortSignal.any([signal, late]));
     return LogPage.parse(await response.json());
   }
 
-  private async request(url: string, signal: AbortSignal, headers: Record<string, string>): Promise<Response> {
+  private async request(url: string, signal: AbortSignal): Promise<Response> {
     const response = await this.options.fetcher(url, {
-      headers,
+      headers: { accept: 'application/json' },
       signal,
       credentials: 'same-origin',
       cache: 'no-store',
@@ -231,17 +215,10 @@ export class LogReader {
     throw fromWire(await response.json().catch(() => null)) ?? asHangarError({ status: response.status });
   }
 
-  private pause(failures: number, signal: AbortSignal): Promise<void> {
-    const steps = this.options.reconnectMs;
-    const ms = steps[Math.min(failures, steps.length - 1)] ?? 1000;
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      signal.addEventListener('abort', this.wake, { once: true });
-    });
+  private pause(ms: number, signal: AbortSignal): Promise<void> {
+    const early = new AbortController();
+    this.wake = () => early.abort();
+    return delay(ms, AbortSignal.any([signal, early.signal]));
   }
 
   private tell(next: Omit<LogReading, 'freshAt'>): void {
@@ -252,7 +229,7 @@ export class LogReader {
 }
 
 /** Ends early, and without an error, when the signal aborts. */
-export const delay = (ms: number, signal: AbortSignal): Promise<void> =>
+const delay = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener(

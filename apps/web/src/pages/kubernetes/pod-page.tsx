@@ -3,6 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
+import { useStreams } from '../../api/streams/streams.tsx';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { podCommand } from '../../modules/kubernetes/pod-commands.ts';
 import { NoLogYet, PodLog } from '../../modules/kubernetes/pod-log.tsx';
@@ -74,7 +75,10 @@ interface FollowedLogProps {
 }
 
 function FollowedLog({ href, label, query }: FollowedLogProps) {
-  const [reader] = useState(() => new PodLogReader(`${href}?${new URLSearchParams({ ...query, follow: 'true' })}`));
+  const streams = useStreams();
+  const [reader] = useState(
+    () => new PodLogReader(streams, `${href}?${new URLSearchParams({ ...query, follow: 'true' })}`),
+  );
   const [marked, setMarked] = useState<LineRange | null>(null);
   useEffect(() => reader.start(), [reader]);
   const reading = useSyncExternalStore(reader.subscribe, reader.snapshot);

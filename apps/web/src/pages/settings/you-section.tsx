@@ -2,12 +2,14 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { useMe } from '../../api/me.ts';
+import { useStreams } from '../../api/streams/streams.tsx';
 import { useNotice } from '../../components/notices.tsx';
 import { YouView } from './you-view.tsx';
 
 export function YouSection() {
   const api = useApi();
   const queries = useQueryClient();
+  const streams = useStreams();
   const navigate = useNavigate();
   const notify = useNotice();
   const me = useMe();
@@ -31,6 +33,7 @@ export function YouSection() {
   const everywhere = useMutation(
     api.access.signOutEverywhere.mutationOptions({
       onSuccess: () => {
+        streams.signedOut();
         queries.clear();
         void navigate({ to: '/sign-in', search: {} });
       },

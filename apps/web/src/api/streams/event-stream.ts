@@ -12,6 +12,11 @@ export class EventStreamParser {
   private data: string[] = [];
   private id: string | null = null;
 
+  /** Whether nothing of a next frame is here yet: who stops now loses nothing. */
+  get isBetween(): boolean {
+    return this.rest === '' && this.data.length === 0;
+  }
+
   /** The frames that this piece completes. */
   push(piece: string): StreamEvent[] {
     const events: StreamEvent[] = [];
