@@ -16,6 +16,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   procps: 'ps',
   python3: 'python3',
   'python3-pip': 'pip3',
+  'tinyproxy-bin': 'tinyproxy',
 };
 
 const PLACES = [...new Set([...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'])];

@@ -542,6 +542,16 @@ export const ERRORS = {
     message: 'The server cannot be reached.',
     wayOut: 'Check HANGAR_SERVER, or start it: hangar server start',
   },
+  proxy_invalid: {
+    kind: 'invalid',
+    message: 'The proxy in the environment is none that can be used.',
+    wayOut: 'Set HTTPS_PROXY and HTTP_PROXY to http://HOST:PORT or https://HOST:PORT, or name the server in NO_PROXY.',
+  },
+  proxy_refused: {
+    kind: 'unavailable',
+    message: 'The proxy did not let the connection through.',
+    wayOut: 'Check HTTPS_PROXY and HTTP_PROXY, and the sign-in of the proxy, or name the server in NO_PROXY.',
+  },
 
   // Command line
   usage: { kind: 'invalid', message: 'The command is not understood.', wayOut: 'See: hangar --help' },

@@ -23,6 +23,7 @@ export * from './log-costs.ts';
 export * from './logs.ts';
 export * from './path-bytes.ts';
 export * from './profiles.ts';
+export * from './proxy.ts';
 export * from './quantities.ts';
 export * from './repo-address.ts';
 export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';

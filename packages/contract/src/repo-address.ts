@@ -3,6 +3,7 @@
  * (loopback, "this host"), its network link (link-local, where clouds keep their metadata) and what no git server has (multicast).
  * Private ranges are not among them: a git server of one's own is the usual case.
  */
+import { parseV4, parseV6 } from './ip-address.ts';
 
 /** Names that mean the machine itself or the metadata of its cloud, whatever a resolver says. */
 const LOCAL_NAMES = new Set([
@@ -92,48 +93,4 @@ function isLocalV6(groups: readonly number[]): boolean {
   return (
     (a & 0xffc0) === 0xfe80 || (a & 0xff00) === 0xff00 || (a === 0xfd00 && b === 0xec2) || (a === 0xfd20 && b === 0xce)
   );
-}
-
-/** As inet_aton reads it, and so curl and ssh: one to four numbers, decimal, octal or hexadecimal. */
-function parseV4(text: string): number | null {
-  const parts = text.split('.');
-  if (parts.length > 4) return null;
-  const numbers: number[] = [];
-  for (const part of parts) {
-    if (/^0x[0-9a-f]*$/i.test(part)) numbers.push(part.length === 2 ? 0 : Number.parseInt(part, 16));
-    else if (/^0[0-7]*$/.test(part)) numbers.push(Number.parseInt(part, 8));
-    else if (/^[1-9][0-9]*$/.test(part)) numbers.push(Number.parseInt(part, 10));
-    else return null;
-  }
-  const last = numbers.pop() ?? 0;
-  if (numbers.some((number) => number > 255) || last >= 256 ** (4 - numbers.length)) return null;
-  return numbers.reduce((sum, number, at) => sum + number * 256 ** (3 - at), last);
-}
-
-/** Eight groups; null when it is no IPv6 address. A zone (%eth0) does not count. */
-function parseV6(text: string): number[] | null {
-  const plain = text.replace(/%.*$/, '');
-  if (!plain.includes(':') || !/^[0-9a-f:.]+$/i.test(plain)) return null;
-  const halves = plain.split('::');
-  if (halves.length > 2) return null;
-  const [front, back] = halves.map(groupsOf);
-  if (front === undefined || front === null || back === null) return null;
-  if (back === undefined) return front.length === 8 ? front : null;
-  const missing = 8 - front.length - back.length;
-  return missing < 1 ? null : [...front, ...Array.from({ length: missing }, () => 0), ...back];
-}
-
-function groupsOf(half: string): number[] | null {
-  if (half === '') return [];
-  const groups: number[] = [];
-  const parts = half.split(':');
-  for (const [at, part] of parts.entries()) {
-    if (part.includes('.') && at === parts.length - 1) {
-      const v4 = parseV4(part);
-      if (v4 === null) return null;
-      groups.push(Math.floor(v4 / 65_536), v4 % 65_536);
-    } else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16));
-    else return null;
-  }
-  return groups;
 }

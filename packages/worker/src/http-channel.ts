@@ -17,6 +17,8 @@ const TRANSFER_MS = 30_000;
 const BATCH_BYTES = 256 * 1024;
 const BATCH_LINES = 5000;
 const MAX_SMALL = 3;
+/** Refusals that say nothing of the call itself; 407 is the word of a proxy. */
+const PASSING: ReadonlySet<number> = new Set([407, 408, 425, 429]);
 
 export interface HttpChannelOptions {
   /** `http://host:port`, `https://…` or `unix:/path/to/worker.sock`. */
@@ -25,6 +27,8 @@ export interface HttpChannelOptions {
   readonly workerId: string;
   /** Where unacknowledged log batches wait while the server is away. */
   readonly spoolDir: string;
+  /** Says whether a proxy stands before the server. None when left out. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -45,7 +49,7 @@ export class HttpChannel implements WorkerChannel {
   #flushWaiters: (() => void)[] = [];
 
   constructor(options: HttpChannelOptions) {
-    this.#client = new HttpClient(options.url, options.token);
+    this.#client = new HttpClient(options.url, options.token, options.env);
     this.#workerId = options.workerId;
     this.#spool = new Spool(options.spoolDir);
   }
@@ -206,7 +210,8 @@ export class HttpChannel implements WorkerChannel {
       this.#throwIfFenced();
       signal.throwIfAborted();
       const answer = await this.#client.call(call, signal).catch((error: unknown) => {
-        if (error instanceof HangarError) throw error;
+        // A proxy that refuses is a connection that does not come about: what waits here is worth asking again.
+        if (error instanceof HangarError && error.code !== 'proxy_refused') throw error;
         return null;
       });
       if (answer) {
@@ -217,7 +222,7 @@ export class HttpChannel implements WorkerChannel {
           );
           this.#throwIfFenced();
         }
-        if (answer.status < 500 && answer.status !== 408 && answer.status !== 425 && answer.status !== 429)
+        if (answer.status < 500 && !PASSING.has(answer.status))
           throw answer.error() ?? new HangarError('bad_request', { message: `The server answered ${answer.status}.` });
         const refusal = answer.error();
         if (refusal) onRefused?.(refusal);

@@ -3,8 +3,8 @@ import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fromWire, HangarError } from '@hangar/contract';
-import { within } from './deadline.ts';
+import { fromWire, HangarError, proxyFor } from '@hangar/contract';
+import { inTime, within } from './deadline.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** The system takes up to so much of a body at once; what became of it shows only when the answer comes. */
@@ -45,17 +45,20 @@ export class HttpClient {
   readonly #token: string;
   readonly #url: URL | null;
   readonly #socketPath: string | null;
+  readonly #env: NodeJS.ProcessEnv;
   #transport: Promise<Transport> | null = null;
 
-  constructor(url: string, token: string) {
+  /** @param env says whether a proxy stands before the server */
+  constructor(url: string, token: string, env: NodeJS.ProcessEnv = {}) {
     this.#token = token;
+    this.#env = env;
     this.#socketPath = url.startsWith('unix:') ? url.slice('unix:'.length) : null;
     this.#url = this.#socketPath === null ? new URL(url) : null;
   }
 
   /** Rejects when no whole answer came. */
   async call(out: Outgoing, signal: AbortSignal): Promise<Answer> {
-    this.#transport ??= openTransport(this.#url?.protocol === 'https:');
+    this.#transport ??= openTransport(this.#url, this.#env);
     const { request, agent } = await this.#transport;
     const body = out.json === undefined ? out.body?.() : Buffer.from(JSON.stringify(out.json));
     const length = Buffer.isBuffer(body) ? body.length : out.bodyBytes;
@@ -82,7 +85,7 @@ export class HttpClient {
     watch: Watch,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const asked = new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request(
         {
           ...(this.#url
@@ -107,6 +110,8 @@ export class HttpClient {
       if (body === undefined || Buffer.isBuffer(body)) sent.end(body);
       else pipeline(body, sent).catch(reject);
     });
+    // A request that waits for its socket, as behind a proxy, tells of an abort only when it has one.
+    const answer = await inTime(asked, signal);
     const status = answer.statusCode ?? 0;
     if (out.toFile !== undefined && status < 300) {
       await pipeline(answer, createWriteStream(out.toFile, { mode: 0o600 }), { signal });
@@ -116,7 +121,7 @@ export class HttpClient {
   }
 
   close(): void {
-    void this.#transport?.then(({ agent }) => agent.destroy());
+    this.#transport?.then(({ agent }) => agent.destroy()).catch(() => undefined);
   }
 }
 
@@ -149,10 +154,15 @@ class Watch {
   }
 }
 
-async function openTransport(secure: boolean): Promise<Transport> {
+async function openTransport(url: URL | null, env: NodeJS.ProcessEnv): Promise<Transport> {
   // Loaded on demand: TLS is most of what there is to load, and workers on the same machine never need it.
+  const secure = url?.protocol === 'https:';
   const { Agent: KeptAgent, request } = secure ? await import('node:https') : await import('node:http');
-  return { request, agent: new KeptAgent({ keepAlive: true, maxSockets: 8 }) };
+  const kept = { keepAlive: true, maxSockets: 8 };
+  const proxy = url && proxyFor(url, env);
+  if (!proxy) return { request, agent: new KeptAgent(kept) };
+  const { openProxyAgent } = await import('./proxy-agent.ts');
+  return { request, agent: await openProxyAgent(proxy, secure, kept) };
 }
 
 async function readAll(answer: IncomingMessage): Promise<string> {

@@ -40,7 +40,7 @@ async function main(): Promise<number> {
 
 async function work(url: string, dir: string, token: string, signal: AbortSignal): Promise<number> {
   const workerId = randomBytes(12).toString('hex');
-  const channel = new HttpChannel({ url, token, workerId, spoolDir: join(dir, 'spool') });
+  const channel = new HttpChannel({ url, token, workerId, spoolDir: join(dir, 'spool'), env: process.env });
   const limit = within([signal], CLAIM_MS);
   try {
     const order = await channel.claim({ version: VERSION, host: hostname(), pid: process.pid }, limit);
