@@ -5,16 +5,18 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
-import { FINAL_STATES, isFinal } from '@hangar/contract/state-words';
+import { isFinal } from '@hangar/contract/state-words';
 import { needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/parcel.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
-import { isLocalRun, newestJob } from './job-id.ts';
+import { isLocalRun } from './job-id.ts';
 import { stateName } from './job-words.ts';
 import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
+import { endLostRuns } from './lost-runs.ts';
+import { newestHere } from './newest.ts';
 
 const PATIENCE_MS = 5 * 60_000;
 
@@ -38,9 +40,10 @@ export async function fetchDiff(
   flags: GlobalFlags & { readonly local: boolean },
   given: string | undefined,
 ): Promise<FetchedDiff> {
-  if (flags.local || (given !== undefined && isLocalRun(given))) return localRunDiff(cli, given);
+  if (flags.local) return localRunDiff(cli, given);
+  const id = given ?? (await newestHere(cli, flags.server, { ended: true }));
+  if (isLocalRun(id)) return localRunDiff(cli, id);
   const api = await cli.api(flags.server);
-  const id = given ?? (await newestJob(cli, flags.server, [...FINAL_STATES]));
   const job = await api.client.jobs.get({ id });
   if (!isFinal(job.state))
     throw new HangarError('job_not_ended', {
@@ -94,12 +97,18 @@ export async function fetchDiff(
 
 async function localRunDiff(cli: Cli, given: string | undefined): Promise<FetchedDiff> {
   const checkout = needCheckout(await cli.checkout());
+  await endLostRuns(cli, checkout);
   const run = given === undefined ? await newestLocalRun(checkout) : await findLocalRun(checkout, given);
   if (given === undefined) cli.terminal.note(`${run.id}, the newest run here: ${run.title}`);
+  if (run.state === 'running')
+    throw new HangarError('job_not_ended', {
+      message: `${run.id} has not ended yet.`,
+      wayOut: `Wait for it: hangar logs ${run.id} --follow, or cancel it: hangar cancel ${run.id}`,
+    });
   if (run.diff === null)
     throw new HangarError('diff_not_found', {
       message: `${run.id} has left no diff: ${run.reason}`,
-      wayOut: 'Run it again: hangar run --spec SPEC.md',
+      wayOut: `See why: hangar logs ${run.id}, or run it again: hangar run --spec SPEC.md`,
     });
   return {
     jobId: run.id,

@@ -1,6 +1,8 @@
-import type { JobState } from '@hangar/contract';
+import type { Job, JobState } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import type { Checkout } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
+import type { Api } from '../server/api.ts';
 
 /** The argument that names a job: an id, or the address of its page. */
 export const jobArgument = { placeholder: 'ID', parse: parseJobId, proposeCompletions: proposeJobs } as const;
@@ -18,6 +20,15 @@ export function parseJobId(text: string): string {
 /** A run on this machine (hangar run without --cloud): it lives in the git folder, no server knows it. */
 export const isLocalRun = (id: string): boolean => id.startsWith('l_');
 
+/**
+ * For a command that only a server can carry out.
+ * @throws HangarError usage
+ */
+export function refuseLocalRun(id: string, wayOut: string): void {
+  if (!isLocalRun(id)) return;
+  throw new HangarError('usage', { message: `${id} ran on this machine; no server knows it.`, wayOut });
+}
+
 /** Ids for shell completion; an empty list where the server is away. */
 async function proposeJobs(this: Cli): Promise<readonly string[]> {
   try {
@@ -28,27 +39,17 @@ async function proposeJobs(this: Cli): Promise<readonly string[]> {
   }
 }
 
-/**
- * The newest of my jobs in this repository, for a command that was given no id. Says on stderr which one it took.
- * @throws HangarError job_not_found
- */
-export async function newestJob(cli: Cli, server: string | undefined, states?: JobState[]): Promise<string> {
-  const { client } = await cli.api(server);
-  const checkout = await cli.checkout();
+/** The newest of my jobs that suits; in a checkout only those of its repository count. */
+export async function newestOf(
+  { client }: Pick<Api, 'client'>,
+  checkout: Checkout | null,
+  o: { readonly states?: JobState[] },
+): Promise<Job | null> {
   const repo = checkout === null ? undefined : await (await import('../checkout/checkout.ts')).nameOf(checkout);
   const { items } = await client.jobs.list({
     limit: 1,
     ...(repo === undefined ? {} : { repo }),
-    ...(states === undefined ? {} : { state: states }),
+    ...(o.states === undefined ? {} : { state: o.states }),
   });
-  const [job] = items;
-  if (job === undefined)
-    throw new HangarError('job_not_found', {
-      message: `You have no ${states === undefined ? 'job' : 'finished job'}${repo === undefined ? '' : ` of ${repo}`} on this server.`,
-      wayOut: 'Send one: hangar run --cloud --spec SPEC.md, or name one: hangar jobs',
-    });
-  cli.terminal.note(
-    `${job.id}, your newest${states === undefined ? '' : ' finished'} job${repo === undefined ? '' : ` of ${repo}`}: ${job.title}`,
-  );
-  return job.id;
+  return items[0] ?? null;
 }

@@ -68,6 +68,9 @@ export function usageWords({ inputTokens, cachedInputTokens, outputTokens, costU
   ].join(', ');
 }
 
+/** A way out with the job in it that it is about. */
+export const wayOutFor = (wayOut: string, id: string): string => wayOut.replaceAll(/\bID\b/g, id);
+
 /** What a person would type next about this job. */
 export function nextCommands(job: Job): string[] {
   const { id, state, diff } = job;

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DiffStat, type Failure, LogLine, type Outcome } from '@hangar/contract';
+import type { DiffStat, Failure, Outcome } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, ownFolder } from '../checkout/checkout.ts';
+import { lookFor, type Owner } from './run-owner.ts';
 
 /** A run on this machine, kept in the git folder until newer ones push it out. */
 export interface LocalRun {
@@ -19,80 +20,108 @@ export interface LocalRun {
   readonly baseTree: string;
   readonly startedAt: string;
   readonly finishedAt: string | null;
-  /** Of the command, and the folder of its files: what is left of a run that did not end. */
-  readonly pid: number;
-  readonly dir: string;
+  /** The command of the run. */
+  readonly owner: Owner;
+  /** Where the agent works; null once that is gone. */
+  readonly dir: string | null;
 }
 
 const REMEMBERED = 10;
+/** The command of a run says so often that it is there, for those who cannot look for its process. */
+export const BEAT_MS = 60_000;
+const SILENT_MS = 10 * BEAT_MS;
+/** Records of earlier versions do not say who writes them. */
+const NOBODY: Owner = { pid: 0, began: '', place: '' };
+const ID = /^l_[0-9a-z]+$/;
+
 const folderOf = (checkout: Checkout): string => join(ownFolder(checkout), 'runs');
+const recordOf = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'run.json');
 
 /** Ids sort by time. */
 export const newLocalId = (): string => `l_${Date.now().toString(36)}${randomBytes(2).toString('hex')}`;
 
+export const localFolder = (checkout: Checkout, id: string): string => join(folderOf(checkout), id);
 export const localDiff = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'diff');
+/** null where there is nothing to pull. */
+export const diffFileOf = (checkout: Checkout, { id, diff }: Pick<LocalRun, 'id' | 'diff'>): string | null =>
+  diff === null || diff.filesChanged === 0 ? null : localDiff(checkout, id);
+export const localLogFile = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'log');
 
-/** What a run printed. */
-export async function localLog(checkout: Checkout, id: string): Promise<LogLine[]> {
-  const text = await readFile(join(folderOf(checkout), id, 'log'), 'utf8').catch(() => '');
-  // Behind the last line end there is nothing, or a line that a killed command could not finish.
-  const lines = text.split('\n').slice(0, -1);
-  return lines.map((line) => LogLine.parse(JSON.parse(line)));
-}
-
-/** A file the agent left besides the diff. */
+export const ARTIFACT_PREFIX = 'artifact-';
+/** The name, in the folder of its run, of a file the agent left besides the diff; how that is called was the agent's choice. */
+export const artifactFile = (name: string): string => `${ARTIFACT_PREFIX}${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`;
 export const localArtifact = (checkout: Checkout, id: string, name: string): string =>
-  join(folderOf(checkout), id, `artifact-${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`);
+  join(folderOf(checkout), id, artifactFile(name));
 
-/** Makes the folder of a new run and lets the oldest go. */
-export async function openLocalRun(checkout: Checkout, id: string): Promise<string> {
-  const folder = folderOf(checkout);
-  await mkdir(join(folder, id), { recursive: true });
-  const ids = (await readdir(folder)).sort();
-  for (const old of ids.slice(0, Math.max(0, ids.length - REMEMBERED)))
-    await rm(join(folder, old), { recursive: true, force: true });
-  return join(folder, id);
+/** Makes the folder of a new run and lets the oldest that have ended go. Those that still run stay, however many there are. */
+export async function openLocalRun(checkout: Checkout, run: LocalRun): Promise<string> {
+  const ended = (await localRuns(checkout)).filter(({ state }) => state !== 'running');
+  for (const { id } of ended.slice(REMEMBERED - 1))
+    await rm(localFolder(checkout, id), { recursive: true, force: true });
+  const folder = localFolder(checkout, run.id);
+  await mkdir(folder, { recursive: true });
+  await keepLocalRun(checkout, run);
+  return folder;
 }
 
 export async function keepLocalRun(checkout: Checkout, run: LocalRun): Promise<void> {
-  const file = join(folderOf(checkout), run.id, 'run.json');
-  await writeFile(`${file}.part`, JSON.stringify(run, null, 2));
-  await rename(`${file}.part`, file);
+  const file = recordOf(checkout, run.id);
+  const part = `${file}.${randomBytes(4).toString('hex')}.part`;
+  await writeFile(part, JSON.stringify(run, null, 2));
+  await rename(part, file);
+}
+
+/** Says that the command of a run is still there. */
+export async function beat(checkout: Checkout, id: string): Promise<void> {
+  const now = new Date();
+  await utimes(recordOf(checkout, id), now, now).catch(() => undefined);
+}
+
+/** The runs of this checkout that are kept, newest first. */
+export async function localRuns(checkout: Checkout): Promise<LocalRun[]> {
+  const names = (await readdir(folderOf(checkout)).catch(() => [])).filter((name) => ID.test(name));
+  const runs = await Promise.all(names.map((id) => read(checkout, id)));
+  return runs
+    .filter((run) => run !== null)
+    .sort((one, other) => (one.startedAt < other.startedAt ? 1 : one.startedAt > other.startedAt ? -1 : 0));
 }
 
 /** @throws HangarError job_not_found */
 export async function findLocalRun(checkout: Checkout, id: string): Promise<LocalRun> {
-  const text = await readFile(join(folderOf(checkout), id, 'run.json'), 'utf8').catch(() => null);
-  if (text !== null) {
-    const run = JSON.parse(text) as LocalRun;
-    if (run.state !== 'running' || isAlive(run.pid)) return run;
-    const reason = `The command was killed before the run had ended; its files may still be in ${run.dir}.`;
-    return { ...run, state: 'lost', reason };
-  }
+  const run = ID.test(id) ? await read(checkout, id) : null;
+  if (run !== null) return run;
   throw new HangarError('job_not_found', {
     message: `This checkout has no run ${id}; the last ${REMEMBERED} are kept.`,
     wayOut: 'Run it again: hangar run --spec SPEC.md',
   });
 }
 
+/** What can be pulled: it has ended, or was lost and had saved a diff before. */
+export const hasResult = ({ state, finishedAt, diff }: LocalRun): boolean =>
+  state !== 'running' && (finishedAt !== null || diff !== null);
+
 /** @throws HangarError job_not_found */
 export async function newestLocalRun(checkout: Checkout): Promise<LocalRun> {
-  const ids = (await readdir(folderOf(checkout)).catch(() => [])).sort().reverse();
-  for (const id of ids) {
-    const run = await findLocalRun(checkout, id).catch(() => null);
-    if (run !== null && (run.finishedAt !== null || run.diff !== null)) return run;
-  }
+  const run = (await localRuns(checkout)).find(hasResult);
+  if (run !== undefined) return run;
   throw new HangarError('job_not_found', {
     message: 'There was no run on this machine in this checkout.',
     wayOut: 'Run one: hangar run --spec SPEC.md',
   });
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+/** null when there is none, or only what a killed command wrote of it. */
+async function read(checkout: Checkout, id: string): Promise<LocalRun | null> {
+  const file = recordOf(checkout, id);
+  const run = await readFile(file, 'utf8')
+    .then((text) => JSON.parse(text) as LocalRun)
+    .catch(() => null);
+  if (run === null || run.state !== 'running') return run;
+  const seen = lookFor(run.owner ?? NOBODY);
+  if (seen === 'alive' || (seen === 'elsewhere' && (await ageOf(file)) < SILENT_MS)) return run;
+  const kept = run.diff === null ? 'Its log is kept.' : 'Its log and the last diff it had saved are kept.';
+  return { ...run, state: 'lost', reason: `The command was killed before the run had ended. ${kept}` };
 }
+
+const ageOf = async (file: string): Promise<number> =>
+  Date.now() - (await stat(file).catch(() => ({ mtimeMs: 0 }))).mtimeMs;

@@ -6,7 +6,8 @@ import { AGENT_EVENTS, isFinal } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../cli.ts';
 import { clean } from '../terminal/ansi.ts';
-import { isLocalRun, newestJob } from './job-id.ts';
+import { isLocalRun } from './job-id.ts';
+import { newestHere } from './newest.ts';
 
 interface Flags {
   readonly server?: string | undefined;
@@ -28,32 +29,26 @@ export async function showRawEvents(cli: Cli, flags: Flags, given: string | unde
       message: '--raw prints all events, and only when the job has ended.',
       wayOut: 'Leave out --follow and the filters; filter with: hangar logs ID --raw | jq',
     });
-  if (given !== undefined && isLocalRun(given)) return print(cli, await localEvents(cli, given));
+  const id = given ?? (await newestHere(cli, flags.server, { ended: false }));
+  if (isLocalRun(id)) return print(cli, await localEvents(cli, id));
   const api = await cli.api(flags.server);
-  const id = given ?? (await newestJob(cli, flags.server));
   const { items } = await api.client.jobs.artifacts({ id });
   if (!items.some(({ name }) => name === AGENT_EVENTS)) {
     const job = await api.client.jobs.get({ id });
-    throw isFinal(job.state)
-      ? none(id)
-      : new HangarError('artifact_not_found', {
-          message: `${id} is ${job.state}: its raw events come when it ends.`,
-          wayOut: `See its steps now: hangar logs ${id} --follow`,
-        });
+    throw isFinal(job.state) ? none(id) : later(id, job.state);
   }
   const response = await api.request(`/jobs/${id}/artifacts/${AGENT_EVENTS}`, { repeatable: true });
   await print(cli, Readable.from(response.body ?? []));
 }
 
 async function localEvents(cli: Cli, id: string): Promise<Readable> {
-  const [{ findLocalRun, localArtifact }, { needCheckout }] = await Promise.all([
+  const [{ localArtifact }, { needLocalRun }] = await Promise.all([
     import('./local-runs.ts'),
-    import('../checkout/checkout.ts'),
+    import('./lost-runs.ts'),
   ]);
-  const checkout = needCheckout(await cli.checkout());
-  await findLocalRun(checkout, id);
+  const { checkout, run } = await needLocalRun(cli, id);
   const file = localArtifact(checkout, id, AGENT_EVENTS);
-  if ((await stat(file).catch(() => null)) === null) throw none(id);
+  if ((await stat(file).catch(() => null)) === null) throw run.state === 'running' ? later(id, run.state) : none(id);
   return createReadStream(file);
 }
 
@@ -66,6 +61,12 @@ async function print({ terminal }: Cli, body: Readable): Promise<void> {
   for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY }))
     await terminal.write(`${clean(line, false)}\n`);
 }
+
+const later = (id: string, state: string): HangarError =>
+  new HangarError('artifact_not_found', {
+    message: `${id} is ${state}: its raw events come when it ends.`,
+    wayOut: `See its steps now: hangar logs ${id} --follow`,
+  });
 
 const none = (id: string): HangarError =>
   new HangarError('artifact_not_found', {

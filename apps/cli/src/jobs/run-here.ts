@@ -1,5 +1,4 @@
-import { appendFile, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, copyFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type DiffStat, type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
@@ -7,13 +6,27 @@ import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
 import { packChanges } from '../checkout/parcel.ts';
 import type { Cli } from '../cli.ts';
-import type { RunFlags } from '../commands/jobs/run.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
-import { count, duration } from '../terminal/words.ts';
+import { count } from '../terminal/words.ts';
 import { endProcesses } from './end-processes.ts';
-import { keepLocalRun, type LocalRun, localDiff, newLocalId, openLocalRun } from './local-runs.ts';
+import {
+  artifactFile,
+  BEAT_MS,
+  beat,
+  diffFileOf,
+  findLocalRun,
+  keepLocalRun,
+  type LocalRun,
+  newLocalId,
+  openLocalRun,
+} from './local-runs.ts';
+import { localJson, localNext, sayLocalEnding } from './local-words.ts';
+import { endLostRuns } from './lost-runs.ts';
+import type { RunFlags } from './run-options.ts';
+import { thisProcess } from './run-owner.ts';
 import { logPrinter } from './show-log.ts';
 import { JOB_FAILED_EXIT_CODE } from './wait.ts';
+import { makeWorkFolder, removeWorkFolder } from './work-folder.ts';
 
 const DEFAULT_TIMEOUT_SECONDS = 3600;
 const MAX_BYTES = 1024 ** 3;
@@ -28,17 +41,25 @@ export async function runHere(
   { text, spec }: { text: string; spec: Spec },
   env: Record<string, string>,
 ): Promise<void> {
-  const { terminal, settings, signal } = cli;
+  const { terminal } = cli;
   refuseCloudOptions(flags);
   const checkout = await checkoutOf(cli, flags.repo);
   const agent = flags.agent ?? spec.settings.agent ?? 'shell';
   if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
   if (spec.settings.image !== undefined) terminal.note('The image in the front matter does not count on this machine.');
 
+  await endLostRuns(cli, checkout);
   const id = newLocalId();
   const title = flags.title ?? spec.title;
   const started = Date.now();
-  const dir = await mkdtemp(join(tmpdir(), 'hangar-run-'));
+  const owner = thisProcess();
+  const dir = makeWorkFolder(id, owner);
+  // Ctrl-C again: nothing of it is left but what was kept.
+  const done = cli.beforeExit(() => {
+    endProcesses(id, dir, 'and my children');
+    removeWorkFolder(dir);
+  });
+  let run: LocalRun;
   try {
     const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir);
     const order: WorkOrder = {
@@ -58,48 +79,65 @@ export async function runHere(
     terminal.note(
       `${id}: ${title}, ${agent} on this machine, on a copy of ${commit.slice(0, 10)}${changedFiles > 0 ? ` with ${count(changedFiles, 'uncommitted file')}` : ''}.`,
     );
-    const folder = await openLocalRun(checkout, id);
     // From the start: what a killed command leaves is found by its id.
     const begun: LocalRun = {
       ...{ id, title, commit, baseTree, startedAt: new Date(started).toISOString(), finishedAt: null },
       ...{ state: 'running', exitCode: null, reason: 'the agent is at work', failure: null, diff: null },
-      ...{ pid: process.pid, dir },
+      ...{ owner, dir },
     };
-    await keepLocalRun(checkout, begun);
-    const saved = (diff: DiffStat) => keepLocalRun(checkout, { ...begun, diff });
-    const stop = new AbortController();
-    const interrupted = () => {
-      terminal.note('Stopping the agent; what it has done so far is kept. Ctrl-C again ends it at once.');
-      stop.abort('The command was stopped.');
-    };
-    if (signal.aborted) interrupted();
-    signal.addEventListener('abort', interrupted, { once: true });
-    const done = cli.beforeExit(() => endProcesses(id));
-    const finish = await runWorkOrder(order, localChannel(cli, flags, folder, saved), {
-      dir: join(dir, 'worker'),
+    const folder = await openLocalRun(checkout, begun);
+    const finish = await work(cli, order, {
+      channel: localChannel(cli, flags, folder, (diff) => keepLocalRun(checkout, { ...begun, diff })),
+      dir,
+      source,
+      beat: () => void beat(checkout, id),
+    }).catch(async (error: unknown) => {
+      const { diff } = await findLocalRun(checkout, id);
+      const reason = error instanceof Error ? error.message : String(error);
+      const finishedAt = new Date().toISOString();
+      await keepLocalRun(checkout, { ...begun, diff, dir: null, state: 'failed', reason, finishedAt });
+      throw error;
+    });
+    const { at: finishedAt, outcome: state, exitCode, reason, failure, diff } = finish;
+    run = { ...begun, dir: null, finishedAt, state, exitCode, reason, failure, diff };
+    await keepLocalRun(checkout, run);
+  } finally {
+    removeWorkFolder(dir);
+    done();
+  }
+  await say(cli, flags, checkout, run);
+}
+
+/** Lets the worker do it. Ctrl-C stops the agent and keeps what it has done. */
+async function work(
+  { terminal, settings, signal }: Cli,
+  order: WorkOrder,
+  run: {
+    readonly channel: WorkerChannel;
+    readonly dir: string;
+    readonly source: Source;
+    readonly beat: () => void;
+  },
+): Promise<Finish> {
+  const stop = new AbortController();
+  const interrupted = () => {
+    terminal.note('Stopping the agent; what it has done so far is kept. Ctrl-C again ends it at once.');
+    stop.abort('The command was stopped.');
+  };
+  if (signal.aborted) interrupted();
+  signal.addEventListener('abort', interrupted, { once: true });
+  const beating = setInterval(run.beat, BEAT_MS);
+  try {
+    return await runWorkOrder(order, run.channel, {
+      dir: join(run.dir, 'worker'),
       signal: stop.signal,
       env: { ...settings.env },
-      source,
+      source: run.source,
       ...(settings.env.HOME === undefined ? {} : { home: settings.env.HOME }),
-    }).finally(() => {
-      done();
-      signal.removeEventListener('abort', interrupted);
     });
-    const run: LocalRun = {
-      ...begun,
-      ...{
-        finishedAt: finish.at,
-        state: finish.outcome,
-        exitCode: finish.exitCode,
-        reason: finish.reason,
-        failure: finish.failure,
-        diff: finish.diff,
-      },
-    };
-    await keepLocalRun(checkout, run);
-    await say(cli, flags, checkout, run, (Date.now() - started) / 1000);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    clearInterval(beating);
+    signal.removeEventListener('abort', interrupted);
   }
 }
 
@@ -189,42 +227,73 @@ function localChannel(
         await save(upload.file, 'diff');
         const { counts, sizeBytes, partial } = upload;
         if (counts !== undefined) await saved({ ...counts, sizeBytes, partial });
-      } else await save(upload.file, `artifact-${upload.name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`);
+      } else await save(upload.file, artifactFile(upload.name));
     },
     finish: async (_finish: Finish) => {},
   };
 }
 
-async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun, seconds: number): Promise<void> {
+async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun): Promise<void> {
   const { terminal } = cli;
-  const { id, state, diff } = run;
-  const worked = state === 'succeeded';
+  const worked = run.state === 'succeeded';
   if (!worked) cli.endWith(cli.signal.aborted ? INTERRUPTED_EXIT_CODE : JOB_FAILED_EXIT_CODE);
-  const word = worked ? terminal.errColor.green('✓ succeeded') : terminal.errColor.red(`✗ ${state.replace('_', ' ')}`);
-  terminal.note(
-    `${word} after ${duration(seconds)}${run.failure === null ? '' : `: ${run.failure.message} ${run.failure.wayOut.replaceAll(' ID', ` ${id}`)}`}`,
-  );
-  const diffFile = diff === null || diff.filesChanged === 0 ? null : localDiff(checkout, id);
-  if (flags.apply && worked && diffFile !== null) {
-    const { pullFetched } = await import('./pull-fetched.ts');
-    return pullFetched(
-      cli,
+  sayLocalEnding(cli, run);
+  const json = localJson(run, diffFileOf(checkout, run));
+  if (flags.apply && worked) return apply(cli, flags, checkout, run, json);
+  if (flags.json) return terminal.json(flags.apply ? { ...json, applied: false } : json);
+  if (run.diff === null) terminal.note('It left no diff.');
+  else if (run.diff.filesChanged === 0) terminal.note('It changed nothing.');
+  const cd = await wayTo(cli, checkout);
+  terminal.next(...localNext(run).map((line) => `${cd}${line}`));
+}
+
+/** Applies the diff of a run to the checkout that it was made from, which need not be the one around the current folder. */
+async function apply(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun, json: object): Promise<void> {
+  const { terminal, settings } = cli;
+  const cd = await wayTo(cli, checkout);
+  const file = diffFileOf(checkout, run);
+  const there: Cli = {
+    ...cli,
+    settings: { ...settings, cwd: checkout.root },
+    checkout: async () => checkout,
+    terminal: {
+      ...terminal,
+      next: (...lines) => terminal.next(...lines.map((line) => `${cd}${line}`)),
+      // One object for both: how it ended, and what was applied.
+      json: (pulled) => terminal.json({ ...json, ...(pulled as object) }),
+    },
+  };
+  const { pullFetched } = await import('./pull-fetched.ts');
+  try {
+    await pullFetched(
+      there,
       { json: flags.json, check: false, stat: false, stash: false },
       {
-        jobId: id,
+        jobId: run.id,
         title: run.title,
-        file: diffFile,
+        file,
         partial: false,
         baseCommit: run.commit,
         sent: { commit: run.commit, baseTree: run.baseTree },
         dispose: async () => {},
       },
     );
+  } catch (error) {
+    if (!(error instanceof HangarError) || error.details?.applied === true) throw error;
+    throw new HangarError(error.code, {
+      message: `The run succeeded, but its diff was not applied: ${error.message}`,
+      wayOut: `${error.wayOut} The diff is kept: ${cd}hangar pull ${run.id}`,
+      ...(error.details === undefined ? {} : { details: error.details }),
+      cause: error,
+    });
   }
-  if (flags.json) {
-    const { exitCode, reason, failure } = run;
-    return terminal.json({ id, state, exitCode, reason, failure, diff, diffFile });
-  }
-  if (diffFile === null) terminal.note(diff === null ? 'It left no diff.' : 'It changed nothing.');
-  else terminal.next(`hangar pull ${id}`, `hangar pull ${id} --stat`);
 }
+
+/** What has to stand before a command for another checkout than the one around the current folder. */
+async function wayTo(cli: Cli, { root, gitDir }: Checkout): Promise<string> {
+  const around = await cli.checkout().catch(() => null);
+  return around?.gitDir === gitDir ? '' : `cd ${shellWord(root)} && `;
+}
+
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -4,7 +4,7 @@ import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { duration } from '../terminal/words.ts';
-import { stateWord } from './job-words.ts';
+import { stateWord, wayOutFor } from './job-words.ts';
 import { AWAY_MS, followLog, type LogWish } from './log-reader.ts';
 import { type LogLook, logPrinter } from './show-log.ts';
 
@@ -60,5 +60,5 @@ export function sayEnding({ terminal }: Cli, job: Job): void {
   terminal.note(
     `${stateWord(job.state, terminal.errColor)} after ${duration(job.elapsedSeconds)}${job.reason === '' ? '' : `: ${job.reason}`}`,
   );
-  if (job.failure !== null) terminal.note(`${job.failure.message} ${job.failure.wayOut}`);
+  if (job.failure !== null) terminal.note(`${job.failure.message} ${wayOutFor(job.failure.wayOut, job.id)}`);
 }

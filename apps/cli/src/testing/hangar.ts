@@ -79,7 +79,20 @@ export class Desk {
   }
 
   start(args: readonly string[], o: { cwd?: string; input?: string; env?: Record<string, string> } = {}): Running {
-    const child = spawn(BIN, args, {
+    return this.#spawn(BIN, args, o);
+  }
+
+  /** A line as a person would paste it, with hangar on the PATH. */
+  shell(line: string): Running {
+    return this.#spawn('sh', ['-c', line], { env: { PATH: `${dirname(BIN)}${delimiter}${PATH}` } });
+  }
+
+  #spawn(
+    program: string,
+    args: readonly string[],
+    o: { cwd?: string; input?: string; env?: Record<string, string> },
+  ): Running {
+    const child = spawn(program, args, {
       cwd: o.cwd === undefined ? this.dir : this.path(o.cwd),
       env: { ...this.env, ...o.env },
       stdio: ['pipe', 'pipe', 'pipe'],

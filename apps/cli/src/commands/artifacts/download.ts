@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
+import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { jobArgument } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
 import { bytes } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
@@ -38,16 +39,8 @@ export const command = defineCommand<Flags, [string, string]>({
   },
   async run(flags, id, name) {
     const { terminal, settings, signal } = this;
-    const api = await this.api(flags.server);
-    const { items } = await api.client.jobs.artifacts({ id });
-    const found = items.find((item) => item.name === name);
-    if (found === undefined)
-      throw new HangarError('artifact_not_found', {
-        message: `${id} has no artifact ${JSON.stringify(name)}.`,
-        wayOut: `See what it has: hangar artifacts list ${id}`,
-      });
-    const response = await api.request(`/jobs/${id}/artifacts/${encodeURIComponent(name)}`, { repeatable: true });
-    const body = Readable.from(response.body);
+    const found = await (isLocalRun(id) ? ofLocalRun(this, id, name) : ofJob(this, flags.server, id, name));
+    const body = await found.open();
     if (flags.output === '-') {
       for await (const chunk of body) await terminal.write(chunk as Uint8Array);
       return;
@@ -86,3 +79,34 @@ export const command = defineCommand<Flags, [string, string]>({
     }
   },
 });
+
+interface Found {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  open(): Promise<Readable>;
+}
+
+async function ofJob(cli: Cli, server: string | undefined, id: string, name: string): Promise<Found> {
+  const { client, request } = await cli.api(server);
+  const { items } = await client.jobs.artifacts({ id });
+  const found = items.find((item) => item.name === name) ?? missing(id, name);
+  const path = `/jobs/${id}/artifacts/${encodeURIComponent(name)}`;
+  return { ...found, open: async () => Readable.from((await request(path, { repeatable: true })).body) };
+}
+
+async function ofLocalRun(cli: Cli, id: string, name: string): Promise<Found> {
+  const [{ needLocalRun }, { localArtifacts }] = await Promise.all([
+    import('../../jobs/lost-runs.ts'),
+    import('../../jobs/local-artifacts.ts'),
+  ]);
+  const { checkout, run } = await needLocalRun(cli, id);
+  const found = (await localArtifacts(checkout, run)).find((item) => item.name === name) ?? missing(id, name);
+  return { ...found, open: async () => createReadStream(found.file) };
+}
+
+function missing(id: string, name: string): never {
+  throw new HangarError('artifact_not_found', {
+    message: `${id} has no artifact ${JSON.stringify(name)}.`,
+    wayOut: `See what it has: hangar artifacts list ${id}`,
+  });
+}

@@ -1,5 +1,6 @@
+import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
 import { ago, bytes, table } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, [string?]>({
@@ -19,9 +20,10 @@ export const command = defineCommand<GlobalFlags, [string?]>({
   },
   async run(flags, given) {
     const { terminal } = this;
-    const { client } = await this.api(flags.server);
-    const id = given ?? (await newestJob(this, flags.server));
-    const { items } = await client.jobs.artifacts({ id });
+    const id = given ?? (await (await import('../../jobs/newest.ts')).newestHere(this, flags.server, { ended: false }));
+    const items = isLocalRun(id)
+      ? await ofLocalRun(this, id)
+      : (await (await this.api(flags.server)).client.jobs.artifacts({ id })).items;
     if (flags.json) return terminal.json({ items });
     if (items.length === 0) terminal.note('No artifacts.');
     const rows = items.map(({ name, kind, sizeBytes, partial, createdAt }) => [
@@ -35,3 +37,12 @@ export const command = defineCommand<GlobalFlags, [string?]>({
     else terminal.next(`hangar status ${id}`);
   },
 });
+
+async function ofLocalRun(cli: Cli, id: string) {
+  const [{ needLocalRun }, { localArtifacts }] = await Promise.all([
+    import('../../jobs/lost-runs.ts'),
+    import('../../jobs/local-artifacts.ts'),
+  ]);
+  const { checkout, run } = await needLocalRun(cli, id);
+  return (await localArtifacts(checkout, run)).map(({ file: _, ...artifact }) => artifact);
+}

@@ -3,7 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { parseDuration } from '@hangar/contract/quantities';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
 import { nextCommands } from '../../jobs/job-words.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 
@@ -22,7 +22,7 @@ interface Flags extends GlobalFlags {
 export const command = defineCommand<Flags, [string?]>({
   brief: 'What a job prints, live or afterwards',
   examples: [
-    ['logs --follow', 'the newest job of this repository, to its end'],
+    ['logs --follow', 'the newest job or run of this repository, to its end'],
     ['logs j_7k2m9p4x --tail 50', 'the last 50 lines'],
     ['logs j_7k2m9p4x --grep error --timestamps', 'lines that hold a word, with times'],
     ['logs j_7k2m9p4x --raw', 'what the agent itself printed, event by event'],
@@ -30,6 +30,7 @@ export const command = defineCommand<Flags, [string?]>({
   about: [
     'All lines go to stdout in their order. On a terminal lines of stderr are red and what Hangar itself says is dim and begins with »; with --split both go to stderr instead.',
     'Colours of the job are kept on a terminal and taken out on a pipe. Other control sequences never reach the terminal.',
+    'Without an ID the newest of your jobs of this repository and of the runs on this machine; stderr says which.',
     'A broken connection is mended by itself and no line comes twice. Ctrl-C stops following, not the job.',
     'The exit code is 0 when the log could be read, whatever became of the job; with --exit-code it is 5 when the job did not succeed.',
   ],
@@ -49,7 +50,7 @@ export const command = defineCommand<Flags, [string?]>({
       timestamps: yes('Begin each line with its time'),
       split: yes('Send lines of stderr and of Hangar to stderr'),
       raw: yes('The events the agent printed, a JSON object a line; when the job has ended'),
-      exitCode: yes('End with 5 when the job did not succeed; needs --follow'),
+      exitCode: yes('End with 5 when the job did not succeed; with --follow also one that still runs'),
       ...globalFlags,
     },
     aliases: { f: 'follow', n: 'tail', t: 'timestamps' },
@@ -69,9 +70,9 @@ export const command = defineCommand<Flags, [string?]>({
       const { showRawEvents } = await import('../../jobs/raw-events.ts');
       return showRawEvents(this, flags, given);
     }
-    if (given !== undefined && isLocalRun(given)) return localLogs(this, flags, given);
+    const id = given ?? (await (await import('../../jobs/newest.ts')).newestHere(this, flags.server, { ended: false }));
+    if (isLocalRun(id)) return localLogs(this, flags, id);
     const api = await this.api(flags.server);
-    const id = given ?? (await newestJob(this, flags.server));
     const { tail, since, grep, stream } = flags;
     const wish = { tail, since, grep, stream };
     if (flags.follow) {
@@ -93,28 +94,50 @@ export const command = defineCommand<Flags, [string?]>({
       await print(lines);
     }
     if (shown === 0) terminal.note('No lines.');
+    if (flags.exitCode) {
+      const [{ isFinal }, { JOB_FAILED_EXIT_CODE }] = await Promise.all([
+        import('@hangar/contract/state-words'),
+        import('../../jobs/wait.ts'),
+      ]);
+      const { state } = await api.client.jobs.get({ id });
+      if (isFinal(state) && state !== 'succeeded') this.endWith(JOB_FAILED_EXIT_CODE);
+    }
     if (terminal.outIsTerminal) terminal.next(`hangar status ${id}`, `hangar logs ${id} --follow`);
   },
 });
 
 /** The log of a run on this machine, from the git folder. */
 async function localLogs(cli: Cli, flags: Flags, id: string): Promise<void> {
-  const [{ findLocalRun, localLog }, { needCheckout }, { logPrinter }] = await Promise.all([
-    import('../../jobs/local-runs.ts'),
-    import('../../checkout/checkout.ts'),
-    import('../../jobs/show-log.ts'),
-  ]);
-  const checkout = needCheckout(await cli.checkout());
-  await findLocalRun(checkout, id);
-  const age = flags.since === undefined ? null : parseDuration(flags.since);
-  const since = flags.since === undefined ? 0 : age === null ? Date.parse(flags.since) : Date.now() - age * 1000;
-  const lines = (await localLog(checkout, id)).filter(
-    (line) =>
-      Date.parse(line.at) >= since &&
-      (flags.stream === undefined || line.stream === flags.stream) &&
-      (flags.grep === undefined || line.text.toLowerCase().includes(flags.grep.toLowerCase())),
-  );
-  const shown = flags.tail === undefined ? lines : lines.slice(lines.length - Math.min(flags.tail, lines.length));
-  await logPrinter(cli.terminal, flags)(shown);
-  cli.terminal.next(`hangar pull ${id}`);
+  const [{ needLocalRun }, { findLocalRun, localLogFile }, { readLocalLog }, { logPrinter }, words, waiting] =
+    await Promise.all([
+      import('../../jobs/lost-runs.ts'),
+      import('../../jobs/local-runs.ts'),
+      import('../../jobs/local-log.ts'),
+      import('../../jobs/show-log.ts'),
+      import('../../jobs/local-words.ts'),
+      import('../../jobs/wait.ts'),
+    ]);
+  const { terminal, signal } = cli;
+  const { checkout, run } = await needLocalRun(cli, id);
+  const now = () => findLocalRun(checkout, id);
+  const print = logPrinter(terminal, flags);
+  const { tail, since, grep, stream } = flags;
+  let shown = 0;
+  try {
+    const isRunning = async () => flags.follow && (await now()).state === 'running';
+    const file = localLogFile(checkout, id);
+    for await (const lines of readLocalLog(file, { tail, since, grep, stream }, { signal, isRunning })) {
+      shown += lines.length;
+      await print(lines);
+    }
+  } catch (error) {
+    throw signal.aborted && flags.follow ? waiting.goesOn(id) : error;
+  }
+  if (shown === 0) terminal.note('No lines.');
+  const ended = flags.follow ? await now() : run;
+  if (flags.follow) words.sayLocalEnding(cli, ended);
+  const next = words.localNext(ended).filter((line) => line !== `hangar logs ${id}`);
+  if (next.length > 0) terminal.next(...next);
+  if (flags.exitCode && ended.state !== 'succeeded' && ended.state !== 'running')
+    cli.endWith(waiting.JOB_FAILED_EXIT_CODE);
 }

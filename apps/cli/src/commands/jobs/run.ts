@@ -1,31 +1,9 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { defineCommand, globalFlags, text, yes } from '../../command.ts';
+import type { RunFlags } from '../../jobs/run-options.ts';
 import { positiveNumber, readEnv, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
-
-export interface RunFlags extends GlobalFlags {
-  readonly cloud: boolean;
-  readonly spec?: string | undefined;
-  readonly repo?: string | undefined;
-  readonly ref?: string | undefined;
-  readonly agent?: string | undefined;
-  readonly agents?: readonly string[] | undefined;
-  readonly times?: number | undefined;
-  readonly group?: string | undefined;
-  readonly on?: string | undefined;
-  readonly credential?: string | undefined;
-  readonly env?: readonly string[] | undefined;
-  readonly timeout?: number | undefined;
-  readonly image?: string | undefined;
-  readonly cpus?: number | undefined;
-  readonly memory?: number | undefined;
-  readonly title?: string | undefined;
-  readonly bundle: boolean;
-  readonly wait: boolean;
-  readonly apply: boolean;
-  readonly idempotencyKey?: string | undefined;
-}
 
 export const command = defineCommand<RunFlags>({
   brief: 'Send a repository and a spec to an agent, or run it here',

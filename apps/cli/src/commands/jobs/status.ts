@@ -1,8 +1,9 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { sizeInWords } from '@hangar/contract/quantities';
 import { isFinal } from '@hangar/contract/state-words';
+import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { isLocalRun, jobArgument, newestJob } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
 import {
   diffWords,
   etaWords,
@@ -11,6 +12,7 @@ import {
   sinceWords,
   stateWord,
   usageWords,
+  wayOutFor,
 } from '../../jobs/job-words.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { ago, count, cut, duration, wrap } from '../../terminal/words.ts';
@@ -18,47 +20,66 @@ import { ago, count, cut, duration, wrap } from '../../terminal/words.ts';
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Where a job stands, and why',
   examples: [
-    ['status', 'the newest job of this repository'],
+    ['status', 'the newest job or run of this repository'],
     ['status j_7k2m9p4x --json', 'one job, for programs'],
   ],
   about: [
     'Shows the phase, how long each phase took and what it usually takes (the median of earlier jobs of the same repository and agent), why the job waits, when the worker was heard last, and when it is expected to end. A job that failed says why, with the line of its log that shows it.',
   ],
-  json: 'One job: what GET /jobs/{id} answers. Several: {"items": [...]}. Without an ID: one job.',
+  json: 'One job: what GET /jobs/{id} answers; of a run on this machine {"id", "title", "state", "exitCode", "reason", "failure", "diff", "diffFile", "commit", "startedAt", "finishedAt"}. Several: {"items": [...]}, in the order they were named. Without an ID: one.',
   parameters: {
     flags: globalFlags,
     positional: {
       kind: 'array',
-      parameter: { ...jobArgument, brief: 'One or more jobs; your newest of this repository when left out' },
+      parameter: { ...jobArgument, brief: 'One or more jobs or runs; the newest of this repository when left out' },
     },
   },
   async run(flags, ...ids) {
     const { terminal } = this;
-    const [only] = ids;
-    if (only !== undefined && isLocalRun(only)) {
-      const [{ findLocalRun }, { needCheckout }] = await Promise.all([
-        import('../../jobs/local-runs.ts'),
-        import('../../checkout/checkout.ts'),
-      ]);
-      const run = await findLocalRun(needCheckout(await this.checkout()), only);
-      if (flags.json) return terminal.json(run);
-      terminal.out(`${terminal.color.bold(run.id)}  ${run.title}`);
-      const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
-      terminal.out(`${stateWord(run.state, terminal.color)} on this machine${when}: ${run.reason}`);
-      return terminal.next(`hangar pull ${run.id}`, `hangar logs ${run.id}`);
-    }
-    const { client } = await this.api(flags.server);
-    const wanted = ids.length > 0 ? ids : [await newestJob(this, flags.server)];
-    const jobs = await Promise.all(wanted.map((id) => client.jobs.get({ id })));
-    if (flags.json) return terminal.json(ids.length > 1 ? { items: jobs } : jobs[0]);
-    jobs.forEach((job, index) => {
+    const wanted =
+      ids.length > 0
+        ? ids
+        : [await (await import('../../jobs/newest.ts')).newestHere(this, flags.server, { ended: false })];
+    // One after the other: the first look at runs on this machine also ends what lost ones have left behind.
+    const runs = new Map<string, Seen>();
+    for (const id of wanted.filter(isLocalRun)) runs.set(id, await localRun(this, id));
+    const found = await Promise.all(
+      wanted.map(async (id) => runs.get(id) ?? (await serverJob(this, flags.server, id))),
+    );
+    if (flags.json) return terminal.json(ids.length > 1 ? { items: found.map(({ json }) => json) } : found[0]?.json);
+    found.forEach((seen, index) => {
       if (index > 0) terminal.out();
-      show(job, terminal);
+      seen.show();
     });
-    const [first] = jobs;
-    if (first !== undefined) terminal.next(...nextCommands(first));
+    terminal.next(...(found[0]?.next ?? []));
   },
 });
+
+/** A job or run, however it was found. */
+interface Seen {
+  readonly json: unknown;
+  readonly next: string[];
+  show(): void;
+}
+
+async function serverJob({ api, terminal }: Cli, server: string | undefined, id: string): Promise<Seen> {
+  const job = await (await api(server)).client.jobs.get({ id });
+  return { json: job, next: nextCommands(job), show: () => show(job, terminal) };
+}
+
+async function localRun(cli: Cli, id: string): Promise<Seen> {
+  const [{ needLocalRun }, { diffFileOf }, { localJson, localNext, showLocalRun }] = await Promise.all([
+    import('../../jobs/lost-runs.ts'),
+    import('../../jobs/local-runs.ts'),
+    import('../../jobs/local-words.ts'),
+  ]);
+  const { checkout, run } = await needLocalRun(cli, id);
+  return {
+    json: localJson(run, diffFileOf(checkout, run)),
+    next: localNext(run),
+    show: () => showLocalRun(run, cli.terminal),
+  };
+}
 
 function show(job: JobDetail, terminal: Terminal): void {
   const { color, columns } = terminal;
@@ -85,7 +106,7 @@ function show(job: JobDetail, terminal: Terminal): void {
       const label = `line ${n}: `;
       row('Shown by', `${label}${cut(text.trim(), Math.max(30, 3 * (columns - 11) - label.length))}`);
     }
-    row('What to do', job.failure.wayOut.replaceAll(/\bID\b/g, job.id));
+    row('What to do', wayOutFor(job.failure.wayOut, job.id));
   }
   const usual = job.phases.map((phase) => usualWords(job, phase));
   const widest = Math.max(0, ...usual.map(({ words }) => words.length));
