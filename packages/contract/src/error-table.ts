@@ -550,6 +550,26 @@ export const ERRORS = {
     message: 'This is not a git checkout.',
     wayOut: 'Change into one, or name a repository with --repo URL.',
   },
+  checkout_not_trusted: {
+    kind: 'forbidden',
+    message: 'git does not trust this checkout: it belongs to another user.',
+    wayOut: 'If you trust what is in it: git config --global --add safe.directory DIR',
+  },
+  checkout_busy: {
+    kind: 'conflict',
+    message: 'Another git command is at work in this checkout.',
+    wayOut: 'Wait for it to end; if none runs, remove the lock that is named.',
+  },
+  git_refused: {
+    kind: 'conflict',
+    message: 'git refused to do its part.',
+    wayOut: 'Put right what git says; git status may say more.',
+  },
+  job_of_other_repository: {
+    kind: 'conflict',
+    message: 'The job is not of this repository.',
+    wayOut: 'Change into a checkout of its repository, or apply it here all the same: hangar pull ID --anyway',
+  },
   no_commits: {
     kind: 'invalid',
     message: 'The repository has no commit yet.',
