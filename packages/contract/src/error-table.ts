@@ -285,7 +285,8 @@ export const ERRORS = {
   repo_auth_failed: {
     kind: 'invalid',
     message: 'The git server refused the credential.',
-    wayOut: 'Add a credential: hangar cloud credentials add NAME, then --credential NAME.',
+    wayOut:
+      'Add a credential: hangar cloud credentials add NAME, then --credential NAME; or send a checkout whole: hangar run --cloud --bundle',
   },
   repo_unreachable: {
     kind: 'unavailable',
