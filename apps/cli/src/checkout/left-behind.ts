@@ -43,7 +43,7 @@ async function submodules(checkout: Checkout, state: TreeState, above: string, d
     const inside = await treeState(inner);
     const own = inside.changed.filter((one) => !inside.submodules.some((submodule) => submodule.path === one));
     const work = [quantity(own.length, 'changed file'), quantity(inside.untracked.length, 'new file')].filter(Boolean);
-    if (work.length > 0) said.push(`${name} is a submodule: ${work.join(' and ')} in it stay behind.`);
+    if (work.length > 0) said.push(`${name} is a submodule; work in it stays behind: ${work.join(' and ')}.`);
     const commit = inner.head?.slice(0, 12);
     if (inner.head !== null && !(await isOnAnyRemote(inner)))
       said.push(

@@ -48,8 +48,10 @@ const isRepository = (path: string): boolean => path.endsWith('/');
 async function addAll({ git, root }: Checkout, env: Env): Promise<string[]> {
   const isSparse = (await git.attempt(['config', '--type=bool', '--get', 'core.sparseCheckout'])).stdout.toString();
   const add = ['add', '--all', '--ignore-errors', ...(isSparse.trim() === 'true' ? ['--sparse'] : [])];
+  const names = async (...which: string[]) => splitNull(await git.read(['ls-files', '-z', ...which], { env }));
+  // Work on tracked files is said first.
   const left = async () => [
-    ...new Set(splitNull(await git.read(['ls-files', '-z', '--others', '--modified', '--exclude-standard'], { env }))),
+    ...new Set([...(await names('--modified')), ...(await names('--others', '--exclude-standard'))]),
   ];
   const first = await git.attempt([...add, '--', '.'], { env });
   if (first.code === 0) return [];
