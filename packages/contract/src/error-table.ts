@@ -285,7 +285,8 @@ export const ERRORS = {
   repo_auth_failed: {
     kind: 'invalid',
     message: 'The git server refused the credential.',
-    wayOut: 'Add a credential: hangar cloud credentials add NAME, then --credential NAME.',
+    wayOut:
+      'Add a credential: hangar cloud credentials add NAME, then --credential NAME; or send a checkout whole: hangar run --cloud --bundle',
   },
   repo_unreachable: {
     kind: 'unavailable',
@@ -576,6 +577,26 @@ export const ERRORS = {
     kind: 'invalid',
     message: 'This is not a git checkout.',
     wayOut: 'Change into one, or name a repository with --repo URL.',
+  },
+  checkout_not_trusted: {
+    kind: 'forbidden',
+    message: 'git does not trust this checkout: it belongs to another user.',
+    wayOut: 'If you trust what is in it: git config --global --add safe.directory DIR',
+  },
+  checkout_busy: {
+    kind: 'conflict',
+    message: 'Another git command is at work in this checkout.',
+    wayOut: 'Wait for it to end; if none runs, remove the lock that is named.',
+  },
+  git_refused: {
+    kind: 'conflict',
+    message: 'git refused to do its part.',
+    wayOut: 'Put right what git says; git status may say more.',
+  },
+  job_of_other_repository: {
+    kind: 'conflict',
+    message: 'The job is not of this repository.',
+    wayOut: 'Change into a checkout of its repository, or apply it here all the same: hangar pull ID --anyway',
   },
   no_commits: {
     kind: 'invalid',

@@ -78,12 +78,15 @@ export const TimeoutSeconds = z
 
 export const RepoInput = z
   .object({
-    url: RepoUrl.optional().describe('Left out when the checkout travels as a bundle'),
+    url: RepoUrl.optional().describe('Left out when the whole checkout travels as a bundle'),
     ref: GitRef.optional().describe('Branch, tag or commit; the default branch when left out'),
     commit: GitSha.optional().describe('The exact commit to start from'),
-    bundle: UploadId.optional().describe('A git bundle sent to POST /uploads before'),
+    bundle: UploadId.optional().describe(
+      'A git bundle sent to POST /uploads before; what it builds on and does not hold is fetched from url',
+    ),
     patch: UploadId.optional().describe('A binary git diff against commit, for uncommitted work'),
     name: z.string().max(200).optional().describe('How people call the repository; taken from the URL when left out'),
+    root: GitSha.optional().describe('The first commit of its history: tells which repository it is'),
   })
   .refine((repo) => repo.url !== undefined || repo.bundle !== undefined, { message: 'Needs url or bundle' })
   .refine((repo) => repo.bundle === undefined || repo.commit !== undefined, { message: 'A bundle needs commit' });
@@ -152,6 +155,7 @@ export const Job = z.object({
     ref: z.string().nullable(),
     commit: z.string().nullable().describe('Known at submit, or once the worker has cloned'),
     fromCheckout: z.boolean().describe('The checkout travelled as a bundle'),
+    root: GitSha.nullish().describe('The first commit of its history, where the sender knew it'),
   }),
   image: z.string().nullable(),
   resources: Resources,

@@ -5,6 +5,7 @@ import { type CredentialHelper, type GitCredential, openAccess, parseRemote, typ
 import { type Git, GitError, gitFailure } from './git.ts';
 import type { Places } from './places.ts';
 import { findReach, type ReachRules, redirectOf, wasRedirected } from './reach.ts';
+import { asSeenFromCheckout } from './source-failure.ts';
 
 /**
  * How much history an agent gets. All of it makes the clone of an old repository minutes long; one commit leaves nothing to
@@ -83,7 +84,10 @@ async function fetchSource(source: Source, o: Preparing): Promise<string> {
   if (source.kind === 'remote') {
     await initStore(formatOf(source.commit), o);
     const remote = parseRemote(source.url, source.credential);
-    return fetchRemote(remote, source.commit, source.ref, o);
+    const { commit, ref } = source;
+    return fetchRemote(remote, commit, ref, o).catch((error: unknown) => {
+      throw asSeenFromCheckout(error, { url: remote.url, commit, ref, thin: false });
+    });
   }
   await initStore(formatOf(source.commit), o);
   return unbundle(source, o);
@@ -211,7 +215,9 @@ async function unbundle(source: Source & { kind: 'bundle' }, o: Preparing): Prom
   if (missing.length > 0 && source.url !== null) {
     const remote = parseRemote(source.url, source.credential);
     for (const [n, id] of missing.entries()) {
-      await fetchRemote(remote, id, null, o);
+      await fetchRemote(remote, id, null, o).catch((error: unknown) => {
+        throw asSeenFromCheckout(error, { url: remote.url, commit: id, ref: null, thin: true });
+      });
       // The bundle is only taken when what it builds on is reachable from a ref.
       await o.git.run(['update-ref', `refs/hangar/needed/${n}`, id], {
         signal: o.signal,
@@ -266,7 +272,7 @@ async function borrow(dir: string, commit: string | null, o: Preparing): Promise
   const id = head.out.toString().trim();
   await initStore(formatOf(id), o);
   await mkdir(join(o.places.store, 'objects', 'info'), { recursive: true });
-  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), `${join(common, 'objects')}\n`);
+  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), asAlternate(join(common, 'objects')));
   await copyFile(join(common, 'shallow'), join(o.places.store, 'shallow')).catch(() => undefined);
   return id;
 }
@@ -282,7 +288,7 @@ async function layOut(source: Source, commit: string, o: Preparing): Promise<voi
   const gitDir = join(tree, '.git');
   await mkdir(join(gitDir, 'objects', 'info'), { recursive: true });
   await mkdir(join(gitDir, 'info'), { recursive: true });
-  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${join(store, 'objects')}\n`);
+  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), asAlternate(join(store, 'objects')));
   await copyFile(join(store, 'shallow'), join(gitDir, 'shallow')).catch(() => undefined);
   const here = { signal: o.signal, cwd: tree, env: { GIT_DIR: gitDir, GIT_WORK_TREE: tree } };
   if (source.kind !== 'checkout' && source.url !== null) {
@@ -362,6 +368,10 @@ function throttled(say: (text: string) => void): (text: string) => void {
     say(counter.trim());
   };
 }
+
+/** A line of `alternates`: quoted where a name has a line end, or begins as a comment or a quoted name does. */
+const asAlternate = (path: string): string =>
+  /^["#]|\n/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n` : `${path}\n`;
 
 const lastLine = (errors: string): string =>
   errors

@@ -1,45 +1,65 @@
-import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { RepoUrl } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { type Git, type GitSurroundings, openGit, splitNull } from './git.ts';
+import { decodePath } from '@hangar/contract/path-bytes';
+import { type Git, type GitResult, type GitSurroundings, openGit, splitNull } from './git.ts';
+import { isNoRepository, refusal } from './refusal.ts';
 
 /** A git work tree, found from any folder in it. */
 export interface Checkout {
   /** Git at the top of the work tree. */
   readonly git: Git;
+  readonly around: GitSurroundings;
   readonly root: string;
   /** The git folder of this work tree alone; another one's pulls and undos are not ours. */
   readonly gitDir: string;
+  /** The git folder that all work trees of the repository share. */
+  readonly commonDir: string;
   /** null when there is no commit yet. */
   readonly head: string | null;
   /** Branch name; null when HEAD is detached. */
   readonly branch: string | null;
 }
 
-/** The checkout around a folder; null when there is none. */
+/**
+ * The checkout around a folder; null when there is none.
+ * @throws HangarError checkout_not_trusted, git_refused: there is one, and git does not work with it
+ */
 export async function findCheckout(dir: string, around: GitSurroundings): Promise<Checkout | null> {
-  const asked = await openGit(dir, around).attempt([
-    'rev-parse',
-    '--path-format=absolute',
-    '--show-toplevel',
-    '--absolute-git-dir',
+  const there = await stat(dir).catch(() => null);
+  if (!there?.isDirectory()) return null;
+  const asked = openGit(dir, around);
+  // One question each: a folder may have a line end in its name.
+  const ask = (...args: string[]) => asked.attempt(['rev-parse', ...args]);
+  const [root, gitDir, commonDir, head, branch] = await Promise.all([
+    ask('--path-format=absolute', '--show-toplevel'),
+    ask('--absolute-git-dir'),
+    ask('--path-format=absolute', '--git-common-dir'),
+    ask('--verify', '--quiet', 'HEAD^{commit}'),
+    asked.attempt(['symbolic-ref', '--quiet', '--short', 'HEAD']),
   ]);
-  if (asked.code !== 0) return null;
-  const [root, gitDir] = asked.stdout.toString('utf8').split('\n');
-  if (!root || !gitDir) return null;
-  const git = openGit(root, around);
-  const [head, branch] = await Promise.all([
-    git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
-    git.attempt(['symbolic-ref', '--quiet', '--short', 'HEAD']),
-  ]);
+  if (root.code !== 0) {
+    if (hasNoWorkTree(root.stderr)) return null;
+    throw refusal({ command: 'rev-parse', ...root, dir });
+  }
+  const top = textOf(root);
   return {
-    git,
-    root,
-    gitDir,
-    head: head.code === 0 ? head.stdout.toString().trim() : null,
-    branch: branch.code === 0 ? branch.stdout.toString().trim() : null,
+    git: openGit(top, around),
+    around,
+    root: top,
+    gitDir: textOf(gitDir),
+    commonDir: textOf(commonDir),
+    head: head.code === 0 ? textOf(head) : null,
+    branch: branch.code === 0 ? textOf(branch) : null,
   };
 }
+
+const textOf = ({ stdout }: GitResult): string => stdout.toString('utf8').replace(/\n$/, '');
+
+/** Also inside a git folder, and in a bare repository that git does not open without being asked to. */
+const hasNoWorkTree = (stderr: string): boolean =>
+  isNoRepository(stderr) || /must be run in a work tree|cannot use bare repository/.test(stderr);
 
 /** @throws HangarError not_a_checkout */
 export function needCheckout(checkout: Checkout | null): Checkout {
@@ -61,6 +81,17 @@ export interface Remote {
   readonly hadPassword: boolean;
 }
 
+/** All remotes by which this repository may be known: as written and as this machine spells them out. */
+export async function remoteUrls({ git }: Checkout): Promise<string[]> {
+  const written = await git.attempt(['config', '--null', '--get-regexp', '^remote\\..*\\.url$']);
+  const names = (await git.line(['remote'])).split('\n').filter(Boolean);
+  const expanded = await Promise.all(names.map((name) => git.attempt(['remote', 'get-url', '--all', name])));
+  return [
+    ...splitNull(decodePath(written.stdout)).map((entry) => entry.slice(entry.indexOf('\n') + 1)),
+    ...expanded.flatMap(({ stdout }) => decodePath(stdout).split('\n').filter(Boolean)),
+  ];
+}
+
 /** The remote the branch follows, else origin, else the only one. */
 export async function findRemote({ git, branch }: Checkout): Promise<Remote | null> {
   const names = (await git.line(['remote'])).split('\n').filter(Boolean);
@@ -71,9 +102,22 @@ export async function findRemote({ git, branch }: Checkout): Promise<Remote | nu
     names.find((one) => one === 'origin') ??
     (names.length === 1 ? names[0] : undefined);
   if (name === undefined) return null;
-  const found = await git.attempt(['remote', 'get-url', name]);
-  if (found.code !== 0) return null;
-  return { name, ...cloneable(found.stdout.toString().trim()) };
+  const url = await urlOf(git, name);
+  return url === null ? null : { name, ...cloneable(url) };
+}
+
+/**
+ * As it is written in the configuration where a worker can clone that: what url.*.insteadOf makes of it (ssh in place of a public
+ * https, a mirror) is for this machine alone. A short form that only this machine understands is spelled out.
+ */
+async function urlOf(git: Git, name: string): Promise<string | null> {
+  const written = splitNull(
+    (await git.attempt(['config', '--null', '--get-all', `remote.${name}.url`])).stdout.toString(),
+  );
+  const [first] = written;
+  if (first !== undefined && RepoUrl.safeParse(first).success) return first;
+  const expanded = await git.attempt(['remote', 'get-url', name]);
+  return expanded.code === 0 ? textOf(expanded) : null;
 }
 
 /** A URL that can be given away, or null when only this machine understands it. */
@@ -95,8 +139,12 @@ export function repoName(url: string | null, root: string): string {
   return (path ?? basename(root)).split('/').filter(Boolean).slice(-2).join('/').slice(0, 200) || 'repository';
 }
 
-export const nameOf = async (checkout: Checkout): Promise<string> =>
-  repoName((await findRemote(checkout))?.url ?? null, checkout.root);
+/** The same in each of its work trees. */
+export const nameOf = async (checkout: Checkout, remote?: Remote | null): Promise<string> => {
+  const { url } = (remote === undefined ? await findRemote(checkout) : remote) ?? { url: null };
+  const { root, commonDir } = checkout;
+  return repoName(url, basename(commonDir) === '.git' ? dirname(commonDir) : root);
+};
 
 /** Whether a remote is known to have this commit, by what was last fetched from or pushed to it. */
 export async function isOnRemote({ git }: Checkout, remote: string, commit: string): Promise<boolean> {
@@ -113,33 +161,61 @@ export async function isOnRemote({ git }: Checkout, remote: string, commit: stri
 export interface TreeState {
   /** Tracked files with changes, staged or not. */
   readonly changed: readonly string[];
-  /** New files, ignored ones left out. */
+  /** New files, ignored ones left out; a repository inside the work tree ends with a slash. */
   readonly untracked: readonly string[];
+  /** Submodules that are not as the commit says. */
+  readonly submodules: readonly SubmoduleState[];
+  /** Folders that git could not look into. */
+  readonly closedFolders: readonly string[];
+}
+
+export interface SubmoduleState {
+  readonly path: string;
+  /** Another commit is checked out in it than HEAD or index name. */
+  readonly hasOtherCommit: boolean;
+  readonly hasChangedFiles: boolean;
+  readonly hasNewFiles: boolean;
 }
 
 export async function treeState({ git }: Checkout): Promise<TreeState> {
-  const output = await git.read([
-    'status',
-    '--porcelain=v1',
-    '-z',
-    '--untracked-files=all',
-    '--ignore-submodules=dirty',
-  ]);
+  const command = ['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignore-submodules=none'];
+  const status = await git.attempt(command);
+  if (status.code !== 0) throw refusal({ command: 'status', ...status, dir: git.dir });
   const changed: string[] = [];
   const untracked: string[] = [];
-  const parts = splitNull(output);
+  const submodules: SubmoduleState[] = [];
+  const parts = splitNull(decodePath(status.stdout));
   for (let index = 0; index < parts.length; index++) {
     const part = parts[index] ?? '';
-    const code = part.slice(0, 2);
-    const name = part.slice(3);
-    if (code === '??') untracked.push(name);
-    else {
-      changed.push(name);
-      // A rename is followed by the name it had.
-      if (/[RC]/.test(code)) changed.push(parts[++index] ?? name);
-    }
+    const kind = part[0];
+    if (kind === '?') untracked.push(part.slice(2));
+    const fields = FIELDS[kind ?? ''];
+    if (fields === undefined) continue;
+    const { path, before } = behind(part, fields);
+    const [, xy = '', sub = 'N...'] = before;
+    if (sub.startsWith('S'))
+      submodules.push({
+        path,
+        hasOtherCommit: sub[1] === 'C' || xy[0] !== '.',
+        hasChangedFiles: sub[2] === 'M',
+        hasNewFiles: sub[3] === 'U',
+      });
+    // What is changed inside a submodule alone is no change of this repository.
+    if (!sub.startsWith('S') || sub[1] === 'C' || xy !== '.M') changed.push(path);
+    // A rename is followed by the name it had.
+    if (kind === '2') changed.push(parts[++index] ?? path);
   }
-  return { changed, untracked };
+  const closed = [...status.stderr.matchAll(/^warning: could not open directory '([\s\S]+?)\/?': /gm)];
+  return { changed, untracked, submodules, closedFolders: closed.map(([, path = '']) => path) };
+}
+
+/** How many fields stand before the path: of a change, a rename, a conflict. */
+const FIELDS: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10 };
+
+function behind(part: string, fields: number): { path: string; before: string[] } {
+  let at = 0;
+  for (let n = 0; n < fields; n++) at = part.indexOf(' ', at) + 1;
+  return { path: part.slice(at), before: part.slice(0, at).split(' ') };
 }
 
 /** Our own folder inside the git folder: pulls that can be undone, local runs. */

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
+import { decodePath, encodePath } from '@hangar/contract/path-bytes';
+import { refusal } from './refusal.ts';
 
 export interface GitOptions {
   readonly signal: AbortSignal;
@@ -22,21 +24,10 @@ export interface Git {
   readonly dir: string;
   /** Runs git and answers its exit code. @throws HangarError when git is not installed */
   attempt(args: readonly string[], options?: Partial<GitOptions>): Promise<GitResult>;
-  /** Runs git and answers standard output. @throws GitFailed when it ends with an error */
+  /** Runs git and answers standard output; paths in it as decodePath makes them. @throws HangarError that says what git refused; see refusal.ts */
   read(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
   /** Like read, without the last line end. */
   line(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
-}
-
-export class GitFailed extends Error {
-  readonly code: number;
-  readonly stderr: string;
-  constructor(args: readonly string[], result: GitResult) {
-    super(`git ${args[0]} ended with ${result.code}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`);
-    this.name = 'GitFailed';
-    this.code = result.code;
-    this.stderr = result.stderr;
-  }
 }
 
 /** Settings that would change the form of what git prints or how it applies, or have it run what a diff has just brought. */
@@ -73,7 +64,7 @@ export function openGit(dir: string, around: GitSurroundings): Git {
     new Promise((resolve, reject) => {
       const child = spawn('git', [...PLAIN, ...args], {
         cwd: dir,
-        env: { ...around.env, ...ownEnv(options.env) },
+        env: ownEnv(around.env, options.env),
         stdio: ['pipe', 'pipe', 'pipe'],
         signal: options.signal ?? signal,
       });
@@ -89,10 +80,9 @@ export function openGit(dir: string, around: GitSurroundings): Git {
         if (stderr.length < 1_000_000) stderr += chunk.toString('utf8');
       });
       child.stdin.on('error', () => {});
-      child.stdin.end(options.input);
+      child.stdin.end(typeof options.input === 'string' ? encodePath(options.input) : options.input);
       child.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT')
-          reject(new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' }));
+        if (error.code === 'ENOENT') reject(notFound(dir));
         else reject((options.signal ?? signal).aborted ? (options.signal ?? signal).reason : error);
       });
       child.on('close', (code) => {
@@ -101,8 +91,8 @@ export function openGit(dir: string, around: GitSurroundings): Git {
     });
   const read = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> => {
     const result = await attempt(args, options);
-    if (result.code !== 0) throw new GitFailed(args, result);
-    return result.stdout.toString('utf8');
+    if (result.code !== 0) throw refusal({ command: args[0] ?? '', ...result, dir });
+    return decodePath(result.stdout);
   };
   return {
     dir,
@@ -112,25 +102,30 @@ export function openGit(dir: string, around: GitSurroundings): Git {
   };
 }
 
+/** Node says the same of a program and of a folder that is not there. */
+const notFound = (dir: string): HangarError =>
+  existsSync(dir)
+    ? new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' })
+    : new HangarError('not_a_checkout', { message: `There is no folder ${dir}.` });
+
 /**
- * What git sets for a hook and for who works in another repository: all of it says where the repository is, and ours is the one of the
- * folder. GIT_CONFIG_* stays: it is the person's configuration like any other (safe.directory in a container), and PLAIN wins over it.
+ * What of git's own variables is the person's and stays: settings (safe.directory in a container), who commits, how a remote is
+ * reached. All others say where another repository is, or change what an argument means or how output looks.
  */
-const WHERE = [
-  ...['GIT_DIR', 'GIT_WORK_TREE', 'GIT_IMPLICIT_WORK_TREE', 'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX'],
-  ...['GIT_INDEX_FILE', 'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_QUARANTINE_PATH'],
-  ...['GIT_SHALLOW_FILE', 'GIT_GRAFT_FILE', 'GIT_REPLACE_REF_BASE'],
-];
+const PERSONAL =
+  /^GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|PARAMETERS|(KEY|VALUE)_\d+)|(AUTHOR|COMMITTER)_\w+|(SSH|SSL|HTTP|PROXY|CURL|TEST)_\w+|SSH|ASKPASS|EXEC_PATH|ATTR_NOSYSTEM|ALLOW_PROTOCOL|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM)$/;
 
 /** English messages, no questions, and no environment of a hook we may be called from that points at another repository. */
-function ownEnv(more: Readonly<Record<string, string>> | undefined): Record<string, string | undefined> {
+function ownEnv(
+  given: Readonly<Record<string, string | undefined>>,
+  more: Readonly<Record<string, string>> | undefined,
+): Record<string, string | undefined> {
   return {
-    ...Object.fromEntries(WHERE.map((name) => [name, undefined])),
+    ...Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith('GIT_') || PERSONAL.test(name))),
     LC_ALL: 'C.UTF-8',
+    LANGUAGE: undefined,
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
-    GIT_EXTERNAL_DIFF: undefined,
-    GIT_DIFF_OPTS: undefined,
     GIT_LITERAL_PATHSPECS: '1',
     ...more,
   };

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { errorLines, lastWords, type Trial, tryDiff, unmerged } from './diff.ts';
-import { indexOfWorkTree, type Sent } from './parcel.ts';
 import { openRecord, type TreeRecord, UNSTOPPABLE, writeRecord } from './pull-record.ts';
+import type { Sent } from './sent.ts';
 import { behindLinks, copyIndex, type Kept, keep, lookAt } from './snapshot.ts';
 import { entries, takeBack } from './undo.ts';
+import { indexOfWorkTree } from './work-tree-index.ts';
 
 /** A diff and where it comes from. */
 export interface Incoming {

@@ -7,12 +7,12 @@ import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { isFinal } from '@hangar/contract/state-words';
 import { needCheckout } from '../checkout/checkout.ts';
-import { recallSent, type Sent } from '../checkout/parcel.ts';
+import { recallSent, type Sent } from '../checkout/sent.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
-import { isLocalRun } from './job-id.ts';
+import { isLocalRun, refuseForeign } from './job-id.ts';
 import { stateName } from './job-words.ts';
 import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
 import { endLostRuns } from './lost-runs.ts';
@@ -31,13 +31,22 @@ export interface FetchedDiff {
   dispose(): Promise<void>;
 }
 
+export interface DiffWish {
+  /** The newest run of this machine. */
+  readonly local: boolean;
+  /** It is for the files of this checkout, not only to be looked at. */
+  readonly forCheckout: boolean;
+  /** Also when the job is of another repository than the checkout. */
+  readonly anyway: boolean;
+}
+
 /**
  * The diff of a job in a file, from the server or of a run on this machine.
- * @throws HangarError job_not_found, job_not_ended, diff_not_found
+ * @throws HangarError job_not_found, job_not_ended, diff_not_found, job_of_other_repository
  */
 export async function fetchDiff(
   cli: Cli,
-  flags: GlobalFlags & { readonly local: boolean },
+  flags: GlobalFlags & DiffWish,
   given: string | undefined,
 ): Promise<FetchedDiff> {
   if (flags.local) return localRunDiff(cli, given);
@@ -50,7 +59,8 @@ export async function fetchDiff(
       message: `${id} has not ended yet: it is ${stateName(job.state)}.`,
       wayOut: `Wait for it: hangar logs ${id} --follow, or cancel it: hangar cancel ${id}`,
     });
-  const checkout = await cli.checkout();
+  const checkout = flags.forCheckout ? await cli.checkout() : null;
+  if (checkout !== null && given !== undefined && !flags.anyway) await refuseForeign(checkout, job);
   const common = {
     jobId: id,
     title: job.title,

@@ -39,17 +39,44 @@ async function proposeJobs(this: Cli): Promise<readonly string[]> {
   }
 }
 
-/** The newest of my jobs that suits; in a checkout only those of its repository count. */
+/** Most often the newest job is of this repository. Farther back than these pages only jobs of its name are looked at. */
+const PAGES = [20, 100, 200, 200];
+
+/** The newest of my jobs that suits; in a checkout only those of its repository count, whatever they are called. */
 export async function newestOf(
   { client }: Pick<Api, 'client'>,
   checkout: Checkout | null,
-  o: { readonly states?: JobState[] },
+  o: { readonly states?: JobState[]; readonly suits?: (job: Job) => boolean },
 ): Promise<Job | null> {
-  const repo = checkout === null ? undefined : await (await import('../checkout/checkout.ts')).nameOf(checkout);
-  const { items } = await client.jobs.list({
-    limit: 1,
-    ...(repo === undefined ? {} : { repo }),
-    ...(o.states === undefined ? {} : { state: o.states }),
+  const state = o.states === undefined ? {} : { state: o.states };
+  const suits = o.suits ?? (() => true);
+  if (checkout === null) {
+    const { items } = await client.jobs.list({ limit: o.suits === undefined ? 1 : 100, ...state });
+    return items.find(suits) ?? null;
+  }
+  const { jobsOfRepository } = await import('../checkout/identity.ts');
+  const first = async (items: readonly Job[]) => (await jobsOfRepository(checkout, items.filter(suits)))[0] ?? null;
+  let cursor: string | undefined;
+  for (const limit of PAGES) {
+    const page = await client.jobs.list({ limit, ...state, ...(cursor === undefined ? {} : { cursor }) });
+    const found = await first(page.items);
+    if (found !== null || page.nextCursor === null) return found;
+    cursor = page.nextCursor;
+  }
+  const { nameOf } = await import('../checkout/checkout.ts');
+  return first((await client.jobs.list({ limit: 200, repo: await nameOf(checkout), ...state })).items);
+}
+
+/**
+ * Refuses a job of another repository, which was named by its id.
+ * @throws HangarError job_of_other_repository
+ */
+export async function refuseForeign(checkout: Checkout, job: Pick<Job, 'id' | 'repo'>): Promise<void> {
+  const { jobsOfRepository } = await import('../checkout/identity.ts');
+  if ((await jobsOfRepository(checkout, [job])).length > 0) return;
+  throw new HangarError('job_of_other_repository', {
+    message: `${job.id} is a job of ${job.repo.name}, and this checkout is of another repository.`,
+    wayOut: `Change into a checkout of its repository, or apply it here all the same: hangar pull ${job.id} --anyway`,
+    details: { repository: job.repo.url ?? job.repo.name },
   });
-  return items[0] ?? null;
 }

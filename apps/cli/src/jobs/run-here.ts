@@ -4,6 +4,7 @@ import { type DiffStat, type Finish, type Spec, shellBlocks, type WorkOrder } fr
 import { HangarError } from '@hangar/contract/errors';
 import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
+import { leftBehind } from '../checkout/left-behind.ts';
 import { packChanges } from '../checkout/parcel.ts';
 import type { Cli } from '../cli.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
@@ -61,7 +62,9 @@ export async function runHere(
   });
   let run: LocalRun;
   try {
-    const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir);
+    const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir, (line) =>
+      terminal.warn(line),
+    );
     const order: WorkOrder = {
       jobId: id,
       attempt: 1,
@@ -164,7 +167,7 @@ function refuseCloudOptions(flags: RunFlags): void {
 async function checkoutOf(cli: Cli, repo: string | undefined): Promise<Checkout> {
   if (repo === undefined) return needCheckout(await cli.checkout());
   const dir = resolve(cli.settings.cwd, repo);
-  const found = await findCheckout(dir, { signal: cli.signal, env: cli.settings.env }).catch(() => null);
+  const found = await findCheckout(dir, { signal: cli.signal, env: cli.settings.env });
   if (found !== null) return found;
   throw new HangarError('not_a_checkout', {
     message: `${repo} is not a checkout on this machine.`,
@@ -176,6 +179,7 @@ async function sourceOf(
   checkout: Checkout,
   ref: string | undefined,
   dir: string,
+  warn: (line: string) => void,
 ): Promise<{ source: Source; commit: string; baseTree: string; changedFiles: number }> {
   const { git, root } = checkout;
   if (ref !== undefined) {
@@ -186,7 +190,8 @@ async function sourceOf(
     return { source: { kind: 'checkout', dir: root, commit, patchFile: null }, commit, baseTree, changedFiles: 0 };
   }
   const commit = needHead(checkout);
-  const { patchFile, baseTree, changedFiles } = await packChanges(checkout, commit, dir);
+  const { patchFile, baseTree, changedFiles, state, leftOut } = await packChanges(checkout, commit, dir);
+  for (const line of await leftBehind(checkout, state, leftOut)) warn(line);
   return { source: { kind: 'checkout', dir: root, commit, patchFile }, commit, baseTree, changedFiles };
 }
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Job, type NewJob, RepoUrl } from '@hangar/contract';
+import { GitRef, type Job, type NewJob, RepoUrl } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import {
   type Checkout,
@@ -7,12 +7,18 @@ import {
   findCheckout,
   findRemote,
   isOnRemote,
+  nameOf,
   needCheckout,
   needHead,
+  type Remote,
   repoName,
   treeState,
 } from '../checkout/checkout.ts';
-import { packCheckout, rememberSent } from '../checkout/parcel.ts';
+import { rootCommit } from '../checkout/identity.ts';
+import { leftBehind } from '../checkout/left-behind.ts';
+import { packCheckout } from '../checkout/parcel.ts';
+import { rememberSent } from '../checkout/sent.ts';
+import { findSharedHistory, type NotShared, type SharedHistory } from '../checkout/shared-history.ts';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
 import { count } from '../terminal/words.ts';
@@ -39,40 +45,83 @@ export interface SentJobs {
 }
 
 /**
- * Sends jobs over one source: names repository and commit where the worker can clone them, else sends the checkout along, once
- * for all of them. Throws when not even the first was sent.
- * @throws HangarError not_a_checkout, no_commits, repo_url_invalid, server errors
+ * Sends jobs over one source: names repository and commit where the worker can clone them, else sends along what the remote lacks,
+ * once for all of them. Throws when not even the first was sent.
+ * @throws HangarError not_a_checkout, no_commits, git_refused, repo_url_invalid, server errors
  */
 export async function sendJobs(cli: Cli, api: Api, wishes: readonly JobWish[], source: SourceWish): Promise<SentJobs> {
   const found = await findSource(cli, source);
   if (found.kind === 'url') return submitAll(cli, api, wishes, found.repo);
-  const { checkout, name } = found;
-  const packing = cli.terminal.progress('Packing the checkout');
-  const parcel = await packCheckout(checkout).finally(() => packing.done());
+  const { checkout, remote } = found;
+  const shared = source.bundle
+    ? null
+    : await findSharedHistory(checkout, remote, {
+        ...checkout.around,
+        hasCredential: wishes.some(({ credential }) => credential !== undefined),
+      });
+  if (typeof shared === 'string') sayWholeHistory(cli, shared);
+  if (shared === null || typeof shared === 'string') return sendCheckout(cli, api, wishes, found, null);
+  return sendCheckout(cli, api, wishes, found, shared).catch((error: unknown) => {
+    if (!(error instanceof HangarError) || error.code !== 'repo_url_refused') throw error;
+    cli.terminal.note('The server clones nothing from there: all of the history travels.');
+    return sendCheckout(cli, api, wishes, found, null);
+  });
+}
+
+function sayWholeHistory({ terminal }: Cli, why: NotShared): void {
+  if (why === 'not public')
+    terminal.note(
+      'All of its history travels: the remote does not answer without a credential. Name one: --credential NAME',
+    );
+  if (why === 'nothing in common') terminal.note('All of its history travels: the remote is known to have none of it.');
+}
+
+async function sendCheckout(
+  cli: Cli,
+  api: Api,
+  wishes: readonly JobWish[],
+  { checkout, remote }: FoundCheckout,
+  shared: SharedHistory | null,
+): Promise<SentJobs> {
+  const { terminal } = cli;
+  const packing = terminal.progress('Packing the checkout');
+  const parcel = await packCheckout(checkout, shared).finally(() => packing.done());
   try {
-    for (const path of parcel.leftOut) cli.terminal.warn(`${path} is a repository of its own and stays behind.`);
+    for (const line of await leftBehind(checkout, parcel.state, parcel.leftOut)) terminal.warn(line);
     if (parcel.withoutHistory)
-      cli.terminal.note(
+      terminal.note(
         'This clone is shallow: the files of HEAD travel without history. For all of it: git fetch --unshallow',
       );
-    const bundle = await uploadFile(api, cli.terminal, parcel.bundleFile, 'the checkout');
+    const bundle = await uploadFile(api, terminal, parcel.bundleFile, 'the checkout');
     const patch =
-      parcel.patchFile === null ? undefined : await uploadFile(api, cli.terminal, parcel.patchFile, 'uncommitted work');
+      parcel.patchFile === null ? undefined : await uploadFile(api, terminal, parcel.patchFile, 'uncommitted work');
+    const root = await rootCommit(checkout);
     const repo: Repo = {
+      ...(await called(checkout, remote)),
+      ...(root === null ? {} : { root }),
+      ...(shared === null ? {} : { url: shared.url }),
       commit: parcel.commit,
       bundle,
-      name,
       ...(patch === undefined ? {} : { patch }),
-      ...(checkout.branch === null ? {} : { ref: checkout.branch }),
     };
     const result = await submitAll(cli, api, wishes, repo);
+    // The job is on its way: that it cannot be noted here takes nothing from it.
     for (const job of result.sent)
-      await rememberSent(checkout, job.id, { commit: needHead(checkout), baseTree: parcel.baseTree });
+      await rememberSent(checkout, job.id, { commit: needHead(checkout), baseTree: parcel.baseTree }).catch(
+        (error: Error) => terminal.warn(`What was sent could not be noted in the git folder: ${error.message}`),
+      );
     return result;
   } finally {
     await parcel.dispose();
   }
 }
+
+/** What is said of a checkout however it travels. */
+const called = async (checkout: Checkout, remote: Remote | null): Promise<Pick<Repo, 'name' | 'ref'>> => ({
+  name: await nameOf(checkout, remote),
+  // git takes names that a server may not.
+  ...(checkout.branch === null || !GitRef.safeParse(checkout.branch).success ? {} : { ref: checkout.branch }),
+});
 
 async function submitAll(cli: Cli, api: Api, wishes: readonly JobWish[], repo: Repo): Promise<SentJobs> {
   const sent: Job[] = [];
@@ -92,14 +141,18 @@ async function submitAll(cli: Cli, api: Api, wishes: readonly JobWish[], repo: R
   }
 }
 
-type Found = { kind: 'url'; repo: Repo } | { kind: 'checkout'; checkout: Checkout; name: string };
+interface FoundCheckout {
+  readonly kind: 'checkout';
+  readonly checkout: Checkout;
+  readonly remote: Remote | null;
+}
+type Found = { kind: 'url'; repo: Repo } | FoundCheckout;
 
 async function findSource(cli: Cli, wish: SourceWish): Promise<Found> {
   const { terminal } = cli;
   if (wish.repo !== undefined && looksLikeUrl(wish.repo)) return byUrl(cli, wish.repo, wish);
   const checkout = await sourceCheckout(cli, wish.repo);
   const remote = await findRemote(checkout);
-  const name = repoName(remote?.url ?? null, checkout.root);
   if (wish.ref !== undefined) {
     // Another ref than what is checked out: the worker takes it from the remote.
     if (remote === null || remote.url === null)
@@ -107,36 +160,30 @@ async function findSource(cli: Cli, wish: SourceWish): Promise<Found> {
         message: 'This checkout has no remote a worker can clone, so --ref cannot be fetched from it.',
         wayOut: `Check it out and leave --ref out: git switch ${wish.ref}`,
       });
-    return { kind: 'url', repo: { url: remote.url, ref: wish.ref, name } };
+    return { kind: 'url', repo: { url: remote.url, ref: wish.ref, name: await nameOf(checkout, remote) } };
   }
   const head = needHead(checkout);
-  const { changed, untracked } = await treeState(checkout);
-  const uncommitted = changed.length + untracked.length;
-  const reachable = remote?.url !== undefined && remote.url !== null;
-  const pushed = reachable && (await isOnRemote(checkout, remote.name, head));
+  const state = await treeState(checkout);
+  const uncommitted = state.changed.length + state.untracked.filter((path) => !path.endsWith('/')).length;
+  const url = remote?.url ?? null;
+  const pushed = remote !== null && url !== null && (await isOnRemote(checkout, remote.name, head));
   if (!wish.bundle && pushed && uncommitted === 0) {
     if (remote.hadPassword)
       terminal.warn(
         'The password in the URL of the remote was left out; keep it with: hangar cloud credentials add NAME',
       );
-    return {
-      kind: 'url',
-      repo: {
-        url: remote.url ?? '',
-        commit: head,
-        name,
-        ...(checkout.branch === null ? {} : { ref: checkout.branch }),
-      },
-    };
+    const repositories = state.untracked.filter((path) => path.endsWith('/')).map((path) => path.slice(0, -1));
+    for (const line of await leftBehind(checkout, state, { repositories, unreadable: [] })) terminal.warn(line);
+    return { kind: 'url', repo: { url, commit: head, ...(await called(checkout, remote)) } };
   }
   const why = [
     wish.bundle ? '--bundle' : null,
-    remote === null ? 'there is no remote' : reachable ? null : 'the remote is not one a worker can reach',
-    reachable && !pushed ? 'commits are not pushed' : null,
+    remote === null ? 'there is no remote' : url !== null ? null : 'the remote is not one a worker can reach',
+    url !== null && !pushed ? 'commits are not pushed' : null,
     uncommitted > 0 ? `${count(uncommitted, 'uncommitted file')}` : null,
   ].filter((reason) => reason !== null);
   terminal.note(`The checkout travels along: ${why.join(', ')}.`);
-  return { kind: 'checkout', checkout, name };
+  return { kind: 'checkout', checkout, remote };
 }
 
 const looksLikeUrl = (text: string): boolean =>
@@ -161,7 +208,7 @@ function byUrl({ terminal }: Cli, text: string, wish: SourceWish): Found {
 async function sourceCheckout(cli: Cli, dir: string | undefined): Promise<Checkout> {
   if (dir === undefined) return needCheckout(await cli.checkout());
   const folder = resolve(cli.settings.cwd, dir);
-  const checkout = await findCheckout(folder, { signal: cli.signal, env: cli.settings.env }).catch(() => null);
+  const checkout = await findCheckout(folder, { signal: cli.signal, env: cli.settings.env });
   if (checkout !== null) return checkout;
   throw new HangarError('not_a_checkout', {
     message: `${dir} is neither a URL nor a git checkout.`,

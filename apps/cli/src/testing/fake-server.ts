@@ -7,6 +7,7 @@ import {
   DeviceAuthorization,
   HangarError,
   isFinal,
+  isLocalHost,
   type Job,
   type JobDetail,
   type JobState,
@@ -17,6 +18,7 @@ import {
   OAuthError,
   type Profile,
   parseSpec,
+  repoHost,
   TokenAnswer,
   toWire,
   Upload,
@@ -60,6 +62,8 @@ export class FakeServer {
   refreshes = 0;
   /** Answers to POST /jobs that are swallowed: the job exists, the client does not hear of it. */
   loseAnswers = 0;
+  /** As a server does that clones nothing from its own machine. */
+  refuseLocalRepos = false;
   /** As some proxies do: each log stream is answered and closed at once. */
   closeStreams = false;
   /** Sent on each log stream as the data of an event. */
@@ -170,6 +174,9 @@ export class FakeServer {
     );
     if (before !== undefined) return before.detail;
     const { title } = parseSpec(input.spec);
+    const { url } = input.repo;
+    if (this.refuseLocalRepos && url !== undefined && isLocalHost(repoHost(url) ?? ''))
+      throw new HangarError('repo_url_refused');
     for (const upload of [input.repo.bundle, input.repo.patch])
       if (upload !== undefined && !this.uploads.has(upload)) throw new HangarError('upload_not_found');
     const id = `j_${randomBytes(6).toString('hex')}`;
@@ -184,6 +191,7 @@ export class FakeServer {
         ref: input.repo.ref ?? null,
         commit: input.repo.commit ?? null,
         fromCheckout: input.repo.bundle !== undefined,
+        root: input.repo.root ?? null,
       },
       ...{ image: input.image ?? null, resources: input.resources, timeoutSeconds: input.timeoutSeconds ?? 3600 },
       ...{ credential: input.credential ?? null, createdAt: now, startedAt: null, finishedAt: null },

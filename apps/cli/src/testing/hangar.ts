@@ -19,6 +19,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
+interface Call {
+  readonly cwd?: string;
+  readonly input?: string;
+  readonly env?: Record<string, string>;
+  /** A program with its arguments that runs the command in its turn. */
+  readonly through?: readonly string[];
+}
+
 /** A running command. */
 export interface Running {
   readonly child: ChildProcess;
@@ -78,8 +86,9 @@ export class Desk {
     return this.path(folder);
   }
 
-  start(args: readonly string[], o: { cwd?: string; input?: string; env?: Record<string, string> } = {}): Running {
-    return this.#spawn(BIN, args, o);
+  start(args: readonly string[], o: Call = {}): Running {
+    const [file = BIN, ...before] = [...(o.through ?? []), BIN];
+    return this.#spawn(file, [...before, ...args], o);
   }
 
   /** A line as a person would paste it, with hangar on the PATH. */
@@ -87,12 +96,8 @@ export class Desk {
     return this.#spawn('sh', ['-c', line], { env: { PATH: `${dirname(BIN)}${delimiter}${PATH}` } });
   }
 
-  #spawn(
-    program: string,
-    args: readonly string[],
-    o: { cwd?: string; input?: string; env?: Record<string, string> },
-  ): Running {
-    const child = spawn(program, args, {
+  #spawn(file: string, args: readonly string[], o: Pick<Call, 'cwd' | 'input' | 'env'>): Running {
+    const child = spawn(file, args, {
       cwd: o.cwd === undefined ? this.dir : this.path(o.cwd),
       env: { ...this.env, ...o.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -127,12 +132,12 @@ export class Desk {
     return { child, ended, saw };
   }
 
-  run(args: readonly string[], o: { cwd?: string; input?: string; env?: Record<string, string> } = {}): Promise<Ended> {
+  run(args: readonly string[], o: Call = {}): Promise<Ended> {
     return this.start(args, o).ended;
   }
 
   /** Runs a command that must work and answers the JSON it printed. */
-  async json(args: readonly string[], o: { cwd?: string; input?: string; env?: Record<string, string> } = {}) {
+  async json(args: readonly string[], o: Call = {}) {
     const ended = await this.run([...args, '--json'], o);
     if (ended.code !== 0)
       throw new Error(`hangar ${args.join(' ')} ended with ${ended.code}: ${ended.stdout}${ended.stderr}`);

@@ -2,7 +2,7 @@ import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
+import { isLocalRun, jobArgument, newestOf } from '../../jobs/job-id.ts';
 import type { Api } from '../../server/api.ts';
 
 interface Flags extends GlobalFlags {
@@ -108,8 +108,8 @@ async function newestGroup(cli: Cli, api: Api): Promise<string> {
   const checkout = await cli.checkout();
   const { nameOf } = await import('../../checkout/checkout.ts');
   const repo = checkout === null ? undefined : await nameOf(checkout);
-  const { items } = await api.client.jobs.list({ limit: 100, ...(repo === undefined ? {} : { repo }) });
-  const group = items.find((job) => job.group !== null)?.group ?? null;
+  const newest = await newestOf(api, checkout, { suits: (job) => job.group !== null });
+  const group = newest?.group ?? null;
   if (group !== null) {
     cli.terminal.note(`${group}, your newest group${repo === undefined ? '' : ` of ${repo}`}.`);
     return group;

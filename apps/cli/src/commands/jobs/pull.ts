@@ -10,6 +10,7 @@ export interface PullFlags extends GlobalFlags {
   readonly stash: boolean;
   readonly branch?: string | undefined;
   readonly undo: boolean;
+  readonly anyway: boolean;
   readonly local: boolean;
 }
 
@@ -21,7 +22,7 @@ export const command = defineCommand<PullFlags, [string?]>({
     ['pull --undo', 'takes the last pull back exactly'],
   ],
   about: [
-    'Without an ID the newest of your jobs of this repository that has ended; stderr says which.',
+    'Without an ID the newest of your jobs of this repository that has ended; stderr says which. A work tree or another clone of the same repository finds them, too, whatever its folder is called: jobs are told by their commits and their remote. A job of another repository is refused, unless you say --anyway.',
     'The diff is applied three-way (git apply --3way --index). Where it conflicts the files get markers, are listed, and the exit code is 2. Changed tracked files stand in the way: commit them, or use --stash or --branch. When they are exactly what the job started from, the diff goes on top of them.',
     '--stash puts your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
     '--undo gives back files, index and stash as they were, and refuses when files of the pull were changed since.',
@@ -35,6 +36,7 @@ export const command = defineCommand<PullFlags, [string?]>({
       stash: yes('Put uncommitted changes into git stash first'),
       branch: text('Commit the diff on a new branch instead', 'NAME'),
       undo: yes('Take the last pull back'),
+      anyway: yes('Also a job of another repository'),
       local: yes('The newest run of this machine (hangar run without --cloud)'),
       ...globalFlags,
     },
@@ -50,7 +52,8 @@ export const command = defineCommand<PullFlags, [string?]>({
     refuseMixtures(flags, id);
     if (flags.undo) return undo(this, flags);
     const { fetchDiff } = await import('../../jobs/fetch-diff.ts');
-    const fetched = await fetchDiff(this, flags, id);
+    const forCheckout = flags.output === undefined && (!flags.stat || flags.check);
+    const fetched = await fetchDiff(this, { ...flags, forCheckout }, id);
     try {
       const { pullFetched } = await import('../../jobs/pull-fetched.ts');
       await pullFetched(this, flags, fetched);

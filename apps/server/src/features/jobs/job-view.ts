@@ -160,6 +160,7 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
       ref: row.repoRef,
       commit: row.repoCommit,
       fromCheckout: row.bundleId !== null,
+      root: row.repoRoot,
     },
     image: row.image,
     resources: row.resources,

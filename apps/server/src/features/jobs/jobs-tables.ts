@@ -80,6 +80,8 @@ export const jobs = pgTable(
     repoUrl: text('repo_url'),
     repoRef: text('repo_ref'),
     repoCommit: text('repo_commit'),
+    /** First commit of the history, where the sender knew it. */
+    repoRoot: text('repo_root'),
     bundleId: text('bundle_id'),
     patchId: text('patch_id'),
     credential: text(),

@@ -107,6 +107,7 @@ export function createJobs(parts: JobsParts) {
         repoUrl: url,
         repoRef: request.repo.ref ?? null,
         repoCommit: request.repo.commit ?? null,
+        repoRoot: request.repo.root ?? null,
         bundleId: request.repo.bundle ?? null,
         patchId: request.repo.patch ?? null,
         credential: request.credential ?? null,
@@ -222,6 +223,7 @@ export function createJobs(parts: JobsParts) {
           ...(row.repoUrl === null ? {} : { url: row.repoUrl }),
           ...(row.repoRef === null ? {} : { ref: row.repoRef }),
           ...(row.repoCommit === null ? {} : { commit: row.repoCommit }),
+          ...(row.repoRoot === null ? {} : { root: row.repoRoot }),
           ...(row.bundleId === null ? {} : { bundle: row.bundleId }),
           ...(row.patchId === null ? {} : { patch: row.patchId }),
         },
@@ -336,11 +338,13 @@ const day = (at: Date): string => at.toISOString().slice(0, 10);
 
 /**
  * The same request gives the same hash; the key itself does not count. A checkout that is packed again has other uploads with
- * the same contents: the commit says what the bundle holds, the hash what the patch does.
+ * the same contents: the commit says what the bundle holds, the hash what the patch does. How much of the history is in the
+ * bundle and how much comes from the URL may differ, too.
  */
 function hashOf({ idempotencyKey: _key, repo, ...rest }: NewJob, patchHash: string | null): string {
-  const { bundle, patch: _id, ...source } = repo;
-  const request = { ...rest, repo: { ...source, bundle: bundle !== undefined, patch: patchHash } };
+  const { bundle, patch: _id, root: _root, url, ...source } = repo;
+  const from = bundle === undefined ? { url } : {};
+  const request = { ...rest, repo: { ...source, ...from, bundle: bundle !== undefined, patch: patchHash } };
   return createHash('sha256')
     .update(
       JSON.stringify(request, (_name, value: unknown) =>

@@ -1,0 +1,135 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeServer } from '../testing/fake-server.ts';
+import { Desk } from '../testing/hangar.ts';
+import { isSameRemote } from './identity.ts';
+
+// Real processes on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const DIFF = `diff --git a/made.txt b/made.txt
+new file mode 100644
+index 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a
+--- /dev/null
++++ b/made.txt
+@@ -0,0 +1 @@
++hello
+`;
+
+let server: FakeServer;
+let desk: Desk;
+beforeEach(async () => {
+  server = await new FakeServer().start();
+  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
+  desk.write('spec.md', '# Do it\n\n```sh\ntrue\n```\n');
+});
+afterEach(async () => {
+  await server.stop();
+  desk.dispose();
+});
+
+async function sendFrom(cwd: string): Promise<string> {
+  const { id } = await desk.json(['run', '--cloud', '--spec', desk.path('spec.md')], { cwd });
+  server.finish(id, DIFF);
+  return id;
+}
+
+const pull = async (cwd: string, ...args: string[]) => {
+  const ended = await desk.run(['pull', '--json', ...args], { cwd });
+  return JSON.parse(ended.stdout);
+};
+
+describe('a job and the checkout it is pulled into', () => {
+  it('belong together: another checkout of the same name takes it neither as the newest nor by its id', async () => {
+    desk.repo('one/app', { 'a.txt': 'one\n' });
+    desk.repo('two/app', { 'b.txt': 'two\n' });
+    const id = await sendFrom('one/app');
+    expect((await pull('two/app')).error.code).toBe('job_not_found');
+    expect((await desk.run(['status'], { cwd: 'two/app' })).code).not.toBe(0);
+    for (const how of [[], ['--check'], ['--branch', 'x'], ['--stash']]) {
+      const { error } = await pull('two/app', id, ...how);
+      expect(error).toMatchObject({ code: 'job_of_other_repository', exitCode: 2 });
+      expect(error.wayOut).toContain(`hangar pull ${id} --anyway`);
+    }
+    expect(existsSync(desk.path('two/app/made.txt'))).toBe(false);
+    // To look at, it is as good as any.
+    expect(await pull('two/app', id, '--stat')).toMatchObject({ filesChanged: 1 });
+    expect((await desk.run(['pull', id, '--output', '-'], { cwd: 'two/app' })).stdout).toBe(DIFF);
+    expect(await pull('two/app', id, '--anyway')).toMatchObject({ applied: true });
+    expect(readFileSync(desk.path('two/app/made.txt'), 'utf8')).toBe('hello\n');
+
+    // The newest of all is of the other one: each finds its own.
+    const other = await sendFrom('two/app');
+    expect(await pull('one/app')).toMatchObject({ job: id, applied: true });
+    expect(await pull('two/app', '--stat')).toMatchObject({ job: other });
+  });
+
+  it('find each other in a work tree and in another clone, whatever the folder is called', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    desk.git('app', 'worktree', 'add', '--quiet', '-b', 'side', '../app-wt');
+    execFileSync('git', ['clone', '--quiet', desk.path('app'), desk.path('elsewhere')], { env: desk.env });
+    // A commit that the other clone does not have.
+    desk.write('app/a.txt', 'two\n');
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'second');
+    const id = await sendFrom('app');
+    expect(server.job(id).input.repo.name).toBe('app');
+    expect(await pull('app-wt', '--check')).toMatchObject({ job: id, applies: true });
+    expect(await pull('elsewhere', '--check')).toMatchObject({ job: id, applies: true });
+    expect(await pull('elsewhere', id)).toMatchObject({ job: id, applied: true });
+    const side = await sendFrom('app-wt');
+    expect(server.job(side).input.repo.name).toBe('app');
+    expect(await pull('app')).toMatchObject({ job: side, applied: true });
+  });
+
+  it('still do after the commit it started from was taken back and removed', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    desk.write('app/a.txt', 'two\n');
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'second');
+    const id = await sendFrom('app');
+    desk.git('app', 'reset', '--quiet', '--hard', 'HEAD~1');
+    desk.git('app', 'reflog', 'expire', '--expire=now', '--all');
+    desk.git('app', 'gc', '--quiet', '--prune=now');
+    rmSync(desk.path('app/.git/hangar'), { recursive: true });
+    expect(await pull('app', id)).toMatchObject({ applied: true });
+  });
+
+  it('are known by the remote where the job names no commit, and by the commit where it is an older one', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    desk.git('app', 'remote', 'add', 'upstream', 'git@git.example.org:team/app.git');
+    desk.repo('other', { 'b.txt': 'two\n' });
+    const byUrl = server.addJob({ repo: { url: 'https://git.example.org/team/app' } });
+    server.finish(byUrl, DIFF);
+    expect(await pull('app', '--check')).toMatchObject({ job: byUrl });
+    expect((await pull('other', byUrl)).error.code).toBe('job_of_other_repository');
+    const commit = desk.git('other', 'rev-parse', 'HEAD').trim();
+    const old = server.addJob({ repo: { bundle: undefined, commit, name: 'x', url: 'https://old.example.org/x.git' } });
+    server.finish(old, DIFF);
+    expect(await pull('other', '--check')).toMatchObject({ job: old });
+    expect((await pull('app', old)).error.code).toBe('job_of_other_repository');
+  });
+
+  it('find each other behind hundreds of newer jobs of other repositories', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    const id = await sendFrom('app');
+    for (let n = 0; n < 600; n++) server.addJob({ repo: { url: 'https://git.example.org/team/noise.git' } });
+    expect(await desk.json(['status'], { cwd: 'app' })).toMatchObject({ id });
+  });
+});
+
+describe('two ways to write a remote', () => {
+  it.each([
+    ['https://github.com/Team/app.git', 'git@github.com:team/app', true],
+    ['ssh://git@github.com:22/team/app.git', 'https://user@GitHub.com/team/app/', true],
+    ['https://host/a%20b', 'https://host/a b.git', true],
+    ['/srv/git/app.git', '/srv/git/app.git', true],
+    ['https://host:8443/team/app', 'https://host:9443/team/app', false],
+    ['https://host/team/app', 'https://other/team/app', false],
+    ['https://host/team/app', 'https://host/team/app2', false],
+    ['git@host:team/app.git', 'git@host:mate/app.git', false],
+    ['/srv/git/app.git', '/home/app.git', false],
+  ])('%s and %s: %s', (one, other, same) => {
+    expect(isSameRemote(one, other)).toBe(same);
+    expect(isSameRemote(other, one)).toBe(same);
+  });
+});
