@@ -34,7 +34,6 @@ function begun(ordered: readonly StoredMessage[], first: StoredMessage): Summary
   const started = ordered.find(({ message }) => message.type === 'DEVOPS_STARTED');
   return {
     id: first.activityId,
-    version: messages.length,
     operation: started?.message.type === 'DEVOPS_STARTED' ? started.message.operation : 'Unnamed',
     status: 'in_progress',
     startedAt: (started ?? first).at.toISOString(),
