@@ -1,3 +1,4 @@
+export { createArrivals } from './arrivals.ts';
 export { activityMessages } from './job-activity.ts';
 export { createHolds } from './job-holds.ts';
 export { PATIENCE, type Patience } from './job-lifecycle.ts';
