@@ -20,7 +20,6 @@ import { activityRoutes, createActivity } from './features/activity/index.ts';
 import { createCredentials, credentialsRoutes, searchCredentials } from './features/credentials/index.ts';
 import {
   activityMessages,
-  createArrivals,
   createHolds,
   createJobs,
   createJobsReconciler,
@@ -250,7 +249,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     whileNoBackup: (work) => whileNoBackup(database, work),
     log: log.child({ part: 'retention' }),
   });
-  const uploads = createUploads({ store, arrivals: createArrivals(database), blobs, newId: () => newId('up') });
+  const uploads = createUploads({ store, blobs, newId: () => newId('up') });
   const reconciler = createJobsReconciler({
     database,
     store,

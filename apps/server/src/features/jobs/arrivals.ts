@@ -13,15 +13,23 @@ const RENEW_MS = 60_000;
 const LOOK_MS = 200;
 const PATIENCE_MS = 30_000;
 
-export interface ArrivalLimits {
-  /** Of one person at the same time; who comes later waits for a place. */
+export interface Arrival {
+  readonly id: string;
+  /** Whose room it is: a person's for uploads, a job's for artifacts. */
+  readonly owner: string;
+  readonly body: Readable;
+  readonly signal: AbortSignal;
+  /** Of one owner at the same time; who comes later waits for a place. */
   readonly atOnce: number;
   /** All together, with what is there already. */
   readonly mostBytes: number;
+  /** Of each as much is let through before it is counted. */
+  readonly freeBytes: number;
   readonly used: (tx: Tx) => Promise<number>;
+  readonly noRoom: (received: number) => Promise<Error>;
 }
 
-/** Bytes on their way. All that arrives for one person shares one room, over any number of servers. */
+/** Bytes on their way. All that arrives for one owner shares one room, over any number of servers. */
 export function createArrivals({ db }: Pick<Database, 'db'>) {
   async function enter(id: string, owner: string, atOnce: number): Promise<boolean> {
     return db.transaction(async (tx) => {
@@ -34,15 +42,27 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
   }
 
   /** Takes room for so many bytes in all. False when there is not so much. */
-  async function grow(id: string, owner: string, bytes: number, limits: ArrivalLimits): Promise<boolean> {
+  async function grow({ id, owner, used, mostBytes }: Arrival, bytes: number): Promise<boolean> {
     return db.transaction(async (tx) => {
       await tx.execute(lockThings('uploads', [owner]));
-      const used = await limits.used(tx);
+      const there = await used(tx);
       const { rowCount } = await tx.execute(sql`
-        update upload_arriving set bytes = ${bytes}, until = now() + ${LEASE}::interval where id = ${id} and ${used + bytes}::bigint +
-          (select coalesce(sum(bytes), 0) from upload_arriving where owner = ${owner} and id <> ${id} and until > now()) <= ${limits.mostBytes}::bigint`);
+        update upload_arriving set bytes = ${bytes}, until = now() + ${LEASE}::interval where id = ${id} and ${there + bytes}::bigint +
+          (select coalesce(sum(bytes), 0) from upload_arriving where owner = ${owner} and id <> ${id} and until > now()) <= ${mostBytes}::bigint`);
       return rowCount === 1;
     });
+  }
+
+  async function waitForPlace({ id, owner, atOnce, signal }: Arrival): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    while (!(await enter(id, owner, atOnce))) {
+      if (Date.now() > deadline)
+        throw new HangarError('rate_limited', {
+          message: `${atOnce} of your uploads are on their way already.`,
+          details: { retryAfterSeconds: 5 },
+        });
+      await sleep(LOOK_MS, undefined, { signal });
+    }
   }
 
   return {
@@ -50,37 +70,24 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
      * Lets `put` read the body, as much of it as there is room for. The body itself stays as it is: who sent it is answered.
      * @throws HangarError rate_limited; what `noRoom` makes
      */
-    async receive<T>(
-      o: ArrivalLimits & {
-        id: string;
-        owner: string;
-        body: Readable;
-        noRoom: (received: number) => Promise<Error>;
-        signal: AbortSignal;
-      },
-      put: (body: Readable) => Promise<T>,
-    ): Promise<T> {
-      const { id, owner, body, signal } = o;
-      const deadline = Date.now() + PATIENCE_MS;
-      while (!(await enter(id, owner, o.atOnce))) {
-        if (Date.now() > deadline)
-          throw new HangarError('rate_limited', {
-            message: `${o.atOnce} of your uploads are on their way already.`,
-            details: { retryAfterSeconds: 5 },
-          });
-        await sleep(LOOK_MS, undefined, { signal });
-      }
-      const step = Math.min(STEP_BYTES, Math.floor(o.mostBytes / 100));
+    async arrive<T>(arrival: Arrival, put: (body: Readable) => Promise<T>): Promise<T> {
+      const { id, body, mostBytes, freeBytes } = arrival;
+      const step = Math.min(STEP_BYTES, Math.floor(mostBytes / 100));
+      let isCounted = false;
       async function* metered(): AsyncGenerator<Buffer> {
-        let [received, taken, askedAt] = [0, 0, performance.now()];
+        let [received, taken, askedAt] = [0, 0, 0];
         for await (const chunk of body.iterator({ destroyOnReturn: false })) {
           const bytes = Buffer.from(chunk);
           received += bytes.length;
-          if (received > taken || performance.now() - askedAt > RENEW_MS) {
+          if (!isCounted && received > freeBytes) {
+            await waitForPlace(arrival);
+            isCounted = true;
+          }
+          if (isCounted && (received > taken || performance.now() - askedAt > RENEW_MS)) {
             taken = received + step;
-            if (!(await grow(id, owner, taken, o))) {
+            if (!(await grow(arrival, taken))) {
               taken = received;
-              if (!(await grow(id, owner, taken, o))) throw await o.noRoom(received);
+              if (!(await grow(arrival, taken))) throw await arrival.noRoom(received);
             }
             askedAt = performance.now();
           }
@@ -90,9 +97,8 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
       try {
         return await put(Readable.from(metered(), { objectMode: false }));
       } finally {
-        await db.execute(sql`delete from upload_arriving where id = ${id} or until < now()`);
+        if (isCounted) await db.execute(sql`delete from upload_arriving where id = ${id} or until < now()`);
       }
     },
   };
 }
-export type Arrivals = ReturnType<typeof createArrivals>;

@@ -1,4 +1,3 @@
-export { createArrivals } from './arrivals.ts';
 export { activityMessages } from './job-activity.ts';
 export { createHolds } from './job-holds.ts';
 export { PATIENCE, type Patience } from './job-lifecycle.ts';

@@ -2,11 +2,13 @@ import { type DiffStat, HangarError, sizeInWords } from '@hangar/contract';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lockThings } from '../../platform/database/locks.ts';
+import { createArrivals } from './arrivals.ts';
 import { type ArtifactRow, artifacts, EVENTS_CHANNEL, jobs, type UploadRow, uploads } from './jobs-tables.ts';
 
 /** The rows beside the blobs of jobs: artifacts of their workers, uploads of their people. */
 export function createJobFiles({ db }: Database) {
   return {
+    ...createArrivals({ db }),
     /**
      * Gives the key of the blob that nothing names any more: the one it replaces, or its own when a later upload of the
      * same name was faster (a connection that was cut, and a server that did not notice). With `diff` the job knows of it
@@ -52,7 +54,8 @@ export function createJobFiles({ db }: Database) {
       return row ?? null;
     },
     /** What the others of a job hold. @throws HangarError quota_artifacts, when one more is too many */
-    artifactBytes: (jobId: string, except: string): Promise<number> => artifactBytes(db, jobId, except),
+    artifactBytes: (jobId: string, except: string, within: Tx = db): Promise<number> =>
+      artifactBytes(within, jobId, except),
 
     /** False when what this person has sent and no job has used would hold more than `mostUnused` bytes with it. */
     async putUpload(row: typeof uploads.$inferInsert, mostUnused: number): Promise<boolean> {

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { createArrivals } from './arrivals.ts';
 import { PATIENCE } from './job-lifecycle.ts';
 import { createJobsStore, type JobsStore } from './jobs-store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -24,7 +23,6 @@ beforeEach(() => {
   blobs = createBlobsInMemory();
   uploads = createUploads({
     store,
-    arrivals: createArrivals(database),
     blobs,
     newId: () => newId('up'),
     mostUnusedBytes: 100,
@@ -111,7 +109,7 @@ it('those on their way share one room: together they never hold more than there 
     },
   };
   const here = createUploads({
-    ...{ store, arrivals: createArrivals(database), blobs: counting, newId: () => newId('up'), mostUnusedBytes: 100 },
+    ...{ store, blobs: counting, newId: () => newId('up'), mostUnusedBytes: 100 },
   });
   const slowly = () =>
     Readable.from(
@@ -139,15 +137,17 @@ it('of one person only so many arrive at the same time, and those of a server th
   let [now, most] = [0, 0];
   const slow = {
     ...blobs,
-    async put(...args: Parameters<typeof blobs.put>) {
-      most = Math.max(most, ++now);
+    async put(...[key, body, o]: Parameters<typeof blobs.put>) {
+      const chunks = await body.toArray();
+      now += 1;
+      most = Math.max(most, now);
       await new Promise((done) => setTimeout(done, 50));
       now -= 1;
-      return blobs.put(...args);
+      return blobs.put(key, Readable.from(chunks), o);
     },
   };
   const here = createUploads({
-    ...{ store, arrivals: createArrivals(database), blobs: slow, newId: () => newId('up') },
+    ...{ store, blobs: slow, newId: () => newId('up') },
   });
   const one = () => here.receive(user, Readable.from([Buffer.alloc(1)]), AbortSignal.timeout(20_000));
   await Promise.all(Array.from({ length: 12 }, one));

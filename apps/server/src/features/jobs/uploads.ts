@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HangarError, sizeInWords, type Upload } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
-import type { Arrivals } from './arrivals.ts';
 import type { JobsStore } from './jobs-store.ts';
 
 const KEEP_MS = 7 * 24 * 3600 * 1000;
@@ -14,8 +13,7 @@ const AT_ONCE = 8;
 
 /** Bundles and patches that wait for their job. Kept for a week, so that a job can be sent again. */
 export function createUploads(parts: {
-  store: Pick<JobsStore, 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
-  arrivals: Arrivals;
+  store: Pick<JobsStore, 'arrive' | 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
   blobs: Blobs;
   newId: () => string;
   mostUnusedBytes?: number;
@@ -31,9 +29,9 @@ export function createUploads(parts: {
       const unused = await store.unusedUploads(userId);
       if (unused.bytes >= most) throw noRoom(most, unused);
       const expiresAt = new Date(Date.now() + KEEP_MS);
-      return parts.arrivals.receive(
+      return store.arrive(
         {
-          ...{ id, owner: userId, body, signal, atOnce: AT_ONCE, mostBytes: most },
+          ...{ id, owner: userId, body, signal, atOnce: AT_ONCE, mostBytes: most, freeBytes: 0 },
           used: async (tx) => (await store.unusedUploads(userId, tx)).bytes,
           noRoom: async (received) =>
             received > largest ? new HangarError('body_too_large') : noRoom(most, await store.unusedUploads(userId)),
