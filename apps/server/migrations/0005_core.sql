@@ -12,6 +12,13 @@ CREATE TABLE "activity" (
 	"base" jsonb
 );
 --> statement-breakpoint
+CREATE TABLE "upload_arriving" (
+	"id" text PRIMARY KEY NOT NULL,
+	"owner" text NOT NULL,
+	"bytes" bigint NOT NULL,
+	"until" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 DROP INDEX "activity_started";--> statement-breakpoint
 DROP INDEX "activity_newest";--> statement-breakpoint
 DROP INDEX "activity_correlation";--> statement-breakpoint
@@ -21,6 +28,7 @@ ALTER TABLE "job" ADD COLUMN "version" integer DEFAULT 0 NOT NULL;--> statement-
 CREATE INDEX "activity_list" ON "activity" USING btree ("is_open","owner","at");--> statement-breakpoint
 CREATE INDEX "activity_of_name" ON "activity" USING btree ("actor_name","is_open","at");--> statement-breakpoint
 CREATE INDEX "activity_of_thing" ON "activity" USING btree ("correlation_id") WHERE correlation_id is not null;--> statement-breakpoint
+CREATE INDEX "upload_arriving_of" ON "upload_arriving" USING btree ("owner");--> statement-breakpoint
 ALTER TABLE "sign_in_link" ADD CONSTRAINT "sign_in_link_created_by_person_id_fk" FOREIGN KEY ("created_by") REFERENCES "public"."person"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "sign_in_link_created_by" ON "sign_in_link" USING btree ("created_by") WHERE created_by is not null;--> statement-breakpoint
 -- Data and triggers from here on; what is above is generated.

@@ -312,7 +312,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const app = await createApp({
     router,
     rawRoutes: [
-      healthRoutes({ database, metrics, identify: access.identify, isDraining }),
+      healthRoutes({ database, metrics, identify: access.identify, isDraining, behindProxy: config.behindProxy }),
       oauthRoutes(access),
       live.routes,
       jobBytesRoutes({

@@ -170,6 +170,8 @@ export interface Config {
   readonly logLevel: string;
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly trustProxy: boolean | number | string[];
+  /** Who comes from this machine may come from anywhere: a proxy is trusted, or people reach the server at another address. */
+  readonly behindProxy: boolean;
   readonly allowLocalRepos: boolean;
   readonly demo: boolean;
   readonly jobsAtOnce: number;
@@ -234,6 +236,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: settings.HANGAR_LOG_LEVEL,
     logFormat: settings.HANGAR_LOG_FORMAT,
     trustProxy: settings.HANGAR_TRUST_PROXY,
+    behindProxy:
+      settings.HANGAR_TRUST_PROXY !== false ||
+      (settings.HANGAR_PUBLIC_URL !== undefined && !LOOPBACK.test(new URL(settings.HANGAR_PUBLIC_URL).hostname)),
     allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
     demo: settings.HANGAR_DEMO,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,

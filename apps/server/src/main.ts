@@ -11,6 +11,7 @@ import { openBlobs } from './blobs.ts';
 import { type Places, STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
+import { textOn } from './log-text.ts';
 import { rotateKey, withAccess } from './on-this-machine.ts';
 import { throughLosses } from './start-again.ts';
 
@@ -171,7 +172,9 @@ async function start(config: Config): Promise<void> {
       level: config.logLevel,
       redact: ['req.headers.authorization', 'req.headers.cookie', '*.token', '*.password', '*.value'],
     },
-    pino.destination({ fd: 2, sync: false }),
+    config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY)
+      ? textOn(process.stderr)
+      : pino.destination({ fd: 2, sync: false }),
   );
   const starting = new AbortController();
   let stop: ((signal: string) => Promise<void>) | null = null;

@@ -530,11 +530,6 @@ export const ERRORS = {
     message: 'The file is there already.',
     wayOut: 'Name another file, or replace it with --force.',
   },
-  rotation_running: {
-    kind: 'conflict',
-    message: 'The master key of this server is being changed by another command.',
-    wayOut: 'Wait for it to end, then try again.',
-  },
   backup_running: {
     kind: 'conflict',
     message: 'Another backup of this server is being made.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { adminWrite, Done, Empty, Name, read, Time } from './shared.ts';
+import { adminWrite, Done, Empty, Name, read, Time, write } from './shared.ts';
 
 export const DriverName = z.enum(['local', 'docker', 'kubernetes']);
 export type DriverName = z.infer<typeof DriverName>;
@@ -174,7 +174,7 @@ export const profiles = {
     .route({ method: 'POST', path: '/profiles/{name}/default', summary: 'Make a profile the default' })
     .input(byName)
     .output(Profile),
-  test: read
+  test: write
     .route({ method: 'POST', path: '/profiles/{name}/test', summary: 'Prove that a profile works' })
     .input(byName)
     .output(z.object({ ok: z.boolean(), checks: z.array(ProfileCheck) })),

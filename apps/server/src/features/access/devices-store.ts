@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
 import { device, deviceRequest, person, refreshToken } from './access-tables.ts';
 import type { PersonRow } from './people-store.ts';
@@ -8,6 +8,8 @@ export type DeviceRequestRow = typeof deviceRequest.$inferSelect;
 export type RefreshTokenRow = typeof refreshToken.$inferSelect;
 
 export interface DevicesStore {
+  /** Whether there is a device code or a refresh token with this hash. */
+  knows(hash: string): Promise<boolean>;
   /** False when the user code is taken. */
   addRequest(row: typeof deviceRequest.$inferInsert): Promise<boolean>;
   /** In a transaction nobody else redeems or decides it until that ends. */
@@ -42,6 +44,11 @@ export interface DevicesStore {
 export function devicesStore(db: Tx): DevicesStore {
   const one = <T>(rows: T[]): T | null => rows[0] ?? null;
   return {
+    async knows(hash) {
+      const { rows } = await db.execute(sql`select 1 from device_request where device_code_hash = ${hash}
+        union all select 1 from refresh_token where token_hash = ${hash}`);
+      return rows.length > 0;
+    },
     addRequest: async (row) =>
       (
         await db

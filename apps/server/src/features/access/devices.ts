@@ -2,7 +2,7 @@ import { type Device, type DeviceRequest, HangarError } from '@hangar/contract';
 import type { Tx } from '../../platform/database/index.ts';
 import { type DeviceRequestRow, devicesStore } from './devices-store.ts';
 import { limited } from './people.ts';
-import type { RateLimit } from './rate-limits.ts';
+import { networkOf, type RateLimit } from './rate-limits.ts';
 import { hashUserCode } from './token-issuer.ts';
 
 /** What a person in the browser sees of programs that are signed in, or want to be. */
@@ -23,7 +23,7 @@ export function createDevices(o: { db: Tx; clock: () => Date; limits: { userCode
 
   /** Every code counts as a guess until it turns out to be right (RFC 8628 §5.1). */
   async function found(personId: string, userCode: string, place: string): Promise<DeviceRequestRow> {
-    const keys = [`person ${personId}`, `place ${place}`];
+    const keys = [`person ${personId}`, `place ${networkOf(place)}`];
     for (const key of keys) limited(await o.limits.userCode.take(key));
     const hash = hashUserCode(userCode);
     const row = hash === null ? null : await store.findRequest(hash);

@@ -316,6 +316,51 @@ describe('rate limits answer in the form of the protocol', () => {
     expect(await refusal(redeem())).toBe('400 authorization_pending');
   });
 
+  test('guessed tokens and emails count together over a whole network, and leave no row each', async () => {
+    const limited = await server.beside({ rateLimits: { token: 3, signIn: 1 } });
+    server.nextMinute();
+    const rows = async () =>
+      Number((await server.database.pool.query('select count(*) from rate_count')).rows[0].count);
+    const post = (path: string, place: string, body: object) =>
+      fetch(`${limited.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: limited.url, 'x-forwarded-for': place },
+        body: JSON.stringify(body),
+      });
+    const before = await rows();
+    const guess = async (n: number, kind: object) =>
+      (await post('/api/auth/token', `2001:db8:0:7::${n}`, { client_id: OAUTH_CLIENT_ID, ...kind })).status;
+    const statuses: number[] = [];
+    for (let n = 0; n < 5; n += 1)
+      statuses.push(
+        await guess(
+          n,
+          n % 2
+            ? { grant_type: 'refresh_token', refresh_token: `hgf_${n}` }
+            : { grant_type: DEVICE_GRANT, device_code: `hgd_${n}` },
+        ),
+      );
+    expect(statuses).toEqual([400, 400, 400, 429, 429]);
+    expect(await rows()).toBe(before + 1);
+    expect(
+      (
+        await post('/api/auth/token', '2001:db8:0:8::1', {
+          client_id: OAUTH_CLIENT_ID,
+          grant_type: 'refresh_token',
+          refresh_token: 'x',
+        })
+      ).status,
+    ).toBe(400);
+
+    const signIns: number[] = [];
+    for (let n = 0; n < 9; n += 1) {
+      const form = { email: `guess${n}@example.org`, password: 'not it at all' };
+      signIns.push((await post('/api/auth/sign-in', `2001:db8:0:9::${n}`, form)).status);
+    }
+    expect(signIns.filter((status) => status === 401)).toHaveLength(6);
+    expect(await rows()).toBe(before + 2 + 1 + 6);
+  });
+
   test('guessing user codes', async () => {
     const limited = await server.beside({ rateLimits: { userCode: 5 } });
     server.nextMinute();

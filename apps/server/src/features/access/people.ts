@@ -5,7 +5,7 @@ import { DAY_MS, HOUR_MS, later, TOKEN } from './access-tokens.ts';
 import { hashPassword, passwordMatches } from './passwords.ts';
 import { type InviteRow, type PeopleStore, type PersonRow, peopleStore, toPerson } from './people-store.ts';
 import { type Plans, STANDARD_PLAN } from './plans.ts';
-import type { RateLimit } from './rate-limits.ts';
+import { networkOf, type RateLimit } from './rate-limits.ts';
 import type { Caller, Sessions } from './sessions.ts';
 
 const LINK_MS = DAY_MS;
@@ -139,8 +139,12 @@ export function createPeople(o: {
 
     async signIn(input, caller) {
       const email = input.email.toLowerCase();
-      limited(await o.limits.signIn.take(`${caller.place} ${email}`));
-      limited(await o.limits.signInByPlace.take(caller.place));
+      // The address first: who guesses does not make a row for each email.
+      const network = networkOf(caller.place);
+      limited(await o.limits.signInByPlace.take(network));
+      const wait = await o.limits.signIn.take(`${network} ${email}`);
+      if (wait !== null) await o.limits.signInByPlace.giveBack(network);
+      limited(wait);
       const row = await store.findByEmail(email);
       if (!(await passwordMatches(input.password, row?.passwordHash ?? null)) || !row) {
         throw new HangarError('wrong_password');
@@ -148,7 +152,7 @@ export function createPeople(o: {
       return enter(row, 'password', caller);
     },
     async signInByLink(token, caller) {
-      limited(await o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(networkOf(caller.place)));
       const taken = await store.takeLink(hashToken(token));
       if (!taken || taken.expiresAt <= clock()) throw new HangarError('sign_in_link_used');
       return enter(await found(taken.personId), 'link', caller);
@@ -232,13 +236,13 @@ export function createPeople(o: {
         throw new HangarError('not_found', { message: 'There is no such invitation.' });
     },
     async lookAtInvite(token, caller) {
-      limited(await o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(networkOf(caller.place)));
       const row = await store.findInvite(hashToken(token), clock());
       if (!row) throw new HangarError('invite_invalid');
       return toInvite(row);
     },
     async acceptInvite(input, caller) {
-      limited(await o.limits.signInByPlace.take(caller.place));
+      limited(await o.limits.signInByPlace.take(networkOf(caller.place)));
       const tokenHash = hashToken(input.token);
       if (!(await store.findInvite(tokenHash, clock()))) throw new HangarError('invite_invalid');
       const passwordHash = await hashPassword(input.password);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
-import { forgetRates, rateLimit } from './rate-limits.ts';
+import { forgetRates, networkOf, rateLimit } from './rate-limits.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
@@ -47,3 +47,15 @@ test('keys are kept as hashes, and forgotten after a while', async () => {
   await forgetRates(database.db, new Date(NOON + 3 * 60 * MINUTE));
   expect((await database.pool.query('select 1 from rate_count')).rowCount).toBe(0);
 });
+
+test.each([
+  ['203.0.113.9', '203.0.113.9'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:DB8:1:2::1', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['::ffff:203.0.113.9', '203.0.113.9'],
+  ['::ffff:cb00:7109', '203.0.113.9'],
+  ['unknown', 'unknown'],
+])('%s counts for %s', (place, network) => expect(networkOf(place)).toBe(network));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { lt, sql } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
 import { rateCount } from './access-tables.ts';
@@ -47,6 +48,20 @@ export function rateLimit(o: { db: Tx; name: string; perMinute: number; clock: (
   };
 }
 
+/** Whom an address counts for: with IPv6 everybody has 2^64 of them, so it is the network. */
+export function networkOf(place: string): string {
+  const address = place.replace(/%.*$/, '');
+  if (isIP(address) !== 6) return place;
+  const [head = '', tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const [first, last] = [head, tail].map((part) => part.split(':').filter((group) => group !== ''));
+  const missing = 8 - (first?.length ?? 0) - (last?.length ?? 0);
+  const groups = [...(first ?? []), ...Array.from({ length: missing }, () => '0'), ...(last ?? [])];
+  const isIpv4 = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff';
+  if (!isIpv4) return `${groups.slice(0, 4).join(':')}::/64`;
+  const bytes = groups.slice(6).flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]);
+  return bytes.join('.');
+}
+
 /** Forgets windows that are long over. */
 export async function forgetRates(db: Tx, now: Date): Promise<void> {
   await db.delete(rateCount).where(lt(rateCount.began, later(now, -HOUR_MS)));
@@ -56,7 +71,7 @@ export async function forgetRates(db: Tx, now: Date): Promise<void> {
 export interface AccessRates {
   /** Device authorizations, by address. */
   device: number;
-  /** Token requests, by address and code. */
+  /** Token requests, by address and code; by address alone where there is no such code. */
   token: number;
   /** Sign-ins, by address and email; six times as many by address alone. */
   signIn: number;

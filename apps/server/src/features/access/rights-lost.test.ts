@@ -40,7 +40,7 @@ async function follow(headers: Record<string, string>): Promise<{ ended: Promise
   const response = await fetch(`${server.url}/api/events`, { headers });
   expect(response.status).toBe(200);
   const ended = (async () => {
-    for await (const _chunk of response.body ?? []) continue;
+    for await (const _chunk of response.body ?? []);
   })().catch(() => undefined);
   return { ended };
 }

@@ -6,7 +6,7 @@ import { hashToken, newId, newToken } from '../../platform/secrets/index.ts';
 import { DAY_MS, later, TOKEN } from './access-tokens.ts';
 import { type DeviceRow, type DevicesStore, devicesStore } from './devices-store.ts';
 import { OAuthFailure } from './oauth-failure.ts';
-import type { RateLimit } from './rate-limits.ts';
+import { networkOf, type RateLimit } from './rate-limits.ts';
 import type { Caller } from './sessions.ts';
 import { SIGNING_ALG, type SigningKeys } from './signing-keys.ts';
 
@@ -92,6 +92,12 @@ export function createTokenService(o: {
     };
   }
 
+  /** Who asks with what was given out counts for itself; guesses count together, and leave no row each. */
+  async function countedAs(caller: Caller, hash: string): Promise<string> {
+    const network = networkOf(caller.place);
+    return (await devicesStore(o.db).knows(hash)) ? `${network} ${hash}` : network;
+  }
+
   async function verify(token: string): Promise<AccessClaims | 'expired' | 'invalid'> {
     try {
       const { payload } = await jwtVerify(
@@ -117,7 +123,7 @@ export function createTokenService(o: {
 
   return {
     async authorizeDevice(request, caller) {
-      limited(await o.limits.device.take(caller.place), 'temporarily_unavailable');
+      limited(await o.limits.device.take(networkOf(caller.place)), 'temporarily_unavailable');
       const clientId = knownClient(required(request.clientId, 'client_id'));
       const store = devicesStore(o.db);
       const now = clock();
@@ -151,7 +157,7 @@ export function createTokenService(o: {
 
     async redeemDeviceCode(request, caller) {
       const deviceCodeHash = hashToken(required(request.deviceCode, 'device_code'));
-      limited(await o.limits.token.take(`${caller.place} ${deviceCodeHash}`), 'slow_down');
+      limited(await o.limits.token.take(await countedAs(caller, deviceCodeHash)), 'slow_down');
       const clientId = knownClient(required(request.clientId, 'client_id'));
       const now = clock();
       // What a poll changes must stay, so a refusal is returned from the transaction and thrown after it.
@@ -190,7 +196,7 @@ export function createTokenService(o: {
 
     async refresh(request, caller) {
       const tokenHash = hashToken(required(request.refreshToken, 'refresh_token'));
-      limited(await o.limits.token.take(`${caller.place} ${tokenHash}`), 'temporarily_unavailable');
+      limited(await o.limits.token.take(await countedAs(caller, tokenHash)), 'temporarily_unavailable');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
       const now = clock();
       const answer = await inTransaction(async (store) => {
@@ -216,7 +222,7 @@ export function createTokenService(o: {
     },
 
     async revoke(request, caller) {
-      limited(await o.limits.token.take(`${caller.place} revoke`), 'temporarily_unavailable');
+      limited(await o.limits.token.take(`${networkOf(caller.place)} revoke`), 'temporarily_unavailable');
       const token = required(request.token, 'token');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
       const deviceId = await inTransaction(async (store) => {

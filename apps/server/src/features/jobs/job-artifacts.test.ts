@@ -118,3 +118,20 @@ it('artifacts that come side by side hold the limit together, and what is refuse
       expect(answer.reason).toMatchObject({ code: 'quota_artifacts', details: { limitBytes: 1e6 } });
   expect(await keys()).toHaveLength(2);
 });
+
+it('a job leaves so many artifacts and no more, and its diff all the same', async () => {
+  const { put, keys, id } = await runningJob();
+  await database.pool.query(
+    `insert into artifact (job_id, name, kind, content_type, size_bytes, sha256, partial, blob_key)
+     select $1, 'file ' || n, 'file', 'text/plain', 1, '', false, 'elsewhere' from generate_series(1, 1000) n`,
+    [id],
+  );
+  await expect(put('one more', 'file', 'x')).rejects.toMatchObject({
+    code: 'quota_artifacts',
+    details: { limit: 1000 },
+  });
+  expect(await keys()).toEqual([]);
+  await put('file 7', 'file', 'changed');
+  await put('diff', 'diff', 'whole');
+  expect(await keys()).toHaveLength(2);
+});

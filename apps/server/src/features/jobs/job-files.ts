@@ -1,11 +1,14 @@
 import { type DiffStat, HangarError, sizeInWords } from '@hangar/contract';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
+import { lockThings } from '../../platform/database/locks.ts';
+import { createArrivals } from './arrivals.ts';
 import { type ArtifactRow, artifacts, EVENTS_CHANNEL, jobs, type UploadRow, uploads } from './jobs-tables.ts';
 
 /** The rows beside the blobs of jobs: artifacts of their workers, uploads of their people. */
-export function createJobFiles({ db, pool }: Database) {
+export function createJobFiles({ db }: Database) {
   return {
+    ...createArrivals({ db }),
     /**
      * Gives the key of the blob that nothing names any more: the one it replaces, or its own when a later upload of the
      * same name was faster (a connection that was cut, and a server that did not notice). With `diff` the job knows of it
@@ -19,11 +22,8 @@ export function createJobFiles({ db, pool }: Database) {
       const { jobId, name, ...rest } = row;
       return db.transaction(async (tx) => {
         // Uploads of one job take turns: each knows what it replaces, and together they hold the limit.
-        await tx.execute(sql`select pg_advisory_xact_lock(7215302, hashtext(${jobId}))`);
-        const { rows } = await tx.execute<{ bytes: string }>(
-          sql`select coalesce(sum(size_bytes), 0) as bytes from artifact where job_id = ${jobId} and name <> ${name}`,
-        );
-        const usedBytes = Number(rows[0]?.bytes ?? 0);
+        await tx.execute(lockThings('artifacts', [jobId]));
+        const usedBytes = await artifactBytes(tx, jobId, name);
         if (usedBytes + row.sizeBytes > mostBytes) throw tooManyBytes(mostBytes, usedBytes);
         const [before] = await tx
           .select({ blobKey: artifacts.blobKey, turn: artifacts.turn })
@@ -53,19 +53,16 @@ export function createJobFiles({ db, pool }: Database) {
         .where(and(eq(artifacts.jobId, jobId), eq(artifacts.name, name)));
       return row ?? null;
     },
-    async artifactBytes(jobId: string, except: string): Promise<number> {
-      const { rows } = await pool.query<{ bytes: string }>(
-        'select coalesce(sum(size_bytes), 0) as bytes from artifact where job_id = $1 and name <> $2',
-        [jobId, except],
-      );
-      return Number(rows[0]?.bytes ?? 0);
-    },
+    /** What the others of a job hold. @throws HangarError quota_artifacts, when one more is too many */
+    artifactBytes: (jobId: string, except: string, within: Tx = db): Promise<number> =>
+      artifactBytes(within, jobId, except),
 
     /** False when what this person has sent and no job has used would hold more than `mostUnused` bytes with it. */
     async putUpload(row: typeof uploads.$inferInsert, mostUnused: number): Promise<boolean> {
       return db.transaction(async (tx) => {
         // One after the other, so that together they hold the limit.
-        await tx.execute(sql`select pg_advisory_xact_lock(7215303, hashtext(${row.userId}))`);
+        await tx.execute(lockThings('uploads', [row.userId]));
+        await tx.execute(sql`delete from upload_arriving where id = ${row.id}`);
         const { bytes } = await unusedUploads(tx, row.userId);
         if (bytes + row.sizeBytes > mostUnused) return false;
         await tx.insert(uploads).values(row);
@@ -73,7 +70,7 @@ export function createJobFiles({ db, pool }: Database) {
       });
     },
     /** What this person has sent and no job was started with, and when the first of it goes. */
-    unusedUploads: (userId: string) => unusedUploads(db, userId),
+    unusedUploads: (userId: string, within: Tx = db) => unusedUploads(within, userId),
     async upload(id: string, userId: string): Promise<UploadRow | null> {
       const [row] = await db
         .select()
@@ -105,6 +102,23 @@ export const tooManyBytes = (limitBytes: number, usedBytes: number): HangarError
     message: `The artifacts of a job may have ${sizeInWords(limitBytes)} together.`,
     details: { limitBytes, usedBytes },
   });
+
+/** More are not kept of one job: each is a row, a blob and a line in every list. The diff is not one of them. */
+const MOST_ARTIFACTS = 1000;
+
+async function artifactBytes(db: Tx, jobId: string, except: string): Promise<number> {
+  const { rows } = await db.execute<{ bytes: string; files: number }>(sql`
+    select coalesce(sum(size_bytes), 0) as bytes, (count(*) filter (where kind = 'file'))::int as files
+    from artifact where job_id = ${jobId} and name <> ${except}`);
+  const [row] = rows;
+  if ((row?.files ?? 0) >= MOST_ARTIFACTS && except !== 'diff')
+    throw new HangarError('quota_artifacts', {
+      message: `A job may leave ${MOST_ARTIFACTS} artifacts.`,
+      wayOut: 'Leave fewer files, or put them into an archive.',
+      details: { limit: MOST_ARTIFACTS },
+    });
+  return Number(row?.bytes ?? 0);
+}
 
 async function unusedUploads(db: Tx, userId: string): Promise<{ bytes: number; freeAt: Date | null }> {
   const { rows } = await db.execute<{ bytes: string; free_at: string | null }>(sql`

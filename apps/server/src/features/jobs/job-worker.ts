@@ -189,8 +189,16 @@ export function createJobWorker(parts: JobWorkerParts) {
       const room = artifactBytes - used;
       // A key of its own each time: until the row names the new bytes, the ones before stay whole and in place.
       const blobKey = `jobs/${worker.jobId}/${worker.attempt}/${artifact.kind}-${randomBytes(12).toString('hex')}`;
-      const stored = await parts.blobs
-        .put(blobKey, body, { maxBytes: Math.max(0, room), signal })
+      const maxBytes = Math.max(0, room);
+      const stored = await store
+        .arrive(
+          {
+            ...{ id: blobKey, owner: worker.jobId, body, signal, mostBytes: artifactBytes, ...ARTIFACTS_ARRIVING },
+            used: (tx) => store.artifactBytes(worker.jobId, artifact.name, tx),
+            noRoom: async () => tooManyBytes(artifactBytes, used),
+          },
+          (metered) => parts.blobs.put(blobKey, metered, { maxBytes, signal }),
+        )
         .catch((error: unknown) => {
           if (error instanceof HangarError && error.code === 'body_too_large') {
             throw tooManyBytes(artifactBytes, used);
@@ -258,6 +266,9 @@ export function createJobWorker(parts: JobWorkerParts) {
   }
 }
 export type JobWorker = ReturnType<typeof createJobWorker>;
+
+/** Most diffs are small; only what is large is counted while it arrives. */
+const ARTIFACTS_ARRIVING = { atOnce: 8, freeBytes: 256 * 1024 } as const;
 
 const PHASES = ['cloning', 'running', 'collecting'] as const;
 const order = (phase: (typeof PHASES)[number] | null) => (phase === null ? -1 : PHASES.indexOf(phase));

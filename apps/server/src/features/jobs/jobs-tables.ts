@@ -211,6 +211,18 @@ export const uploads = pgTable(
   (upload) => [index('upload_expired').on(upload.expiresAt)],
 );
 
+/** Uploads on their way: the room they have taken, as long as they are heard of. */
+export const arrivingUploads = pgTable(
+  'upload_arriving',
+  {
+    id: text().primaryKey(),
+    owner: text().notNull(),
+    bytes: bigint({ mode: 'number' }).notNull(),
+    until: at('until').notNull(),
+  },
+  (arriving) => [index('upload_arriving_of').on(arriving.owner)],
+);
+
 export type JobRow = typeof jobs.$inferSelect;
 export type NewJobRow = typeof jobs.$inferInsert;
 export type ArtifactRow = typeof artifacts.$inferSelect;

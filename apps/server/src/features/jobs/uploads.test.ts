@@ -21,7 +21,12 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 beforeEach(() => {
   blobs = createBlobsInMemory();
-  uploads = createUploads({ store, blobs, newId: () => newId('up'), mostUnusedBytes: 100 });
+  uploads = createUploads({
+    store,
+    blobs,
+    newId: () => newId('up'),
+    mostUnusedBytes: 100,
+  });
   user = newId('u');
 });
 
@@ -80,4 +85,71 @@ it('what has expired takes no place', async () => {
   const { id } = await send(100);
   await database.pool.query(`update upload set expires_at = now() - interval '1 second' where id = $1`, [id]);
   await send(100);
+});
+
+it('those on their way share one room: together they never hold more than there is', async () => {
+  let held = 0;
+  let most = 0;
+  const counting = {
+    ...blobs,
+    async put(...[key, body, o]: Parameters<typeof blobs.put>) {
+      let own = 0;
+      async function* counted() {
+        for await (const chunk of body) {
+          own += chunk.length;
+          held += chunk.length;
+          most = Math.max(most, held);
+          yield chunk;
+        }
+      }
+      return blobs.put(key, Readable.from(counted(), { objectMode: false }), o).catch((error: unknown) => {
+        held -= own;
+        throw error;
+      });
+    },
+  };
+  const here = createUploads({
+    ...{ store, blobs: counting, newId: () => newId('up'), mostUnusedBytes: 100 },
+  });
+  const slowly = () =>
+    Readable.from(
+      (async function* () {
+        for (let n = 0; n < 6; n += 1) yield Buffer.alloc(10);
+      })(),
+      { objectMode: false },
+    );
+  const sent = await Promise.allSettled(
+    [1, 2, 3, 4].map(() => here.receive(user, slowly(), AbortSignal.timeout(10_000))),
+  );
+  expect(most).toBeLessThanOrEqual(100);
+  for (const each of sent) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'quota_uploads' });
+  expect((await database.pool.query('select 1 from upload_arriving')).rowCount).toBe(0);
+  // Nothing of what was refused takes room.
+  const { bytes } = await store.unusedUploads(user);
+  await here.receive(user, Readable.from([Buffer.alloc(100 - bytes)]), AbortSignal.timeout(10_000));
+});
+
+it('of one person only so many arrive at the same time, and those of a server that died are forgotten', async () => {
+  await database.pool.query(
+    `insert into upload_arriving select 'dead' || n, $1, 90, now() - interval '1 second' from generate_series(1, 20) n`,
+    [user],
+  );
+  let [now, most] = [0, 0];
+  const slow = {
+    ...blobs,
+    async put(...[key, body, o]: Parameters<typeof blobs.put>) {
+      const chunks = await body.toArray();
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((done) => setTimeout(done, 50));
+      now -= 1;
+      return blobs.put(key, Readable.from(chunks), o);
+    },
+  };
+  const here = createUploads({
+    ...{ store, blobs: slow, newId: () => newId('up') },
+  });
+  const one = () => here.receive(user, Readable.from([Buffer.alloc(1)]), AbortSignal.timeout(20_000));
+  await Promise.all(Array.from({ length: 12 }, one));
+  expect(most).toBeLessThanOrEqual(8);
 });

@@ -8,10 +8,12 @@ const KEEP_MS = 7 * 24 * 3600 * 1000;
 const MAX_BYTES = 4 * 1024 ** 3;
 /** Of one person, without what a job was started with: eight of the largest. */
 const MOST_UNUSED_BYTES = 8 * MAX_BYTES;
+/** Of one person on their way at the same time. */
+const AT_ONCE = 8;
 
 /** Bundles and patches that wait for their job. Kept for a week, so that a job can be sent again. */
 export function createUploads(parts: {
-  store: Pick<JobsStore, 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
+  store: Pick<JobsStore, 'arrive' | 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
   blobs: Blobs;
   newId: () => string;
   mostUnusedBytes?: number;
@@ -20,29 +22,33 @@ export function createUploads(parts: {
   const largest = Math.min(MAX_BYTES, most);
 
   return {
-    /** @throws HangarError quota_uploads, body_too_large, bad_request */
+    /** @throws HangarError quota_uploads, body_too_large, bad_request, rate_limited */
     async receive(userId: string, body: Readable, signal: AbortSignal): Promise<Upload> {
       const id = parts.newId();
       const blobKey = `uploads/${id}`;
       const unused = await store.unusedUploads(userId);
-      const room = most - unused.bytes;
-      if (room <= 0) throw noRoom(most, unused);
-      const stored = await parts.blobs
-        .put(blobKey, body, { maxBytes: Math.min(largest, room), signal })
-        .catch((error: unknown) => {
-          const isTooLarge = error instanceof HangarError && error.code === 'body_too_large';
-          throw isTooLarge && room < largest ? noRoom(most, unused) : error;
-        });
-      if (stored.sizeBytes === 0) {
-        await parts.blobs.remove(blobKey);
-        throw new HangarError('bad_request', { message: 'The upload is empty.' });
-      }
+      if (unused.bytes >= most) throw noRoom(most, unused);
       const expiresAt = new Date(Date.now() + KEEP_MS);
-      if (!(await store.putUpload({ id, userId, blobKey, ...stored, expiresAt }, most))) {
-        await parts.blobs.remove(blobKey);
-        throw noRoom(most, await store.unusedUploads(userId));
-      }
-      return { id, ...stored, expiresAt: expiresAt.toISOString() };
+      return store.arrive(
+        {
+          ...{ id, owner: userId, body, signal, atOnce: AT_ONCE, mostBytes: most, freeBytes: 0 },
+          used: async (tx) => (await store.unusedUploads(userId, tx)).bytes,
+          noRoom: async (received) =>
+            received > largest ? new HangarError('body_too_large') : noRoom(most, await store.unusedUploads(userId)),
+        },
+        async (metered) => {
+          const stored = await parts.blobs.put(blobKey, metered, { maxBytes: largest, signal });
+          if (stored.sizeBytes === 0) {
+            await parts.blobs.remove(blobKey);
+            throw new HangarError('bad_request', { message: 'The upload is empty.' });
+          }
+          if (!(await store.putUpload({ id, userId, blobKey, ...stored, expiresAt }, most))) {
+            await parts.blobs.remove(blobKey);
+            throw noRoom(most, await store.unusedUploads(userId));
+          }
+          return { id, ...stored, expiresAt: expiresAt.toISOString() };
+        },
+      );
     },
     /** Removes what nobody needs any more; the row first, so that none promises bytes that are gone. */
     async sweep(signal: AbortSignal): Promise<number> {

@@ -17,7 +17,7 @@ export interface Beside {
 
 /**
  * Connects for a command that changes rows of every feature, one such command at a time.
- * @throws HangarError database_version, rotation_running
+ * @throws HangarError database_version, data_dir_in_use
  */
 export async function connectBeside(connection: pg.ClientConfig): Promise<Beside> {
   const client = new pg.Client({
@@ -39,7 +39,11 @@ export async function connectBeside(connection: pg.ClientConfig): Promise<Beside
         wayOut: 'Start this release on it once, then try again.',
       });
     const { rows } = await client.query('select pg_try_advisory_lock($1, $2) as held', [...LOCKS.rotation]);
-    if (rows[0]?.held !== true) throw new HangarError('rotation_running');
+    if (rows[0]?.held !== true)
+      throw new HangarError('data_dir_in_use', {
+        message: 'Another command changes the master key of this server.',
+        wayOut: 'Wait for it to end, then try again.',
+      });
     return { db: drizzle({ client }), query: (text, values) => client.query(text, [...values]), close };
   } catch (error) {
     await close();

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { HangarError } from '@hangar/contract';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Database } from '../database/index.ts';
 import type { Identify } from './identity.ts';
@@ -38,14 +38,17 @@ export function createMetrics(): Metrics {
 const READY_MS = 2_000;
 
 /**
- * `/healthz` (the process answers), `/readyz` (the database answers too, and the server is not about to stop) and `/metrics` (Prometheus text). Metrics are for this
- * machine, or for an admin's API key from elsewhere.
+ * `/healthz` (the process answers), `/readyz` (the database answers too, and the server is not about to stop) and `/metrics` (Prometheus
+ * text). Metrics are for this machine, or for an admin's API key from elsewhere; behind a proxy on this machine, which everybody comes
+ * from, for an admin's API key alone.
  */
 export function healthRoutes(o: {
   database: Database;
   metrics: Metrics;
   identify: Identify;
   isDraining: () => boolean;
+  /** A reverse proxy is in front: an address of this machine says nothing. */
+  behindProxy: boolean;
 }): RawRoutes {
   return (app) => {
     app.get('/healthz', async () => ({ status: 'ok' }));
@@ -63,7 +66,7 @@ export function healthRoutes(o: {
         .send({ status: answered ? 'ok' : 'unavailable', database: answered ? 'ok' : 'no answer' });
     });
     app.get('/metrics', async (request, reply) => {
-      if (!fromThisMachine(request.raw.socket.remoteAddress, request.headers['x-forwarded-for'])) {
+      if (o.behindProxy || !fromThisMachine(request)) {
         const { authorization, cookie } = request.headers;
         const identity = await o.identify({
           authorization,
@@ -79,8 +82,11 @@ export function healthRoutes(o: {
   };
 }
 
-function fromThisMachine(address: string | undefined, forwarded: string | string[] | undefined): boolean {
-  if (forwarded !== undefined) return false;
-  const plain = (address ?? '').replace(/^::ffff:/, '');
+/** What a proxy says of whom it speaks for, each in its own words. */
+const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via'];
+
+function fromThisMachine({ raw, headers }: FastifyRequest): boolean {
+  if (FORWARDED.some((name) => headers[name] !== undefined)) return false;
+  const plain = (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   return (isIP(plain) === 4 && plain.startsWith('127.')) || plain === '::1';
 }

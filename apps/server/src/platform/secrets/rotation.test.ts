@@ -118,7 +118,7 @@ test('a value that no key opens is named and left as it is', async () => {
 
 test('one command at a time, and a file that cannot be written is said to be one', async () => {
   const first = await connectBeside({ connectionString: database.url });
-  await expect(rotate()).rejects.toMatchObject({ code: 'rotation_running' });
+  await expect(rotate()).rejects.toMatchObject({ code: 'data_dir_in_use' });
   await first.close();
   if (process.getuid?.() === 0) return;
   await chmod(folder, 0o500);
