@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentGit, attempt, commitsBeyond, fetchedCommits, findAgentGit, lookingAt, textOf } from './agent-git.ts';
 import { Notes } from './notes.ts';
-import { changesIn, type Entry, fieldsOf, listed, readable } from './paths.ts';
+import { type Change, changesIn, type Entry, fieldsOf, isSubmodule, listed, readable } from './paths.ts';
 import { kindOf } from './read-files.ts';
 import { folderOf, indexOf, MAX_DEPTH, type Place, type TakeWorkTree, type Taking, type Work } from './taking.ts';
 
@@ -19,9 +19,11 @@ export interface Settled {
  * A submodule is a reference to a commit. The diff takes a new one over only if the submodule's remote has it; of all else that was done
  * inside nothing can travel in the diff, and each submodule is named with what stays behind.
  */
-export async function settleSubmodules(work: Work): Promise<Settled> {
+export async function settleSubmodules(work: Work, lost: readonly Change[]): Promise<Settled> {
   const { o, place, call, recorded } = work;
-  const before = submodulesIn(await o.git.run(['ls-files', '--stage', '-z'], call));
+  const here = submodulesIn(await o.git.run(['ls-files', '--stage', '-z'], call));
+  const back = lost.filter(({ from }) => isSubmodule(from)).map(({ path, from }) => [path, from.id] as const);
+  const before = new Map([...here, ...back]);
   const folders = new Set<string>();
   const entries = new Map<string, Entry>();
   const declared = recorded.submodules.size === 0 ? new Set<string>() : await declaredIn(work);
@@ -36,7 +38,7 @@ export async function settleSubmodules(work: Work): Promise<Settled> {
     // Not known before and not to be had elsewhere: its files are taken.
     if (commit === null) continue;
     folders.add(path);
-    if (commit !== old) entries.set(path, { mode: '160000', id: commit });
+    if (commit !== here.get(path)) entries.set(path, { mode: '160000', id: commit });
   }
   return { folders, entries };
 }

@@ -9,7 +9,7 @@ import {
   readRecorded,
 } from './agent-git.ts';
 import type { GitCall } from './git.ts';
-import { changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
+import { type Change, changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
 import { inRealFolder, kindOf, readFiles } from './read-files.ts';
 import { type Settled, settleSubmodules } from './submodules.ts';
 import { COLLECT_MS, emptyTree, folderOf, indexOf, MAX_DEPTH, type Place, type Taking, type Work } from './taking.ts';
@@ -56,12 +56,13 @@ export async function takeWorkTree(o: Taking, place: Place): Promise<string> {
 async function take(work: Work): Promise<string> {
   const { o, place, call, recorded } = work;
   await forgetIgnored(work);
-  const settled = await settleSubmodules(work);
+  const lost = await lostFrom(work);
+  const settled = await settleSubmodules(work, lost);
   // New files first: a directory that became a link or a file replaces what was below it.
   const others = await names(work, '--others', '--exclude-standard');
   const read = (paths: readonly string[]) => readFiles(o, call, place, paths);
   await read(others.filter((name) => !name.endsWith('/')));
-  const expected = new Set([...recorded.added.keys(), ...(await takenBack(work))]);
+  const expected = new Set([...recorded.added.keys(), ...lost.map(({ path }) => path)]);
   const there = await present(place, expected);
   await read(there);
   const modified = (await names(work, '--modified')).filter((name) => !settled.folders.has(name));
@@ -88,22 +89,11 @@ async function forgetIgnored(work: Work): Promise<void> {
     await o.git.run(['update-index', '--force-remove', '-z', '--stdin'], { ...call, input: fieldsFor(gone) });
 }
 
-/** Of the base, tracked by the agent, and not in the index: deleted, or removed from the agent's index for a while. */
-async function takenBack({ o, place, call, recorded }: Work): Promise<string[]> {
-  const args = [
-    'diff-index',
-    '--cached',
-    '--raw',
-    '-z',
-    '--no-renames',
-    '--abbrev=64',
-    '--diff-filter=D',
-    place.base,
-    '--',
-  ];
-  return changesIn(await o.git.run(args, call))
-    .filter(({ path, from }) => !recorded.removed.has(path) && !isSubmodule(from))
-    .map(({ path }) => path);
+/** Of the base, tracked by the agent, and not in our index: deleted, or not tracked at an earlier call. */
+async function lostFrom({ o, place, call, recorded }: Work): Promise<Change[]> {
+  const options = ['--cached', '--raw', '-z', '--no-renames', '--abbrev=64', '--diff-filter=D'];
+  const lost = await o.git.run(['diff-index', ...options, place.base, '--'], call);
+  return changesIn(lost).filter(({ path }) => !recorded.removed.has(path));
 }
 
 async function pathsOf({ o, call }: Work, tree: string): Promise<string[]> {
