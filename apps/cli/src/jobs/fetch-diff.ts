@@ -14,6 +14,7 @@ import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, newestJob } from './job-id.ts';
 import { stateName } from './job-words.ts';
+import { warnOfLeftOut } from './left-out.ts';
 import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
 
 const PATIENCE_MS = 5 * 60_000;
@@ -55,6 +56,7 @@ export async function fetchDiff(
     baseCommit: job.repo.commit,
     sent: checkout === null ? null : await recallSent(checkout, id),
   };
+  warnOfLeftOut(cli.terminal, job.diff);
   if (job.diff?.filesChanged === 0) return { ...common, file: null, dispose: async () => {} };
   if (job.diff === null)
     throw new HangarError('diff_not_found', {
@@ -101,6 +103,7 @@ async function localRunDiff(cli: Cli, given: string | undefined): Promise<Fetche
       message: `${run.id} has left no diff: ${run.reason}`,
       wayOut: 'Run it again: hangar run --spec SPEC.md',
     });
+  warnOfLeftOut(cli.terminal, run.diff);
   return {
     jobId: run.id,
     title: run.title,

@@ -12,6 +12,7 @@ import {
   stateWord,
   usageWords,
 } from '../../jobs/job-words.ts';
+import { warnOfLeftOut } from '../../jobs/left-out.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { ago, count, cut, duration, wrap } from '../../terminal/words.ts';
 
@@ -45,6 +46,7 @@ export const command = defineCommand<GlobalFlags, string[]>({
       terminal.out(`${terminal.color.bold(run.id)}  ${run.title}`);
       const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
       terminal.out(`${stateWord(run.state, terminal.color)} on this machine${when}: ${run.reason}`);
+      warnOfLeftOut(terminal, run.diff);
       return terminal.next(`hangar pull ${run.id}`, `hangar logs ${run.id}`);
     }
     const { client } = await this.api(flags.server);
@@ -114,6 +116,7 @@ function show(job: JobDetail, terminal: Terminal): void {
     `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
   );
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
+  for (const note of job.diff?.leftOut ?? []) row('Left out', `${note}.`);
   if (job.usage !== null) row('Usage', usageWords(job.usage));
   row('Log', count(job.logLines, 'line'));
   if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);
