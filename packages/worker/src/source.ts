@@ -266,9 +266,37 @@ async function borrow(dir: string, commit: string | null, o: Preparing): Promise
   const id = head.out.toString().trim();
   await initStore(formatOf(id), o);
   await mkdir(join(o.places.store, 'objects', 'info'), { recursive: true });
-  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), `${join(common, 'objects')}\n`);
+  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), alternate(join(common, 'objects')));
   await copyFile(join(common, 'shallow'), join(o.places.store, 'shallow')).catch(() => undefined);
+  if ((await lenderOf(dir, o)) !== null) await needFiles(dir, id, o);
   return id;
+}
+
+/** A line of `alternates`; git takes a name in quotes for what is written, line ends included. */
+const alternate = (path: string): string => `"${path.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n`;
+
+/** Where a partial clone has what it lacks; null when it is a whole one. */
+async function lenderOf(dir: string, o: Preparing): Promise<{ url: string; filter: string } | null> {
+  const read = async (...args: string[]) => (await o.git.try(['-C', dir, 'config', ...args], o)).out.toString().trim();
+  const name = /^remote\.(.+)\.promisor true$/m.exec(await read('--get-regexp', '^remote\\..*\\.promisor$'))?.[1];
+  if (name === undefined) return null;
+  return {
+    url: await read('--get', `remote.${name}.url`),
+    filter: (await read('--get', `remote.${name}.partialclonefilter`)) || 'blob:none',
+  };
+}
+
+/** Nothing is fetched into a checkout from here: whoever sends it here fetches before. */
+async function needFiles(dir: string, commit: string, o: Preparing): Promise<void> {
+  const env = { GIT_DIR: o.places.store };
+  const args = ['rev-list', '--objects', '--no-walk', '--missing=print', commit];
+  const listed = await o.git.run(args, { signal: o.signal, env });
+  const missing = listed.toString().match(/^\?/gm)?.length ?? 0;
+  if (missing > 0)
+    throw new HangarError('repo_unreachable', {
+      message: `${dir} is a partial clone that lacks ${missing} files of ${commit.slice(0, 10)}.`,
+      wayOut: `Fetch them: git -C ${dir} rev-list --objects --no-walk ${commit.slice(0, 10)}`,
+    });
 }
 
 /**
@@ -282,7 +310,7 @@ async function layOut(source: Source, commit: string, o: Preparing): Promise<voi
   const gitDir = join(tree, '.git');
   await mkdir(join(gitDir, 'objects', 'info'), { recursive: true });
   await mkdir(join(gitDir, 'info'), { recursive: true });
-  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${join(store, 'objects')}\n`);
+  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), alternate(join(store, 'objects')));
   await copyFile(join(store, 'shallow'), join(gitDir, 'shallow')).catch(() => undefined);
   const here = { signal: o.signal, cwd: tree, env: { GIT_DIR: gitDir, GIT_WORK_TREE: tree } };
   if (source.kind !== 'checkout' && source.url !== null) {
@@ -293,6 +321,15 @@ async function layOut(source: Source, commit: string, o: Preparing): Promise<voi
   await o.git.run(['update-ref', `refs/heads/${o.branch}`, commit], here);
   await o.git.run(['symbolic-ref', 'HEAD', `refs/heads/${o.branch}`], here);
   await o.git.run(['reset', '--hard', '--quiet'], here);
+  const lender = source.kind === 'checkout' ? await lenderOf(source.dir, o) : null;
+  if (lender !== null)
+    // For older files: the agent's git fetches them as the checkout's would. Ours never does.
+    for (const [name, value] of Object.entries({
+      url: lender.url,
+      promisor: 'true',
+      partialclonefilter: lender.filter,
+    }))
+      await o.git.run(['config', '--local', `remote.origin.${name}`, value], here);
   await copyFile(join(gitDir, 'index'), join(run, 'index')).catch(() => undefined);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   o.say(`Checked out ${commit.slice(0, 12)} in ${seconds} s`);

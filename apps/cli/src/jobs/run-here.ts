@@ -6,6 +6,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
 import { packChanges } from '../checkout/parcel.ts';
+import { completeFiles } from '../checkout/partial-clone.ts';
 import type { Cli } from '../cli.ts';
 import type { RunFlags } from '../commands/jobs/run.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
@@ -41,6 +42,7 @@ export async function runHere(
   const dir = await mkdtemp(join(tmpdir(), 'hangar-run-'));
   try {
     const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir);
+    await completeFiles(checkout, commit, (line) => terminal.note(line));
     const order: WorkOrder = {
       jobId: id,
       attempt: 1,
