@@ -7,6 +7,7 @@ import { type Git, GitError } from './git.ts';
 import { noteLeftBehind } from './left-behind.ts';
 import { Notes } from './notes.ts';
 import { changesIn, type Entry, indexInfo, isSubmodule } from './paths.ts';
+import { openStuckPipes } from './stuck-pipes.ts';
 import { COLLECT_MS } from './taking.ts';
 import { takeWorkTree } from './work-tree.ts';
 
@@ -49,6 +50,7 @@ export async function collectDiff(o: Collecting, file: string, known: string | n
   const there = await lstat(o.tree).catch(() => null);
   if (!there?.isDirectory()) throw new HangarError('worktree_gone');
   const notes = new Notes(o.maxFileBytes);
+  const read = openStuckPipes(o.tree);
   try {
     const taking = { ...o, notes, thorough: o.isCheckpoint !== true };
     const tree = await takeWorkTree(taking, { ...o, base: o.baseTree, prefix: '', depth: 0 });
@@ -68,6 +70,8 @@ export async function collectDiff(o: Collecting, file: string, known: string | n
       throw new HangarError('disk_full');
     if (!(await lstat(o.tree).catch(() => null))?.isDirectory()) throw new HangarError('worktree_gone');
     throw error;
+  } finally {
+    await read();
   }
 }
 

@@ -66,3 +66,14 @@ test('a file over the limit is left as it was, whatever its name, and however ma
   expect(readFileSync(file, 'utf8')).not.toContain('grown');
   expect(stat.leftOut?.join()).toMatch(/Larger than 100 bytes .*and 247 more/);
 });
+
+test('pipes where git looks for its own files hold nobody up', async () => {
+  const g = await ground(temp.make(), { 'a.txt': 'a\n', '.gitattributes': '*.txt text\n', 'sub/x': 'x\n' });
+  rmSync(join(g.tree, '.gitattributes'));
+  for (const name of ['.gitattributes', '.gitignore', 'sub/.gitignore', '.git/packed-refs', '.git/info/alternates'])
+    execFileSync('mkfifo', [join(g.tree, name)]);
+  writeFileSync(join(g.tree, 'a.txt'), 'changed\n');
+  const { stat } = (await g.collect()) ?? expect.unreachable();
+  expect(stat.filesChanged).toBe(1);
+  expect(stat.leftOut).toEqual(['Could not be read and are not in the diff: .gitattributes']);
+}, 60_000);

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import { type CredentialHelper, type GitCredential, openAccess, parseRemote, type Remote } from './credential.ts';
 import { type Git, GitError, gitFailure } from './git.ts';
+import { fieldsOf, listed } from './paths.ts';
 import type { Places } from './places.ts';
 import { findReach, type ReachRules, redirectOf, wasRedirected } from './reach.ts';
 
@@ -370,22 +371,18 @@ async function sayWhatIsNotThere(o: Preparing): Promise<void> {
   const staged = await o.git.run(['ls-files', '--stage', '-z'], here);
   const modules: string[] = [];
   let attributes = false;
-  for (const entry of staged.toString().split('\0')) {
+  for (const entry of fieldsOf(staged)) {
     if (entry.startsWith('160000 ')) modules.push(entry.slice(entry.indexOf('\t') + 1));
     else if (entry.endsWith('.gitattributes')) attributes = true;
   }
   if (modules.length > 0) o.say(`Submodules are not fetched: ${listed(modules)}`);
   if (!attributes) return;
-  const large = (await o.git.try(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).out.toString().split('\0');
-  large.pop();
+  const large = fieldsOf((await o.git.try(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).out);
   if (large.length > 0)
     o.say(
       `Git LFS: ${large.length === 1 ? '1 file is a pointer' : `${large.length} files are pointers`}, content is not fetched: ${listed(large)}`,
     );
 }
-
-const listed = (names: readonly string[]): string =>
-  names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
 
 /** At most one line in three seconds, and only git's own counters: the rest is whatever the server likes to say. */
 function throttled(say: (text: string) => void): (text: string) => void {
