@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { git, tempFolders } from './testing/fixtures.ts';
 import { ground } from './testing/ground.ts';
 
+const GROUND = new URL('testing/ground.ts', import.meta.url).href;
 const temp = tempFolders();
 afterAll(() => temp.clean());
 
@@ -77,3 +78,38 @@ test('pipes where git looks for its own files hold nobody up', async () => {
   expect(stat.filesChanged).toBe(1);
   expect(stat.leftOut).toEqual(['Could not be read and are not in the diff: .gitattributes']);
 }, 60_000);
+
+/** Root may read everything: then the same is done as somebody else. */
+const AS_NOBODY = `
+const { chmodSync, mkdirSync, mkdtempSync, writeFileSync } = await import('node:fs');
+const { tmpdir } = await import('node:os');
+const { ground } = await import(process.argv[1]);
+const base = mkdtempSync(tmpdir() + '/hangar-worker-');
+const g = await ground(base, { 'locked/in.txt': 'x\\n', 'a.txt': 'a\\n', 'kept.txt': 'k\\n' });
+const lock = (name) => chmodSync(g.tree + '/' + name, 0);
+for (let n = 0; n < 60; n++) {
+  writeFileSync(g.tree + '/new' + n, 'x');
+  lock('new' + n);
+}
+mkdirSync(g.tree + '/folder');
+writeFileSync(g.tree + '/folder/x', 'x');
+writeFileSync(g.tree + '/kept.txt', 'changed\\n');
+for (const name of ['folder', 'kept.txt', 'locked']) lock(name);
+writeFileSync(g.tree + '/a.txt', 'changed\\n');
+console.log(JSON.stringify((await g.collect()).stat));
+for (const name of ['folder', 'locked']) chmodSync(g.tree + '/' + name, 0o700);
+(await import('node:fs')).rmSync(base, { recursive: true });
+`;
+
+test('files and folders nobody may read are left as they were and named', ({ skip }) => {
+  const args = ['--no-warnings', '--input-type=module', '--eval', AS_NOBODY, '--', GROUND];
+  const who = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent', TMPDIR: '/tmp' };
+  const child = spawnSync(process.execPath, args, { ...who, env, cwd: '/', encoding: 'utf8' });
+  if (/EACCES|ERR_MODULE_NOT_FOUND/.test(child.error?.message ?? child.stderr))
+    skip('nobody cannot read this checkout');
+  expect(child.stderr).toBe('');
+  const stat = JSON.parse(child.stdout) as { filesChanged: number; leftOut: string[] };
+  expect(stat.filesChanged).toBe(1);
+  expect(stat.leftOut).toEqual([expect.stringMatching(/^Could not be read .*folder\/, .* and \d+ more$/)]);
+});

@@ -8,7 +8,7 @@ import {
   NOTHING_RECORDED,
   readRecorded,
 } from './agent-git.ts';
-import type { GitCall } from './git.ts';
+import { type GitCall, GitError } from './git.ts';
 import { type Change, changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
 import { inRealFolder, kindOf, readFiles } from './read-files.ts';
 import { type Settled, settleSubmodules } from './submodules.ts';
@@ -55,8 +55,10 @@ export async function takeWorkTree(o: Taking, place: Place): Promise<string> {
 
 async function take(work: Work): Promise<string> {
   const { o, place, call, recorded } = work;
-  await forgetIgnored(work);
-  const lost = await lostFrom(work);
+  const before = await changedBefore(work);
+  await forgetIgnored(work, before);
+  // Tracked by the agent and not in our index: deleted, or not tracked at an earlier call.
+  const lost = before.filter(({ path, status }) => status === 'D' && !recorded.removed.has(path));
   const settled = await settleSubmodules(work, lost);
   // New files first: a directory that became a link or a file replaces what was below it.
   const others = await names(work, '--others', '--exclude-standard');
@@ -73,31 +75,38 @@ async function take(work: Work): Promise<string> {
   return writeTree(work, more);
 }
 
-async function names({ o, call }: Work, ...args: readonly string[]): Promise<string[]> {
-  return [...new Set(fieldsOf(await o.git.run(['ls-files', '-z', ...args], call)))];
+async function names({ o, place, call }: Work, ...args: readonly string[]): Promise<string[]> {
+  const result = await o.git.try(['ls-files', '-z', ...args], call);
+  if (result.code !== 0) throw new GitError('ls-files', result);
+  for (const [, folder] of result.errors.matchAll(/^warning: could not open directory '(.+)': /gm))
+    o.notes.unreadable.add(`${place.prefix}${folder}`);
+  return [...new Set(fieldsOf(result.out))];
+}
+
+/** How our index differs from the base: by what was read at earlier calls. */
+async function changedBefore({ o, place, call }: Work): Promise<Change[]> {
+  const args = ['diff-index', '--cached', '--raw', '-z', '--no-renames', '--abbrev=64', place.base, '--'];
+  return changesIn(await o.git.run(args, call));
 }
 
 /** Takes out of the index what is the agent's no more; what is not ignored comes back as a new file. */
-async function forgetIgnored(work: Work): Promise<void> {
-  const { o, place, call, recorded } = work;
-  const ignored = (await names(work, '--cached', '--ignored', '--exclude-standard')).filter(
-    (name) => !recorded.added.has(name) && !recorded.removed.has(name),
-  );
-  const kept = new Set(ignored.length === 0 ? [] : await pathsOf(work, place.base));
-  const gone = [...recorded.removed, ...ignored.filter((name) => !kept.has(name))];
+async function forgetIgnored(work: Work, before: readonly Change[]): Promise<void> {
+  const { o, call, recorded } = work;
+  const own = before.filter(({ path, status }) => status === 'A' && !recorded.added.has(path)).map(({ path }) => path);
+  const gone = [...recorded.removed, ...(await ignoredOf(work, own))];
   if (gone.length > 0)
     await o.git.run(['update-index', '--force-remove', '-z', '--stdin'], { ...call, input: fieldsFor(gone) });
 }
 
-/** Of the base, tracked by the agent, and not in our index: deleted, or not tracked at an earlier call. */
-async function lostFrom({ o, place, call, recorded }: Work): Promise<Change[]> {
-  const options = ['--cached', '--raw', '-z', '--no-renames', '--abbrev=64', '--diff-filter=D'];
-  const lost = await o.git.run(['diff-index', ...options, place.base, '--'], call);
-  return changesIn(lost).filter(({ path }) => !recorded.removed.has(path));
-}
-
-async function pathsOf({ o, call }: Work, tree: string): Promise<string[]> {
-  return fieldsOf(await o.git.run(['ls-tree', '-r', '-z', '--name-only', '--full-tree', tree], call));
+async function ignoredOf(work: Work, paths: readonly string[]): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const { o, call } = work;
+  const args = ['check-ignore', '--no-index', '-z', '--stdin'];
+  const { code, out } = await o.git.try(args, { ...call, input: fieldsFor(paths) });
+  if (code <= 1) return fieldsOf(out);
+  // Not for a path beyond a link, say.
+  const among = new Set(paths);
+  return (await names(work, '--cached', '--ignored', '--exclude-standard')).filter((path) => among.has(path));
 }
 
 /** Those that are files or links in the work tree: a folder would be taken for a submodule. */
