@@ -12,103 +12,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Collected, collectDiff } from './diff.ts';
-import { openGit } from './git.ts';
-import { makePlaces, type Places } from './places.ts';
-import { prepareTree } from './source.ts';
-import { bundleOf, git, makeRepo, tempFolders } from './testing/fixtures.ts';
+import { git, makeRepo, tempFolders } from './testing/fixtures.ts';
+import { type Ground, ground, listing } from './testing/ground.ts';
 
 const temp = tempFolders();
 afterAll(() => temp.clean());
-const signal = new AbortController().signal;
-
-interface Ground {
-  readonly base: string;
-  readonly repo: string;
-  readonly places: Places;
-  readonly tree: string;
-  readonly said: string[];
-  collect(known?: string): Promise<Collected | null>;
-  /** Applies the diff to a fresh clone of the base and returns that. */
-  applied(): Promise<string>;
-}
-
-const FILES = {
-  'a.txt': 'one\ntwo\nthree\nfour\nfive\n',
-  'dir/b.txt': 'bee\n',
-  'dir/c.txt': 'sea\n',
-  'bin.dat': Buffer.from([0, 1, 2, 255, 254]),
-  '.gitignore': 'ignored/\n*.log\n',
-};
-
-async function ground(files: Record<string, string | Buffer> = FILES, maxFileBytes = 1 << 30): Promise<Ground> {
-  const base = temp.make();
-  const repo = makeRepo(join(base, 'repo'), files);
-  const places = await makePlaces(join(base, 'work'));
-  const g = openGit({ home: places.gitHome, base: process.env });
-  const said: string[] = [];
-  const prepared = await prepareTree(
-    {
-      kind: 'bundle',
-      url: null,
-      credential: null,
-      commit: repo.commit,
-      bundleFile: bundleOf(repo.dir, join(base, 'bundle')),
-      patchFile: null,
-    },
-    {
-      ...{ git: g, places, helper: { argv: [] }, reach: { allowLocal: false, env: {} }, path: '' },
-      ...{ branch: 'hangar/j', say: (text: string) => said.push(text), signal },
-    },
-  );
-  let count = 0;
-  const collect = (known?: string) =>
-    collectDiff(
-      {
-        git: g,
-        store: places.store,
-        tree: places.tree,
-        index: join(places.run, 'index'),
-        baseTree: prepared.tree,
-        excludesFile: join(places.run, 'excludes'),
-        maxFileBytes,
-        signal,
-        say: (text) => said.push(text),
-      },
-      join(places.run, `d${++count}`),
-      known ?? null,
-    );
-  return {
-    base,
-    repo: repo.dir,
-    places,
-    tree: places.tree,
-    said,
-    collect,
-    applied: async () => {
-      const collected = await collect();
-      const clone = join(base, `clone-${count}`);
-      git(base, 'clone', '-q', repo.dir, clone);
-      if (collected && collected.stat.sizeBytes > 0) git(clone, 'apply', '--index', collected.file);
-      return clone;
-    },
-  };
-}
-
-/** Same files with the same content and mode, apart from .git and what is ignored. */
-const listing = (dir: string) =>
-  execFileSync(
-    'sh',
-    [
-      '-c',
-      'find . -name .git -prune -o \\( -type f -o -type l \\) -printf \'%m %y %l \' -exec sh -c \'test -L "$1" || md5sum < "$1"; printf "%s\\0" "$1"\' _ {} \\; | sort -z',
-    ],
-    { cwd: dir, encoding: 'utf8' },
-  );
 
 let g: Ground;
 beforeEach(async () => {
-  g = await ground();
+  g = await ground(temp.make());
 });
 
 describe('collectDiff', () => {
@@ -272,7 +184,7 @@ describe('collectDiff', () => {
   });
 
   test('files over the limit are left out and named', async () => {
-    const small = await ground({ 'a.txt': 'a\n' }, 1000);
+    const small = await ground(temp.make(), { 'a.txt': 'a\n' }, 1000);
     writeFileSync(join(small.tree, 'big\nname'), Buffer.alloc(2000, 'x'));
     writeFileSync(join(small.tree, 'ok'), 'ok\n');
     expect((await small.collect())?.stat.filesChanged).toBe(1);
@@ -287,6 +199,7 @@ describe('collectDiff', () => {
 
   test('10,000 files', async () => {
     const many = await ground(
+      temp.make(),
       Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`d${n % 100}/f${n}`, `${n}\n`])),
     );
     for (let n = 0; n < 10_000; n += 10) writeFileSync(join(many.tree, `d${n % 100}/f${n}`), `${n} changed\n`);

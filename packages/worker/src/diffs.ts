@@ -7,6 +7,7 @@ import { within } from './deadline.ts';
 import { type Collected, collectDiff } from './diff.ts';
 import type { Git } from './git.ts';
 import type { JobLog } from './job-log.ts';
+import type { Masker } from './mask.ts';
 import type { Places } from './places.ts';
 import type { Base } from './source.ts';
 
@@ -17,11 +18,18 @@ interface DiffRun {
   readonly order: WorkOrder;
   readonly channel: WorkerChannel;
   readonly log: JobLog;
+  readonly masker: Masker;
   readonly places: Places;
   readonly git: Git;
   readonly patience: { readonly collectMs: number };
   /** For who looks after the machine. */
   readonly note: ((message: string) => void) | undefined;
+}
+
+interface Kind {
+  readonly partial: boolean;
+  /** Made while the agent works. */
+  readonly isCheckpoint: boolean;
 }
 
 /** The diffs of one run: partial ones while the agent works, the last one at the end. */
@@ -49,24 +57,29 @@ export class Diffs {
       await sleep(Math.min(seconds * 1000, 2 ** 31 - 1), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       // A partial diff that fails is only a chance missed; the last one speaks up.
-      await this.save(true, signal).catch((error: unknown) => {
+      await this.#save({ partial: true, isCheckpoint: true }, signal).catch((error: unknown) => {
         this.#run.note?.(`checkpoint: ${error instanceof Error ? error.message : error}`);
       });
     }
   }
 
+  /** The last one. */
+  save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
+    return this.#save({ partial, isCheckpoint: false }, signal);
+  }
+
   /** A git that somebody killed is tried once more: the files are still there, and nothing else will bring them home. */
-  async save(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
+  async #save(kind: Kind, signal: AbortSignal): Promise<Finish['diff']> {
     try {
-      return await this.#collect(partial, signal);
+      return await this.#collect(kind, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof HangarError) || error.code !== 'git_killed') throw error;
-      return this.#collect(partial, signal);
+      return this.#collect(kind, signal);
     }
   }
 
-  async #collect(partial: boolean, signal: AbortSignal): Promise<Finish['diff']> {
-    const { git, places, order, channel, log, patience } = this.#run;
+  async #collect({ partial, isCheckpoint }: Kind, signal: AbortSignal): Promise<Finish['diff']> {
+    const { git, places, order, channel, log, masker, patience } = this.#run;
     if (!this.#base) return null;
     const file = join(places.run, `diff-${++this.#count}.patch`);
     // Of making it alone: handing it over takes as long as the server is away.
@@ -81,8 +94,9 @@ export class Diffs {
         excludesFile: join(places.run, 'excludes'),
         maxFileBytes: order.limits.artifactBytes,
         signal: limit.signal,
+        isCheckpoint,
         say: (text) => {
-          if (!partial) log.system(text);
+          if (!isCheckpoint) log.system(text);
         },
       },
       file,
@@ -99,7 +113,8 @@ export class Diffs {
       { signal },
     );
     this.#uploadedTree = collected.tree;
-    this.saved = { ...collected.stat, partial };
+    const { leftOut, ...counts } = collected.stat;
+    this.saved = { ...counts, partial, ...(leftOut ? { leftOut: leftOut.map((text) => masker.mask(text)) } : {}) };
     return this.saved;
   }
 }

@@ -375,6 +375,35 @@ describe('from a checkout', () => {
     expect(everyFile(work.dir).sort()).toEqual(before);
   });
 
+  test.each(['blob:none', 'tree:0'])(
+    'a partial clone (%s): what it lacks is said; once it is there it is laid out, and older files are fetched by the agent alone',
+    async (filter) => {
+      const root = temp.make();
+      const origin = makeRepo(join(root, 'origin'), { 'a.txt': 'one\n', 'far/away/b.txt': 'bee\n' });
+      const commit = commitFiles(origin.dir, { 'a.txt': 'two\n' }, 'second');
+      for (const name of ['allowFilter', 'allowAnySHA1InWant']) git(origin.dir, 'config', `uploadpack.${name}`, 'true');
+      git(root, 'clone', '-q', `--filter=${filter}`, '--no-checkout', `file://${origin.dir}`, 'partial');
+      const dir = join(root, 'partial');
+      git(dir, 'sparse-checkout', 'set', '--cone', 'nowhere');
+      git(dir, 'checkout', '-q');
+      const source: Source = { kind: 'checkout', dir, commit: null, patchFile: null };
+      const wayOut = /git -C \S+ (rev-list --objects --no-walk [0-9a-f]+)/;
+      await expect((await prepare(source)).done).rejects.toMatchObject({ code: 'repo_unreachable', wayOut });
+      git(dir, 'rev-list', '--objects', '--no-walk', commit);
+      const { places, done } = await prepare(source);
+      expect(await done).toMatchObject({ commit });
+      expect(readFileSync(join(places.tree, 'far/away/b.txt'), 'utf8')).toBe('bee\n');
+      expect(git(places.tree, 'show', 'HEAD~1:a.txt')).toBe('one');
+    },
+  );
+
+  test('at a path with quotes, colons and line ends in it', async () => {
+    const work = makeRepo(join(temp.make(), '"a:b\n#c\\d'), { 'a.txt': 'one\n' });
+    const { places, done } = await prepare({ kind: 'checkout', dir: work.dir, commit: null, patchFile: null });
+    expect((await done).commit).toBe(work.commit);
+    expect(git(places.tree, 'show', 'HEAD:a.txt')).toBe('one');
+  });
+
   test('no checkout, no commit', async () => {
     const dir = temp.make();
     await expect((await prepare({ kind: 'checkout', dir, commit: null, patchFile: null })).done).rejects.toMatchObject({

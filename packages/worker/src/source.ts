@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import { type CredentialHelper, type GitCredential, openAccess, parseRemote, type Remote } from './credential.ts';
 import { type Git, GitError, gitFailure } from './git.ts';
+import { fieldsOf, listed } from './paths.ts';
 import type { Places } from './places.ts';
 import { findReach, type ReachRules, redirectOf, wasRedirected } from './reach.ts';
 import { asSeenFromCheckout } from './source-failure.ts';
@@ -272,9 +273,37 @@ async function borrow(dir: string, commit: string | null, o: Preparing): Promise
   const id = head.out.toString().trim();
   await initStore(formatOf(id), o);
   await mkdir(join(o.places.store, 'objects', 'info'), { recursive: true });
-  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), asAlternate(join(common, 'objects')));
+  await writeFile(join(o.places.store, 'objects', 'info', 'alternates'), alternate(join(common, 'objects')));
   await copyFile(join(common, 'shallow'), join(o.places.store, 'shallow')).catch(() => undefined);
+  if ((await lenderOf(dir, o)) !== null) await needFiles(dir, id, o);
   return id;
+}
+
+/** A line of `alternates`; git takes a name in quotes for what is written, line ends included. */
+const alternate = (path: string): string => `"${path.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n`;
+
+/** Where a partial clone has what it lacks; null when it is a whole one. */
+async function lenderOf(dir: string, o: Preparing): Promise<{ url: string; filter: string } | null> {
+  const read = async (...args: string[]) => (await o.git.try(['-C', dir, 'config', ...args], o)).out.toString().trim();
+  const name = /^remote\.(.+)\.promisor true$/m.exec(await read('--get-regexp', '^remote\\..*\\.promisor$'))?.[1];
+  if (name === undefined) return null;
+  return {
+    url: await read('--get', `remote.${name}.url`),
+    filter: (await read('--get', `remote.${name}.partialclonefilter`)) || 'blob:none',
+  };
+}
+
+/** Nothing is fetched into a checkout from here: whoever sends it here fetches before. */
+async function needFiles(dir: string, commit: string, o: Preparing): Promise<void> {
+  const env = { GIT_DIR: o.places.store };
+  const args = ['rev-list', '--objects', '--no-walk', '--missing=print', commit];
+  const listed = await o.git.run(args, { signal: o.signal, env });
+  const missing = listed.toString().match(/^\?/gm)?.length ?? 0;
+  if (missing > 0)
+    throw new HangarError('repo_unreachable', {
+      message: `${dir} is a partial clone that lacks ${missing} files of ${commit.slice(0, 10)}.`,
+      wayOut: `Fetch them: git -C ${dir} rev-list --objects --no-walk ${commit.slice(0, 10)}`,
+    });
 }
 
 /**
@@ -288,7 +317,7 @@ async function layOut(source: Source, commit: string, o: Preparing): Promise<voi
   const gitDir = join(tree, '.git');
   await mkdir(join(gitDir, 'objects', 'info'), { recursive: true });
   await mkdir(join(gitDir, 'info'), { recursive: true });
-  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), asAlternate(join(store, 'objects')));
+  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), alternate(join(store, 'objects')));
   await copyFile(join(store, 'shallow'), join(gitDir, 'shallow')).catch(() => undefined);
   const here = { signal: o.signal, cwd: tree, env: { GIT_DIR: gitDir, GIT_WORK_TREE: tree } };
   if (source.kind !== 'checkout' && source.url !== null) {
@@ -299,6 +328,15 @@ async function layOut(source: Source, commit: string, o: Preparing): Promise<voi
   await o.git.run(['update-ref', `refs/heads/${o.branch}`, commit], here);
   await o.git.run(['symbolic-ref', 'HEAD', `refs/heads/${o.branch}`], here);
   await o.git.run(['reset', '--hard', '--quiet'], here);
+  const lender = source.kind === 'checkout' ? await lenderOf(source.dir, o) : null;
+  if (lender !== null)
+    // For older files: the agent's git fetches them as the checkout's would. Ours never does.
+    for (const [name, value] of Object.entries({
+      url: lender.url,
+      promisor: 'true',
+      partialclonefilter: lender.filter,
+    }))
+      await o.git.run(['config', '--local', `remote.origin.${name}`, value], here);
   await copyFile(join(gitDir, 'index'), join(run, 'index')).catch(() => undefined);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   o.say(`Checked out ${commit.slice(0, 12)} in ${seconds} s`);
@@ -339,22 +377,18 @@ async function sayWhatIsNotThere(o: Preparing): Promise<void> {
   const staged = await o.git.run(['ls-files', '--stage', '-z'], here);
   const modules: string[] = [];
   let attributes = false;
-  for (const entry of staged.toString().split('\0')) {
+  for (const entry of fieldsOf(staged)) {
     if (entry.startsWith('160000 ')) modules.push(entry.slice(entry.indexOf('\t') + 1));
     else if (entry.endsWith('.gitattributes')) attributes = true;
   }
   if (modules.length > 0) o.say(`Submodules are not fetched: ${listed(modules)}`);
   if (!attributes) return;
-  const large = (await o.git.try(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).out.toString().split('\0');
-  large.pop();
+  const large = fieldsOf((await o.git.try(['ls-files', '-z', '--', ':(attr:filter=lfs)'], here)).out);
   if (large.length > 0)
     o.say(
       `Git LFS: ${large.length === 1 ? '1 file is a pointer' : `${large.length} files are pointers`}, content is not fetched: ${listed(large)}`,
     );
 }
-
-const listed = (names: readonly string[]): string =>
-  names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
 
 /** At most one line in three seconds, and only git's own counters: the rest is whatever the server likes to say. */
 function throttled(say: (text: string) => void): (text: string) => void {
@@ -368,10 +402,6 @@ function throttled(say: (text: string) => void): (text: string) => void {
     say(counter.trim());
   };
 }
-
-/** A line of `alternates`: quoted where a name has a line end, or begins as a comment or a quoted name does. */
-const asAlternate = (path: string): string =>
-  /^["#]|\n/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n` : `${path}\n`;
 
 const lastLine = (errors: string): string =>
   errors

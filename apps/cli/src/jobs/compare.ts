@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isFinal, type Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { showPath } from '@hangar/contract/path-bytes';
 import { diffStat } from '../checkout/diff.ts';
 import { type Git, openGit } from '../checkout/git.ts';
 import type { Cli } from '../cli.ts';
@@ -38,6 +39,7 @@ export interface Contender {
 
 /** A file that at least one of the jobs changed. */
 export interface ComparedFile {
+  /** For people, as `showPath` writes it. */
   readonly path: string;
   /** `same`: all whose diff is known changed it alike. `alone`: one did. `differs`: anything else. */
   readonly verdict: 'same' | 'differs' | 'alone';
@@ -165,7 +167,7 @@ export function compareFiles(contenders: readonly Pick<Contender, 'job' | 'files
             ? 'same'
             : 'differs';
       return {
-        path,
+        path: showPath(path),
         verdict,
         changes: changes.map(({ id, change: { insertions, deletions, signature } }) => ({
           id,

@@ -3,6 +3,7 @@ import type { Cli } from '../cli.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { ago, duration } from '../terminal/words.ts';
 import { stateWord, wayOutFor } from './job-words.ts';
+import { warnOfLeftOut } from './left-out.ts';
 import type { LocalRun } from './local-runs.ts';
 
 /** A run on this machine for programs: what run --json prints, and what status adds. */
@@ -28,6 +29,7 @@ export function showLocalRun(run: LocalRun, terminal: Terminal): void {
   const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
   terminal.out(`${stateWord(run.state, color)} on this machine${when}: ${run.reason}`);
   if (run.failure !== null) terminal.out(`${run.failure.message} ${localWayOut(run.failure, run.id)}`);
+  warnOfLeftOut(terminal, run.diff);
 }
 
 /** One line about how it ended, for people. */

@@ -41,6 +41,29 @@ describe('run without --cloud', () => {
     expect(existsSync(desk.path('app/new.txt'))).toBe(false);
   });
 
+  it.each(['blob:none', 'tree:0'])(
+    'runs in a partial, sparse clone (%s) with all files of the commit',
+    async (filter) => {
+      desk.write('app/far/b.txt', 'bee\n');
+      desk.git('app', 'add', '-A');
+      desk.git('app', 'commit', '-qm', 'far');
+      for (const name of ['allowFilter', 'allowAnySHA1InWant']) desk.git('app', 'config', `uploadpack.${name}`, 'true');
+      desk.git('.', 'clone', '-q', `--filter=${filter}`, '--no-checkout', `file://${desk.path('app')}`, 'partial');
+      desk.git('partial', 'sparse-checkout', 'set', '--cone', 'near');
+      desk.git('partial', 'checkout', '-q');
+      desk.write('partial/a.txt', 'a\nmine\n');
+      const run = await desk.run(['run'], { cwd: 'partial', input: spec('cat a.txt far/b.txt', 'echo new > new.txt') });
+      expect(run.stderr).toContain('files that this partial clone lacks');
+      expect(run.code).toBe(0);
+      expect(run.stdout).toContain('mine\nbee\n');
+      expect((await desk.run(['pull', '--local'], { cwd: 'partial' })).code).toBe(0);
+      expect(readFileSync(desk.path('partial/new.txt'), 'utf8')).toBe('new\n');
+      desk.git('partial', 'remote', 'set-url', 'origin', `file://${desk.path('nowhere')}`);
+      desk.git('partial', 'commit', '-qam', 'mine');
+      expect((await desk.run(['run'], { cwd: 'partial', input: spec('true') })).code).toBe(0);
+    },
+  );
+
   it('applies at once when asked', async () => {
     const run = await desk.run(['run', '--apply'], { cwd: 'app', input: spec('echo new > new.txt') });
     expect(run.code).toBe(0);

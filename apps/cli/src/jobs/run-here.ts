@@ -6,6 +6,7 @@ import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
 import { leftBehind } from '../checkout/left-behind.ts';
 import { packChanges } from '../checkout/parcel.ts';
+import { completeFiles } from '../checkout/partial-clone.ts';
 import type { Cli } from '../cli.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
 import { count } from '../terminal/words.ts';
@@ -65,6 +66,7 @@ export async function runHere(
     const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir, (line) =>
       terminal.warn(line),
     );
+    await completeFiles(checkout, commit, (line) => terminal.note(line));
     const order: WorkOrder = {
       jobId: id,
       attempt: 1,

@@ -135,6 +135,7 @@ function show(job: JobDetail, terminal: Terminal): void {
     `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
   );
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
+  for (const note of job.diff?.leftOut ?? []) row('Left out', `${note}.`);
   if (job.usage !== null) row('Usage', usageWords(job.usage));
   row('Log', count(job.logLines, 'line'));
   if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);

@@ -1,4 +1,5 @@
 import type { Job } from '@hangar/contract';
+import { showPath } from '@hangar/contract/path-bytes';
 import { isFinal } from '@hangar/contract/state-words';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
@@ -108,7 +109,9 @@ function Compared({ jobs, diffs, file: asked, onFile }: ComparedProps) {
   const files = useMemo(() => sideBySide(contents), [contents]);
   const waits = jobs.some((job, at) => job.diff !== null && diffs[at]?.data === undefined && !diffs[at]?.error);
   const file =
-    files.find(({ path }) => path === asked) ?? files.find(({ verdict }) => verdict === 'differs') ?? files[0];
+    files.find(({ path }) => showPath(path) === asked) ??
+    files.find(({ verdict }) => verdict === 'differs') ??
+    files[0];
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
@@ -238,7 +241,7 @@ function FileRow(props: { entry: ComparedFile; isShown: boolean; onFile: (path: 
           className={classes.path}
           aria-current={isShown ? 'true' : undefined}
           title={visiblePath(entry.path)}
-          onClick={() => onFile(entry.path)}
+          onClick={() => onFile(showPath(entry.path))}
         >
           <span className={classes.pathText}>
             <bdi>{visiblePath(entry.path)}</bdi>

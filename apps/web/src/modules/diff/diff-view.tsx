@@ -1,3 +1,4 @@
+import { showPath } from '@hangar/contract/path-bytes';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   IconChevronDown,
@@ -39,7 +40,7 @@ export interface DiffViewerProps {
   pullCommand: string;
   /** Why it is not the whole work; null when it is. */
   partial: string | null;
-  /** Path of the file to show first. */
+  /** Path of the file to show first, as `showPath` writes it. */
   file: string | null;
   onFile: (path: string) => void;
 }
@@ -50,7 +51,7 @@ export function DiffViewer({ content, sizeBytes, downloadHref, pullCommand, part
   const [wrap, setWrap] = useState(false);
   const tree = useMemo(() => treeOf(content.files), [content.files]);
   const files = useMemo(() => inTreeOrder(tree), [tree]);
-  const asked = file === null ? -1 : files.findIndex((candidate) => candidate.path === file);
+  const asked = file === null ? -1 : files.findIndex((candidate) => showPath(candidate.path) === file);
   const [shown, setShown] = useState(FILES_AT_ONCE);
   const until = Math.max(shown, asked + 1);
   const cards = useRef<HTMLDivElement>(null);
@@ -161,9 +162,9 @@ function Folder({ folder, depth, selected, onFile }: FolderProps) {
               type="button"
               className={classes.entry}
               style={{ paddingLeft: 8 + inner * 14 }}
-              aria-current={file.path === selected ? 'true' : undefined}
+              aria-current={showPath(file.path) === selected ? 'true' : undefined}
               title={visiblePath(file.path)}
-              onClick={() => onFile(file.path)}
+              onClick={() => onFile(showPath(file.path))}
             >
               <ChangeIcon file={file} />
               <span className={classes.name}>{visiblePath(file.path.slice(file.path.lastIndexOf('/') + 1))}</span>
@@ -221,7 +222,7 @@ export function FileCard({ file, mode, wrap, heading }: FileCardProps) {
         {heading === undefined ? (
           <>
             <PathOf file={file} />
-            <CopyButton text={file.path} label="Copy the path" size={22} />
+            <CopyButton text={showPath(file.path)} label="Copy the path" size={22} />
           </>
         ) : (
           heading

@@ -103,6 +103,45 @@ describe('names', () => {
   it('are unquoted as git quotes them', () => {
     expect(unquote('"a/\\303\\274 \\"x\\"\\t\\\\"')).toBe('a/ü "x"\t\\');
     expect(unquote('plain')).toBe('plain');
+    expect(unquote('"a/😀\\351"')).toBe('a/😀\udce9');
+  });
+
+  it('whose bytes are no text are told apart, renamed and shown as git writes them', () => {
+    const files = parseDiff(
+      [
+        'diff --git "a/caf\\351.txt" "b/caf\\351.txt"',
+        'index 1111111..2222222 100644',
+        '--- "a/caf\\351.txt"',
+        '+++ "b/caf\\351.txt"',
+        '@@ -1 +1 @@',
+        '-a',
+        '+b',
+        'diff --git "a/caf\\350.txt" b/plain name.txt',
+        'similarity index 100%',
+        'rename from "caf\\350.txt"',
+        'rename to plain name.txt',
+        'diff --git a/plain.bin "b/caf\\352"',
+        'similarity index 100%',
+        'copy from plain.bin',
+        'copy to "caf\\352"',
+        'diff --git "a/\\303\\251\\377" "b/\\303\\251\\377"',
+        'old mode 100644',
+        'new mode 100755',
+        '',
+      ].join('\n'),
+    );
+    expect(files.map(({ path, oldPath, change }) => [path, oldPath, change])).toEqual([
+      ['caf\udce9.txt', null, 'modified'],
+      ['plain name.txt', 'caf\udce8.txt', 'renamed'],
+      ['caf\udcea', 'plain.bin', 'copied'],
+      ['é\udcff', null, 'mode'],
+    ]);
+    expect(files.map(({ path }) => visiblePath(path))).toEqual([
+      'caf\\351.txt',
+      'plain name.txt',
+      'caf\\352',
+      'é\\377',
+    ]);
   });
 
   it('show what cannot be seen', () => {

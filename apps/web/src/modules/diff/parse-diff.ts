@@ -1,9 +1,14 @@
+import { decodePath, encodePath, showPath } from '@hangar/contract/path-bytes';
+
 /** What git printed (`git diff --binary`) → files. The text comes from a job: nothing in it is trusted. */
 
 export type FileChange = 'added' | 'deleted' | 'modified' | 'renamed' | 'copied' | 'mode';
 
 export interface DiffFile {
-  /** Where it is now, or where it was when it is gone. As git means it: not safe to draw as it is, see `visiblePath`. */
+  /**
+   * Where it is now, or where it was when it is gone; bytes that are no text as `decodePath` holds them. Not safe to draw or to put into an
+   * address as it is, see `visiblePath` and `showPath`.
+   */
   readonly path: string;
   readonly oldPath: string | null;
   readonly change: FileChange;
@@ -136,15 +141,16 @@ function closingQuote(text: string): number {
 
 const ESCAPES: Record<string, number> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, '\\': 92 };
 
-/** A name as git quotes it (core.quotePath): C escapes, octal for bytes of UTF-8. */
+/** A name as git quotes it (core.quotePath): C escapes, octal for bytes, which need not be UTF-8. */
 export function unquote(text: string): string {
   if (!text.startsWith('"')) return text;
   const body = text.slice(1, closingQuote(text));
   const bytes: number[] = [];
   for (let at = 0; at < body.length; at += 1) {
-    const char = body[at] ?? '';
+    const char = String.fromCodePoint(body.codePointAt(at) ?? 0);
     if (char !== '\\') {
-      bytes.push(...new TextEncoder().encode(char));
+      bytes.push(...encodePath(char));
+      at += char.length - 1;
       continue;
     }
     const octal = /^[0-3][0-7]{2}/.exec(body.slice(at + 1, at + 4))?.[0];
@@ -156,7 +162,7 @@ export function unquote(text: string): string {
       at += 1;
     }
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return decodePath(Uint8Array.from(bytes));
 }
 
 function count(hunks: string): { insertions: number; deletions: number; lines: number } {
@@ -180,7 +186,7 @@ const INVISIBLE = /[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u200b-\u200f\u2028-\u
 
 /** A path that can be shown: what cannot be seen or turns text around is written out, `\u202e`. */
 export const visiblePath = (path: string): string =>
-  path.replace(INVISIBLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  showPath(path).replace(INVISIBLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 const TRICKS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 

@@ -25,6 +25,7 @@ import { jobCommands } from './job-commands.ts';
 import { JobDetails } from './job-details.tsx';
 import { JobSpec } from './job-spec.tsx';
 import { JobBadge, JobElapsed } from './job-words.tsx';
+import { LeftOut } from './left-out.tsx';
 import { etaWords, failureOf, nextAction } from './status.ts';
 import { timelineOf } from './timeline-of.ts';
 
@@ -88,6 +89,7 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
           onDiff={() => onTab('diff')}
         />
       )}
+      <LeftOut diff={job.diff} />
       {props.retry.error === null ? null : <ErrorState error={props.retry.error} onRetry={props.retry.run} />}
       <Tabs
         className={classes.tabs}

@@ -144,6 +144,7 @@ export const entries: GalleryEntry[] = [
   )),
   entry('job/cancelling', 'A job that is being cancelled', () => <Frame job={samples.cancelling} />),
   entry('job/succeeded', 'A job that succeeded', () => <Frame job={samples.succeeded} />),
+  entry('job/left-out', 'A job whose diff does not hold all of its work', () => <Frame job={samples.leftBehind} />),
   entry('job/nothing-changed', 'A job that changed nothing', () => <Frame job={samples.nothingChanged} />),
   entry('job/failed', 'A job that failed', () => <Frame job={samples.failed} />),
   entry('job/refused', 'A job whose credential was refused', () => <Frame job={samples.badCredential} />),

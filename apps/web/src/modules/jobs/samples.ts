@@ -184,6 +184,19 @@ export const nothingChanged: JobDetail = {
   diff: { filesChanged: 0, insertions: 0, deletions: 0, sizeBytes: 0, partial: false },
 };
 
+export const leftBehind: JobDetail = {
+  ...succeeded,
+  id: 'j_2r7m4xd6',
+  title: 'Raise the parser to its new version',
+  diff: {
+    ...{ filesChanged: 3, insertions: 84, deletions: 12, sizeBytes: 6200, partial: false },
+    leftOut: [
+      'What was done in the submodule vendor/parser is not in the diff: commit 4f1c2ab09d, which its remote does not have; src/lexer.c, src/lexer.h',
+      'Commits on branches that are not checked out are not in the diff: try-two (3 commits)',
+    ],
+  },
+};
+
 export const failed: JobDetail = {
   ...succeeded,
   id: 'j_9t5w3bn7',
