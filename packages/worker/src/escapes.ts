@@ -56,16 +56,16 @@ export function resolveEscapes(text: string): Resolved | null {
 }
 
 /** Of an escape that stands for a byte, null for one that stands for a character. */
-function byteOf(escape: string): number | null {
-  if (escape.startsWith('%')) return Number.parseInt(escape.slice(1), 16);
-  const rest = escape.slice(1);
+function byteOf(written: string): number | null {
+  if (written.startsWith('%')) return Number.parseInt(written.slice(1), 16);
+  const rest = written.slice(1);
   if (/^x/i.test(rest)) return Number.parseInt(rest.slice(1), 16);
   return /^[0-7]{3}$/.test(rest) ? Number.parseInt(rest, 8) & 0xff : null;
 }
 
-function characterOf(escape: string): string {
-  const rest = escape.slice(1);
+function characterOf(written: string): string {
+  const rest = written.slice(1);
   if (!/^u./i.test(rest)) return NAMED[rest] ?? rest;
   const code = Number.parseInt(rest.replace(/[u{}]/gi, ''), 16);
-  return code <= 0x10ffff ? String.fromCodePoint(code) : escape;
+  return code <= 0x10ffff ? String.fromCodePoint(code) : written;
 }

@@ -116,9 +116,9 @@ function lastState(line: string): string {
 
 /** Not through a surrogate pair, and not through an escape or the escapes of one character, which would then not be read as such. */
 function cutAt(text: string): number {
-  const escape = /[\\%][^\\%]{0,9}$/.exec(text.slice(MAX_LINE - LONGEST_ESCAPE, MAX_LINE));
-  let to = escape ? MAX_LINE - escape[0].length : MAX_LINE;
-  while (escape && to > MAX_LINE - 2 * LONGEST_ESCAPE && text[to - 1] === '\\') to--;
+  const cut = /[\\%][^\\%]{0,9}$/.exec(text.slice(MAX_LINE - LONGEST_ESCAPE, MAX_LINE));
+  let to = cut ? MAX_LINE - cut[0].length : MAX_LINE;
+  while (cut && to > MAX_LINE - 2 * LONGEST_ESCAPE && text[to - 1] === '\\') to--;
   for (let n = 0; n < 3 && LATER_BYTE.test(text.slice(to, to + 4)); n++)
     to -= ANY_BYTE.exec(text.slice(to - 4, to))?.[0].length ?? 0;
   const code = text.charCodeAt(to - 1);

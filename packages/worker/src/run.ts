@@ -6,6 +6,7 @@ import { AGENT_EVENTS, afterMs, ERRORS, HangarError, PHASE_LIMITS } from '@hanga
 import { type AgentPlan, planAgent } from './agent.ts';
 import { AgentEvents } from './agent-output/agent-events.ts';
 import { gatherArtifacts } from './artifacts.ts';
+import { withAuthorities } from './authorities.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
 import { inTime, later, within } from './deadline.ts';
@@ -117,7 +118,7 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
     const patience = { ...PATIENCE, ...o.patience };
     folder = new WorkFolder(places.run, patience.lookMs);
     folder.gone.addEventListener('abort', () => stopper.stop(GONE), { once: true });
-    const git = openGit({ home: places.gitHome, base: o.env });
+    const git = openGit({ home: places.gitHome, base: await withAuthorities(o.env, places.gitHome) });
     return await carryOut({
       ...{ order, channel, o, log, masker, places, git, stopper, reports, patience, folder },
       note: (message) => o.log?.(masker.mask(message)),

@@ -70,7 +70,7 @@ export class Screen {
 
 function knows(anchors: ReadonlyMap<number, ReadonlySet<number> | null>, last: number, before: number): boolean {
   const wanted = anchors.get(last);
-  return wanted === null || (wanted !== undefined && wanted.has(before));
+  return wanted === null || wanted?.has(before) === true;
 }
 
 /** White space and colons, which programs put into encoded text. */
