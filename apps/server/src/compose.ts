@@ -173,6 +173,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     createLocalDriver({
       access: { ...worker, httpUrl: config.workerUrl ?? address.loopback },
       dataDir: config.dataDir,
+      network: { ...config.proxies, NODE_EXTRA_CA_CERTS: config.extraAuthorities },
       log: log.child({ part: 'local' }),
       hide: [dirname(config.masterKeyFile)],
       ...(config.path === undefined ? {} : { path: config.path }),

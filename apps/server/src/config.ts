@@ -179,11 +179,15 @@ export interface Config {
   readonly checkpointSeconds: number;
   readonly activityDays: number;
   readonly workerUrl: string | undefined;
+  /** A file of certificate authorities that workers on this machine trust, too. */
+  readonly extraAuthorities: string | undefined;
   readonly drivers: readonly DriverName[];
   readonly drainSeconds: number;
   /** Where jobs without isolation find their programs: the PATH this server was started with. */
   readonly path: string | undefined;
   readonly dockerNetwork: string | undefined;
+  /** Which proxy stands before object store, Docker hosts and clusters: HTTPS_PROXY and its like. */
+  readonly proxies: Readonly<Record<string, string | undefined>>;
   readonly kubernetes: {
     /** The address of the API server for pods of its cluster; null outside of one. */
     readonly inCluster: { readonly host: string; readonly port: string } | null;
@@ -246,10 +250,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
     activityDays: settings.HANGAR_ACTIVITY_DAYS,
     workerUrl: settings.HANGAR_WORKER_URL?.replace(/\/+$/, ''),
+    extraAuthorities: environment.NODE_EXTRA_CA_CERTS,
     drivers: settings.HANGAR_DRIVERS,
     drainSeconds: settings.HANGAR_DRAIN_SECONDS,
     path: environment.PATH,
     dockerNetwork: settings.HANGAR_DOCKER_NETWORK,
+    proxies: Object.fromEntries(Object.entries(environment).filter(([name]) => /^(https?|all|no)_proxy$/i.test(name))),
     kubernetes: {
       inCluster: environment.KUBERNETES_SERVICE_HOST
         ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }

@@ -2,6 +2,12 @@ import { HangarError } from './errors.ts';
 import { parseV4, parseV6 } from './ip-address.ts';
 import { isLocalHost } from './repo-address.ts';
 
+/** The variables that say which proxy to use. */
+export const PROXY_VARIABLES = ['https_proxy', 'http_proxy', 'all_proxy', 'no_proxy'].flatMap((name) => [
+  name,
+  name.toUpperCase(),
+]);
+
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -24,6 +30,19 @@ export function proxyFor(target: URL | string, env: Variables): URL | null {
     return null;
   const proxy = parseProxy(found, env[found]?.trim() ?? '');
   return isLocalHost(host) && !isLocalHost(proxy.hostname) ? null : proxy;
+}
+
+/** Passwords that stand in the addresses of proxies. */
+export function proxyPasswords(env: Variables): string[] {
+  return PROXY_VARIABLES.flatMap((name) => {
+    const written = /^(?:[a-z][a-z0-9+.-]*:\/\/)?[^/@]*?:([^/]*)@/i.exec(env[name] ?? '')?.[1];
+    if (!written) return [];
+    try {
+      return [written, decodeURIComponent(written)];
+    } catch {
+      return [written];
+    }
+  });
 }
 
 function parseProxy(name: string, value: string): URL {

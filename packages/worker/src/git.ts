@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
-import { HangarError } from '@hangar/contract';
+import { HangarError, PROXY_VARIABLES } from '@hangar/contract';
 import { within } from './deadline.ts';
 
 const MAX_OUTPUT = 256 * 1024 * 1024;
@@ -11,13 +11,7 @@ const KILL_AFTER_MS = 2000;
 const PASSED_ON = [
   'PATH',
   'TMPDIR',
-  'http_proxy',
-  'https_proxy',
-  'HTTPS_PROXY',
-  'all_proxy',
-  'ALL_PROXY',
-  'no_proxy',
-  'NO_PROXY',
+  ...PROXY_VARIABLES,
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'GIT_SSL_CAINFO',
@@ -116,6 +110,8 @@ export function openGit(options: { home: string; base: NodeJS.ProcessEnv }): Git
     const value = options.base[name];
     if (value !== undefined) env[name] = value;
   }
+  // The one that curl takes in small letters alone.
+  if (!env.http_proxy && env.HTTP_PROXY) env.http_proxy = env.HTTP_PROXY;
   const attempt = (args: readonly string[], call: GitCall): Promise<GitResult> => runGit(env, args, call);
   return {
     try: attempt,

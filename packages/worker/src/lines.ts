@@ -1,8 +1,11 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Masker } from './mask.ts';
+import type { MaskStream } from './mask-stream.ts';
+import type { Screen } from './screen.ts';
 
 /** A longer line is cut into pieces of this many characters. */
 export const MAX_LINE = 64 * 1024;
+const LONGEST_ESCAPE = 10;
 const PROGRESS_EVERY_MS = 1000;
 
 /**
@@ -10,31 +13,40 @@ const PROGRESS_EVERY_MS = 1000;
  * anew as on a terminal, so of a progress bar one state a second and the last one are kept.
  */
 export class LineReader {
-  readonly #masker: Masker;
+  readonly #masks: MaskStream;
+  readonly #screen: Screen;
+  /** All that is read of the line so far has passed the screen. */
+  #passes = true;
   readonly #now: () => number;
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
   #shownAt = 0;
 
   constructor(masker: Masker, now: () => number = () => performance.now()) {
-    this.#masker = masker;
+    this.#masks = masker.stream();
+    this.#screen = masker.screen();
     this.#now = now;
   }
 
   push(chunk: Buffer): string[] {
-    return this.#take(this.#decoder.write(chunk));
+    const passes = this.#screen.passes(chunk);
+    this.#passes &&= passes;
+    const lines = this.#take(this.#decoder.write(chunk), passes);
+    lines.push(...this.#masks.settle());
+    return lines;
   }
 
   /** What is left without a line end. */
   end(): string[] {
-    const lines = this.#take(this.#decoder.end());
+    const lines = this.#take(this.#decoder.end(), false);
     const rest = this.#rest;
     this.#rest = '';
     if (rest !== '') this.#emit(rest, lines);
+    lines.push(...this.#masks.end());
     return lines;
   }
 
-  #take(text: string): string[] {
+  #take(text: string, passes: boolean): string[] {
     const lines: string[] = [];
     const plain = text.includes('\0') ? text.replaceAll('\0', '') : text;
     const all = this.#rest + plain;
@@ -43,6 +55,7 @@ export class LineReader {
     let end = all.indexOf('\n', this.#rest.length);
     while (end !== -1) {
       this.#emit(all.slice(from, end), lines);
+      this.#passes = passes;
       from = end + 1;
       end = all.indexOf('\n', from);
     }
@@ -52,15 +65,22 @@ export class LineReader {
     return lines;
   }
 
+  /** Whether what it has read of whole lines waits for the next one, which may go on with a secret. */
+  get holds(): boolean {
+    return this.#masks.holds;
+  }
+
+  /** Lets that go: the next line takes too long. */
+  release(): string[] {
+    return this.#masks.end();
+  }
+
   #emit(line: string, lines: string[]): void {
-    const masked = this.#masker.mask(lastState(line));
-    let from = 0;
-    while (masked.length - from > MAX_LINE) {
-      const to = from + cutAt(masked, from);
-      lines.push(masked.slice(from, to));
-      from = to;
-    }
-    lines.push(masked.slice(from));
+    let rest = lastState(line);
+    const isWhole = rest.length <= MAX_LINE;
+    for (; rest.length > MAX_LINE; rest = this.#cut(rest, lines));
+    if (this.#passes && isWhole) for (const masked of this.#masks.pass(rest)) lines.push(masked);
+    else lines.push(...this.#masks.push(rest, true));
   }
 
   #dropProgress(lines: string[]): void {
@@ -75,18 +95,16 @@ export class LineReader {
     this.#emit(shown, lines);
   }
 
-  /** Bounds the memory of a line that never ends, without cutting through a secret that is only half there. */
+  /** Bounds the memory of a line that never ends. */
   #cutLong(lines: string[]): void {
-    while (this.#rest.length > MAX_LINE + this.#masker.longest) {
-      const masked = this.#masker.mask(this.#rest);
-      if (masked.length <= MAX_LINE + this.#masker.longest) {
-        this.#rest = masked;
-        return;
-      }
-      const to = cutAt(masked, 0);
-      lines.push(masked.slice(0, to));
-      this.#rest = masked.slice(to);
-    }
+    while (this.#rest.length > MAX_LINE + LONGEST_ESCAPE) this.#rest = this.#cut(this.#rest, lines);
+  }
+
+  /** @returns what is left of it */
+  #cut(text: string, lines: string[]): string {
+    const to = cutAt(text);
+    lines.push(...this.#masks.push(text.slice(0, to), false));
+    return text.slice(to);
   }
 }
 
@@ -96,8 +114,15 @@ function lastState(line: string): string {
   return states.at(-1) ?? '';
 }
 
-/** Not through a surrogate pair. */
-function cutAt(text: string, from: number): number {
-  const code = text.charCodeAt(from + MAX_LINE - 1);
-  return code >= 0xd800 && code <= 0xdbff ? MAX_LINE - 1 : MAX_LINE;
+/** Not through a surrogate pair, and not through an escape or the escapes of one character, which would then not be read as such. */
+function cutAt(text: string): number {
+  const cut = /[\\%][^\\%]{0,9}$/.exec(text.slice(MAX_LINE - LONGEST_ESCAPE, MAX_LINE));
+  let to = cut ? MAX_LINE - cut[0].length : MAX_LINE;
+  while (cut && to > MAX_LINE - 2 * LONGEST_ESCAPE && text[to - 1] === '\\') to--;
+  for (let n = 0; n < 3 && LATER_BYTE.test(text.slice(to, to + 4)); n++)
+    to -= ANY_BYTE.exec(text.slice(to - 4, to))?.[0].length ?? 0;
+  const code = text.charCodeAt(to - 1);
+  return code >= 0xd800 && code <= 0xdbff ? to - 1 : to;
 }
+const ANY_BYTE = /(?:%..|\\x..|\\[0-7]{3})$/;
+const LATER_BYTE = /^(?:(?:%|\\x)[89ab]|\\2)/i;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HangarError } from '@hangar/contract';
+import { HangarError, proxyPasswords } from '@hangar/contract';
 import { answerGit } from './credential.ts';
 import { within } from './deadline.ts';
 import { HttpChannel } from './http-channel.ts';
@@ -53,7 +53,7 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
       signal,
       env: process.env,
       helper: { argv: [...besideLibraries(), process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
-      secrets: [token],
+      secrets: [token, ...proxyPasswords(process.env)],
       log: (message) => say(`hangar worker: ${message}\n`),
     });
     say(`hangar worker: ${order.jobId} ${finish.outcome}\n`);

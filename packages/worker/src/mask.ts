@@ -1,60 +1,75 @@
-const MIN_SECRET = 4;
-const MIN_LINE = 8;
+import { Automaton } from './automaton.ts';
+import { type Forms, MaskStream } from './mask-stream.ts';
+import { Anchors, Screen } from './screen.ts';
 
-/** Replaces every secret it was told by `***`, also in base64, URL-encoded and JSON-escaped form. */
+const MIN_SECRET = 4;
+/** A shorter piece of a secret would hide what is none. */
+const MIN_PIECE = 8;
+
+/**
+ * Replaces every secret it was told by `***`, as it is and as programs write it: with escapes (percent, JSON, shell), in Base64 and in
+ * hex, both also broken into lines of any width. docs/security.md says for people what is not found.
+ */
 export class Masker {
-  readonly #forms = new Set<string>();
-  #pattern: RegExp | null = null;
-  #longest = 0;
+  readonly #plain = new Set<string>();
+  readonly #encoded = new Set<string>();
+  #forms: Forms | null = null;
 
   /** Shorter than four characters is no secret: masking it would only make the log unreadable. */
   add(secret: string): void {
-    if (secret.length < MIN_SECRET) return;
-    this.#add(secret);
-    this.#add(encodeURIComponent(secret));
-    this.#add(JSON.stringify(secret).slice(1, -1));
-    for (const form of base64Forms(secret)) this.#add(form);
+    // Line ends are not always printed as they were given, nor is the last one.
+    for (const text of new Set([secret, secret.replaceAll('\r\n', '\n'), secret.trim()])) {
+      if (text.length < MIN_SECRET) continue;
+      this.#plain.add(text);
+      // As forms in the web send it.
+      if (text.includes(' ')) this.#plain.add(text.replaceAll(' ', '+'));
+      for (const form of encodedForms(Buffer.from(text))) this.#encoded.add(form);
+    }
     if (secret.includes('\n'))
-      for (const line of secret.split(/\r?\n/)) if (line.trim().length >= MIN_LINE) this.#add(line.trim());
+      for (const line of secret.split('\n')) if (line.trim().length >= MIN_PIECE) this.#plain.add(line.trim());
+    this.#forms = null;
   }
 
-  /** Length of the longest form: this much text must stay together for a secret not to slip through. */
-  get longest(): number {
-    return this.#longest;
-  }
-
+  /** One text that stands alone; it may have several lines. */
   mask(text: string): string {
-    if (this.#forms.size === 0) return text;
-    this.#pattern ??= new RegExp(
-      [...this.#forms]
-        .sort((a, b) => b.length - a.length)
-        .map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
-        .join('|'),
-      'g',
-    );
-    return text.replace(this.#pattern, '***');
+    if (this.#plain.size === 0 || text === '') return text;
+    if (!/[%\\]/.test(text) && this.screen().passes(Buffer.from(text))) return text;
+    const stream = this.stream();
+    return [...stream.push(text, true), ...stream.end()].join('');
   }
 
-  #add(form: string): void {
-    if (form.length < MIN_SECRET || this.#forms.has(form)) return;
-    this.#forms.add(form);
-    this.#longest = Math.max(this.#longest, form.length);
-    this.#pattern = null;
+  /** Lines that follow each other: a secret may begin in one and end in another. */
+  stream(): MaskStream {
+    return new MaskStream(this.#all());
+  }
+
+  /** For the bytes of the same lines: those it lets pass hold no secret, apart from one that is written with escapes. */
+  screen(): Screen {
+    return new Screen(this.#all().anchors);
+  }
+
+  #all(): Forms {
+    this.#forms ??= {
+      plain: new Automaton(this.#plain),
+      encoded: new Automaton(this.#encoded),
+      anchors: new Anchors(this.#plain, this.#encoded),
+    };
+    return this.#forms;
   }
 }
 
-/** Base64 of the secret alone, and its unchanging middle when it sits at any offset of a longer text (`user:secret`). */
-function base64Forms(secret: string): string[] {
-  const bytes = Buffer.from(secret);
-  const forms: string[] = [bytes.toString('base64'), bytes.toString('base64url')];
+/**
+ * Hex, and Base64 in both alphabets: of the secret alone, and its unchanging middle when it sits at any offset of a longer text
+ * (`user:secret`).
+ */
+function encodedForms(bytes: Buffer): string[] {
+  const hex = bytes.toString('hex');
+  const forms = [hex, hex.toUpperCase(), bytes.toString('base64')];
   for (const shift of [0, 1, 2]) {
-    const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
-      .toString('base64')
-      .replace(/=+$/, '');
-    const start = shift === 0 ? 0 : shift === 1 ? 2 : 3;
-    // The last character may also carry bits of what follows.
-    const middle = encoded.slice(start, Math.floor(((shift + bytes.length) * 8) / 6));
-    if (middle.length >= MIN_LINE) forms.push(middle, middle.replaceAll('+', '-').replaceAll('/', '_'));
+    const encoded = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    // The first and the last character may also carry bits of what stands beside it.
+    const middle = encoded.slice(Math.ceil((shift * 8) / 6), Math.floor(((shift + bytes.length) * 8) / 6));
+    if (middle.length >= MIN_PIECE) forms.push(middle);
   }
-  return forms;
+  return [...forms, ...forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, ''))];
 }

@@ -2,7 +2,7 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import { readFile, rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { HangarError, isLocalHost, repoHost } from '@hangar/contract';
+import { HangarError, isLocalHost, proxyFor, repoHost } from '@hangar/contract';
 import type { Remote } from './credential.ts';
 
 const LOOKUP_MS = 30_000;
@@ -41,7 +41,7 @@ export async function findReach(remote: Remote, rules: ReachRules, signal: Abort
   const addresses = await resolve(host, rules, signal).catch((cause: unknown) => {
     signal.throwIfAborted();
     // Names are then the proxy's business, and the proxy is of whoever runs the machine.
-    if (remote.protocol !== 'ssh' && hasProxy(remote.protocol, rules.env)) return [];
+    if (remote.protocol !== 'ssh' && hasProxy(remote.url, rules.env)) return [];
     throw new HangarError('repo_unreachable', {
       message: `The git server of ${remote.url} cannot be reached: ${host} is not known.`,
       cause,
@@ -73,10 +73,14 @@ async function resolve(host: string, rules: ReachRules, signal: AbortSignal): Pr
   return Promise.race([lookup(host), over]);
 }
 
-const hasProxy = (protocol: 'http' | 'https', env: NodeJS.ProcessEnv): boolean =>
-  (protocol === 'https' ? [env.https_proxy, env.HTTPS_PROXY] : [env.http_proxy])
-    .concat([env.all_proxy, env.ALL_PROXY])
-    .some((proxy) => proxy !== undefined && proxy !== '');
+/** Also one of a kind that git knows and a call of ours does not. */
+function hasProxy(url: string, env: NodeJS.ProcessEnv): boolean {
+  try {
+    return proxyFor(url, env) !== null;
+  } catch {
+    return true;
+  }
+}
 
 function sshPort(url: string): string | null {
   return url.startsWith('ssh://') ? new URL(url).port || null : null;

@@ -6,6 +6,7 @@ import { AGENT_EVENTS, afterMs, ERRORS, HangarError, PHASE_LIMITS } from '@hanga
 import { type AgentPlan, planAgent } from './agent.ts';
 import { AgentEvents } from './agent-output/agent-events.ts';
 import { gatherArtifacts } from './artifacts.ts';
+import { withAuthorities } from './authorities.ts';
 import type { WorkerChannel } from './channel.ts';
 import type { CredentialHelper } from './credential.ts';
 import { inTime, later, within } from './deadline.ts';
@@ -34,6 +35,8 @@ const PATIENCE: Patience = {
   lookMs: 1000,
 };
 const USAGE_EVERY_MS = 5000;
+/** A line that ends as a secret begins waits so long for the next one. */
+const HELD_MS = 1000;
 const OF_THE_WORKER = /^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/;
 const OF_THE_MACHINE = new RegExp(`${OF_THE_WORKER.source}|^XDG_`);
 const GONE = { code: 'work_folder_gone', reason: ERRORS.work_folder_gone.message } as const;
@@ -115,9 +118,10 @@ export async function runWorkOrder(order: WorkOrder, channel: WorkerChannel, o: 
     const patience = { ...PATIENCE, ...o.patience };
     folder = new WorkFolder(places.run, patience.lookMs);
     folder.gone.addEventListener('abort', () => stopper.stop(GONE), { once: true });
-    const git = openGit({ home: places.gitHome, base: o.env });
+    const git = openGit({ home: places.gitHome, base: await withAuthorities(o.env, places.gitHome) });
     return await carryOut({
-      ...{ order, channel, o, note: o.log, log, masker, places, git, stopper, reports, patience, folder },
+      ...{ order, channel, o, log, masker, places, git, stopper, reports, patience, folder },
+      note: (message) => o.log?.(masker.mask(message)),
       events: null,
     });
   } finally {
@@ -148,7 +152,7 @@ async function carryOut(run: Run): Promise<Finish> {
     const lastLogSeq = await run.channel.flush(limit);
     const finish: Finish = {
       ...end,
-      reason: run.masker.mask(end.reason).slice(0, 1000),
+      ...masked(run.masker, end),
       diff: diffs.saved,
       ...(run.events?.usage ? { usage: run.events.usage } : {}),
       at: new Date().toISOString(),
@@ -250,6 +254,7 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
       log.system(step.says);
       const stdout = plan.output === null ? new LineReader(masker) : listenTo(run, plan.output);
       const readers = { stdout, stderr: new LineReader(masker) };
+      const held = heldLines(log, readers);
       ended = await runTree(
         {
           file: step.file,
@@ -262,12 +267,14 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
         {
           read: async (stream, chunk) => {
             await log.add(stream, await readers[stream].push(chunk));
+            held.look(stream);
             if (stream === 'stdout') usage.tell();
           },
           stop: stopper.signal,
           graceMs: GRACE_MS,
         },
       );
+      held.done();
       // Without waiting for room: the agent has ended, so there is nothing that must be slowed down.
       void log.add('stdout', await readers.stdout.end());
       void log.add('stderr', readers.stderr.end());
@@ -283,6 +290,24 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
     over.abort();
     await saving;
   }
+}
+
+/** Lets lines go to the log that a reader holds, when what they wait for does not come. */
+function heldLines(log: JobLog, readers: Readonly<Record<'stdout' | 'stderr', LineReader | AgentEvents>>) {
+  const timers = new Map<'stdout' | 'stderr', NodeJS.Timeout>();
+  return {
+    look(stream: 'stdout' | 'stderr'): void {
+      clearTimeout(timers.get(stream));
+      if (readers[stream].holds)
+        timers.set(
+          stream,
+          setTimeout(() => void log.add(stream, readers[stream].release()), HELD_MS),
+        );
+    },
+    done(): void {
+      for (const timer of timers.values()) clearTimeout(timer);
+    },
+  };
 }
 
 function listenTo(run: Run, output: NonNullable<AgentPlan['output']>): AgentEvents {
@@ -395,8 +420,17 @@ async function failedWith(run: Run, error: unknown): Promise<Result> {
     outcome: 'failed',
     exitCode: null,
     signal: null,
-    failure: { ...failure, message: run.masker.mask(failure.message) },
+    failure,
     reason: failure.message,
+  };
+}
+
+/** What git or a system said may hold anything that it was given. */
+function masked(masker: Masker, { reason, failure }: Result): Pick<Result, 'reason' | 'failure'> {
+  const said = (text: string) => masker.mask(text);
+  return {
+    reason: said(reason).slice(0, 1000),
+    failure: failure && { ...failure, message: said(failure.message), wayOut: said(failure.wayOut) },
   };
 }
 

@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { AgentOutput, Usage } from '@hangar/contract';
 import { LineReader } from '../lines.ts';
 import type { Masker } from '../mask.ts';
+import type { MaskStream } from '../mask-stream.ts';
 import { claudeEvents } from './claude.ts';
 import { codexEvents } from './codex.ts';
 import type { EventFormat } from './event.ts';
@@ -32,8 +33,10 @@ export class AgentEvents {
   readonly #format: EventFormat;
   readonly #masker: Masker;
   readonly #decoder = new StringDecoder('utf8');
-  /** Cuts and masks what goes to the log; of the file, what is too long for an event. */
+  /** Cuts and masks what goes to the log. */
   readonly #lines: LineReader;
+  /** Masks of the file what is too long for an event. */
+  readonly #long: MaskStream;
   #pieces: string[] = [];
   #size = 0;
   /** Inside a line that is too long for an event. */
@@ -46,6 +49,7 @@ export class AgentEvents {
     this.#format = FORMATS[o.output](o.tree);
     this.#masker = o.masker;
     this.#lines = new LineReader(o.masker);
+    this.#long = o.masker.stream();
     this.#raw = new RawFile(o.file, o.maxBytes);
   }
 
@@ -58,9 +62,17 @@ export class AgentEvents {
   async end(): Promise<string[]> {
     const lines = await this.#take(`${this.#decoder.end()}`);
     if (this.#size > 0 || this.#passing) lines.push(...(await this.#take('\n')));
-    lines.push(...this.#say(this.#format.end()));
+    lines.push(...this.#say(this.#format.end()), ...this.#lines.end());
     await this.#raw.close();
     return lines;
+  }
+
+  /** As of LineReader. */
+  get holds(): boolean {
+    return this.#lines.holds;
+  }
+  release(): string[] {
+    return this.#lines.release();
   }
 
   /** Bytes in the file; `cut` when there would have been more. */
@@ -76,9 +88,8 @@ export class AgentEvents {
       const piece = text.slice(from, end);
       from = end + 1;
       if (this.#passing) {
-        const masked = this.#lines.push(Buffer.from(`${piece}\n`));
-        raw += `${masked.join('')}\n`;
-        lines.push(...masked);
+        raw += `${[...this.#long.push(piece, true), ...this.#long.end()].join('')}\n`;
+        lines.push(...this.#lines.push(Buffer.from(`${piece}\n`)));
         this.#passing = false;
         continue;
       }
@@ -92,11 +103,11 @@ export class AgentEvents {
     this.#size += text.length - from;
     if (this.#passing || this.#size > MAX_EVENT) {
       this.#passing = true;
-      const masked = this.#lines.push(Buffer.from(this.#pieces.join('')));
+      const piece = this.#pieces.join('');
       this.#pieces = [];
       this.#size = 0;
-      raw += masked.join('');
-      lines.push(...masked);
+      raw += this.#long.push(piece, false).join('');
+      lines.push(...this.#lines.push(Buffer.from(piece)));
     }
     if (raw !== '') await this.#raw.write(raw);
     return lines;

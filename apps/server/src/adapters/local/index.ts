@@ -17,6 +17,8 @@ export interface LocalDriverOptions {
   readonly log: Logger;
   /** PATH of the server: where jobs without bubblewrap find agents. The system's folders when left out. */
   readonly path?: string | undefined;
+  /** How the server reaches the network, which its workers do as well: proxies, and NODE_EXTRA_CA_CERTS. */
+  readonly network?: Readonly<Record<string, string | undefined>>;
   /** More folders that no job may see, such as the one of the master key. */
   readonly hide?: readonly string[];
 }
@@ -31,6 +33,9 @@ export function createLocalDriver(options: LocalDriverOptions): JobDriver {
     socketDir: access.socketDir === null ? null : path.resolve(access.socketDir),
     httpUrl: access.httpUrl,
     path: options.path ?? null,
+    network: Object.fromEntries(
+      Object.entries(options.network ?? {}).filter((entry): entry is [string, string] => Boolean(entry[1])),
+    ),
     hide: [dataDir, os.homedir(), ...(options.hide ?? [])].filter((folder) => folder !== '/' && existsSync(folder)),
     programs: createPrograms(access, path.join(dataDir, 'units', '.programs')),
     launching: new Map(),

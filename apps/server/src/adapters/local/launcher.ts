@@ -29,6 +29,8 @@ export interface LocalParts {
   readonly httpUrl: string;
   /** Where jobs without walls find programs. */
   readonly path: string | null;
+  /** Proxies and certificate authorities of the server, for worker and agent. */
+  readonly network: Readonly<Record<string, string>>;
   readonly hide: readonly string[];
   readonly programs: Programs;
   /** Launches that this process is in the middle of. */
@@ -118,9 +120,11 @@ export function createLocalLauncher(parts: LocalParts, profile: LocalProfile): L
 
       const ready = await parts.programs.ready(account !== null);
       const programs = instead === undefined ? ready : { ...ready, workerFile: instead };
+      const authorities = parts.network.NODE_EXTRA_CA_CERTS;
+      const shown = authorities === undefined ? profile.show : [...profile.show, path.resolve(authorities)];
       const worker = walls
         ? await bubblewrapCommand(walls, {
-            ...{ folder, account, ...programs, socketDir: parts.socketDir, show: profile.show, hide: parts.hide },
+            ...{ folder, account, ...programs, socketDir: parts.socketDir, show: shown, hide: parts.hide },
             pids: request.resources.pids ?? profile.pids ?? DEFAULT_PIDS,
           })
         : [programs.nodeFile, programs.workerFile];
@@ -177,6 +181,7 @@ export function createLocalLauncher(parts: LocalParts, profile: LocalProfile): L
     const shown = profile.show.map((dir) => path.join(dir, 'bin'));
     return walled
       ? {
+          ...parts.network,
           HANGAR_WORKER_URL: socket === null ? parts.httpUrl : `unix:${INSIDE.socket}/worker.sock`,
           HANGAR_WORKER_DIR: INSIDE.work,
           HOME: INSIDE.home,
@@ -184,6 +189,7 @@ export function createLocalLauncher(parts: LocalParts, profile: LocalProfile): L
           ...{ USER: 'job', LOGNAME: 'job', SHELL: '/bin/sh', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
         }
       : {
+          ...parts.network,
           HANGAR_WORKER_URL: reachable ? `unix:${socket}` : parts.httpUrl,
           HANGAR_WORKER_DIR: folder.work,
           HOME: folder.home,
