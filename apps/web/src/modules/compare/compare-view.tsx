@@ -12,6 +12,7 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
+import { shellCommand } from '../../components/shell-words.ts';
 import { Bone, LinesSkeleton } from '../../components/skeletons.tsx';
 import { useNow } from '../../components/time.tsx';
 import { Counts } from '../diff/counts.tsx';
@@ -38,7 +39,7 @@ export interface CompareViewProps {
 /** Jobs beside each other: time, cost, what each changed, and the ways in which one file was changed. */
 export function CompareView({ jobs, group, diffs, file, onFile }: CompareViewProps) {
   const ids = jobs.data?.map(({ id }) => id) ?? [];
-  const command = group === null ? `hangar compare ${ids.join(' ')}` : `hangar compare --group ${group}`;
+  const command = shellCommand(['hangar', 'compare', ...(group === null ? ids : ['--group', group])]);
   return (
     <Page width="wide">
       <PageHeader
@@ -57,7 +58,7 @@ export function CompareView({ jobs, group, diffs, file, onFile }: CompareViewPro
             {ids.length === 0 ? null : (
               <AsCommand
                 hangar={command}
-                curl={curlFor('GET', group === null ? `/jobs/${ids[0]}` : `/jobs?group=${group}`)}
+                curl={curlFor('GET', group === null ? `/jobs/${ids[0]}` : `/jobs?${new URLSearchParams({ group })}`)}
               />
             )}
             {group === null ? null : (

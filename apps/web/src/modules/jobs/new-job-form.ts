@@ -12,7 +12,7 @@ import {
   shellBlocks,
   TimeoutSeconds,
 } from '@hangar/contract';
-import { shellCommand } from './shell-words.ts';
+import { shellCommand } from '../../components/shell-words.ts';
 
 /** What is typed into the form, as it is typed. */
 export interface JobForm {
