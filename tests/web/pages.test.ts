@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRepo, ROOT, ServerProcess } from '../e2e/server-process.ts';
+import { accessibilityProblems } from './accessibility.ts';
 import { type Browser, chromiumPath, NO_CHROMIUM, openBrowser } from './browser.ts';
 
 const isBuilt =
@@ -120,7 +121,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
 
   for (const width of [1280, 390]) {
     for (const scheme of ['light', 'dark'] as const) {
-      it(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways`, async () => {
+      it(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways, nothing in the way of anybody`, async () => {
         const page = await browser.context.newPage();
         const problems: string[] = [];
         page.on('pageerror', (error) => problems.push(error.message));
@@ -209,6 +210,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     const sideways = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
     if (sideways > 0) problems.push(`${name} ${variant}: ${sideways} px too wide`);
     await page.screenshot({ path: join(PICTURES, `${name}.${variant}.png`) });
-    return problems;
+    const found = await accessibilityProblems(page);
+    return [...problems, ...found.map((problem) => `${name} ${variant}: ${problem}`)];
   }
 });

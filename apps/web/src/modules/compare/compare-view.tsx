@@ -290,6 +290,7 @@ function Ways({ file, jobs }: { file: ComparedFile; jobs: readonly Job[] }) {
           <FileCard
             key={`${file.path}/${way.jobs.join('-')}`}
             file={way.file}
+            way={`way ${wayLetter(index)}`}
             mode="unified"
             wrap={wrap}
             heading={
