@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessibilityProblems } from './accessibility.ts';
 import { type Browser, chromiumPath, NO_CHROMIUM, openBrowser } from './browser.ts';
 import { buildWithGallery, type Served, serveBuild } from './web-build.ts';
 
@@ -47,7 +48,7 @@ describe.skipIf(!chromiumPath)('every view in every state', () => {
 
   for (const width of [1280, 390])
     for (const scheme of ['light', 'dark'])
-      it.concurrent(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways`, async () => {
+      it.concurrent(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways, nothing in the way of anybody`, async () => {
         const page = await browser.context.newPage();
         await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
         await page.emulateMedia({ colorScheme: scheme === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce' });
@@ -59,8 +60,8 @@ describe.skipIf(!chromiumPath)('every view in every state', () => {
         page.on('pageerror', (error) => problems.push(`${at}: ${error.message}`));
         for (const id of ids) {
           at = id;
-          const problem = await look(page, served.origin, id, scheme, `${PICTURES}/${id}.${width}.${scheme}.png`);
-          if (problem) problems.push(`${id}: ${problem}`);
+          const found = await look(page, served.origin, id, scheme, `${PICTURES}/${id}.${width}.${scheme}.png`);
+          problems.push(...found.map((problem) => `${id}: ${problem}`));
         }
         await page.close();
         expect(problems).toEqual([]);
@@ -68,7 +69,7 @@ describe.skipIf(!chromiumPath)('every view in every state', () => {
 });
 
 /** Opens one entry, photographs it, and says what is wrong with it. The page stays loaded: only its address changes. */
-async function look(page: Page, origin: string, id: string, scheme: string, picture: string): Promise<string | null> {
+async function look(page: Page, origin: string, id: string, scheme: string, picture: string): Promise<string[]> {
   const path = `/gallery?${new URLSearchParams({ entry: id, scheme })}`;
   if (page.url() === 'about:blank') await page.goto(`${origin}${path}`);
   else await page.evaluate(`sessionStorage.clear(); history.pushState({}, '', ${JSON.stringify(path)})`);
@@ -77,12 +78,12 @@ async function look(page: Page, origin: string, id: string, scheme: string, pict
     .waitFor()
     .then(() => true)
     .catch(() => false);
-  if (!shown) return 'did not appear';
+  if (!shown) return ['did not appear'];
   await page.evaluate('document.fonts.ready.then(() => true)');
   // Skeletons appear after 200 ms; transitions have come to rest by then too.
   await page.waitForTimeout(280);
   await mkdir(dirname(picture), { recursive: true });
   await page.screenshot({ path: picture, fullPage: true });
   const wider = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
-  return wider > 0 ? `scrolls sideways by ${wider} px` : null;
+  return [...(wider > 0 ? [`scrolls sideways by ${wider} px`] : []), ...(await accessibilityProblems(page))];
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRepo, ROOT, ServerProcess } from '../e2e/server-process.ts';
+import { accessibilityProblems } from './accessibility.ts';
 import { type Browser, chromiumPath, NO_CHROMIUM, openBrowser } from './browser.ts';
 
 const isBuilt =
@@ -120,7 +121,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
 
   for (const width of [1280, 390]) {
     for (const scheme of ['light', 'dark'] as const) {
-      it(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways`, async () => {
+      it(`at ${width} px, ${scheme}: no error in the console, no scrolling sideways, nothing in the way of anybody`, async () => {
         const page = await browser.context.newPage();
         const problems: string[] = [];
         page.on('pageerror', (error) => problems.push(error.message));
@@ -196,6 +197,72 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.close();
   }, 90_000);
 
+  it('an action does nothing to a page that was left; its notice waits while somebody is in it, and says what failed', async () => {
+    const page = await browser.context.newPage();
+    await page.clock.install();
+    const answers: (() => void)[] = [];
+    await page.route('**/api/jobs/*/retry', async (route) => {
+      await new Promise<void>((done) => answers.push(done));
+      await route.continue();
+    });
+    await page.route('**/api/jobs/*/cancel', (route) =>
+      route.fulfill({
+        status: 503,
+        json: { code: 'database_unavailable', message: 'The database does not answer.', wayOut: 'Try again soon.' },
+      }),
+    );
+    await page.goto(`${server.url}/jobs/${ids.bad}`);
+    await page.getByRole('button', { name: 'Retry', exact: true }).first().click();
+    await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'Operations' }).first().click();
+    await page.waitForURL(/\/operations$/);
+    await expect.poll(() => answers.length).toBe(1);
+    answers[0]?.();
+    const notices = page.getByRole('region', { name: 'Notices' });
+    await notices.getByText('Sent again as').waitFor();
+    expect(new URL(page.url()).pathname).toBe('/operations');
+
+    await page.keyboard.press('F8');
+    const undo = notices.getByRole('button', { name: 'Undo' });
+    expect(await undo.evaluate('(button) => button === document.activeElement')).toBe(true);
+    await page.clock.fastForward(120_000);
+    await undo.waitFor();
+    await page.keyboard.press('Enter');
+    await notices.getByText('is not cancelled').waitFor();
+    await page.keyboard.press('F8');
+    await page.keyboard.press('Escape');
+    await notices.getByText('is not cancelled').waitFor({ state: 'detached' });
+    await page.close();
+  }, 120_000);
+
+  it('lines of a log are linked to by keyboard, and single keys can be turned off', async () => {
+    const page = await browser.context.newPage();
+    await page.goto(`${server.url}/jobs/${ids.good}`);
+    await page.getByText('step 3 of 3').first().waitFor();
+    await page.getByRole('log').focus();
+    await page.keyboard.press('Tab');
+    const line = () => page.evaluate<string | undefined>('document.activeElement?.dataset.line');
+    const first = Number(await line());
+    expect(first).toBeGreaterThan(0);
+    await page.keyboard.press('ArrowDown');
+    expect(Number(await line())).toBe(first + 1);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(new RegExp(`#L${first + 1}$`));
+
+    await page.goto(`${server.url}/settings`);
+    await page.getByLabel('Single keys do something').uncheck();
+    await page.keyboard.press('Tab');
+    for (const key of ['g', 'o', '?', 'n']) await page.keyboard.press(key);
+    expect(new URL(page.url()).pathname).toBe('/settings');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.reload();
+    await page.getByLabel('Single keys do something').check();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('g');
+    await page.keyboard.press('o');
+    await page.waitForURL(/\/operations$/);
+    await page.close();
+  }, 120_000);
+
   async function look(page: Page, [name, path, ready]: Shot, variant: string): Promise<string[]> {
     await page.goto(`${server.url}${path}`);
     const problems: string[] = [];
@@ -209,6 +276,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     const sideways = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
     if (sideways > 0) problems.push(`${name} ${variant}: ${sideways} px too wide`);
     await page.screenshot({ path: join(PICTURES, `${name}.${variant}.png`) });
-    return problems;
+    const found = await accessibilityProblems(page);
+    return [...problems, ...found.map((problem) => `${name} ${variant}: ${problem}`)];
   }
 });

@@ -161,11 +161,17 @@ export const theme = createTheme({
       defaultProps: { shadow: 'md', position: 'bottom-end', transitionProps: { duration: 80 } },
     } satisfies ExtendComponent<MenuFactory>,
     Modal: {
-      defaultProps: { overlayProps: overlay, transitionProps: { duration: 100 }, centered: false, yOffset: '12vh' },
+      defaultProps: {
+        ...{ overlayProps: overlay, transitionProps: { duration: 100 }, centered: false, yOffset: '12vh' },
+        closeButtonProps: { 'aria-label': 'Close' },
+      },
       styles: { title: { fontWeight: 600, fontSize: 15 }, content: { border: '1px solid var(--hg-line)' } },
     } satisfies ExtendComponent<ModalFactory>,
     Drawer: {
-      defaultProps: { overlayProps: overlay, position: 'right', size: 440, transitionProps: { duration: 140 } },
+      defaultProps: {
+        ...{ overlayProps: overlay, position: 'right', size: 440, transitionProps: { duration: 140 } },
+        closeButtonProps: { 'aria-label': 'Close' },
+      },
       styles: { title: { fontWeight: 600, fontSize: 15 } },
     } satisfies ExtendComponent<DrawerFactory>,
     Tabs: { styles: { tab: { padding: '8px 10px', fontSize: 13 } } } satisfies ExtendComponent<TabsFactory>,

@@ -1,6 +1,7 @@
 import { ActionIcon, Popover, Stack, Text, Tooltip } from '@mantine/core';
 import { IconTerminal2 } from '@tabler/icons-react';
 import { Command } from './command.tsx';
+import { shellWord } from './shell-words.ts';
 
 export interface AsCommandProps {
   /** The same thing on the command line: `hangar cancel j_7k2…`. Left out where the command has no verb for it. */
@@ -38,9 +39,8 @@ export function curlFor(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', pat
   const parts = ['curl', '-fsS'];
   if (method !== 'GET') parts.push('-X', method);
   parts.push('-H', '"Authorization: Bearer $HANGAR_TOKEN"');
-  if (body !== undefined) parts.push('-H', "'Content-Type: application/json'", '-d', quote(JSON.stringify(body)));
-  parts.push(`${location.origin}/api${path}`);
+  if (body !== undefined)
+    parts.push('-H', shellWord('Content-Type: application/json'), '-d', shellWord(JSON.stringify(body)));
+  parts.push(shellWord(`${location.origin}/api${path}`));
   return parts.join(' ');
 }
-
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

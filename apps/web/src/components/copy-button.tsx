@@ -32,11 +32,11 @@ export function useCopy(): { copied: boolean; copy: (text: string) => void } {
 }
 
 /** `label` says what is copied: "Copy the job id". */
-export function CopyButton({ text, label, size = 24 }: { text: string; label: string; size?: number }) {
+export function CopyButton({ text, label }: { text: string; label: string }) {
   const { copied, copy } = useCopy();
   return (
     <Tooltip label={copied ? 'Copied' : label}>
-      <ActionIcon size={size} aria-label={copied ? 'Copied' : label} onClick={() => copy(text)}>
+      <ActionIcon size={24} aria-label={copied ? 'Copied' : label} onClick={() => copy(text)}>
         {copied ? <IconCheck size={14} color="var(--hg-good)" /> : <IconCopy size={14} />}
       </ActionIcon>
     </Tooltip>

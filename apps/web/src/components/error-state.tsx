@@ -26,7 +26,7 @@ export function ErrorState({ error, onRetry, action }: ErrorStateProps) {
           <code>{error.code}</code>
           {reference === undefined ? null : (
             <span>
-              reference <code>{reference}</code> <CopyButton size={20} text={reference} label="Copy the reference" />
+              reference <code>{reference}</code> <CopyButton text={reference} label="Copy the reference" />
             </span>
           )}
         </div>

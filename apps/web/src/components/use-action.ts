@@ -1,5 +1,5 @@
 import type { HangarError } from '@hangar/contract';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { asHangarError } from '../api/errors.ts';
 
 export interface Action<A extends unknown[]> {
@@ -10,24 +10,40 @@ export interface Action<A extends unknown[]> {
   reset: () => void;
 }
 
-/** A button's work: pending while it runs, its error until the next try. `then` runs after a good end. */
+/**
+ * A button's work: pending while it runs, its error until the next try. `then` runs after a good end, if the page is still there:
+ * whoever has gone elsewhere meanwhile is not fetched back. What has to be done in any case belongs to the work.
+ */
 export function useAction<A extends unknown[], R>(
   work: (...input: A) => Promise<R>,
   then?: (result: R) => void,
 ): Action<A> {
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<HangarError | null>(null);
+  const isHere = useIsHere();
   const run = async (...input: A) => {
     setPending(true);
     setError(null);
     try {
       const result = await work(...input);
-      then?.(result);
+      if (isHere()) then?.(result);
     } catch (thrown) {
-      setError(asHangarError(thrown));
+      if (isHere()) setError(asHangarError(thrown));
     } finally {
-      setPending(false);
+      if (isHere()) setPending(false);
     }
   };
   return { run: (...input) => void run(...input), pending, error, reset: () => setError(null) };
+}
+
+/** Says whether the component is still on the page. */
+export function useIsHere(): () => boolean {
+  const here = useRef(true);
+  useEffect(() => {
+    here.current = true;
+    return () => {
+      here.current = false;
+    };
+  }, []);
+  return useRef(() => here.current).current;
 }

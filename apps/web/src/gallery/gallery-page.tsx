@@ -1,6 +1,6 @@
 import { MantineProvider } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Page, PageHeader } from '../components/page.tsx';
 import { ClockProvider, stoppedClock } from '../components/time.tsx';
 import { cssVariablesResolver, theme } from '../theme.ts';
@@ -24,10 +24,24 @@ export function GalleryPage() {
       {...(scheme === 'dark' || scheme === 'light' ? { forceColorScheme: scheme } : {})}
     >
       <ClockProvider clock={clock}>
-        <main data-gallery={entry.id}>{entry.frame === 'bare' ? drawn : <Page width="wide">{drawn}</Page>}</main>
+        {entry.frame === 'whole' ? (
+          <div data-gallery={entry.id}>{drawn}</div>
+        ) : (
+          <main data-gallery={entry.id}>
+            <Heading title={entry.title} />
+            {entry.frame === 'bare' ? drawn : <Page width="wide">{drawn}</Page>}
+          </main>
+        )}
       </ClockProvider>
     </MantineProvider>
   );
+}
+
+/** What is a part of a page only has no heading of the page: here it has one, which is not drawn. */
+function Heading({ title }: { title: string }) {
+  const [isMissing, setMissing] = useState(false);
+  useEffect(() => setMissing(document.querySelector('h1') === null), []);
+  return isMissing ? <h1 className="hg-sr">{title}</h1> : null;
 }
 
 function Index() {

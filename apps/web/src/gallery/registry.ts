@@ -5,8 +5,8 @@ export interface GalleryEntry {
   /** Letters, digits, `-` and `/`: `jobs/list/empty`. Also the name of its picture. */
   id: string;
   title: string;
-  /** `page` (the default) stands in the shell's main column, `bare` has the whole window. */
-  frame?: 'page' | 'bare';
+  /** `page` (the default) stands in the shell's main column, `bare` has the whole window, `whole` brings its own main as well. */
+  frame?: 'page' | 'bare' | 'whole';
   render: () => ReactNode;
 }
 

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'react';
+import { habits } from '../components/habits.ts';
 
 export interface KeyActions {
   onPalette: () => void;
@@ -8,17 +9,18 @@ export interface KeyActions {
 }
 
 /** The keys that work everywhere, for the help. */
-export const KEYS: readonly { keys: readonly string[]; what: string }[] = [
-  { keys: ['Ctrl K'], what: 'Go to anything, do anything' },
+export const KEYS: readonly { keys: readonly string[]; what: string; always?: boolean }[] = [
+  { keys: ['Ctrl K'], what: 'Go to anything, do anything', always: true },
+  { keys: ['F8'], what: 'To the notices', always: true },
   { keys: ['/'], what: 'Search in this page' },
   { keys: ['j', 'k'], what: 'Next and previous row' },
-  { keys: ['Enter'], what: 'Open the row' },
+  { keys: ['Enter'], what: 'Open the row', always: true },
   { keys: ['n'], what: 'New job' },
   { keys: ['g', 'j'], what: 'Go to jobs' },
   { keys: ['g', 'o'], what: 'Go to operations' },
   { keys: ['g', 's'], what: 'Go to settings' },
   { keys: ['?'], what: 'These keys' },
-  { keys: ['Esc'], what: 'Close' },
+  { keys: ['Esc'], what: 'Close', always: true },
 ];
 
 const GO_WITHIN_MS = 1200;
@@ -37,6 +39,7 @@ export function usePageKeys(actions: KeyActions): void {
         latest.current.onPalette();
         return;
       }
+      if (!habits().singleKeys) return;
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
       if (document.querySelector('[role="dialog"][aria-modal="true"]')) return;
       if (event.timeStamp < goUntil) {

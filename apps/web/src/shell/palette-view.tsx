@@ -57,7 +57,7 @@ export function PaletteView(props: PaletteViewProps) {
       withCloseButton={false}
       padding={0}
       size={560}
-      aria-label="Search or do something"
+      attributes={{ content: { 'aria-label': 'Search or do something' } }}
     >
       <Body {...props} />
     </Modal>
@@ -107,8 +107,8 @@ function Body({ onClose, text, onText, actions, hits, searching, error, onHit }:
         <input
           data-autofocus
           role="combobox"
-          aria-expanded
-          aria-controls={listId}
+          aria-expanded={options.length > 0}
+          aria-controls={options.length > 0 ? listId : undefined}
           aria-activedescendant={options.length > 0 ? `${listId}-${at}` : undefined}
           aria-label="Search or do something"
           placeholder="An id, a name, or what to do"
@@ -125,30 +125,34 @@ function Body({ onClose, text, onText, actions, hits, searching, error, onHit }:
           <ErrorState error={error} />
         </div>
       ) : null}
-      <div className={classes.list} role="listbox" id={listId} aria-label="Results" aria-busy={searching}>
-        {options.map((option, index) => {
-          const Icon = option.Icon ?? IconCornerDownLeft;
-          return (
-            <div key={option.id} role="presentation">
-              {option.group === options[index - 1]?.group ? null : <div className={classes.group}>{option.group}</div>}
-              {/* biome-ignore lint/a11y/useFocusableInteractive: the field keeps the focus and names the active option */}
-              {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys */}
-              <div
-                id={`${listId}-${index}`}
-                role="option"
-                aria-selected={index === at}
-                className={classes.option}
-                data-chosen={index === at || undefined}
-                onMouseMove={() => setChosen(index)}
-                onClick={() => run(option)}
-              >
-                <Icon size={16} stroke={1.7} aria-hidden />
-                <span className={classes.title}>{option.label}</span>
-                <span className={classes.detail}>{option.detail}</span>
+      <div className={classes.list} aria-live="polite" aria-busy={searching}>
+        <div {...(options.length > 0 ? { role: 'listbox', id: listId, 'aria-label': 'Results' } : {})}>
+          {options.map((option, index) => {
+            const Icon = option.Icon ?? IconCornerDownLeft;
+            return (
+              <div key={option.id} role="presentation">
+                {option.group === options[index - 1]?.group ? null : (
+                  <div className={classes.group}>{option.group}</div>
+                )}
+                {/* biome-ignore lint/a11y/useFocusableInteractive: the field keeps the focus and names the active option */}
+                {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys */}
+                <div
+                  id={`${listId}-${index}`}
+                  role="option"
+                  aria-selected={index === at}
+                  className={classes.option}
+                  data-chosen={index === at || undefined}
+                  onMouseMove={() => setChosen(index)}
+                  onClick={() => run(option)}
+                >
+                  <Icon size={16} stroke={1.7} aria-hidden />
+                  <span className={classes.title}>{option.label}</span>
+                  <span className={classes.detail}>{option.detail}</span>
+                </div>
               </div>
-            </div>
-          );
-        })}
+            );
+          })}
+        </div>
         {options.length === 0 && !searching ? <div className={classes.quiet}>Nothing is called that.</div> : null}
         {searching && options.length === 0 ? <div className={classes.quiet}>Searching</div> : null}
       </div>

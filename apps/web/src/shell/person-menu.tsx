@@ -21,9 +21,11 @@ export function PersonMenu({ me, onKeys, onSignOut }: PersonMenuProps) {
   return (
     <Menu width={232}>
       <Menu.Target>
-        <UnstyledButton className={classes.avatar} aria-label={me ? `You: ${me.user.name}` : 'You'}>
-          {initials(me?.user.name ?? '')}
-        </UnstyledButton>
+        <UnstyledButton
+          className={classes.avatar}
+          aria-label={me ? `You: ${me.user.name}` : 'You'}
+          data-initials={initials(me?.user.name ?? '')}
+        />
       </Menu.Target>
       <Menu.Dropdown>
         {me === undefined ? null : (

@@ -58,7 +58,7 @@ export function ShellView({ path, crumbs, live, version, banner, person, onSearc
             </ol>
           </nav>
           <div className={classes.middle}>{banner}</div>
-          <UnstyledButton className={classes.search} onClick={onSearch} aria-label="Search or do something">
+          <UnstyledButton className={classes.search} onClick={onSearch}>
             <IconSearch size={15} aria-hidden />
             <span>Search or do</span>
             <kbd className={classes.key}>Ctrl K</kbd>

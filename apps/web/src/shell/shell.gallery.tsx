@@ -51,23 +51,23 @@ const actions: PaletteAction[] = [
 const palette = { opened: true, onClose: nothing, onText: nothing, onHit: nothing, error: null, searching: false };
 
 export const entries: GalleryEntry[] = [
-  { id: 'shell/quiet', title: 'Nothing going on', frame: 'bare', render: () => frame({ ...at, page: operations }) },
+  { id: 'shell/quiet', title: 'Nothing going on', frame: 'whole', render: () => frame({ ...at, page: operations }) },
   {
     id: 'shell/banner',
     title: 'With a banner',
-    frame: 'bare',
+    frame: 'whole',
     render: () => frame({ ...at, page: operations, banner }),
   },
   {
     id: 'shell/lost',
     title: 'Connection lost',
-    frame: 'bare',
+    frame: 'whole',
     render: () => frame({ ...at, page: operations, state: LOST }),
   },
   {
     id: 'shell/long-crumb',
     title: 'A long place',
-    frame: 'bare',
+    frame: 'whole',
     render: () =>
       frame({
         path: '/jobs/j_7k2m9qx4',
@@ -79,13 +79,13 @@ export const entries: GalleryEntry[] = [
   ...PLACES.filter((place) => !place.here).map((place) => ({
     id: `shell/later${place.to}`,
     title: `${place.label}: not in this version`,
-    frame: 'bare' as const,
+    frame: 'whole' as const,
     render: () => frame({ path: place.to, crumbs: [{ label: place.label }], page: <LaterView place={place} /> }),
   })),
   {
     id: 'shell/missing',
     title: 'No such page',
-    frame: 'bare',
+    frame: 'whole',
     render: () => frame({ path: '/nowhere', crumbs: [{ label: 'Hangar' }], page: <MissingPage /> }),
   },
   {

@@ -2,6 +2,7 @@ import type { HangarError } from '@hangar/contract';
 import { type FormEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { z } from 'zod';
 import { asHangarError, issuesOf } from '../../api/errors.ts';
+import { useIsHere } from '../use-action.ts';
 
 type Values = Record<string, unknown>;
 
@@ -83,6 +84,7 @@ export function useSchemaForm<V extends Values, S extends z.ZodType>(options: Sc
     if (keepAs !== undefined) forget(keepAs);
   };
 
+  const isHere = useIsHere();
   const send = async () => {
     setTouched(new Set([...Object.keys(values), ...Object.keys(issues)]));
     const parsed = schema.safeParse(nest(values));
@@ -94,12 +96,13 @@ export function useSchemaForm<V extends Values, S extends z.ZodType>(options: Sc
       await options.submit(parsed.data);
       if (keepAs !== undefined) forget(keepAs);
     } catch (thrown) {
+      if (!isHere()) return;
       const byField = issuesOf(thrown);
       const ours = Object.fromEntries(Object.entries(byField).filter(([name]) => name in values));
       setTold(ours);
       if (Object.keys(ours).length === 0) setError(asHangarError(thrown));
     } finally {
-      setPending(false);
+      if (isHere()) setPending(false);
     }
   };
 

@@ -22,6 +22,7 @@ import { DRAWN_CELLS, LogLayout } from './log-layout.ts';
 import { clickLine, type LineRange, lineHash } from './log-link.ts';
 import { LogRow } from './log-row.tsx';
 import type { LogSearch } from './log-search.ts';
+import { useLineLinks } from './use-line-links.ts';
 import { type LogViewport, ROW, useLogViewport } from './use-log-viewport.ts';
 
 export interface LogControl {
@@ -92,12 +93,13 @@ export function LogBody(props: LogBodyProps) {
     props.onMark(clickLine(marked, Number(link.getAttribute('data-line')), event.shiftKey));
   };
 
+  const { tabStop, onFocus, onKeyDown } = useLineLinks(scroller, view, current ?? marked?.from ?? null);
+
   return (
     <div className={classes.stage}>
       <div className={classes.notice} role="status">
         {props.notice === undefined || props.notice === null ? null : <span>{props.notice}</span>}
       </div>
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: line numbers are links; this only keeps the page from moving */}
       <section
         ref={scroller}
         className={classes.scroller}
@@ -109,6 +111,8 @@ export function LogBody(props: LogBodyProps) {
         onScroll={view.onScroll}
         onWheel={(event) => view.onWheel(event.deltaY)}
         onClick={onClick}
+        onFocus={onFocus}
+        onKeyDown={onKeyDown}
         data-wrap={wrap || undefined}
         // The router puts scroll positions back by this name; a new line to show must not be undone by it.
         data-scroll-restoration-id={`log-${marked === null ? 'all' : lineHash(marked)}`}
@@ -135,6 +139,7 @@ export function LogBody(props: LogBodyProps) {
                 query={query}
                 isCurrent={n === current}
                 isMarked={marked !== null && n >= marked.from && n <= marked.to}
+                isTabStop={n === tabStop}
               />
             ))}
           </div>

@@ -19,13 +19,16 @@ export interface LogRowProps {
   query: string;
   isCurrent: boolean;
   isMarked: boolean;
+  /** Of the links to lines one is reached by Tab, the others by arrow keys from there. */
+  isTabStop: boolean;
 }
 
 const MARKS: Record<LogStream, string> = { stdout: '', stderr: 'err', system: 'sys' };
 const SPOKEN: Record<LogStream, string> = { stdout: '', stderr: 'standard error: ', system: 'Hangar: ' };
 
 /** One line. Text is only ever a text node. */
-export const LogRow = memo(function LogRow({ n, text, stream, at, rows, query, isCurrent, isMarked }: LogRowProps) {
+export const LogRow = memo(function LogRow(props: LogRowProps) {
+  const { n, text, stream, at, rows, query, isCurrent, isMarked, isTabStop } = props;
   return (
     <div
       className={classes.row}
@@ -35,7 +38,13 @@ export const LogRow = memo(function LogRow({ n, text, stream, at, rows, query, i
       data-marked={isMarked || undefined}
       data-rows={rows}
     >
-      <a className={classes.number} href={`#L${n}`} data-line={n} tabIndex={-1} aria-label={`Link to line ${n}`}>
+      <a
+        className={classes.number}
+        href={`#L${n}`}
+        data-line={n}
+        tabIndex={isTabStop ? 0 : -1}
+        aria-label={`Link to line ${n}`}
+      >
         {n}
       </a>
       {at === null ? null : <span className={classes.time}>{text === undefined ? '' : clockMs(at)}</span>}

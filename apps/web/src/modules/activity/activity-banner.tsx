@@ -31,7 +31,7 @@ export function ActivityBanner({ activity, more, onOpen, onDismiss }: ActivityBa
           </span>
         </span>
       </UnstyledButton>
-      <CloseButton size="xs" radius="xl" aria-label="Dismiss" onClick={onDismiss} />
+      <CloseButton size={24} iconSize={14} radius="xl" aria-label="Dismiss" onClick={onDismiss} />
     </div>
   );
 }

@@ -44,9 +44,9 @@ export function ActivityList({ current, recent, onFollow }: ActivityListProps) {
   );
   return (
     <div>
-      <h3 className={classes.group}>Now</h3>
+      <h2 className={classes.group}>Now</h2>
       {current.length === 0 ? <p className={classes.none}>Nothing is being done right now.</p> : group(current, true)}
-      <h3 className={classes.group}>Recent</h3>
+      <h2 className={classes.group}>Recent</h2>
       {recent.length === 0 ? <p className={classes.none}>Nothing has ended yet.</p> : group(recent, false)}
     </div>
   );

@@ -13,6 +13,7 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
+import { shellCommand } from '../../components/shell-words.ts';
 import { Bone, LinesSkeleton } from '../../components/skeletons.tsx';
 import { useNow } from '../../components/time.tsx';
 import { Counts } from '../diff/counts.tsx';
@@ -39,7 +40,7 @@ export interface CompareViewProps {
 /** Jobs beside each other: time, cost, what each changed, and the ways in which one file was changed. */
 export function CompareView({ jobs, group, diffs, file, onFile }: CompareViewProps) {
   const ids = jobs.data?.map(({ id }) => id) ?? [];
-  const command = group === null ? `hangar compare ${ids.join(' ')}` : `hangar compare --group ${group}`;
+  const command = shellCommand(['hangar', 'compare', ...(group === null ? ids : ['--group', group])]);
   return (
     <Page width="wide">
       <PageHeader
@@ -58,7 +59,7 @@ export function CompareView({ jobs, group, diffs, file, onFile }: CompareViewPro
             {ids.length === 0 ? null : (
               <AsCommand
                 hangar={command}
-                curl={curlFor('GET', group === null ? `/jobs/${ids[0]}` : `/jobs?group=${group}`)}
+                curl={curlFor('GET', group === null ? `/jobs/${ids[0]}` : `/jobs?${new URLSearchParams({ group })}`)}
               />
             )}
             {group === null ? null : (
@@ -292,6 +293,7 @@ function Ways({ file, jobs }: { file: ComparedFile; jobs: readonly Job[] }) {
           <FileCard
             key={`${file.path}/${way.jobs.join('-')}`}
             file={way.file}
+            way={`way ${wayLetter(index)}`}
             mode="unified"
             wrap={wrap}
             heading={

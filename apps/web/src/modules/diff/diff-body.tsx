@@ -1,7 +1,7 @@
 import '@git-diff-view/react/styles/diff-view-pure.css';
 import { DiffModeEnum, DiffView } from '@git-diff-view/react';
 import { useComputedColorScheme } from '@mantine/core';
-import { useMemo } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { type DiffFile, languageOf, withoutTricks } from './parse-diff.ts';
 
 interface DiffBodyProps {
@@ -19,14 +19,22 @@ export function DiffBody({ file, mode, wrap }: DiffBodyProps) {
     const side = { fileName: 'file', fileLang: language, content: null };
     return { oldFile: side, newFile: side, hunks: [`--- a/file\n+++ b/file\n${withoutTricks(file.hunks)}`] };
   }, [file]);
+  const body = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Long lines are scrolled to by keys, too; the library leaves its scroller out of their way.
+    for (const scroller of body.current?.querySelectorAll<HTMLElement>('.diff-table-scroll-container') ?? [])
+      scroller.tabIndex = 0;
+  });
   return (
-    <DiffView
-      data={data}
-      diffViewMode={mode === 'split' ? DiffModeEnum.Split : DiffModeEnum.Unified}
-      diffViewTheme={scheme}
-      diffViewWrap={wrap}
-      diffViewHighlight={languageOf(file.path) !== null}
-      diffViewFontSize={12}
-    />
+    <div ref={body}>
+      <DiffView
+        data={data}
+        diffViewMode={mode === 'split' ? DiffModeEnum.Split : DiffModeEnum.Unified}
+        diffViewTheme={scheme}
+        diffViewWrap={wrap}
+        diffViewHighlight={languageOf(file.path) !== null}
+        diffViewFontSize={12}
+      />
+    </div>
   );
 }

@@ -197,10 +197,12 @@ interface FileCardProps {
   wrap: boolean;
   /** Stands in place of the path where several cards are of one file. */
   heading?: ReactNode;
+  /** Which one it is, where the same file is shown in several ways. */
+  way?: string;
 }
 
 /** One file of a diff with its hunks. */
-export function FileCard({ file, mode, wrap, heading }: FileCardProps) {
+export function FileCard({ file, mode, wrap, heading, way }: FileCardProps) {
   const isLarge = file.lines > LARGE_LINES;
   const [isOpen, setOpen] = useState(true);
   const [wantsLarge, setWantsLarge] = useState(false);
@@ -208,7 +210,7 @@ export function FileCard({ file, mode, wrap, heading }: FileCardProps) {
   const isNear = useNear(body, isOpen);
   const name = visiblePath(file.path);
   return (
-    <section className={classes.card} aria-label={name}>
+    <section className={classes.card} aria-label={way === undefined ? name : `${name}, ${way}`}>
       <header className={classes.cardHead}>
         <button
           type="button"
@@ -222,7 +224,7 @@ export function FileCard({ file, mode, wrap, heading }: FileCardProps) {
         {heading === undefined ? (
           <>
             <PathOf file={file} />
-            <CopyButton text={showPath(file.path)} label="Copy the path" size={22} />
+            <CopyButton text={showPath(file.path)} label="Copy the path" />
           </>
         ) : (
           heading

@@ -29,7 +29,7 @@ const columns: readonly Column<Artifact>[] = [
     cell: (artifact) => (
       <span className={classes.id}>
         <code>{artifact.sha256.slice(0, 12)}</code>
-        <CopyButton text={artifact.sha256} label="Copy the SHA-256" size={20} />
+        <CopyButton text={artifact.sha256} label="Copy the SHA-256" />
       </span>
     ),
   },

@@ -70,7 +70,7 @@ function source({ repo, credential, agent, envNames }: JobDetail): Fact[] {
       ) : (
         <span className={classes.id} key="commit">
           <code>{repo.commit}</code>
-          <CopyButton text={repo.commit} label="Copy the commit" size={20} />
+          <CopyButton text={repo.commit} label="Copy the commit" />
         </span>
       ),
     ],

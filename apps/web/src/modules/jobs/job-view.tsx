@@ -165,7 +165,7 @@ function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
     <span className={classes.sub}>
       <span className={classes.id}>
         <code>{job.id}</code>
-        <CopyButton text={job.id} label="Copy the job id" size={20} />
+        <CopyButton text={job.id} label="Copy the job id" />
       </span>
       <Link to="/jobs" search={{ repo: job.repo.name }} className="hg-link">
         {job.repo.name}

@@ -10,11 +10,11 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
 import { SearchField } from '../../components/search-field.tsx';
+import { shellCommand } from '../../components/shell-words.ts';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
 import classes from './jobs.module.css';
-import { shellCommand } from './shell-words.ts';
 import { jobStatus } from './status.ts';
 
 export interface JobsAnswer {
@@ -285,6 +285,6 @@ function listCommand(filter: JobsFilter): { hangar: string; curl: string } {
   }
   return {
     hangar: shellCommand(words),
-    curl: curlFor('GET', query.size === 0 ? '/jobs' : `/jobs?${query}`).replace(/(http\S+&\S*)$/, "'$1'"),
+    curl: curlFor('GET', query.size === 0 ? '/jobs' : `/jobs?${query}`),
   };
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   agentOf,
@@ -6,6 +7,7 @@ import {
   commandOf,
   EMPTY_FORM,
   errorsOf,
+  formOf,
   groupOf,
   type JobForm,
   keep,
@@ -14,6 +16,7 @@ import {
   requestOf,
   timesOf,
 } from './new-job-form.ts';
+import { queued } from './samples.ts';
 
 const good: JobForm = {
   ...EMPTY_FORM,
@@ -138,6 +141,61 @@ describe('the form of a new job', () => {
     expect(agentOf(EMPTY_FORM, spec)).toBe('claude');
     expect(agentOf({ agent: 'codex', command: '' }, spec)).toBe('codex');
     expect(agentOf(EMPTY_FORM, null)).toBe('shell');
+  });
+});
+
+describe('a new job from another', () => {
+  const presets = ['shell', 'claude'];
+  it('asks for everything that the other asked for, but for values of variables', () => {
+    const job = {
+      ...queued,
+      agent: 'make all',
+      title: 'Another title',
+      image: 'node:24',
+      timeoutSeconds: 5400,
+      resources: { cpus: 1.5, memoryBytes: 3 * 1024 ** 3, pids: 256 },
+      profile: 'docker',
+      credential: 'github',
+      envNames: ['TOKEN', 'MODE'],
+      spec: good.spec,
+      repo: { ...queued.repo, url: good.repo, ref: 'next' },
+    };
+    const form = formOf(job, presets);
+    expect(form.env).toMatchObject([
+      { name: 'TOKEN', value: '' },
+      { name: 'MODE', value: '' },
+    ]);
+    const filled = { ...form, env: form.env.map((entry) => ({ ...entry, value: 'x' })) };
+    expect(errorsOf(filled)).toEqual({});
+    expect(requestOf(filled, 'k')).toMatchObject({
+      title: job.title,
+      agent: job.agent,
+      image: job.image,
+      timeoutSeconds: job.timeoutSeconds,
+      resources: job.resources,
+      profile: job.profile,
+      credential: job.credential,
+      env: { TOKEN: 'x', MODE: 'x' },
+      repo: { url: good.repo, ref: 'next' },
+    });
+    expect(formOf({ ...job, agent: 'claude' }, presets)).toMatchObject({ agent: 'claude', command: '' });
+    expect(formOf({ ...job, title: 'Do it' }, presets).title).toBe('');
+  });
+
+  it('any time limit and any memory come out as they went in', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 5, max: 2_592_000 }),
+        fc.integer({ min: 2 ** 25, max: 2 ** 42 }),
+        (seconds, bytes) => {
+          const form = formOf({ ...queued, timeoutSeconds: seconds, resources: { memoryBytes: bytes } }, presets);
+          expect(requestOf({ ...good, timeout: form.timeout, memory: form.memory }, 'k')).toMatchObject({
+            timeoutSeconds: seconds,
+            resources: { memoryBytes: bytes },
+          });
+        },
+      ),
+    );
   });
 });
 

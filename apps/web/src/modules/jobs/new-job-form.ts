@@ -2,23 +2,27 @@ import {
   Env,
   GitRef,
   HangarError,
+  type JobDetail,
   MAX_SPEC_BYTES,
   NewJob,
   parseBytes,
   parseDuration,
   parseSpec,
   RepoUrl,
+  Resources,
   type Spec,
   shellBlocks,
   TimeoutSeconds,
 } from '@hangar/contract';
-import { shellCommand } from './shell-words.ts';
+import { shellCommand } from '../../components/shell-words.ts';
 
 /** What is typed into the form, as it is typed. */
 export interface JobForm {
   readonly repo: string;
   readonly ref: string;
   readonly spec: string;
+  /** Empty: the heading of the spec. */
+  readonly title: string;
   /** A preset by name, `custom` for the command below, or empty: front matter decides, else shell. */
   readonly agent: string;
   readonly command: string;
@@ -31,6 +35,8 @@ export interface JobForm {
   readonly timeout: string;
   readonly cpus: string;
   readonly memory: string;
+  /** The most processes at once. */
+  readonly pids: string;
   /** Values are secrets: they are never kept, see `keptForm`. */
   readonly env: readonly EnvEntry[];
 }
@@ -50,6 +56,7 @@ export const EMPTY_FORM: JobForm = {
   repo: '',
   ref: '',
   spec: '',
+  title: '',
   agent: '',
   command: '',
   times: '',
@@ -59,6 +66,7 @@ export const EMPTY_FORM: JobForm = {
   timeout: '',
   cpus: '',
   memory: '',
+  pids: '',
   env: [],
 };
 
@@ -88,6 +96,11 @@ export function errorsOf(form: JobForm): JobErrors {
   if (form.memory.trim() !== '') {
     const bytes = parseBytes(form.memory);
     put('memory', bytes === null ? 'A size like 512m or 2g' : bytes < 32 * 1024 * 1024 ? 'At least 32m' : null);
+  }
+  put('title', form.title.trim().length > 200 ? 'At most 200 characters' : null);
+  if (form.pids.trim() !== '') {
+    const pids = Resources.shape.pids.safeParse(Number(form.pids));
+    put('pids', pids.success ? null : 'A whole number, from 16');
   }
   put('env', envError(form.env));
   return errors;
@@ -165,12 +178,17 @@ export function requestOf(form: JobForm, idempotencyKey: string): NewJob | null 
   const parsed = NewJob.safeParse({
     spec: form.spec,
     repo: { url: form.repo.trim(), ...(form.ref.trim() === '' ? {} : { ref: form.ref.trim() }) },
+    ...(form.title.trim() === '' ? {} : { title: form.title.trim() }),
     ...(agent === '' ? {} : { agent }),
     ...(form.profile === '' ? {} : { profile: form.profile }),
     ...(form.credential === '' ? {} : { credential: form.credential }),
     ...(form.image.trim() === '' ? {} : { image: form.image.trim() }),
     ...(seconds === null || form.timeout.trim() === '' ? {} : { timeoutSeconds: seconds }),
-    resources: { ...(cpus === null ? {} : { cpus }), ...(bytes === null ? {} : { memoryBytes: bytes }) },
+    resources: {
+      ...(cpus === null ? {} : { cpus }),
+      ...(bytes === null ? {} : { memoryBytes: bytes }),
+      ...(form.pids.trim() === '' ? {} : { pids: Number(form.pids) }),
+    },
     env: Object.fromEntries(
       form.env.filter((entry) => entry.name.trim() !== '').map((entry) => [entry.name.trim(), entry.value]),
     ),
@@ -187,6 +205,7 @@ export function commandOf(form: JobForm): string {
   };
   add('--repo', form.repo);
   add('--ref', form.ref);
+  add('--title', form.title);
   add('--agent', form.agent === CUSTOM ? form.command : form.agent);
   if ((timesOf(form) ?? 1) > 1) add('--times', form.times);
   add('--on', form.profile);
@@ -208,6 +227,51 @@ export function bodyOf(form: JobForm): unknown {
     spec: '…',
     ...(names.length === 0 ? {} : { env: Object.fromEntries(names.map((name) => [name, '…'])) }),
   };
+}
+
+/** A job as a form, to send it changed. Values of its variables are not known here. */
+export function formOf(job: JobDetail, presets: readonly string[]): JobForm {
+  const { cpus, memoryBytes, pids } = job.resources;
+  return {
+    ...EMPTY_FORM,
+    repo: job.repo.url ?? '',
+    ref: job.repo.ref ?? '',
+    spec: job.spec,
+    // The heading goes on being the title where that is what it was.
+    title: job.title === readSpec(job.spec).spec?.title ? '' : job.title,
+    ...agentFields(job.agent, presets),
+    profile: job.profile,
+    credential: job.credential ?? '',
+    image: job.image ?? '',
+    timeout: typed(job.timeoutSeconds, DURATIONS),
+    cpus: cpus === undefined ? '' : String(cpus),
+    memory: memoryBytes === undefined ? '' : typed(memoryBytes, SIZES),
+    pids: pids === undefined ? '' : String(pids),
+    env: job.envNames.map((name, index) => ({ key: `job-${index}`, name, value: '' })),
+  };
+}
+
+/** An agent by its name, or any other command. */
+export const agentFields = (agent: string, presets: readonly string[]): Pick<JobForm, 'agent' | 'command'> =>
+  presets.includes(agent) ? { agent, command: '' } : { agent: CUSTOM, command: agent };
+
+const DURATIONS: readonly (readonly [string, number])[] = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+];
+const SIZES: readonly (readonly [string, number])[] = [
+  ['g', 1024 ** 3],
+  ['m', 1024 ** 2],
+  ['k', 1024],
+  ['', 1],
+];
+
+/** In the largest unit in which it is a whole number: `90m`, `2g`. */
+function typed(amount: number, units: readonly (readonly [string, number])[]): string {
+  const [unit, size] = units.find(([, one]) => amount % one === 0) ?? ['', 1];
+  return `${amount / size}${unit}`;
 }
 
 const KEY = 'hangar.new-job';

@@ -153,7 +153,7 @@ export function NewJobView(props: NewJobViewProps) {
           <CredentialField {...props} set={set} problem={told.credential} />
         </div>
         <details className={classes.more} open={hasMore(form, told)}>
-          <summary>Image, limits and environment</summary>
+          <summary>Image, limits, title and environment</summary>
           <div className={classes.moreBody}>
             <div className={classes.grid}>
               <Plain label="Image" placeholder="that of the profile" field="image" {...{ form, set, told, leave }} />
@@ -165,6 +165,13 @@ export function NewJobView(props: NewJobViewProps) {
                 {...{ form, set, told, leave }}
               />
               <Plain label="Memory" placeholder="2g" field="memory" {...{ form, set, told, leave }} />
+              <Plain label="Processes" placeholder="as many as it likes" field="pids" {...{ form, set, told, leave }} />
+              <Plain
+                label="Title"
+                placeholder="the heading of the spec"
+                field="title"
+                {...{ form, set, told, leave }}
+              />
             </div>
             <EnvFields entries={form.env} onEntries={(env) => set({ env })} onLeave={leave('env')} error={told.env} />
           </div>
@@ -188,7 +195,7 @@ type Setter = (part: Partial<JobForm>) => void;
 interface PlainProps {
   label: string;
   placeholder: string;
-  field: 'image' | 'timeout' | 'cpus' | 'memory';
+  field: 'image' | 'timeout' | 'cpus' | 'memory' | 'pids' | 'title';
   form: JobForm;
   set: Setter;
   told: JobErrors;
@@ -346,9 +353,11 @@ function CredentialField({
   );
 }
 
+const MORE = ['title', 'image', 'timeout', 'cpus', 'memory', 'pids'] as const;
+
 function hasMore(form: JobForm, told: JobErrors): boolean {
-  const isUsed = [form.image, form.timeout, form.cpus, form.memory].some((text) => text !== '') || form.env.length > 0;
-  return isUsed || ['image', 'timeout', 'cpus', 'memory', 'env'].some((field) => field in told);
+  const isUsed = MORE.some((field) => form[field] !== '') || form.env.length > 0;
+  return isUsed || [...MORE, 'env'].some((field) => field in told);
 }
 
 function only(errors: JobErrors, fields: ReadonlySet<JobField>): JobErrors {

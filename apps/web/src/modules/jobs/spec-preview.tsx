@@ -22,7 +22,7 @@ export function SpecPreview({ spec, blocks, error, bytes, agent }: SpecPreviewPr
   return (
     <div className={classes.preview} aria-live="polite">
       <div className={classes.previewHead}>
-        <h3>What is read from it</h3>
+        <h2>What is read from it</h2>
         <span className={`${classes.size} hg-num`} data-over={bytes > SPEC_LIMIT || undefined}>
           {sizeInWords(bytes)} of {sizeInWords(SPEC_LIMIT)}
         </span>

@@ -286,7 +286,7 @@ function Details({ pod }: { pod: PodDetail }) {
                 'UID',
                 <span key="uid" className={classes.which}>
                   <code>{pod.uid}</code>
-                  <CopyButton text={pod.uid} label="Copy the UID" size={20} />
+                  <CopyButton text={pod.uid} label="Copy the UID" />
                 </span>,
               ],
             ]}

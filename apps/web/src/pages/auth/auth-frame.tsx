@@ -15,16 +15,16 @@ export function AuthFrame({ title, lead, foot, wide = false, children }: AuthFra
   return (
     <div className={classes.frame}>
       <title>{`${title} · Hangar`}</title>
-      <div className={classes.brand}>
+      <header className={classes.brand}>
         <Mark size={26} />
         Hangar
-      </div>
+      </header>
       <main className={classes.card} data-wide={wide || undefined}>
         <h1>{title}</h1>
         {lead === undefined ? <div style={{ height: 14 }} /> : <p className={classes.lead}>{lead}</p>}
         {children}
       </main>
-      {foot === undefined ? null : <div className={classes.foot}>{foot}</div>}
+      {foot === undefined ? null : <footer className={classes.foot}>{foot}</footer>}
     </div>
   );
 }

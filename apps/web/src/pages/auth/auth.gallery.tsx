@@ -44,7 +44,7 @@ const device = {
 const bare = (id: string, title: string, render: GalleryEntry['render']): GalleryEntry => ({
   id: `auth/${id}`,
   title,
-  frame: 'bare',
+  frame: 'whole',
   render,
 });
 

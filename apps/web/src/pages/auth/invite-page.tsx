@@ -3,11 +3,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
+import { useIsHere } from '../../components/use-action.ts';
 import { useFragmentToken } from './fragment.ts';
 import { InviteView } from './invite-view.tsx';
 
 export function InvitePage() {
   const api = useApi();
+  const isHere = useIsHere();
   const queries = useQueryClient();
   const navigate = useNavigate();
   const token = useFragmentToken();
@@ -18,7 +20,7 @@ export function InvitePage() {
     api.access.acceptInvite.mutationOptions({
       onSuccess: () => {
         queries.clear();
-        void navigate({ to: '/jobs', replace: true });
+        if (isHere()) void navigate({ to: '/jobs', replace: true });
       },
     }),
   );

@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
+import { useIsHere } from '../../components/use-action.ts';
 import { localPath } from './fragment.ts';
 import { SignInView } from './sign-in-view.tsx';
 
@@ -9,6 +10,7 @@ const route = getRouteApi('/sign-in');
 
 export function SignInPage() {
   const api = useApi();
+  const isHere = useIsHere();
   const queries = useQueryClient();
   const router = useRouter();
   const { next } = route.useSearch();
@@ -17,7 +19,7 @@ export function SignInPage() {
     api.access.signIn.mutationOptions({
       onSuccess: () => {
         queries.clear();
-        router.history.push(localPath(next));
+        if (isHere()) router.history.push(localPath(next));
       },
     }),
   );

@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
 import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
+import { asHangarError } from '../../api/errors.ts';
 import { loadable } from '../../api/loadable.ts';
 import { patchJob } from '../../api/patch.ts';
 import { copyText } from '../../components/copy-button.tsx';
@@ -75,23 +76,27 @@ function OneJob({ id }: { id: string }) {
     [navigate],
   );
 
+  const undoRetry = async (made: string) => {
+    try {
+      patchJob(queries, api, await api.jobs.cancel.call({ id: made }));
+      notify({ text: `${made} is being cancelled` });
+    } catch (thrown) {
+      const { message, wayOut } = asHangarError(thrown);
+      notify({ text: `${made} is not cancelled: ${message} ${wayOut}`, tone: 'bad' });
+    }
+  };
   const cancel = useAction(
-    () => api.jobs.cancel.call({ id }),
-    (cancelled) => {
-      patchJob(queries, api, cancelled);
-      setAsksCancel(false);
-    },
+    async () => patchJob(queries, api, await api.jobs.cancel.call({ id })),
+    () => setAsksCancel(false),
   );
   const retry = useAction(
-    () => api.jobs.retry.call({ id }),
-    (made) => {
+    async () => {
+      const made = await api.jobs.retry.call({ id });
       void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
-      void navigate({ to: '/jobs/$id', params: { id: made.id }, search: {} });
-      notify({
-        text: `Sent again as ${made.id}`,
-        action: { label: 'Undo', onClick: () => void api.jobs.cancel.call({ id: made.id }) },
-      });
+      notify({ text: `Sent again as ${made.id}`, action: { label: 'Undo', onClick: () => void undoRetry(made.id) } });
+      return made;
     },
+    (made) => void navigate({ to: '/jobs/$id', params: { id: made.id }, search: {} }),
   );
   useJobActions(job, () => setAsksCancel(true), retry.run);
 

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
-import { curlFor } from '../../components/as-command.tsx';
+import { nodesCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { nodesFilterOf, nodesSearchOf } from '../../modules/kubernetes/node-filter.ts';
 import { NodesView } from '../../modules/kubernetes/nodes-view.tsx';
 import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
@@ -29,10 +29,7 @@ export function NodesPage() {
       onContext={(name) => void navigate({ search: { context: name } })}
       filter={filter}
       onFilter={(next) => void navigate({ search: nodesSearchOf(next, context), replace: true })}
-      command={{
-        hangar: `hangar k8s nodes${context === undefined ? '' : ` --context ${context}`}`,
-        curl: curlFor('GET', '/k8s/nodes'),
-      }}
+      command={nodesCommand(context)}
     />
   );
 }

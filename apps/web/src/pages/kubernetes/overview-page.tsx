@@ -1,5 +1,5 @@
 import { getRouteApi } from '@tanstack/react-router';
-import { curlFor } from '../../components/as-command.tsx';
+import { healthCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { OverviewView } from '../../modules/kubernetes/overview-view.tsx';
 import { useCluster } from './use-cluster.ts';
 
@@ -14,10 +14,7 @@ export function OverviewPage() {
       health={health}
       context={context}
       onContext={(name) => void navigate({ search: { context: name } })}
-      command={{
-        hangar: `hangar k8s health${context === undefined ? '' : ` --context ${context}`}`,
-        curl: curlFor('GET', '/k8s/health'),
-      }}
+      command={healthCommand(context)}
     />
   );
 }

@@ -5,7 +5,7 @@ import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { useStreams } from '../../api/streams/streams.tsx';
 import type { LineRange } from '../../components/log/log-link.ts';
-import { podCommand } from '../../modules/kubernetes/pod-commands.ts';
+import { podCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { NoLogYet, PodLog } from '../../modules/kubernetes/pod-log.tsx';
 import { PodLogReader } from '../../modules/kubernetes/pod-log-reader.ts';
 import { POD_TABS, PodView } from '../../modules/kubernetes/pod-view.tsx';

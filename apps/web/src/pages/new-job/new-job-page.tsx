@@ -7,9 +7,10 @@ import { Page } from '../../components/page.tsx';
 import { Delayed, LinesSkeleton } from '../../components/skeletons.tsx';
 import { useAction } from '../../components/use-action.ts';
 import {
-  CUSTOM,
+  agentFields,
   EMPTY_FORM,
   forget,
+  formOf,
   groupOf,
   type JobForm,
   keep,
@@ -74,11 +75,11 @@ function Form({ source, presets }: { source: JobDetail | undefined; presets: rea
             (times === 1 ? request : { ...request, group, idempotencyKey: `${key}.${n}` }) satisfies NewJob,
           ),
         );
+      forget(sessionStorage);
+      void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
       return sent;
     },
     ([job]) => {
-      forget(sessionStorage);
-      void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
       if (job?.group) void navigate({ to: '/compare', search: { group: job.group } });
       else if (job) void navigate({ to: '/jobs/$id', params: { id: job.id } });
     },
@@ -125,22 +126,5 @@ function given(
     ...(asked.repo === undefined ? {} : { repo: asked.repo }),
     ...(asked.agent === undefined ? {} : agentFields(asked.agent, presets)),
     ...(asked.profile === undefined ? {} : { profile: asked.profile }),
-  };
-}
-
-const agentFields = (agent: string, presets: readonly string[]): Pick<JobForm, 'agent' | 'command'> =>
-  presets.includes(agent) ? { agent, command: '' } : { agent: CUSTOM, command: agent };
-
-/** A job as a form, to send it changed. Values of its variables are not known here. */
-function formOf(job: JobDetail, presets: readonly string[]): JobForm {
-  return {
-    ...EMPTY_FORM,
-    repo: job.repo.url ?? '',
-    ref: job.repo.ref ?? '',
-    spec: job.spec,
-    ...agentFields(job.agent, presets),
-    profile: job.profile,
-    credential: job.credential ?? '',
-    env: job.envNames.map((name, index) => ({ key: `job-${index}`, name, value: '' })),
   };
 }

@@ -1,5 +1,5 @@
 import { contract, type Me } from '@hangar/contract';
-import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Button, Checkbox, PasswordInput, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
@@ -8,6 +8,7 @@ import { Confirm } from '../../components/confirm.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
+import { setHabits, useHabits } from '../../components/habits.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
@@ -36,6 +37,7 @@ export function YouView({ me, onUpdate, onPassword, onSignOutEverywhere }: YouVi
             <WayIn me={data} />
             <NameForm me={data} onUpdate={onUpdate} />
             <PasswordForm hasPassword={data.user.hasPassword} onPassword={onPassword} />
+            <HabitsForm />
             <Sessions me={data} onSignOutEverywhere={onSignOutEverywhere} />
           </>
         )}
@@ -112,6 +114,29 @@ function PasswordForm({ hasPassword, onPassword }: { hasPassword: boolean; onPas
           </div>
         </Stack>
       </form>
+    </Section>
+  );
+}
+
+/** Of this browser, and no business of the server. */
+function HabitsForm() {
+  const habits = useHabits();
+  return (
+    <Section title="Keys and notices">
+      <Stack gap={12} id="habits">
+        <Checkbox
+          label="Single keys do something"
+          description="j and k for rows, n for a new job, / to search, and so on. Ctrl K works in any case."
+          checked={habits.singleKeys}
+          onChange={(event) => setHabits({ ...habits, singleKeys: event.currentTarget.checked })}
+        />
+        <Checkbox
+          label="Notices stay until they are dismissed"
+          description="Otherwise they go by themselves, but not while you point at them or are in them. F8 leads to them."
+          checked={habits.noticesStay}
+          onChange={(event) => setHabits({ ...habits, noticesStay: event.currentTarget.checked })}
+        />
+      </Stack>
     </Section>
   );
 }
