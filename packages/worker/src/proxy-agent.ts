@@ -57,7 +57,7 @@ function openTunnel(
       agent: false,
       signal: AbortSignal.timeout(TUNNEL_MS),
     });
-    asked.on('error', (cause) => reject(refused(proxy, `does not answer: ${cause.message}`, cause)));
+    asked.on('error', (cause) => reject(refused(proxy, `does not answer: ${cause.message}`, { cause })));
     asked.on('connect', (answer: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (answer.statusCode === 200) {
         if (head.length > 0) socket.unshift(head);
@@ -65,7 +65,8 @@ function openTunnel(
         return;
       }
       socket.destroy();
-      reject(refused(proxy, `answered ${answer.statusCode} ${answer.statusMessage ?? ''}`.trimEnd()));
+      const { statusCode: status = 0, statusMessage = '' } = answer;
+      reject(refused(proxy, `answered ${status} ${statusMessage}`.trimEnd(), { status }));
     });
     asked.end();
   });
@@ -106,5 +107,9 @@ function signIn({ username, password }: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(given).toString('base64')}` };
 }
 
-const refused = (proxy: URL, what: string, cause?: Error) =>
-  new HangarError('proxy_refused', { message: `The proxy at ${proxy.host} ${what}.`, ...(cause ? { cause } : {}) });
+const refused = (proxy: URL, what: string, { cause, status }: { cause?: Error; status?: number }) =>
+  new HangarError('proxy_refused', {
+    message: `The proxy at ${proxy.host} ${what}.`,
+    ...(status === undefined ? {} : { details: { status } }),
+    ...(cause === undefined ? {} : { cause }),
+  });
