@@ -174,6 +174,8 @@ export interface Config {
   /** Where jobs without isolation find their programs: the PATH this server was started with. */
   readonly path: string | undefined;
   readonly dockerNetwork: string | undefined;
+  /** Which proxy stands before object store, Docker hosts and clusters: HTTPS_PROXY and its like. */
+  readonly proxies: Readonly<Record<string, string | undefined>>;
   readonly kubernetes: {
     /** The address of the API server for pods of its cluster; null outside of one. */
     readonly inCluster: { readonly host: string; readonly port: string } | null;
@@ -236,6 +238,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     drainSeconds: settings.HANGAR_DRAIN_SECONDS,
     path: environment.PATH,
     dockerNetwork: settings.HANGAR_DOCKER_NETWORK,
+    proxies: Object.fromEntries(
+      Object.entries(environment).filter(([name]) => /^(https?|all|no)_proxy$/i.test(name)),
+    ),
     kubernetes: {
       inCluster: environment.KUBERNETES_SERVICE_HOST
         ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }

@@ -15,6 +15,28 @@ export async function openProxyAgent(proxy: URL, secure: boolean, options: Agent
   return secure ? tunnelAgent(proxy, options) : forwardAgent(proxy, options);
 }
 
+/**
+ * An agent for node:http that opens a tunnel (CONNECT) through `proxy` also without TLS: for connections that stop being HTTP, which a
+ * proxy would not pass on.
+ */
+export async function openTunnelAgent(proxy: URL, options: AgentOptions = {}): Promise<Agent> {
+  const { Agent: PlainAgent, request } = await import('node:http');
+  const ask = proxy.protocol === 'https:' ? (await import('node:https')).request : request;
+  class PlainTunnelAgent extends PlainAgent {
+    override createConnection(
+      target: ClientRequestArgs,
+      callback: (error: Error | null, stream: Duplex) => void,
+    ): undefined {
+      openTunnel(ask, proxy, target).then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, undefined as unknown as Duplex),
+      );
+      return undefined;
+    }
+  }
+  return new PlainTunnelAgent(options);
+}
+
 async function tunnelAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
   const [{ Agent: SecureAgent, request: requestSecurely }, { request }] = await Promise.all([
     import('node:https'),

@@ -166,7 +166,12 @@ async function* watched(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {
       const timer = setTimeout(late, SILENCE_MS);
-      const piece = await pieces.next().finally(() => clearTimeout(timer));
+      const piece = await pieces
+        .next()
+        .catch((error: unknown) => {
+          throw isPassing(error) ? cutOff(error) : error;
+        })
+        .finally(() => clearTimeout(timer));
       if (piece.done) return;
       yield piece.value;
     }
@@ -195,6 +200,14 @@ function answerOf(message: IncomingMessage, status: number, through: string | nu
 /** A connection on which nothing has come for so long is dead without saying so. */
 export const silent = (): HangarError =>
   new HangarError('server_unreachable', { details: { reason: `${SILENT} for ${SILENCE_MS / 1000} s` } });
+
+const cutOff = (cause: unknown): HangarError =>
+  new HangarError('server_unreachable', {
+    message: 'The connection broke while the answer was on its way.',
+    wayOut: 'Try again.',
+    details: { reason: whyLost(cause) },
+    cause,
+  });
 
 /** What the system, Node's HTTP and its TLS say of a connection that is not there, breaks, or brings half an answer. */
 const BROKEN =
@@ -242,9 +255,11 @@ export async function errorOf({ server }: Link, answer: Answer): Promise<HangarE
   const known = fromWire(safeJson(text));
   if (known !== null) return known;
   const { status, through } = answer;
-  if (status >= 500 && through !== null)
+  // A Hangar server says it in JSON; a proxy answers in its own words.
+  if (through !== null && (status >= 500 || status === 401 || status === 403))
     return new HangarError('proxy_refused', {
       message: `The proxy at ${through}, or the server behind it (${server}), answered ${status}.`,
+      details: { status },
     });
   if (status === 401) return new HangarError('not_signed_in');
   if (status === 403) return new HangarError('wrong_identity');
