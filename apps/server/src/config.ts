@@ -238,9 +238,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     drainSeconds: settings.HANGAR_DRAIN_SECONDS,
     path: environment.PATH,
     dockerNetwork: settings.HANGAR_DOCKER_NETWORK,
-    proxies: Object.fromEntries(
-      Object.entries(environment).filter(([name]) => /^(https?|all|no)_proxy$/i.test(name)),
-    ),
+    proxies: Object.fromEntries(Object.entries(environment).filter(([name]) => /^(https?|all|no)_proxy$/i.test(name))),
     kubernetes: {
       inCluster: environment.KUBERNETES_SERVICE_HOST
         ? { host: environment.KUBERNETES_SERVICE_HOST, port: environment.KUBERNETES_SERVICE_PORT ?? '443' }

@@ -1,4 +1,5 @@
 import { HangarError } from '@hangar/contract/errors';
+import { aboutJob } from '../jobs/job-words.ts';
 import { DEFAULT_SERVER, type Settings, serverUrl, whyNoToken } from '../settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type Client, createClient } from './client.ts';
@@ -118,14 +119,6 @@ export async function connect(connection: Connection): Promise<Api> {
 
   return { server, client: createClient(request), request, identity, signIns };
 }
-
-const aboutJob = (error: HangarError, id: string): HangarError =>
-  new HangarError(error.code, {
-    message: error.message,
-    wayOut: error.wayOut.replaceAll(/\bID\b/g, id),
-    ...(error.details === undefined ? {} : { details: error.details }),
-    cause: error,
-  });
 
 const isStale = (tokens: Tokens): boolean =>
   tokens.refreshToken !== undefined &&

@@ -1,5 +1,5 @@
-import { createServer as createSecureServer, type Server } from 'node:https';
 import { request } from 'node:http';
+import { createServer as createSecureServer, type Server } from 'node:https';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   makeCertificate,
@@ -116,7 +116,11 @@ describe.skipIf(TINYPROXY === null)('behind a proxy', () => {
       const { error } = JSON.parse((await desk.run(['status', id, '--json'], { env })).stdout);
       expect(error).toMatchObject({ code: 'proxy_invalid', exitCode: 2 });
       // A refusal of the proxy does not pass by itself.
-      const follow = { HANGAR_SERVER: server.url, HANGAR_TOKEN: 'hk_x', http_proxy: proxy.url.replace(/ada:[^@]*@/, '') };
+      const follow = {
+        HANGAR_SERVER: server.url,
+        HANGAR_TOKEN: 'hk_x',
+        http_proxy: proxy.url.replace(/ada:[^@]*@/, ''),
+      };
       expect((await desk.run(['logs', id, '--follow'], { env: follow })).code).toBe(4);
     } finally {
       await front.stop();

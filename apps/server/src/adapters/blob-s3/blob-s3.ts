@@ -52,7 +52,8 @@ async function agentsFor(place: S3Place, env: Readonly<Record<string, string | u
   const proxy = proxyFor(target, env);
   if (proxy === null) return { httpAgent: SOCKETS, httpsAgent: SOCKETS };
   const { openProxyAgent } = await import('@hangar/worker/proxy-agent');
-  if (target.protocol === 'http:') return { httpAgent: await openProxyAgent(proxy, false, SOCKETS), httpsAgent: SOCKETS };
+  if (target.protocol === 'http:')
+    return { httpAgent: await openProxyAgent(proxy, false, SOCKETS), httpsAgent: SOCKETS };
   return { httpAgent: SOCKETS, httpsAgent: await openProxyAgent(proxy, true, SOCKETS) };
 }
 

@@ -50,8 +50,8 @@ describe.skipIf(TINYPROXY === null)('a bucket behind a proxy', () => {
 
   test('is away when the proxy is: the server starts all the same', async () => {
     const blobs = await open({ HTTP_PROXY: 'http://127.0.0.1:1' });
-    await expect(
-      blobs.put('a/b', Readable.from([Buffer.from('hello')]), { maxBytes: 100 }),
-    ).rejects.toMatchObject({ code: 'blob_store_unavailable' });
+    await expect(blobs.put('a/b', Readable.from([Buffer.from('hello')]), { maxBytes: 100 })).rejects.toMatchObject({
+      code: 'blob_store_unavailable',
+    });
   });
 });
