@@ -51,7 +51,10 @@ export async function runProgram(argv: readonly string[], around: Surroundings):
   };
   // A reader that went away (| head) ends the command as it would end cat.
   around.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (last === null) around.exit(error.code === 'EPIPE' ? 0 : 1);
+    if (last === null && error.code === 'EPIPE') return around.exit(0);
+    const failure = asHangarError(error);
+    if (error.code !== 'EPIPE') around.stderr.write(`${errorForPeople(failure, terminal.errColor)}\n`);
+    if (last === null) around.exit(exitCodeOf(failure));
     else stop();
   });
   around.stderr.on('error', () => {});

@@ -29,12 +29,19 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
       : join(xdg && isAbsolute(xdg) ? xdg : join(env.HOME || homedir(), '.config'), 'hangar'),
     ownConfigDir: Boolean(given),
     serverFromEnv: env.HANGAR_SERVER || undefined,
-    tokenFromEnv: env.HANGAR_TOKEN || undefined,
+    // A variable that was filled from a file often ends with the line end of it.
+    tokenFromEnv: env.HANGAR_TOKEN?.trim() || undefined,
     canOpenBrowser:
       process.platform === 'darwin' || process.platform === 'win32' || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY),
     overSsh: Boolean(env.SSH_CONNECTION),
     env,
   };
+}
+
+/** What stands in the way of a text that should be one token, which goes into a header; null when it can be. Never repeats it. */
+export function whyNoToken(text: string): string | null {
+  if (/\s/.test(text)) return 'holds more than one word or line, so more than one API key';
+  return /^[\x21-\x7e]+$/.test(text) ? null : 'holds characters that no API key has';
 }
 
 /**

@@ -125,7 +125,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const settings = settingsStore(database.db);
   const secrets = await openSecrets({ keyFile: config.masterKeyFile, generate: true, settings });
   const instanceId = String(await settings.getOrSet('instance', newId('i')));
-  const blobs = await openBlobs(config.blobs, log.child({ part: 'blobs' }));
+  const blobs = await openBlobs(config.blobs, log.child({ part: 'blobs' }), config.proxies);
   const logs = createLogs({ database, blobs, log: log.child({ part: 'logs' }) });
   const tokens = workerTokens(await workerTokenKey(settings, secrets));
   const metrics = createMetrics();
@@ -178,7 +178,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       hide: [dirname(config.masterKeyFile)],
       ...(config.path === undefined ? {} : { path: config.path }),
     }),
-    createDockerDriver({ access: worker, log: log.child({ part: 'docker' }) }),
+    createDockerDriver({ access: worker, log: log.child({ part: 'docker' }), env: config.proxies }),
     kubernetes,
   ];
   const drivers = known.filter(({ name }) => config.drivers.includes(name));

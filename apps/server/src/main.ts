@@ -43,7 +43,7 @@ async function makeBackup(config: Config, words: string[]): Promise<void> {
     ...{ file, force, say, signal: untilSignal(), log },
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
-    blobs: await openBlobs(config.blobs, log),
+    blobs: await openBlobs(config.blobs, log, config.proxies),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify({ ...done, masterKeyFile: config.masterKeyFile })}\n`);
@@ -66,7 +66,7 @@ async function restoreBackup(config: Config, words: string[]): Promise<void> {
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
     masterKeyFile: config.masterKeyFile,
-    openBlobs: () => openBlobs(config.blobs, log),
+    openBlobs: () => openBlobs(config.blobs, log, config.proxies),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify(done)}\n`);

@@ -555,6 +555,11 @@ export const ERRORS = {
     message: 'The server cannot be reached.',
     wayOut: 'Check HANGAR_SERVER, or start it: hangar server start',
   },
+  certificate_refused: {
+    kind: 'unavailable',
+    message: 'The certificate of the server is not one this machine trusts.',
+    wayOut: 'Name the file with the certificate of its authority: NODE_EXTRA_CA_CERTS=/path/to/ca.pem',
+  },
   proxy_invalid: {
     kind: 'invalid',
     message: 'The proxy in the environment is none that can be used.',

@@ -15,6 +15,28 @@ export async function openProxyAgent(proxy: URL, secure: boolean, options: Agent
   return secure ? tunnelAgent(proxy, options) : forwardAgent(proxy, options);
 }
 
+/**
+ * An agent for node:http that opens a tunnel (CONNECT) through `proxy` also without TLS: for connections that stop being HTTP, which a
+ * proxy would not pass on.
+ */
+export async function openTunnelAgent(proxy: URL, options: AgentOptions = {}): Promise<Agent> {
+  const { Agent: PlainAgent, request } = await import('node:http');
+  const ask = proxy.protocol === 'https:' ? (await import('node:https')).request : request;
+  class PlainTunnelAgent extends PlainAgent {
+    override createConnection(
+      target: ClientRequestArgs,
+      callback: (error: Error | null, stream: Duplex) => void,
+    ): undefined {
+      openTunnel(ask, proxy, target).then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, undefined as unknown as Duplex),
+      );
+      return undefined;
+    }
+  }
+  return new PlainTunnelAgent(options);
+}
+
 async function tunnelAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
   const [{ Agent: SecureAgent, request: requestSecurely }, { request }] = await Promise.all([
     import('node:https'),
@@ -57,7 +79,7 @@ function openTunnel(
       agent: false,
       signal: AbortSignal.timeout(TUNNEL_MS),
     });
-    asked.on('error', (cause) => reject(refused(proxy, `does not answer: ${cause.message}`, cause)));
+    asked.on('error', (cause) => reject(refused(proxy, `does not answer: ${cause.message}`, { cause })));
     asked.on('connect', (answer: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (answer.statusCode === 200) {
         if (head.length > 0) socket.unshift(head);
@@ -65,7 +87,8 @@ function openTunnel(
         return;
       }
       socket.destroy();
-      reject(refused(proxy, `answered ${answer.statusCode} ${answer.statusMessage ?? ''}`.trimEnd()));
+      const { statusCode: status = 0, statusMessage = '' } = answer;
+      reject(refused(proxy, `answered ${status} ${statusMessage}`.trimEnd(), { status }));
     });
     asked.end();
   });
@@ -106,5 +129,9 @@ function signIn({ username, password }: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(given).toString('base64')}` };
 }
 
-const refused = (proxy: URL, what: string, cause?: Error) =>
-  new HangarError('proxy_refused', { message: `The proxy at ${proxy.host} ${what}.`, ...(cause ? { cause } : {}) });
+const refused = (proxy: URL, what: string, { cause, status }: { cause?: Error; status?: number }) =>
+  new HangarError('proxy_refused', {
+    message: `The proxy at ${proxy.host} ${what}.`,
+    ...(status === undefined ? {} : { details: { status } }),
+    ...(cause === undefined ? {} : { cause }),
+  });

@@ -10,6 +10,7 @@ import { needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/sent.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
+import { isPassing, whyLost } from '../server/http.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
@@ -96,10 +97,11 @@ export async function fetchDiff(
     return { ...common, file, dispose };
   } catch (error) {
     await dispose();
-    if (error instanceof HangarError || cli.signal.aborted) throw error;
+    if (cli.signal.aborted || !isPassing(error)) throw error;
     throw new HangarError('server_unreachable', {
       message: 'The connection broke while the diff was on its way.',
       wayOut: `Try again: hangar pull ${id}`,
+      details: { reason: whyLost(error) },
       cause: error,
     });
   } finally {

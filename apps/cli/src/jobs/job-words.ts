@@ -1,4 +1,5 @@
 import type { Job, JobState, Phase, Usage } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
 import { isFinal } from '@hangar/contract/state-words';
 import type { Palette } from '../terminal/terminal.ts';
 import { ago, count, duration } from '../terminal/words.ts';
@@ -70,6 +71,14 @@ export function usageWords({ inputTokens, cachedInputTokens, outputTokens, costU
 
 /** A way out with the job in it that it is about. */
 export const wayOutFor = (wayOut: string, id: string): string => wayOut.replaceAll(/\bID\b/g, id);
+
+/** An error whose way out names the job it is about. */
+export function aboutJob(error: unknown, id: string): unknown {
+  if (!(error instanceof HangarError) || !/\bID\b/.test(error.wayOut)) return error;
+  const { code, message, details } = error;
+  const known = details === undefined ? {} : { details };
+  return new HangarError(code, { message, wayOut: wayOutFor(error.wayOut, id), ...known, cause: error });
+}
 
 /** What a person would type next about this job. */
 export function nextCommands(job: Job): string[] {

@@ -255,15 +255,16 @@ describe('the newest of both kinds', () => {
 
   it('takes the job or the run, whichever is newer', async () => {
     const env = { HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey };
-    desk.git('app', 'remote', 'add', 'origin', 'https://git.example.org/team/app.git');
-    const job = server.addJob();
+    const repo = { url: 'https://git.example.org/team/app.git', name: 'team/app' };
+    desk.git('app', 'remote', 'add', 'origin', repo.url);
+    const job = server.addJob({ repo });
     const run = await desk.run(['run'], { ...here, env, input: spec('echo mine', 'echo new > new.txt') });
     const id = idIn(run.stderr);
     expect((await desk.json(['status'], { ...here, env })).id).toBe(id);
     const both = await desk.json(['status', id, job], { ...here, env });
     expect(both.items.map((one: { id: string }) => one.id)).toEqual([id, job]);
     expect((await desk.json(['pull', '--stat'], { ...here, env })).job).toBe(id);
-    const newer = server.addJob();
+    const newer = server.addJob({ repo });
     expect((await desk.json(['status'], { ...here, env })).id).toBe(newer);
     // It has not ended: what can be pulled is the run.
     expect((await desk.json(['pull', '--stat'], { ...here, env })).job).toBe(id);

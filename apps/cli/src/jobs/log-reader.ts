@@ -2,7 +2,8 @@ import { LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { createParser } from 'eventsource-parser';
 import type { Api } from '../server/api.ts';
-import { isPassing, SILENT, whyLost } from '../server/http.ts';
+import { isPassing, whyLost } from '../server/http.ts';
+import { Breaks, closedEarly } from '../server/through-breaks.ts';
 
 /** Which lines are wanted; the server does the choosing. */
 export interface LogWish {
@@ -15,8 +16,6 @@ export interface LogWish {
 const PAGE = 10_000;
 /** A server that stays away this long is given up on. */
 export const AWAY_MS = 15 * 60_000;
-/** A stream that has said nothing is there again once it has lived so long: some proxies open each one and close it at once. */
-const SETTLED_MS = 3000;
 const Lines = LogLine.array();
 
 /** The log as it is now, page by page. */
@@ -44,7 +43,7 @@ async function page(api: Api, id: string, wish: LogWish, more: Record<string, nu
     headers: { accept: 'application/json' },
     repeatable: true,
   });
-  return LogPage.parse(await response.json());
+  return understood(api, LogPage, await response.text());
 }
 
 function query({ since, grep, stream }: LogWish, more: Record<string, number | string>): URLSearchParams {
@@ -81,64 +80,47 @@ export async function* followLog(
     }
     last = total;
   }
-  let lostAt: number | null = null;
-  let attempt = 0;
-  let told = false;
-  const isBack = () => {
-    if (told) onConnection(true, '');
-    told = false;
-    lostAt = null;
-    attempt = 0;
-  };
+  const breaks = new Breaks({
+    ...{ signal, patienceMs: AWAY_MS, quietFirst: true },
+    onLost: (reason) => onConnection(false, reason),
+    onBack: () => onConnection(true, ''),
+  });
   for (;;) {
-    let reason = 'the server closed the connection';
-    let settling: NodeJS.Timeout | undefined;
+    let settled = () => {};
     try {
       for await (const event of connect(api, id, wish, last, signal)) {
         if (event.kind === 'open') {
-          settling = setTimeout(isBack, SETTLED_MS);
+          settled = breaks.opened();
           continue;
         }
-        clearTimeout(settling);
-        isBack();
-        if (event.kind === 'end') return event.end;
+        if (event.kind === 'end') {
+          breaks.progress();
+          return event.end;
+        }
         const seen = last;
         const fresh = event.lines.filter(({ n }) => n > seen);
         last = Math.max(event.id, seen, fresh.at(-1)?.n ?? 0);
+        if (last > seen) breaks.progress();
         if (fresh.length > 0) yield fresh;
       }
+      throw closedEarly();
     } catch (error) {
-      signal.throwIfAborted();
-      if (!isPassing(error)) throw error;
-      reason = whyLost(error);
-    } finally {
-      clearTimeout(settling);
-    }
-    lostAt ??= Date.now();
-    if (!told && (attempt > 0 || reason.startsWith(SILENT))) {
-      told = true;
-      onConnection(false, reason);
-    }
-    if (Date.now() - lostAt > AWAY_MS)
-      throw new HangarError('server_unreachable', {
-        message: `The server at ${api.server} has been away for 15 minutes.`,
-        wayOut: `Go on later: hangar logs ${id} --follow`,
-        details: { reason },
+      await breaks.again(error).catch((thrown: unknown) => {
+        throw isPassing(thrown) ? tooLong(api, id, thrown) : thrown;
       });
-    const pause = Math.min(5000, 200 * 2 ** attempt++) * (0.7 + Math.random() * 0.6);
-    await new Promise<void>((resolve, reject) => {
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', stop);
-        resolve();
-      }, pause);
-      signal.addEventListener('abort', stop, { once: true });
-    });
+    } finally {
+      settled();
+    }
   }
 }
+
+const tooLong = ({ server }: Api, id: string, cause: unknown): HangarError =>
+  new HangarError('server_unreachable', {
+    message: `The server at ${server} has been away for 15 minutes.`,
+    wayOut: `Go on later: hangar logs ${id} --follow`,
+    details: { reason: whyLost(cause) },
+    cause,
+  });
 
 type FollowEvent = { kind: 'open' } | { kind: 'lines'; id: number; lines: LogLine[] } | { kind: 'end'; end: LogEnd };
 

@@ -1,4 +1,8 @@
+import { GitRef, NewJob, Resources } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import type { GlobalFlags } from '../command.ts';
+import { checkOptions } from '../terminal/check-options.ts';
+import { duration } from '../terminal/words.ts';
 
 /** The options of hangar run, as they were given. */
 export interface RunFlags extends GlobalFlags {
@@ -23,4 +27,27 @@ export interface RunFlags extends GlobalFlags {
   readonly wait: boolean;
   readonly apply: boolean;
   readonly idempotencyKey?: string | undefined;
+}
+
+/**
+ * Holds the options against the contract before anything is packed or sent.
+ * @throws HangarError usage
+ */
+export function checkRunOptions(flags: RunFlags): void {
+  const { shape } = NewJob;
+  checkOptions('run', [
+    { flag: '--timeout', value: flags.timeout, schema: shape.timeoutSeconds, shown: duration },
+    { flag: '--cpus', value: flags.cpus, schema: Resources.shape.cpus },
+    { flag: '--memory', value: flags.memory, schema: Resources.shape.memoryBytes, shown: sizeInWords },
+    { flag: '--title', value: flags.title, schema: shape.title },
+    { flag: '--agent', value: flags.agent, schema: shape.agent },
+    ...(flags.agents ?? []).map((agent) => ({ flag: '--agents', value: agent, schema: shape.agent })),
+    { flag: '--group', value: flags.group, schema: shape.group },
+    { flag: '--on', value: flags.on, schema: shape.profile },
+    { flag: '--credential', value: flags.credential, schema: shape.credential },
+    { flag: '--image', value: flags.image, schema: shape.image },
+    { flag: '--idempotency-key', value: flags.idempotencyKey, schema: shape.idempotencyKey },
+    // Here a ref is whatever git understands.
+    { flag: '--ref', value: flags.cloud ? flags.ref : undefined, schema: GitRef },
+  ]);
 }

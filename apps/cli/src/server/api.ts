@@ -1,8 +1,10 @@
 import { HangarError } from '@hangar/contract/errors';
-import { DEFAULT_SERVER, type Settings, serverUrl } from '../settings.ts';
+import { aboutJob } from '../jobs/job-words.ts';
+import { DEFAULT_SERVER, type Settings, serverUrl, whyNoToken } from '../settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type Client, createClient } from './client.ts';
 import { type Answer, type Call, errorOf, send } from './http.ts';
+import { openLink } from './link.ts';
 import { openSignIns, type SignIns, type Tokens } from './sign-ins.ts';
 
 /** A server, with the identity this command line has there. */
@@ -39,7 +41,14 @@ export async function connect(connection: Connection): Promise<Api> {
   const { settings, signal } = connection;
   const signIns = openSignIns(settings, signal);
   const server = await chooseServer(connection);
+  const link = openLink(server, settings.env);
   const fromEnv = connection.tokens === undefined ? settings.tokenFromEnv : undefined;
+  const wrong = fromEnv === undefined ? null : whyNoToken(fromEnv);
+  if (wrong !== null)
+    throw new HangarError('config_invalid', {
+      message: `HANGAR_TOKEN ${wrong}.`,
+      wayOut: 'Set it to one API key, as in: export HANGAR_TOKEN="$(cat key.txt)", or unset it.',
+    });
   let tokens: Tokens | null =
     connection.tokens ??
     (fromEnv === undefined ? await signIns.tokens(server) : { kind: 'apiKey', accessToken: fromEnv });
@@ -49,7 +58,7 @@ export async function connect(connection: Connection): Promise<Api> {
     if (tokens !== null && isStale(tokens)) tokens = await refresh(tokens);
     const attempt = () =>
       send(
-        server,
+        link,
         path,
         {
           ...call,
@@ -73,12 +82,12 @@ export async function connect(connection: Connection): Promise<Api> {
       const refreshToken = (stored ?? used).refreshToken;
       if (refreshToken === undefined) throw new HangarError('token_expired');
       const response = await send(
-        server,
+        link,
         '/api/auth/token',
         { method: 'POST', body: () => oauthForm({ grant_type: 'refresh_token', refresh_token: refreshToken }) },
         signal,
       );
-      if (response.status >= 500 || response.status === 429) throw await errorOf(server, response);
+      if (response.status >= 500 || response.status === 429) throw await errorOf(link, response);
       const result = await readTokenAnswer(response);
       if (result === null || !result.ok)
         throw new HangarError('token_expired', {
@@ -92,7 +101,7 @@ export async function connect(connection: Connection): Promise<Api> {
   const request = async (path: string, call: Call = {}): Promise<Answer> => {
     const response = await authorized(`/api${path}`, call);
     if (response.ok) return response;
-    const error = await errorOf(server, response);
+    const error = await errorOf(link, response);
     if (error.code === 'not_signed_in' && tokens === null)
       throw new HangarError('not_signed_in', {
         message: `You are not signed in to ${server}.`,
@@ -103,7 +112,9 @@ export async function connect(connection: Connection): Promise<Api> {
         message: `${server} does not accept the token in HANGAR_TOKEN.`,
         wayOut: 'Set HANGAR_TOKEN to a valid API key, or unset it and run: hangar cloud login',
       });
-    throw error;
+    // The way out of an error about a job names that job.
+    const id = /^\/jobs\/(j_[0-9a-z]+)/.exec(path)?.[1];
+    throw id === undefined ? error : aboutJob(error, id);
   };
 
   return { server, client: createClient(request), request, identity, signIns };

@@ -2,24 +2,25 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEVICE_GRANT, DeviceAuthorization } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { errorOf, send } from './http.ts';
+import { errorOf, isPassing, send } from './http.ts';
+import type { Link } from './link.ts';
 import { oauthForm, readTokenAnswer } from './oauth.ts';
 import type { Tokens } from './sign-ins.ts';
 
 /** Asks a server for a device code (RFC 8628 §3.1). The name lets the person recognise this program on the approval page. */
-export async function askForDevice(server: string, signal: AbortSignal): Promise<DeviceAuthorization> {
+export async function askForDevice(link: Link, signal: AbortSignal): Promise<DeviceAuthorization> {
   const name = `hangar on ${hostname()}`;
   const response = await send(
-    server,
+    link,
     '/api/auth/device',
     { method: 'POST', body: () => oauthForm({ client_name: name }) },
     signal,
   );
-  if (!response.ok) throw await errorOf(server, response);
+  if (!response.ok) throw await errorOf(link, response);
   const answer = DeviceAuthorization.safeParse(await response.json().catch(() => null));
   if (answer.success) return answer.data;
   throw new HangarError('server_unreachable', {
-    message: `What answers at ${server} is not a Hangar server.`,
+    message: `What answers at ${link.server} is not a Hangar server.`,
     wayOut: 'Check the address: --server URL or HANGAR_SERVER.',
   });
 }
@@ -28,22 +29,18 @@ export async function askForDevice(server: string, signal: AbortSignal): Promise
  * Polls until the person has decided (RFC 8628 §3.4 and §3.5): slow_down adds 5 s, a broken connection doubles the pause.
  * @throws HangarError not_signed_in when denied or expired
  */
-export async function waitForApproval(
-  server: string,
-  device: DeviceAuthorization,
-  signal: AbortSignal,
-): Promise<Tokens> {
+export async function waitForApproval(link: Link, device: DeviceAuthorization, signal: AbortSignal): Promise<Tokens> {
   const deadline = Date.now() + device.expires_in * 1000;
   let pause = Math.max(1, device.interval) * 1000;
   while (Date.now() + pause < deadline + 5000) {
     await sleep(pause, undefined, { signal });
     const response = await send(
-      server,
+      link,
       '/api/auth/token',
       { method: 'POST', body: () => oauthForm({ grant_type: DEVICE_GRANT, device_code: device.device_code }) },
       signal,
     ).catch((error: unknown) => {
-      if (error instanceof HangarError && error.code === 'server_unreachable') return null;
+      if (isPassing(error)) return null;
       throw error;
     });
     if (response === null || response.status === 429 || response.status >= 500) {

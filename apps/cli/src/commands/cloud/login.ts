@@ -3,6 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import type { Storage, Tokens } from '../../server/sign-ins.ts';
+import { whyNoToken } from '../../settings.ts';
 import { readAll } from '../../terminal/ask.ts';
 import { duration, personWords } from '../../terminal/words.ts';
 
@@ -73,18 +74,23 @@ async function readKey(cli: Cli): Promise<string> {
       wayOut: 'Send it in: hangar cloud login --with-token < key.txt',
     });
   const key = (await readAll(cli.stdin, 64 * 1024, cli.signal)).trim();
-  if (key === '' || /\s/.test(key))
+  const wrong = key === '' ? 'is empty' : whyNoToken(key);
+  if (wrong !== null)
     throw new HangarError('input_required', {
-      message: key === '' ? 'Standard input is empty.' : 'Standard input holds more than one API key.',
-      wayOut: 'Send one API key in: hangar cloud login --with-token < key.txt',
+      message: `Standard input ${wrong}.`,
+      wayOut: 'Send one API key in, as plain text: hangar cloud login --with-token < key.txt',
     });
   return key;
 }
 
 async function signInByDevice(cli: Cli, flags: Flags, server: string): Promise<Tokens> {
   const { terminal, settings, signal } = cli;
-  const { askForDevice, waitForApproval } = await import('../../server/device-login.ts');
-  const device = await askForDevice(server, signal);
+  const [{ askForDevice, waitForApproval }, { openLink }] = await Promise.all([
+    import('../../server/device-login.ts'),
+    import('../../server/link.ts'),
+  ]);
+  const link = openLink(server, settings.env);
+  const device = await askForDevice(link, signal);
   const page = device.verification_uri_complete;
   const { bold } = terminal.errColor;
   // The code is what the person is asked to compare, so it is shown even with --quiet.
@@ -94,7 +100,7 @@ async function signInByDevice(cli: Cli, flags: Flags, server: string): Promise<T
   if (!flags.noBrowser && terminal.errIsTerminal && settings.canOpenBrowser && !settings.overSsh) openBrowser(page);
   const progress = terminal.progress('Waiting for approval in the browser');
   try {
-    return await waitForApproval(server, device, signal);
+    return await waitForApproval(link, device, signal);
   } finally {
     progress.done();
   }

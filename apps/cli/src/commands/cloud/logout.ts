@@ -18,8 +18,9 @@ export const command = defineCommand<Flags>({
   parameters: { flags: { all: yes('Every server'), ...globalFlags } },
   async run(flags) {
     const { terminal, settings, signal } = this;
-    const [{ chooseServer }, { openSignIns }, { send }, { oauthForm }] = await Promise.all([
+    const [{ chooseServer }, { openLink }, { openSignIns }, { send }, { oauthForm }] = await Promise.all([
       import('../../server/api.ts'),
+      import('../../server/link.ts'),
       import('../../server/sign-ins.ts'),
       import('../../server/http.ts'),
       import('../../server/oauth.ts'),
@@ -40,7 +41,7 @@ export const command = defineCommand<Flags>({
       const revoked =
         token !== undefined &&
         (await send(
-          server,
+          openLink(server, settings.env),
           '/api/auth/revoke',
           { method: 'POST', body: () => oauthForm({ token, token_type_hint: 'refresh_token' }) },
           signal,

@@ -2,6 +2,7 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { jobArgument } from '../../jobs/job-id.ts';
+import { aboutJob } from '../../jobs/job-words.ts';
 
 export interface PullFlags extends GlobalFlags {
   readonly check: boolean;
@@ -22,7 +23,7 @@ export const command = defineCommand<PullFlags, [string?]>({
     ['pull --undo', 'takes the last pull back exactly'],
   ],
   about: [
-    'Without an ID the newest of your jobs of this repository that has ended; stderr says which. A work tree or another clone of the same repository finds them, too, whatever its folder is called: jobs are told by their commits and their remote. A job of another repository is refused, unless you say --anyway.',
+    'Without an ID the newest of your jobs of this repository and of the runs on this machine that has ended; stderr says which. A work tree or another clone of the same repository finds its jobs, too, whatever its folder is called: jobs are told by their commits and their remote. A job of another repository is refused, unless you say --anyway.',
     'The diff is applied three-way (git apply --3way --index). Where it conflicts the files get markers, are listed, and the exit code is 2. Changed tracked files stand in the way: commit them, or use --stash or --branch. When they are exactly what the job started from, the diff goes on top of them.',
     '--stash puts your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
     '--undo gives back files, index and stash as they were, and refuses when files of the pull were changed since.',
@@ -44,7 +45,11 @@ export const command = defineCommand<PullFlags, [string?]>({
     positional: {
       kind: 'tuple',
       parameters: [
-        { ...jobArgument, optional: true, brief: 'The job; the newest finished one of this repository when left out' },
+        {
+          ...jobArgument,
+          optional: true,
+          brief: 'The job or run; the newest finished one of this repository when left out',
+        },
       ],
     },
   },
@@ -57,6 +62,8 @@ export const command = defineCommand<PullFlags, [string?]>({
     try {
       const { pullFetched } = await import('../../jobs/pull-fetched.ts');
       await pullFetched(this, flags, fetched);
+    } catch (error) {
+      throw aboutJob(error, fetched.jobId);
     } finally {
       await fetched.dispose();
     }

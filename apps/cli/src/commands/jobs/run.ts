@@ -3,7 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, globalFlags, text, yes } from '../../command.ts';
 import type { RunFlags } from '../../jobs/run-options.ts';
-import { positiveNumber, readEnv, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
+import { positiveNumber, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
 export const command = defineCommand<RunFlags>({
   brief: 'Send a repository and a spec to an agent, or run it here',
@@ -17,10 +17,11 @@ export const command = defineCommand<RunFlags>({
     'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that.',
     'Without --cloud the same worker runs here on a copy of the checkout; your files are not touched. The diff is kept for hangar pull, or applied at once with --apply.',
     'A spec is Markdown. Agent shell runs its ```sh blocks. Front matter between lines of --- can set title, agent, image, timeout, env and resources; options win.',
+    'A file for --env-file holds lines of NAME=VALUE: # begins a comment, quotes may stand around a value ("…" also over several lines, with \\n and \\"), NAME alone takes the value from here, and nothing is expanded.',
     '--times and --agents send the same spec over the same base several times, each agent so often, as one group: set them side by side with hangar compare, take one with hangar pull.',
     'Ctrl-C while waiting stops the waiting, not the job in the cloud; a run on this machine is cancelled and its partial diff kept.',
   ],
-  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. With --times or --agents: {"group", "items": [job, …]}; where a quota ends it half-way, the error with details.sent and details.notSent. Without --cloud: {"id", "state", "exitCode", "reason", "failure", "diff", "diffFile"}.',
+  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. With --times or --agents: {"group", "items": [job, …]}; where a quota ends it half-way, the error with details.sent and details.notSent. Without --cloud: {"id", "title", "state", "exitCode", "reason", "failure", "diff", "diffFile", "commit", "startedAt", "finishedAt"}; with --apply also "applied", and when the run succeeded all that hangar pull --json prints.',
   parameters: {
     flags: {
       cloud: yes('Run on the server instead of here'),
@@ -60,11 +61,19 @@ export const command = defineCommand<RunFlags>({
         brief: 'Variable for the agent; NAME alone takes the value from here',
         placeholder: 'NAME[=VALUE]',
       },
+      envFile: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        variadic: true,
+        brief: 'File of such variables, as .env; --env wins',
+        placeholder: 'FILE',
+      },
       timeout: {
         kind: 'parsed',
         parse: seconds,
         optional: true,
-        brief: 'Longest run time of the agent, like 15m or 2h',
+        brief: 'Longest run time of the agent, like 15m or 2h; from 5s to 30d',
         placeholder: 'TIME',
       },
       image: text('Container image, on profiles that use one', 'IMAGE'),
@@ -80,11 +89,14 @@ export const command = defineCommand<RunFlags>({
     aliases: { s: 'spec', e: 'env', w: 'wait' },
   },
   async run(flags) {
-    const [{ readSpec }, { sendJobs }] = await Promise.all([
+    const [{ checkRunOptions }, { readJobEnv }, { readSpec }, { sendJobs }] = await Promise.all([
+      import('../../jobs/run-options.ts'),
+      import('../../jobs/job-env.ts'),
       import('../../jobs/read-spec.ts'),
       import('../../jobs/send-job.ts'),
     ]);
-    const env = readEnv(flags.env ?? [], this.settings.env);
+    checkRunOptions(flags);
+    const env = await readJobEnv(this, flags);
     const { text: spec, spec: parsed } = await readSpec(this, flags.spec);
     if (!flags.cloud) {
       const only = (['agents', 'times', 'group'] as const).find((name) => flags[name] !== undefined);

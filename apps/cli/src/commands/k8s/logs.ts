@@ -1,6 +1,8 @@
+import { HangarError } from '@hangar/contract/errors';
 import { createParser } from 'eventsource-parser';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import type { Api } from '../../server/api.ts';
+import { Breaks, closedEarly, sayBreaks } from '../../server/through-breaks.ts';
 import { clean } from '../../terminal/ansi.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { contextFlag, podArguments } from './cluster-words.ts';
@@ -13,8 +15,6 @@ interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
 }
 
-/** The server sends a sign of life every 15 s; longer silence means the connection is dead without saying so. */
-const SILENCE_MS = 45_000;
 const AWAY_MS = 15 * 60_000;
 
 export const command = defineCommand<Flags, [string, string]>({
@@ -59,13 +59,14 @@ export const command = defineCommand<Flags, [string, string]>({
       return;
     }
     query.set('follow', 'true');
-    const { throughBreaks } = await import('../../server/through-breaks.ts');
+    const breaks = new Breaks({ signal: this.signal, patienceMs: AWAY_MS, quietFirst: true, ...sayBreaks(terminal) });
     const reading = { lastId: '' };
     const print = (line: Line) =>
       terminal.write(flags.json ? `${JSON.stringify(line)}\n` : `${clean(line.text, colors)}\n`);
     for (let isOver = false; !isOver; )
-      isOver = await throughBreaks({ terminal, signal: this.signal, patienceMs: AWAY_MS }, () =>
-        follow(api, `${path}?${query}`, reading, print),
+      isOver = await follow(api, `${path}?${query}`, { reading, print, breaks, signal: this.signal }).then(
+        () => true,
+        (error: unknown) => breaks.again(error).then(() => false),
       );
     terminal.next(`hangar k8s pod ${namespace} ${name}`);
   },
@@ -77,43 +78,58 @@ interface Line {
   readonly text: string;
 }
 
-/** Whether the log has come to its end; false where the connection broke after some of it. Throws where it never stood. */
+/** Reads to the end of the log. Throws where the connection broke before it. */
 async function follow(
   api: Api,
   path: string,
-  reading: { lastId: string },
-  print: (line: Line) => Promise<void>,
-): Promise<boolean> {
-  const dead = new AbortController();
-  const watch = setTimeout(() => dead.abort(new Error('nothing came for 45 s')), SILENCE_MS);
-  let isOpen = false;
+  o: {
+    readonly reading: { lastId: string };
+    readonly print: (line: Line) => Promise<void>;
+    readonly breaks: Breaks;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { reading, print, breaks, signal } = o;
+  const { lastId } = reading;
+  const response = await api.request(path, {
+    headers: { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) },
+  });
+  const settled = breaks.opened();
   try {
-    const response = await api.request(path, {
-      headers: { accept: 'text/event-stream', ...(reading.lastId === '' ? {} : { 'last-event-id': reading.lastId }) },
-      signal: dead.signal,
-    });
     const frames: { event: string; id: string; data: string }[] = [];
     const parser = createParser({
       onEvent: ({ event = 'message', id = '', data }) => void frames.push({ event, id, data }),
     });
     const decoder = new TextDecoder();
     for await (const chunk of response.body) {
-      isOpen = true;
-      watch.refresh();
+      signal.throwIfAborted();
       parser.feed(decoder.decode(chunk, { stream: true }));
       for (const frame of frames.splice(0)) {
-        if (frame.event === 'end') return true;
+        if (frame.event === 'end') return;
         if (frame.event !== 'message') continue;
-        for (const line of JSON.parse(frame.data) as Line[]) await print(line);
+        const lines = linesOf(api, frame.data);
+        if (lines.length > 0 && frame.id !== reading.lastId) breaks.progress();
+        for (const line of lines) await print(line);
         reading.lastId = frame.id;
       }
     }
-  } catch (error) {
-    if (!isOpen) throw error;
   } finally {
-    clearTimeout(watch);
-    dead.abort();
+    settled();
+    response.discard();
   }
-  if (isOpen) return false;
-  throw new Error('the server closed the connection');
+  throw closedEarly();
+}
+
+/** @throws HangarError bad_request, which no other try would mend */
+function linesOf({ server }: Api, data: string): Line[] {
+  try {
+    const lines: unknown = JSON.parse(data);
+    if (Array.isArray(lines) && lines.every((line) => typeof line?.text === 'string')) return lines;
+  } catch {
+    // Said below.
+  }
+  throw new HangarError('bad_request', {
+    message: `The log that comes from ${server} is not understood.`,
+    wayOut: 'Check that the address is a Hangar server of the same version as this command line.',
+  });
 }

@@ -13,7 +13,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { HangarError } from '@hangar/contract';
+import { HangarError, proxyFor } from '@hangar/contract';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Logger } from 'pino';
 import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
@@ -46,13 +46,30 @@ export interface Bucket {
   readonly briefly: (signal?: AbortSignal) => { abortSignal: AbortSignal };
 }
 
+/** Without an endpoint the client takes one of Amazon's, all of one kind. @throws HangarError proxy_invalid */
+async function agentsFor(place: S3Place, env: Readonly<Record<string, string | undefined>>) {
+  const target = new URL(place.endpoint ?? 'https://s3.amazonaws.com');
+  const proxy = proxyFor(target, env);
+  if (proxy === null) return { httpAgent: SOCKETS, httpsAgent: SOCKETS };
+  const { openProxyAgent } = await import('@hangar/worker/proxy-agent');
+  if (target.protocol === 'http:')
+    return { httpAgent: await openProxyAgent(proxy, false, SOCKETS), httpsAgent: SOCKETS };
+  return { httpAgent: SOCKETS, httpsAgent: await openProxyAgent(proxy, true, SOCKETS) };
+}
+
 /**
  * Blobs as objects of a bucket, on any store that speaks S3. A store that is away does not keep the server from starting; one that
  * refuses it does.
  * @throws HangarError blob_store_refused
  */
-export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise<Blobs> {
+export async function openBlobsInS3(o: {
+  place: S3Place;
+  log: Logger;
+  /** Says whether a proxy stands before the store. */
+  env?: Readonly<Record<string, string | undefined>>;
+}): Promise<Blobs> {
   const { place, log } = o;
+  const agents = await agentsFor(place, o.env ?? {});
   const client = new S3Client({
     ...(place.endpoint === null ? {} : { endpoint: place.endpoint }),
     ...(place.region === null ? (place.endpoint === null ? {} : { region: 'us-east-1' }) : { region: place.region }),
@@ -61,8 +78,7 @@ export async function openBlobsInS3(o: { place: S3Place; log: Logger }): Promise
     requestHandler: new NodeHttpHandler({
       connectionTimeout: CONNECT_MS,
       socketTimeout: SILENCE_MS,
-      httpAgent: SOCKETS,
-      httpsAgent: SOCKETS,
+      ...agents,
     }),
   });
   const bucket: Bucket = {

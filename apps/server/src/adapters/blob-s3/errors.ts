@@ -17,6 +17,12 @@ export const isNoSuchUpload = (error: unknown): boolean => nameOf(error) === 'No
 
 /** What the object store, its client or the way to it threw, as an error of the table. */
 export function asBlobError(error: unknown): HangarError {
+  if (error instanceof HangarError && error.code === 'proxy_refused')
+    return new HangarError('blob_store_unavailable', {
+      message: `The store for logs and artifacts cannot be reached: ${error.message}`,
+      wayOut: error.wayOut,
+      cause: error,
+    });
   if (error instanceof HangarError) return error;
   const name = nameOf(error);
   const status = statusOf(error);

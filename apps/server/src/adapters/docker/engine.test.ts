@@ -3,6 +3,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startTinyproxy, TINYPROXY, type Tinyproxy } from '../../../../../packages/worker/src/testing/tinyproxy.ts';
 import { containerBody, readFrames, unitState, workerUrl } from './container.ts';
 import { chooseApi, createEngine, EngineError } from './engine.ts';
 import { asHangarError, asPullError } from './errors.ts';
@@ -54,6 +55,50 @@ describe('the API version', () => {
     await engine.json('GET', '/a', { signal: signal() });
     await engine.json('GET', '/b', { signal: signal() });
     expect(paths).toEqual(['GET /version', 'GET /v1.47/a', 'GET /v1.47/b']);
+  });
+});
+
+describe.skipIf(TINYPROXY === null)('an Engine behind a proxy', () => {
+  let proxy: Tinyproxy;
+  let tcp: string;
+  beforeEach(async () => {
+    proxy = await startTinyproxy({ signIn: { user: 'ada', password: 'secret' } });
+    await new Promise((resolve) => server.close(resolve));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    tcp = `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+    answer = (_, response) => response.end('{"fine":true}');
+  });
+  afterEach(() => proxy.stop());
+
+  test('is asked through it, connections that are taken over too, unless NO_PROXY names it', async () => {
+    server.on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+      socket.pipe(socket);
+    });
+    const engine = createEngine(`tcp://${tcp}`, { HTTP_PROXY: proxy.url });
+    expect(await engine.json('GET', '/a', { signal: signal() })).toEqual({ fine: true });
+    const taken = await engine.upgrade('/containers/x/attach', { signal: signal() });
+    const echo = new Promise((resolve) => taken.once('data', resolve));
+    taken.write('hello');
+    expect(String(await echo)).toBe('hello');
+    taken.destroy();
+    expect(proxy.asked()).toEqual([`CONNECT ${tcp}`, `CONNECT ${tcp}`, `CONNECT ${tcp}`]);
+    const direct = createEngine(`tcp://${tcp}`, { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.0/8' });
+    expect(await direct.json('GET', '/a', { signal: signal() })).toEqual({ fine: true });
+    expect(proxy.asked()).toHaveLength(3);
+  });
+
+  test('is away when the proxy refuses or is no proxy, and the way out names it', async () => {
+    for (const [url, words] of [
+      [proxy.url.replace('secret', 'wrong'), /The proxy at 127.0.0.1:\d+ answered 40[17]/],
+      ['http://127.0.0.1:1', /The proxy at 127.0.0.1:1 does not answer/],
+      ['socks5://127.0.0.1:1', /socks5/],
+    ] as const)
+      await expect(createEngine(`tcp://${tcp}`, { http_proxy: url }).info({ signal: signal() })).rejects.toMatchObject({
+        ...{ code: 'driver_unavailable', message: expect.stringMatching(words) },
+        wayOut: expect.stringContaining('NO_PROXY'),
+      });
   });
 });
 

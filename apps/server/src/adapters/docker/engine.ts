@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Duplex, Readable } from 'node:stream';
-import { HangarError } from '@hangar/contract';
+import { HangarError, proxyFor } from '@hangar/contract';
 import { z } from 'zod';
 
 /** Oldest API this client speaks (Engine 20.10), and the newest it was written against. */
@@ -62,22 +62,43 @@ const Version = z.object({
   Os: z.string(),
 });
 
-/** @param host unix:///…, tcp://…, http://… or https://… */
-export function createEngine(host: string): Engine {
+/**
+ * @param host unix:///…, tcp://…, http://… or https://…
+ * @param env says whether a proxy stands before it
+ */
+export function createEngine(host: string, env: Readonly<Record<string, string | undefined>> = {}): Engine {
   const socketPath = host.startsWith('unix://') ? host.slice('unix://'.length) : null;
   const base = new URL(socketPath ? 'http://docker' : host.replace(/^tcp:/, 'http:'));
   const transport = base.protocol === 'https:' ? https : http;
   let known: { info: EngineInfo; at: number } | null = null;
 
-  function open(method: string, path: string, call: Call): http.ClientRequest {
+  let way: Promise<http.Agent> | null = null;
+  async function agent(): Promise<http.Agent | false> {
+    const proxy = socketPath ? null : proxyFor(base, env);
+    if (proxy === null) return false;
+    // A connection is taken over from HTTP (attach): a proxy passes that on in a tunnel only.
+    way ??= import('@hangar/worker/proxy-agent').then(({ openProxyAgent, openTunnelAgent }) =>
+      base.protocol === 'https:' ? openProxyAgent(proxy, true) : openTunnelAgent(proxy),
+    );
+    return way;
+  }
+
+  function open(through: http.Agent | false, method: string, path: string, call: Call): http.ClientRequest {
     const deadlineMs = call.deadlineMs ?? 30_000;
     const query = call.query ? `?${new URLSearchParams(call.query)}` : '';
     const signal = AbortSignal.any([call.signal, AbortSignal.timeout(deadlineMs)]);
-    return transport.request({
+    const request = transport.request({
       ...(socketPath ? { socketPath } : { host: base.hostname, port: base.port || undefined }),
-      ...{ method, path: `${base.pathname.replace(/\/$/, '')}${path}${query}`, signal, agent: false },
+      ...{ method, path: `${base.pathname.replace(/\/$/, '')}${path}${query}`, signal, agent: through },
       headers: { Host: socketPath ? 'docker' : base.host, ...call.headers },
     });
+    // A request that still waits for its way through a proxy has no socket to be told by.
+    const late = () => request.emit('error', signal.reason);
+    if (through !== false) {
+      signal.addEventListener('abort', late, { once: true });
+      request.once('socket', () => signal.removeEventListener('abort', late));
+    }
+    return request;
   }
 
   /** Sends and waits for the head of the answer. */
@@ -89,8 +110,12 @@ export function createEngine(host: string): Engine {
       ...(body ? { 'Content-Length': String(body.length) } : {}),
       ...call.headers,
     };
+    const through = await agent().catch((error: unknown) => {
+      call.upload?.destroy();
+      throw unreachable(error, call.signal);
+    });
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const request = open(method, path, { ...call, headers });
+      const request = open(through, method, path, { ...call, headers });
       request.on('response', resolve);
       request.on('error', reject);
       if (call.upload) {
@@ -127,7 +152,12 @@ export function createEngine(host: string): Engine {
     // The caller's own abort is passed on as it is; a deadline of ours is the Engine's fault.
     if (signal.aborted) return signal.reason;
     known = null;
-    return new HangarError('driver_unavailable', { message: `Docker at ${host}: ${why(error)}.`, cause: error });
+    const byProxy = error instanceof HangarError && error.code.startsWith('proxy_');
+    return new HangarError('driver_unavailable', {
+      message: `Docker at ${host}: ${why(error).replace(/\.$/, '')}.`,
+      ...(byProxy ? { wayOut: error.wayOut } : {}),
+      cause: error,
+    });
   }
 
   const engine: Engine = {
@@ -171,8 +201,9 @@ export function createEngine(host: string): Engine {
     async upgrade(path, call) {
       const { api } = await engine.info(call);
       const headers = { Connection: 'Upgrade', Upgrade: 'tcp', ...call.headers };
+      const through = await agent().catch((error: unknown) => Promise.reject(unreachable(error, call.signal)));
       return new Promise<Duplex>((resolve, reject) => {
-        const request = open('POST', `/v${api}${path}`, { ...call, headers });
+        const request = open(through, 'POST', `/v${api}${path}`, { ...call, headers });
         request.on('upgrade', (_response, socket) => {
           socket.on('error', () => {});
           resolve(socket);

@@ -9,15 +9,17 @@ import { createRuntime, type Runtime } from './runtime.ts';
 export interface DockerDriverOptions {
   readonly access: WorkerAccess;
   readonly log: Logger;
+  /** Says whether a proxy stands before an Engine that is reached over the network. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Jobs as containers of a Docker Engine, on this machine or another. */
-export function createDockerDriver({ access, log }: DockerDriverOptions): JobDriver {
+export function createDockerDriver({ access, log, env }: DockerDriverOptions): JobDriver {
   const engines = new Map<string, { engine: Engine; runtime: Runtime; launching: Map<string, Promise<void>> }>();
   const partsFor = (host: string) => {
     const known = engines.get(host);
     if (known) return known;
-    const engine = createEngine(host);
+    const engine = createEngine(host, env);
     const made = { engine, runtime: createRuntime(engine, access, access.instanceId), launching: new Map() };
     engines.set(host, made);
     return made;

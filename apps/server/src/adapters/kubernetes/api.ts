@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError } from '@hangar/contract';
+import { HangarError, proxyFor } from '@hangar/contract';
 import { z } from 'zod';
 import type { Credentials, Proof } from './credentials.ts';
 
@@ -70,45 +70,60 @@ export interface ApiOptions {
   readonly ca?: string | undefined;
   readonly insecure: boolean;
   readonly serverName?: string;
+  /** Of the kubeconfig; else env says whether a proxy stands before the server. */
   readonly proxyUrl?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly credentials: Credentials;
 }
 
 export function createApi(options: ApiOptions): ClusterApi {
   const base = new URL(options.server);
   const secure = base.protocol === 'https:';
-  let agent: { of: string; agent: http.Agent } | null = null;
+  let agent: { of: string; agent: Promise<http.Agent> } | null = null;
 
   /** Client certificates belong to the connection: another one needs another agent. */
-  function agentFor(proof: Proof): http.Agent {
+  function agentFor(proof: Proof): Promise<http.Agent> {
     const of = proof.cert ?? '';
     if (agent?.of === of) return agent.agent;
-    agent?.agent.destroy();
-    const proxy = options.proxyUrl ? { proxyEnv: { HTTP_PROXY: options.proxyUrl, HTTPS_PROXY: options.proxyUrl } } : {};
-    const keep = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, ...proxy };
-    const made = secure
-      ? new https.Agent({
-          ...keep,
-          ...(options.ca === undefined ? {} : { ca: options.ca }),
-          ...(proof.cert === undefined ? {} : { cert: proof.cert, key: proof.key }),
-          ...(options.serverName === undefined ? {} : { servername: options.serverName }),
-          rejectUnauthorized: !options.insecure,
-        })
-      : new http.Agent(keep);
+    close();
+    const kept = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS };
+    const made = openAgent({
+      ...kept,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(proof.cert === undefined ? {} : { cert: proof.cert, key: proof.key }),
+      ...(options.serverName === undefined ? {} : { servername: options.serverName }),
+      rejectUnauthorized: !options.insecure,
+    });
     agent = { of, agent: made };
+    made.catch(close);
     return made;
   }
 
-  function once(method: string, path: string, call: Call, proof: Proof, signal: AbortSignal) {
+  async function openAgent(settings: https.AgentOptions): Promise<http.Agent> {
+    const proxy = options.proxyUrl ? namedProxy(options.proxyUrl) : proxyFor(base, options.env ?? {});
+    if (proxy === null) return secure ? new https.Agent(settings) : new http.Agent(settings);
+    const { openProxyAgent } = await import('@hangar/worker/proxy-agent');
+    return openProxyAgent(proxy, secure, settings);
+  }
+
+  function close(): void {
+    agent?.agent.then((open) => open.destroy()).catch(() => undefined);
+    agent = null;
+  }
+
+  async function once(method: string, path: string, call: Call, proof: Proof, signal: AbortSignal) {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(name, value);
     const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
+    const through = await agentFor(proof);
     return new Promise<http.IncomingMessage>((resolve, reject) => {
+      // A request that still waits for its way through a proxy has no socket to be told by.
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       const request = (secure ? https : http).request(
         {
           ...{ host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port || undefined, method, signal },
           path: `${base.pathname.replace(/\/$/, '')}${path}${query.size > 0 ? `?${query}` : ''}`,
-          agent: agentFor(proof),
+          agent: through,
           headers: {
             Accept: 'application/json',
             'User-Agent': 'hangar',
@@ -175,12 +190,13 @@ export function createApi(options: ApiOptions): ClusterApi {
   }
 
   function unreachable(error: unknown, signal: AbortSignal): unknown {
-    if (error instanceof ApiError || error instanceof HangarError) return error;
+    const byProxy = error instanceof HangarError && error.code.startsWith('proxy_');
+    if (error instanceof ApiError || (error instanceof HangarError && !byProxy)) return error;
     // The caller's own abort is passed on as it is; a deadline of ours is the fault of the server.
     if (signal.aborted) return signal.reason;
     return new HangarError('driver_unavailable', {
-      message: `The Kubernetes API server at ${options.server}: ${why(error)}.`,
-      wayOut: WAIT,
+      message: `The Kubernetes API server at ${options.server}: ${why(error).replace(/\.$/, '')}.`,
+      wayOut: byProxy ? error.wayOut : WAIT,
       cause: error,
     });
   }
@@ -210,11 +226,18 @@ export function createApi(options: ApiOptions): ClusterApi {
         clearTimeout(timer);
       }
     },
-    close() {
-      agent?.agent.destroy();
-      agent = null;
-    },
+    close,
   };
+}
+
+/** The proxy-url of a kubeconfig. @throws HangarError proxy_invalid */
+function namedProxy(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url && /^https?:$/.test(url.protocol)) return url;
+  throw new HangarError('proxy_invalid', {
+    message: 'The proxy-url of the kubeconfig is no address of an HTTP proxy.',
+    wayOut: 'Set it to http://HOST:PORT or https://HOST:PORT.',
+  });
 }
 
 async function readAll(response: http.IncomingMessage): Promise<Buffer> {

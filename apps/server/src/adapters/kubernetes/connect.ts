@@ -14,7 +14,7 @@ export interface ClusterPlaces {
   readonly inCluster: { readonly host: string; readonly port: string } | null;
   /** The files of KUBECONFIG, or ~/.kube/config. */
   readonly kubeconfig: readonly string[];
-  /** For programs that a kubeconfig names (aws, gke-gcloud-auth-plugin, kubelogin). */
+  /** For programs that a kubeconfig names (aws, gke-gcloud-auth-plugin, kubelogin); says, too, whether a proxy stands before a cluster. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -79,7 +79,10 @@ export function createClusters(places: ClusterPlaces): Clusters {
     const server = `https://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}`;
     return remember('', { server, ca, namespace }, () => ({
       ...{ source: 'in-cluster', context: null, namespace: namespace?.trim() || 'default' },
-      api: createApi({ server, ca, insecure: false, credentials: tokenFile(`${SERVICE_ACCOUNT}/token`) }),
+      api: createApi({
+        ...{ server, ca, insecure: false, env: places.environment },
+        credentials: tokenFile(`${SERVICE_ACCOUNT}/token`),
+      }),
     }));
   }
 
@@ -109,6 +112,7 @@ export function createClusters(places: ClusterPlaces): Clusters {
         ...{ server: cluster.server.replace(/\/+$/, ''), ca, insecure: cluster['insecure-skip-tls-verify'] === true },
         ...(cluster['tls-server-name'] ? { serverName: cluster['tls-server-name'] } : {}),
         ...(cluster['proxy-url'] ? { proxyUrl: cluster['proxy-url'] } : {}),
+        env: places.environment,
         credentials: credentialsOf(user, cluster, places.environment),
       }),
     }));
