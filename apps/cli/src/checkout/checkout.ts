@@ -18,14 +18,12 @@ export interface Checkout {
 
 /** The checkout around a folder; null when there is none. */
 export async function findCheckout(dir: string, around: GitSurroundings): Promise<Checkout | null> {
-  const asked = await openGit(dir, around).attempt([
-    'rev-parse',
-    '--path-format=absolute',
-    '--show-toplevel',
-    '--absolute-git-dir',
-  ]);
-  if (asked.code !== 0) return null;
-  const [root, gitDir] = asked.stdout.toString('utf8').split('\n');
+  // Asked one by one: a folder may have a line end in its name.
+  const ask = async (what: string) => {
+    const asked = await openGit(dir, around).attempt(['rev-parse', '--path-format=absolute', what]);
+    return asked.code === 0 ? asked.stdout.toString('utf8').replace(/\n$/, '') : null;
+  };
+  const [root, gitDir] = await Promise.all([ask('--show-toplevel'), ask('--absolute-git-dir')]);
   if (!root || !gitDir) return null;
   const git = openGit(root, around);
   const [head, branch] = await Promise.all([
@@ -118,7 +116,7 @@ export interface TreeState {
 }
 
 export async function treeState({ git }: Checkout): Promise<TreeState> {
-  const output = await git.read([
+  const output = await git.bytes([
     'status',
     '--porcelain=v1',
     '-z',

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
+import { decodePath, encodePath } from '@hangar/contract/path-bytes';
 
 export interface GitOptions {
   readonly signal: AbortSignal;
@@ -20,24 +22,92 @@ export interface GitResult {
 /** Git in one folder. Commands are argument lists; nothing a repository's configuration says changes what we read or write. */
 export interface Git {
   readonly dir: string;
+  /** What it was opened with. */
+  readonly around: GitSurroundings;
   /** Runs git and answers its exit code. @throws HangarError when git is not installed */
   attempt(args: readonly string[], options?: Partial<GitOptions>): Promise<GitResult>;
-  /** Runs git and answers standard output. @throws GitFailed when it ends with an error */
+  /** Runs git and answers standard output as it is: lists of paths (`-z`) go through `splitNull`. @throws GitFailed */
+  bytes(args: readonly string[], options?: Partial<GitOptions>): Promise<Buffer>;
+  /** Standard output that can hold no path: ids, names of refs, numbers. @throws GitFailed when it ends with an error */
   read(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
   /** Like read, without the last line end. */
   line(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
 }
 
-export class GitFailed extends Error {
-  readonly code: number;
+/** Git refused. It says what is in the way and what to do about it, as far as that can be told from its words. */
+export class GitFailed extends HangarError {
   readonly stderr: string;
   constructor(args: readonly string[], result: GitResult) {
-    super(`git ${args[0]} ended with ${result.code}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`);
+    const cause = causeOf(result.stderr);
+    const said = errorLines(result.stderr);
+    super(cause?.code ?? 'git_refused', {
+      message: cause?.message ?? `git ${args.find((arg) => !arg.startsWith('-')) ?? ''} ended with ${result.code}.`,
+      ...(cause === null ? {} : { wayOut: cause.wayOut }),
+      ...(said.length > 1 ? { details: { files: said } } : { details: { reason: lastWords(result.stderr) } }),
+    });
     this.name = 'GitFailed';
-    this.code = result.code;
     this.stderr = result.stderr;
   }
 }
+
+interface Cause {
+  readonly code: 'git_busy' | 'file_unreadable' | 'git_refused' | 'disk_full';
+  readonly message: string;
+  readonly wayOut: string;
+}
+
+/** What keeps git from working although nothing is wrong with what it was asked; null when its words say nothing of the kind. */
+export function causeOf(stderr: string): Cause | null {
+  const lock = /Unable to create '([\s\S]+?\.lock)': File exists/.exec(stderr)?.[1];
+  if (lock !== undefined)
+    return {
+      code: 'git_busy',
+      message: `Another git command is at work in this repository: it holds ${lock}`,
+      wayOut: `Wait for it to end; if none runs, remove ${lock}`,
+    };
+  if (/No space left on device|Disk quota exceeded/i.test(stderr))
+    return {
+      code: 'disk_full',
+      message: 'There is no space left on the disk of this machine.',
+      wayOut: 'Free some space, then try again.',
+    };
+  const unreadable =
+    /(?:open(?:ing)?|read|index file|unlink|create|stat)[^\n]*?['"]?([^'":\n]+)['"]?\)?: Permission denied/.exec(
+      stderr,
+    )?.[1];
+  if (unreadable !== undefined)
+    return {
+      code: 'file_unreadable',
+      message: `git may not read or write ${unreadable.trim()}`,
+      wayOut: 'Give yourself the right to it (chmod u+rw), or move it away.',
+    };
+  const empty = /'([^'\n]+?)\/?' does not have a commit checked out/.exec(stderr)?.[1];
+  if (empty !== undefined)
+    return {
+      code: 'git_refused',
+      message: `${empty} is a repository of its own without a commit, and git cannot look into it.`,
+      wayOut: `Make a commit in it, list it in .git/info/exclude, or move it away.`,
+    };
+  return null;
+}
+
+/** The last thing git said, without its prefix. */
+export const lastWords = (stderr: string): string =>
+  stderr
+    .trim()
+    .split('\n')
+    .at(-1)
+    ?.replace(/^(error|fatal|warning): /, '') ?? '';
+
+/** All errors git named, each once. */
+export const errorLines = (stderr: string): string[] => [
+  ...new Set(
+    stderr
+      .split('\n')
+      .filter((line) => /^(error|fatal): /.test(line))
+      .map((line) => line.replace(/^(error|fatal): /, '')),
+  ),
+];
 
 /** Settings that would change the form of what git prints or how it applies, or have it run what a diff has just brought. */
 const PLAIN = [
@@ -56,6 +126,8 @@ const PLAIN = [
   'advice.addEmbeddedRepo=false',
   'core.safecrlf=false',
   'submodule.recurse=false',
+  // A resolution it remembers would take the markers away that are spoken of.
+  'rerere.enabled=false',
   // A folder of the work tree that looks like a bare repository, with a configuration that runs things, is none of ours.
   'safe.bareRepository=explicit',
   'gc.auto=0',
@@ -73,7 +145,7 @@ export function openGit(dir: string, around: GitSurroundings): Git {
     new Promise((resolve, reject) => {
       const child = spawn('git', [...PLAIN, ...args], {
         cwd: dir,
-        env: { ...around.env, ...ownEnv(options.env) },
+        env: ownEnv(around.env, options.env),
         stdio: ['pipe', 'pipe', 'pipe'],
         signal: options.signal ?? signal,
       });
@@ -90,8 +162,11 @@ export function openGit(dir: string, around: GitSurroundings): Git {
       });
       child.stdin.on('error', () => {});
       child.stdin.end(options.input);
-      child.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT')
+      child.on('error', async (error: NodeJS.ErrnoException) => {
+        // A folder that is gone and a program that is not there end alike.
+        if (error.code === 'ENOENT' && (await stat(dir).catch(() => null)) === null)
+          reject(new HangarError('not_a_checkout', { message: `The folder ${dir} is not there any more.` }));
+        else if (error.code === 'ENOENT')
           reject(new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' }));
         else reject((options.signal ?? signal).aborted ? (options.signal ?? signal).reason : error);
       });
@@ -99,42 +174,56 @@ export function openGit(dir: string, around: GitSurroundings): Git {
         file.then(() => resolve({ code: code ?? 1, stdout: Buffer.concat(out), stderr }), reject);
       });
     });
-  const read = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> => {
+  const bytes = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<Buffer> => {
     const result = await attempt(args, options);
     if (result.code !== 0) throw new GitFailed(args, result);
-    return result.stdout.toString('utf8');
+    return result.stdout;
   };
+  const read = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> =>
+    (await bytes(args, options)).toString('utf8');
   return {
     dir,
+    around,
     attempt,
+    bytes,
     read,
     line: async (args, options) => (await read(args, options)).replace(/\n$/, ''),
   };
 }
 
 /**
- * What git sets for a hook and for who works in another repository: all of it says where the repository is, and ours is the one of the
- * folder. GIT_CONFIG_* stays: it is the person's configuration like any other (safe.directory in a container), and PLAIN wins over it.
+ * Variables of git that may stay: who the person is, what they configured (safe.directory in a container; PLAIN wins over it), and how git
+ * reaches others. All the rest says where a repository is, how paths are read or what is printed, and ours is the one of the folder.
  */
-const WHERE = [
-  ...['GIT_DIR', 'GIT_WORK_TREE', 'GIT_IMPLICIT_WORK_TREE', 'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX'],
-  ...['GIT_INDEX_FILE', 'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_QUARANTINE_PATH'],
-  ...['GIT_SHALLOW_FILE', 'GIT_GRAFT_FILE', 'GIT_REPLACE_REF_BASE'],
-];
+const STAYS =
+  /^GIT_(CONFIG(_.*)?|(AUTHOR|COMMITTER)_.*|ASKPASS|SSH(_.*)?|SSL_.*|HTTP_.*|PROXY_.*|EXEC_PATH|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|ATTR_NOSYSTEM|ALLOW_PROTOCOL|NO_REPLACE_OBJECTS|LFS_.*)$/;
 
-/** English messages, no questions, and no environment of a hook we may be called from that points at another repository. */
-function ownEnv(more: Readonly<Record<string, string>> | undefined): Record<string, string | undefined> {
+/** English messages, no questions, paths taken literally, and nothing of the environment that changes what git does or prints. */
+function ownEnv(
+  around: GitSurroundings['env'],
+  more: Readonly<Record<string, string>> | undefined,
+): Record<string, string | undefined> {
   return {
-    ...Object.fromEntries(WHERE.map((name) => [name, undefined])),
+    ...Object.fromEntries(Object.entries(around).filter(([name]) => !name.startsWith('GIT_') || STAYS.test(name))),
     LC_ALL: 'C.UTF-8',
+    LANGUAGE: undefined,
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
-    GIT_EXTERNAL_DIFF: undefined,
-    GIT_DIFF_OPTS: undefined,
     GIT_LITERAL_PATHSPECS: '1',
     ...more,
   };
 }
 
-/** Splits output of `-z`. */
-export const splitNull = (output: string): string[] => output.split('\0').filter((part) => part !== '');
+/** The parts of `-z` output. Only bytes are taken: what was decoded as text before has lost names that are none. */
+export function splitNull(output: Buffer): string[] {
+  const parts: string[] = [];
+  for (let from = 0, at = output.indexOf(0); from < output.length; at = output.indexOf(0, from)) {
+    const end = at < 0 ? output.length : at;
+    if (end > from) parts.push(decodePath(output.subarray(from, end)));
+    from = end + 1;
+  }
+  return parts;
+}
+
+/** Paths as git reads them with `-z --stdin`. */
+export const joinNull = (paths: readonly string[]): Uint8Array => encodePath(paths.map((path) => `${path}\0`).join(''));

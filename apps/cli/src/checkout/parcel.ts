@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, needHead, ownFolder, treeState } from './checkout.ts';
-import { type Git, splitNull } from './git.ts';
+import { type Git, joinNull, splitNull } from './git.ts';
 import { copyIndex } from './snapshot.ts';
+import { inTurn } from './turn.ts';
 
 /** Work of a checkout packed for a journey: commits as a git bundle, uncommitted work as a binary patch on top. */
 export interface Parcel {
@@ -56,7 +57,10 @@ interface Changes {
 }
 
 /** Uncommitted work as a patch against a commit, made through an index of our own. */
-export async function packChanges(checkout: Checkout, head: string, dir: string): Promise<Changes> {
+export const packChanges = (checkout: Checkout, head: string, dir: string): Promise<Changes> =>
+  inTurn(checkout, () => packInTurn(checkout, head, dir));
+
+async function packInTurn(checkout: Checkout, head: string, dir: string): Promise<Changes> {
   const { git } = checkout;
   const { changed, untracked } = await treeState(checkout);
   if (changed.length + untracked.length === 0)
@@ -67,7 +71,7 @@ export async function packChanges(checkout: Checkout, head: string, dir: string)
   const patchFile = join(dir, 'work.patch');
   const result = await git.attempt(['diff-tree', ...DIFF_FORM, '-p', head, baseTree], { toFile: patchFile });
   if (result.code !== 0) throw new HangarError('bundle_invalid', { message: result.stderr.trim() });
-  const names = splitNull(await git.read(['diff-tree', '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
+  const names = splitNull(await git.bytes(['diff-tree', '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
   if ((await stat(patchFile)).size === 0) return { baseTree, patchFile: null, changedFiles: 0, leftOut };
   return { baseTree, patchFile, changedFiles: names.length, leftOut };
 }
@@ -98,12 +102,12 @@ export async function indexOfWorkTree(
   await copyIndex(join(gitDir, 'index'), index).catch(() => {});
   await git.read(['add', '--all', '--', '.'], { env });
   // A repository inside this one would become a link to a commit nobody else has.
-  const raw = splitNull(await git.read(['diff-index', '--cached', '--raw', '--no-renames', '-z', head], { env }));
+  const raw = splitNull(await git.bytes(['diff-index', '--cached', '--raw', '--no-renames', '-z', head], { env }));
   const leftOut: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2)
     if (/^:000000 160000 /.test(raw[at] ?? '')) leftOut.push(raw[at + 1] ?? '');
   if (leftOut.length > 0)
-    await git.read(['update-index', '--force-remove', '-z', '--stdin'], { env, input: `${leftOut.join('\0')}\0` });
+    await git.read(['update-index', '--force-remove', '-z', '--stdin'], { env, input: joinNull(leftOut) });
   return { index, leftOut };
 }
 
