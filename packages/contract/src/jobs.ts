@@ -134,6 +134,11 @@ export const DiffStat = z.object({
   deletions: z.number().int(),
   sizeBytes: z.number().int(),
   partial: z.boolean().describe('Saved before the agent ended'),
+  leftOut: z
+    .array(z.string().max(500))
+    .max(20)
+    .optional()
+    .describe('What the agent made and the diff does not hold, in plain words'),
 });
 export type DiffStat = z.infer<typeof DiffStat>;
 

@@ -161,9 +161,12 @@ describe('pull and undo', () => {
     }
   });
 
-  it('refuses changed tracked files and names them; files git does not track are no hindrance', async () => {
+  it('refuses changed tracked files that the diff meets and names them; files git does not track are no hindrance', async () => {
     desk.repo('app', { 'a.txt': 'a\n' });
-    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'b.txt'), 'b\n'));
+    const incoming = diffOf('app', (root) => {
+      writeFileSync(join(root, 'a.txt'), 'A\n');
+      writeFileSync(join(root, 'b.txt'), 'b\n');
+    });
     desk.write('app/note.txt', 'mine\n');
     await pullIntoTree(await open('app'), incoming, { stash: false });
     await undoPull(await open('app'));

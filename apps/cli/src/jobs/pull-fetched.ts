@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
+import { showPath } from '@hangar/contract/path-bytes';
 import { needCheckout, needHead } from '../checkout/checkout.ts';
 import { diffStat, type FileStat, sumOf } from '../checkout/diff.ts';
 import { openGit } from '../checkout/git.ts';
@@ -26,7 +27,8 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   if (fetched.partial) terminal.warn('The job did not succeed: this is the diff it had when it ended.');
   if (flags.output !== undefined) return writeOut(cli, flags, flags.output, file, jobId);
 
-  const files = await diffStat(openGit(settings.cwd, { signal, env: settings.env }), file);
+  const stats = await diffStat(openGit(settings.cwd, { signal, env: settings.env }), file);
+  const files = stats.map((stat) => ({ ...stat, path: showPath(stat.path) }));
   const sum = sumOf(files);
   if (flags.stat && !flags.check) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sum, files, conflicts: [] });
@@ -38,21 +40,16 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   needHead(checkout);
   const incoming: Incoming = { jobId, title: fetched.title, file, baseCommit: fetched.baseCommit, sent: fetched.sent };
   if (flags.check) {
-    const { trial, dirty } = await checkPull(checkout, incoming);
-    const conflicts = trial.kind === 'conflicts' ? trial.conflicts : [];
-    if (trial.kind === 'conflicts')
+    const { conflicts } = await checkPull(checkout, incoming);
+    if (conflicts.length > 0)
       throw new HangarError('diff_conflicts', {
         message: `The diff would conflict in ${count(conflicts.length, 'file')}.`,
         wayOut: 'Pull anyway and resolve the markers, or change to the commit the job started from.',
-        details: { files: conflicts },
+        details: { files: conflicts.map(showPath) },
       });
     if (flags.json) return terminal.json({ ...common, applied: false, applies: true, ...sum, files, conflicts });
     if (flags.stat) showFiles(cli, files);
     terminal.out(`The diff of ${jobId} applies: ${sumWords(sum)}.`);
-    if (dirty.length > 0)
-      terminal.warn(
-        `${count(dirty.length, 'changed file')} would stand in the way: commit, or use --stash or --branch NAME.`,
-      );
     return terminal.next(`hangar pull ${jobId}`);
   }
 
@@ -89,7 +86,7 @@ const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
   new HangarError('diff_conflicts', {
     message: `The diff was applied, with conflicts in ${count(conflicts.length, 'file')}:`,
     wayOut: 'Resolve the markers and git add the files, or take the pull back: hangar pull --undo',
-    details: { files: conflicts, applied: true, ...(stash === null ? {} : { stash }) },
+    details: { files: conflicts.map(showPath), applied: true, ...(stash === null ? {} : { stash }) },
   });
 
 async function writeOut(cli: Cli, flags: PullWish, output: string, file: string, jobId: string): Promise<void> {
