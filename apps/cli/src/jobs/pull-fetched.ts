@@ -18,7 +18,9 @@ type PullWish = Pick<PullFlags, 'json' | 'check' | 'stat' | 'output' | 'stash' |
 export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDiff): Promise<void> {
   const { terminal, settings, signal } = cli;
   const { file, jobId } = fetched;
-  const common = { job: jobId, partial: fetched.partial };
+  const leftOut = fetched.leftOut ?? [];
+  const common = { job: jobId, partial: fetched.partial, ...(leftOut.length > 0 ? { leftOut } : {}) };
+  for (const line of leftOut) terminal.warn(`Not in the diff: ${line}`);
   if (file === null) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sumOf([]), files: [], conflicts: [] });
     terminal.out(`${jobId} changed nothing.`);

@@ -45,6 +45,7 @@ export const command = defineCommand<GlobalFlags, string[]>({
       terminal.out(`${terminal.color.bold(run.id)}  ${run.title}`);
       const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
       terminal.out(`${stateWord(run.state, terminal.color)} on this machine${when}: ${run.reason}`);
+      for (const line of run.diff?.leftOut ?? []) terminal.out(`Left out: ${line}`);
       return terminal.next(`hangar pull ${run.id}`, `hangar logs ${run.id}`);
     }
     const { client } = await this.api(flags.server);
@@ -114,6 +115,7 @@ function show(job: JobDetail, terminal: Terminal): void {
     `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
   );
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
+  for (const [index, line] of (job.diff?.leftOut ?? []).entries()) row(index === 0 ? 'Left out' : '', line);
   if (job.usage !== null) row('Usage', usageWords(job.usage));
   row('Log', count(job.logLines, 'line'));
   if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);
