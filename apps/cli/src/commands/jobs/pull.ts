@@ -27,7 +27,7 @@ export const command = defineCommand<PullFlags, [string?]>({
     '--stash puts your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
     '--undo gives back files, index and stash as they were, and refuses when files of the pull were changed since.',
   ],
-  json: '{"job", "applied", "branch", "commit", "stash", "onTop", "partial", "filesChanged", "insertions", "deletions", "files": [{"path", "insertions", "deletions"}], "conflicts"}; with --check also "applies"; with --undo {"undone": {"job", "files", "branch", "unstashed"}}.',
+  json: '{"job", "applied", "branch", "commit", "stash", "onTop", "partial", "filesChanged", "insertions", "deletions", "files": [{"path", "insertions", "deletions"}], "conflicts"}, and "leftOut" where the agent made what the diff does not hold; with --check also "applies"; with --undo {"undone": {"job", "files", "branch", "unstashed"}}.',
   parameters: {
     flags: {
       check: yes('Only say whether it would apply'),
