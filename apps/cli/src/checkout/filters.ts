@@ -1,9 +1,12 @@
+import { copyFile, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { type Change, type Conflict, changesIn, indexInfo } from './changes.ts';
 import type { Checkout } from './checkout.ts';
 import { errorLines, joinNull, lastWords, splitNull } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
+import { onDisk } from './snapshot.ts';
 
 /** A filter as the person has set it up here. */
 interface Driver {
@@ -198,11 +201,18 @@ const EMPTY = new Set([
   '473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813',
 ]);
 
-/** What a blob becomes when it is added as this file. */
-async function addAs({ git, env }: Ground, path: string, oid: string): Promise<string> {
-  const content = await git.bytes(['cat-file', 'blob', oid], { env });
-  const result = await git.attempt(['hash-object', '-w', '--stdin', `--path=${path}`], { env, input: content });
-  return result.code === 0 ? result.stdout.toString().trim() : '';
+/** What a blob becomes when it is added as this file. Its entry goes first: git trusts one that looks as young as the file. */
+async function addAs({ git, env, tree, dir }: Ground, path: string, oid: string): Promise<string> {
+  const index = join(dir, 'again-index');
+  await copyFile(env.GIT_INDEX_FILE ?? '', index);
+  const here = { env: { ...env, GIT_INDEX_FILE: index } };
+  await unlink(onDisk(tree, path));
+  await writeFile(onDisk(tree, path), await git.bytes(['cat-file', 'blob', oid], here));
+  const input = joinNull([path]);
+  await git.read(['update-index', '--force-remove', '-z', '--stdin'], { ...here, input });
+  await git.read(['update-index', '--add', '-z', '--stdin'], { ...here, input });
+  const line = splitNull(await git.bytes(['ls-files', '--stage', '-z'], here)).find((one) => one.endsWith(`\t${path}`));
+  return line?.split(' ')[1] ?? '';
 }
 
 async function cleanTheirs(
@@ -211,13 +221,14 @@ async function cleanTheirs(
   asStored: ReadonlySet<string>,
   conflicts: readonly Conflict[],
 ): Promise<Conflict[]> {
-  const clean = async ({ path, stages }: Conflict): Promise<Conflict> => {
-    if (!filterOf.has(path) || asStored.has(path)) return { path, stages };
-    const theirs = async (entry: Conflict['stages'][number]) =>
-      entry.stage === 3 ? { ...entry, oid: (await addAs(ground, path, entry.oid)) || entry.oid } : entry;
-    return { path, stages: await Promise.all(stages.map(theirs)) };
-  };
-  return Promise.all(conflicts.map(clean));
+  const clean: Conflict[] = [];
+  for (const { path, stages } of conflicts) {
+    const mine = filterOf.has(path) && !asStored.has(path);
+    const theirs = stages.find(({ stage }) => stage === 3);
+    const oid = mine && theirs !== undefined ? await addAs(ground, path, theirs.oid) : null;
+    clean.push({ path, stages: stages.map((one) => (one.stage === 3 && oid !== null ? { ...one, oid } : one)) });
+  }
+  return clean;
 }
 
 function blocked(files: readonly string[], message: string, name: string): HangarError {

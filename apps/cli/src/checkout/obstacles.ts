@@ -95,7 +95,7 @@ async function refuseUnreadable(root: string, path: string): Promise<void> {
     });
   if (found?.isFile()) await may(onDisk(root, path), constants.R_OK, path);
   for (const folder of [...above(path), '.']) {
-    if ((await lstat(onDisk(root, folder)).catch(() => null)) === null) continue;
+    if (!(await lstat(onDisk(root, folder)).catch(() => null))?.isDirectory()) continue;
     await may(onDisk(root, folder), constants.W_OK | constants.X_OK, folder);
     return;
   }

@@ -62,7 +62,7 @@ export async function planPull(
 ): Promise<Plan> {
   const { git } = checkout;
   const head = needHead(checkout);
-  await refuseLocked(checkout);
+  await refuseUnready(checkout);
   const state = await treeState(checkout);
   const onTop = await sameAsSent(checkout, incoming, state, head, dir);
   const from = onTop?.tree ?? (await git.line(['rev-parse', `${head}^{tree}`]));
@@ -212,15 +212,27 @@ async function refuseDirty({ git }: Checkout, plan: Plan, hidden: readonly strin
     });
 }
 
-/** @throws HangarError diff_does_not_apply */
-async function refuseLocked({ gitDir }: Checkout): Promise<void> {
+/** @throws HangarError diff_does_not_apply, tree_dirty */
+async function refuseUnready({ gitDir }: Checkout): Promise<void> {
+  const there = async (name: string) => (await lstat(join(gitDir, name)).catch(() => null)) !== null;
   const lock = join(gitDir, 'index.lock');
-  if ((await lstat(lock).catch(() => null)) !== null) throw refusal(`fatal: Unable to create '${lock}': File exists`);
+  if (await there('index.lock')) throw refusal(`fatal: Unable to create '${lock}': File exists`);
+  if (!(await there('index')))
+    throw new HangarError('tree_dirty', {
+      message: 'No file of this repository is checked out yet.',
+      wayOut: 'Check it out first: git checkout. Or use --branch NAME.',
+    });
 }
 
 /** Git would not go from one tree to the other. */
 export function refusal(stderr: string): HangarError {
   const cause = causeOf(stderr);
+  if (/(smudge|external) filter/.test(stderr))
+    return new HangarError('filter_blocks', {
+      message: 'A filter of this checkout failed while files were written. Everything is as it was.',
+      wayOut: 'Put right what it says, then pull again; or use --branch NAME, which writes no files.',
+      details: { files: errorLines(stderr) },
+    });
   if (cause === null) return doesNotApply(lastWords(stderr), errorLines(stderr));
   return new HangarError(cause.code === 'git_busy' ? 'diff_does_not_apply' : cause.code, {
     message: cause.message,

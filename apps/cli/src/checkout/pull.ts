@@ -22,17 +22,19 @@ export interface Pulled {
   readonly stash: string | null;
   /** The diff went on top of the uncommitted work the job had started from. */
   readonly onTop: boolean;
+  /** All that the job changed was here before: nothing was done. */
+  readonly alreadyHere: boolean;
 }
 
 /**
  * What a pull would do to the files as they are; it throws what the pull would throw. Nothing is changed.
  * @throws HangarError tree_dirty, diff_does_not_apply, filter_blocks, file_unreadable
  */
-export const checkPull = (checkout: Checkout, incoming: Incoming): Promise<{ conflicts: readonly string[] }> =>
+export const checkPull = (checkout: Checkout, incoming: Incoming): Promise<Pick<Pulled, 'conflicts' | 'alreadyHere'>> =>
   inTurn(checkout, () =>
     withFolder(async (dir) => {
-      const { conflicts } = await planPull(checkout, incoming, dir, { stash: false });
-      return { conflicts: conflicts.map(({ path }) => path) };
+      const { conflicts, changes } = await planPull(checkout, incoming, dir, { stash: false });
+      return { conflicts: conflicts.map(({ path }) => path), alreadyHere: changes.length === 0 };
     }),
   );
 
@@ -44,7 +46,8 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
   inTurn(checkout, () =>
     withFolder(async (dir) => {
       const plan = await planPull(checkout, incoming, dir, o);
-      const stashed = o.stash ? plan.changed : [];
+      const alreadyHere = plan.changes.length === 0;
+      const stashed = o.stash && !alreadyHere ? plan.changed : [];
       const record = await openRecord(checkout);
       const paths = plan.changes.map(({ path }) => path);
       const kept = await keepAll(checkout, [...new Set([...paths, ...stashed])], record);
@@ -63,14 +66,15 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
       try {
         if (stashed.length > 0) stash = await putAside(checkout, plan, incoming.jobId);
         if (stash !== null) await writeRecord(record, { ...begun, stash });
-        await carryOut(checkout, plan);
+        if (!alreadyHere) await carryOut(checkout, plan);
         await writeRecord(record, {
           ...begun,
           stash,
           after: await Promise.all(kept.map(({ path }) => lookAt(checkout.root, path))),
           indexAfter: await entries(checkout),
         });
-        return { conflicts: plan.conflicts.map(({ path }) => path), stash, onTop: plan.onTop !== null };
+        const conflicts = plan.conflicts.map(({ path }) => path);
+        return { conflicts, stash, onTop: plan.onTop !== null, alreadyHere };
       } catch (error) {
         await takeBack(checkout, record, { ...begun, stash });
         throw error;
@@ -82,7 +86,6 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
 async function carryOut({ git }: Checkout, plan: Plan): Promise<void> {
   const { onTop, changes, conflicts, unwritten, marked } = plan;
   const env: Record<string, string> = onTop === null ? {} : { GIT_INDEX_FILE: onTop.index };
-  if (changes.length === 0) return;
   if (onTop === null) await liftMarks({ git }, marked);
   await git.attempt(['update-index', '-q', '--refresh'], { ...UNSTOPPABLE, env });
   const result = await git.attempt([...GO, plan.from, plan.to], { ...UNSTOPPABLE, env });
@@ -98,7 +101,8 @@ async function carryOut({ git }: Checkout, plan: Plan): Promise<void> {
       conflicts.flatMap(({ path, stages }) => stages.map(({ mode, oid, stage }) => `${mode} ${oid} ${stage}\t${path}`)),
     ),
   ];
-  await git.read(['update-index', '-z', '--index-info'], { ...UNSTOPPABLE, input: Buffer.concat(info) });
+  if (unwritten.length + conflicts.length > 0)
+    await git.read(['update-index', '-z', '--index-info'], { ...UNSTOPPABLE, input: Buffer.concat(info) });
   const gone = new Set([
     ...changes.filter(({ after }) => after === null).map(({ path }) => path),
     ...conflicts.map(({ path }) => path),

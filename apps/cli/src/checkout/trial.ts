@@ -29,11 +29,20 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
   await git.read(['read-tree', from], { env });
   const result = await git.attempt(['apply', '--3way', '--index', '--allow-empty', file], { env });
   const conflicts = await conflictsIn(ground);
-  if (result.code !== 0 && conflicts.length === 0)
+  if (result.code !== 0 && conflicts.length === 0) {
+    // What removes a file that is gone does not apply; where all of it could be taken back, all of it is there.
+    const back = await git.attempt(['apply', '--cached', '--reverse', '--check', '--allow-empty', file], { env });
+    if (back.code === 0)
+      return { kind: 'fits', tree: await git.line(['write-tree'], { env }), changes: [], conflicts: [] };
     return { kind: 'refused', reason: lastWords(result.stderr), files: errorLines(result.stderr) };
+  }
   // The files with their markers take the place of what is unmerged.
   const paths = conflicts.map(({ path }) => path);
-  await git.read(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], { env, input: joinNull(paths) });
+  if (paths.length > 0)
+    await git.read(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], {
+      env,
+      input: joinNull(paths),
+    });
   const raw = await changesIn(ground, from);
   const cleaned = await throughFilters(checkout, ground, from, raw, conflicts);
   return { kind: 'fits', tree: await git.line(['write-tree'], { env }), ...cleaned };

@@ -42,15 +42,17 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   needHead(checkout);
   const incoming: Incoming = { jobId, title: fetched.title, file, baseCommit: fetched.baseCommit, sent: fetched.sent };
   if (flags.check) {
-    const { conflicts } = await checkPull(checkout, incoming);
+    const { conflicts, alreadyHere } = await checkPull(checkout, incoming);
     if (conflicts.length > 0)
       throw new HangarError('diff_conflicts', {
         message: `The diff would conflict in ${count(conflicts.length, 'file')}.`,
         wayOut: 'Pull anyway and resolve the markers, or change to the commit the job started from.',
         details: { files: conflicts.map(showPath) },
       });
-    if (flags.json) return terminal.json({ ...common, applied: false, applies: true, ...sum, files, conflicts });
+    if (flags.json)
+      return terminal.json({ ...common, applied: false, applies: true, alreadyHere, ...sum, files, conflicts });
     if (flags.stat) showFiles(cli, files);
+    if (alreadyHere) return terminal.out(`All that ${jobId} changed is here already.`);
     terminal.out(`The diff of ${jobId} applies: ${sumWords(sum)}.`);
     return terminal.next(`hangar pull ${jobId}`);
   }
@@ -77,7 +79,16 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   const pulled = await pullIntoTree(checkout, incoming, { stash: flags.stash });
   if (pulled.conflicts.length > 0) throw conflictError(pulled);
   if (flags.json)
-    return terminal.json({ ...common, applied: true, branch: null, commit: null, ...pulled, ...sum, files });
+    return terminal.json({
+      ...common,
+      applied: !pulled.alreadyHere,
+      branch: null,
+      commit: null,
+      ...pulled,
+      ...sum,
+      files,
+    });
+  if (pulled.alreadyHere) return terminal.out(`All that ${jobId} changed is here already; nothing was written.`);
   showFiles(cli, files);
   if (pulled.onTop) terminal.note('Applied on top of the uncommitted changes the job had started from.');
   if (pulled.stash !== null) terminal.note('Your changes are in the stash; git stash pop brings them on top.');
@@ -87,7 +98,8 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
 const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
   new HangarError('diff_conflicts', {
     message: `The diff was applied, with conflicts in ${count(conflicts.length, 'file')}:`,
-    wayOut: 'Resolve the markers and git add the files, or take the pull back: hangar pull --undo',
+    wayOut:
+      'Resolve the markers (a binary file has none: yours is kept) and git add the files, or take the pull back: hangar pull --undo',
     details: { files: conflicts.map(showPath), applied: true, ...(stash === null ? {} : { stash }) },
   });
 
