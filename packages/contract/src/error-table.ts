@@ -583,16 +583,6 @@ export const ERRORS = {
     message: 'git does not trust this checkout: it belongs to another user.',
     wayOut: 'If you trust what is in it: git config --global --add safe.directory DIR',
   },
-  checkout_busy: {
-    kind: 'conflict',
-    message: 'Another git command is at work in this checkout.',
-    wayOut: 'Wait for it to end; if none runs, remove the lock that is named.',
-  },
-  git_refused: {
-    kind: 'conflict',
-    message: 'git refused to do its part.',
-    wayOut: 'Put right what git says; git status may say more.',
-  },
   job_of_other_repository: {
     kind: 'conflict',
     message: 'The job is not of this repository.',
@@ -626,7 +616,33 @@ export const ERRORS = {
   undo_blocked: {
     kind: 'conflict',
     message: 'Files of the pull were changed since.',
-    wayOut: 'Commit or put aside your changes to them, then undo.',
+    wayOut:
+      'Take your changes out of them (git diff -- FILE > my.patch, then git restore FILE), undo, and put them in again: git apply --3way my.patch',
+  },
+  checkout_busy: {
+    kind: 'conflict',
+    message: 'Another hangar command is at work in this checkout.',
+    wayOut: 'Wait for it to end, then try again.',
+  },
+  git_busy: {
+    kind: 'conflict',
+    message: 'Another git command is at work in this repository.',
+    wayOut: 'Wait for it to end, then try again.',
+  },
+  git_refused: {
+    kind: 'conflict',
+    message: 'git refused.',
+    wayOut: 'Put right what git names, then try again. Nothing was changed.',
+  },
+  file_unreadable: {
+    kind: 'conflict',
+    message: 'A file cannot be read or written.',
+    wayOut: 'Give yourself the right to it (chmod u+rw), or move it away.',
+  },
+  filter_blocks: {
+    kind: 'conflict',
+    message: 'Files of the diff belong to a filter, and what the job changed cannot go through it.',
+    wayOut: 'Write the diff to a file and take over what you need: hangar pull ID --output FILE',
   },
   interrupted: {
     kind: 'invalid',

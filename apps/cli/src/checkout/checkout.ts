@@ -4,13 +4,12 @@ import { RepoUrl } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { decodePath } from '@hangar/contract/path-bytes';
 import { type Git, type GitResult, type GitSurroundings, openGit, splitNull } from './git.ts';
-import { isNoRepository, refusal } from './refusal.ts';
+import { GitFailed, isNoRepository } from './refusal.ts';
 
 /** A git work tree, found from any folder in it. */
 export interface Checkout {
   /** Git at the top of the work tree. */
   readonly git: Git;
-  readonly around: GitSurroundings;
   readonly root: string;
   /** The git folder of this work tree alone; another one's pulls and undos are not ours. */
   readonly gitDir: string;
@@ -41,12 +40,11 @@ export async function findCheckout(dir: string, around: GitSurroundings): Promis
   ]);
   if (root.code !== 0) {
     if (hasNoWorkTree(root.stderr)) return null;
-    throw refusal({ command: 'rev-parse', ...root, dir });
+    throw new GitFailed(['rev-parse'], root, dir);
   }
   const top = textOf(root);
   return {
     git: openGit(top, around),
-    around,
     root: top,
     gitDir: textOf(gitDir),
     commonDir: textOf(commonDir),
@@ -87,7 +85,7 @@ export async function remoteUrls({ git }: Checkout): Promise<string[]> {
   const names = (await git.line(['remote'])).split('\n').filter(Boolean);
   const expanded = await Promise.all(names.map((name) => git.attempt(['remote', 'get-url', '--all', name])));
   return [
-    ...splitNull(decodePath(written.stdout)).map((entry) => entry.slice(entry.indexOf('\n') + 1)),
+    ...splitNull(written.stdout).map((entry) => entry.slice(entry.indexOf('\n') + 1)),
     ...expanded.flatMap(({ stdout }) => decodePath(stdout).split('\n').filter(Boolean)),
   ];
 }
@@ -111,9 +109,7 @@ export async function findRemote({ git, branch }: Checkout): Promise<Remote | nu
  * https, a mirror) is for this machine alone. A short form that only this machine understands is spelled out.
  */
 async function urlOf(git: Git, name: string): Promise<string | null> {
-  const written = splitNull(
-    (await git.attempt(['config', '--null', '--get-all', `remote.${name}.url`])).stdout.toString(),
-  );
+  const written = splitNull((await git.attempt(['config', '--null', '--get-all', `remote.${name}.url`])).stdout);
   const [first] = written;
   if (first !== undefined && RepoUrl.safeParse(first).success) return first;
   const expanded = await git.attempt(['remote', 'get-url', name]);
@@ -180,11 +176,11 @@ export interface SubmoduleState {
 export async function treeState({ git }: Checkout): Promise<TreeState> {
   const command = ['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignore-submodules=none'];
   const status = await git.attempt(command);
-  if (status.code !== 0) throw refusal({ command: 'status', ...status, dir: git.dir });
+  if (status.code !== 0) throw new GitFailed(command, status, git.dir);
   const changed: string[] = [];
   const untracked: string[] = [];
   const submodules: SubmoduleState[] = [];
-  const parts = splitNull(decodePath(status.stdout));
+  const parts = splitNull(status.stdout);
   for (let index = 0; index < parts.length; index++) {
     const part = parts[index] ?? '';
     const kind = part[0];

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { decodePath, encodePath } from '@hangar/contract/path-bytes';
-import { refusal } from './refusal.ts';
+import { GitFailed } from './refusal.ts';
+
+export { causeOf, errorLines, GitFailed, lastWords } from './refusal.ts';
 
 export interface GitOptions {
   readonly signal: AbortSignal;
@@ -22,9 +25,13 @@ export interface GitResult {
 /** Git in one folder. Commands are argument lists; nothing a repository's configuration says changes what we read or write. */
 export interface Git {
   readonly dir: string;
+  /** What it was opened with. */
+  readonly around: GitSurroundings;
   /** Runs git and answers its exit code. @throws HangarError when git is not installed */
   attempt(args: readonly string[], options?: Partial<GitOptions>): Promise<GitResult>;
-  /** Runs git and answers standard output; paths in it as decodePath makes them. @throws HangarError that says what git refused; see refusal.ts */
+  /** Runs git and answers standard output as it is: lists of paths (`-z`) go through `splitNull`. @throws GitFailed */
+  bytes(args: readonly string[], options?: Partial<GitOptions>): Promise<Buffer>;
+  /** Standard output that can hold no path: ids, names of refs, numbers. @throws GitFailed when it ends with an error */
   read(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
   /** Like read, without the last line end. */
   line(args: readonly string[], options?: Partial<GitOptions>): Promise<string>;
@@ -47,6 +54,8 @@ const PLAIN = [
   'advice.addEmbeddedRepo=false',
   'core.safecrlf=false',
   'submodule.recurse=false',
+  // A resolution it remembers would take the markers away that are spoken of.
+  'rerere.enabled=false',
   // A folder of the work tree that looks like a bare repository, with a configuration that runs things, is none of ours.
   'safe.bareRepository=explicit',
   'gc.auto=0',
@@ -80,48 +89,50 @@ export function openGit(dir: string, around: GitSurroundings): Git {
         if (stderr.length < 1_000_000) stderr += chunk.toString('utf8');
       });
       child.stdin.on('error', () => {});
-      child.stdin.end(typeof options.input === 'string' ? encodePath(options.input) : options.input);
-      child.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') reject(notFound(dir));
+      child.stdin.end(options.input);
+      child.on('error', async (error: NodeJS.ErrnoException) => {
+        // A folder that is gone and a program that is not there end alike.
+        if (error.code === 'ENOENT' && (await stat(dir).catch(() => null)) === null)
+          reject(new HangarError('not_a_checkout', { message: `The folder ${dir} is not there any more.` }));
+        else if (error.code === 'ENOENT')
+          reject(new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' }));
         else reject((options.signal ?? signal).aborted ? (options.signal ?? signal).reason : error);
       });
       child.on('close', (code) => {
         file.then(() => resolve({ code: code ?? 1, stdout: Buffer.concat(out), stderr }), reject);
       });
     });
-  const read = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> => {
+  const bytes = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<Buffer> => {
     const result = await attempt(args, options);
-    if (result.code !== 0) throw refusal({ command: args[0] ?? '', ...result, dir });
-    return decodePath(result.stdout);
+    if (result.code !== 0) throw new GitFailed(args, result, dir);
+    return result.stdout;
   };
+  const read = async (args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> =>
+    (await bytes(args, options)).toString('utf8');
   return {
     dir,
+    around,
     attempt,
+    bytes,
     read,
     line: async (args, options) => (await read(args, options)).replace(/\n$/, ''),
   };
 }
 
-/** Node says the same of a program and of a folder that is not there. */
-const notFound = (dir: string): HangarError =>
-  existsSync(dir)
-    ? new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' })
-    : new HangarError('not_a_checkout', { message: `There is no folder ${dir}.` });
-
 /**
- * What of git's own variables is the person's and stays: settings (safe.directory in a container), who commits, how a remote is
- * reached. All others say where another repository is, or change what an argument means or how output looks.
+ * Variables of git that may stay: who the person is, what they configured (safe.directory in a container; PLAIN wins over it), and how git
+ * reaches others. All the rest says where a repository is, how paths are read or what is printed, and ours is the one of the folder.
  */
-const PERSONAL =
-  /^GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|PARAMETERS|(KEY|VALUE)_\d+)|(AUTHOR|COMMITTER)_\w+|(SSH|SSL|HTTP|PROXY|CURL|TEST)_\w+|SSH|ASKPASS|EXEC_PATH|ATTR_NOSYSTEM|ALLOW_PROTOCOL|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM)$/;
+const STAYS =
+  /^GIT_((CONFIG|AUTHOR|COMMITTER|SSL|HTTP|CURL|PROXY|LFS|TEST)_.*|ASKPASS|SSH(_.*)?|EXEC_PATH|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|ATTR_NOSYSTEM|ALLOW_PROTOCOL)$/;
 
-/** English messages, no questions, and no environment of a hook we may be called from that points at another repository. */
+/** English messages, no questions, paths taken literally, and nothing of the environment that changes what git does or prints. */
 function ownEnv(
-  given: Readonly<Record<string, string | undefined>>,
+  around: GitSurroundings['env'],
   more: Readonly<Record<string, string>> | undefined,
 ): Record<string, string | undefined> {
   return {
-    ...Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith('GIT_') || PERSONAL.test(name))),
+    ...Object.fromEntries(Object.entries(around).filter(([name]) => !name.startsWith('GIT_') || STAYS.test(name))),
     LC_ALL: 'C.UTF-8',
     LANGUAGE: undefined,
     GIT_TERMINAL_PROMPT: '0',
@@ -131,5 +142,16 @@ function ownEnv(
   };
 }
 
-/** Splits output of `-z`. */
-export const splitNull = (output: string): string[] => output.split('\0').filter((part) => part !== '');
+/** The parts of `-z` output. Only bytes are taken: what was decoded as text before has lost names that are none. */
+export function splitNull(output: Buffer): string[] {
+  const parts: string[] = [];
+  for (let from = 0, at = output.indexOf(0); from < output.length; at = output.indexOf(0, from)) {
+    const end = at < 0 ? output.length : at;
+    if (end > from) parts.push(decodePath(output.subarray(from, end)));
+    from = end + 1;
+  }
+  return parts;
+}
+
+/** Paths as git reads them with `-z --stdin`. */
+export const joinNull = (paths: readonly string[]): Uint8Array => encodePath(paths.map((path) => `${path}\0`).join(''));

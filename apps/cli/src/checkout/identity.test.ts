@@ -53,7 +53,7 @@ describe('a job and the checkout it is pulled into', () => {
       expect(error.wayOut).toContain(`hangar pull ${id} --anyway`);
     }
     expect(existsSync(desk.path('two/app/made.txt'))).toBe(false);
-    // To look at, it is as good as any.
+    // To be looked at it needs no checkout.
     expect(await pull('two/app', id, '--stat')).toMatchObject({ filesChanged: 1 });
     expect((await desk.run(['pull', id, '--output', '-'], { cwd: 'two/app' })).stdout).toBe(DIFF);
     expect(await pull('two/app', id, '--anyway')).toMatchObject({ applied: true });

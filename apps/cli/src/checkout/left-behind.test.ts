@@ -89,3 +89,23 @@ describe('of a submodule run says what does not go along', () => {
     expect(await said()).toBe('vendor/lib/deep is a submodule; work in it stays behind: 1 changed file.');
   });
 });
+
+describe('what the agent made and the diff does not hold', () => {
+  it('is said by pull and status', async () => {
+    const { id } = await desk.json(['run', '--cloud', '--spec', desk.path('spec.md')], { cwd: 'app' });
+    const diff =
+      'diff --git a/made.txt b/made.txt\nnew file mode 100644\n--- /dev/null\n+++ b/made.txt\n@@ -0,0 +1 @@\n+x\n';
+    server.finish(id, diff);
+    const leftOut = ['vendor/lib: commit 0123456789 is nowhere else', 'big.bin is larger than the limit'];
+    const counted = server.job(id).detail.diff;
+    if (counted === null) throw new Error('there is no diff');
+    server.setState(id, 'succeeded', { diff: { ...counted, leftOut } });
+    const status = await desk.run(['status', id], { cwd: 'app' });
+    const pulled = await desk.run(['pull', id], { cwd: 'app' });
+    for (const line of leftOut) {
+      expect(status.stdout).toContain(line);
+      expect(pulled.stderr).toContain(`Not in the diff: ${line}`);
+    }
+    expect(await desk.json(['pull', id, '--stat'], { cwd: 'app' })).toMatchObject({ leftOut });
+  });
+});

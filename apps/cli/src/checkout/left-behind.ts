@@ -35,7 +35,7 @@ async function submodules(checkout: Checkout, state: TreeState, above: string, d
     if (!(await exists(checkout.root, path, '.git'))) continue;
     const here = state.submodules.find((submodule) => submodule.path === path);
     const name = showPath(above + path);
-    const inner = await findCheckout(join(checkout.root, path), checkout.around).catch(() => null);
+    const inner = await findCheckout(join(checkout.root, path), checkout.git.around).catch(() => null);
     if (inner === null || inner.gitDir === checkout.gitDir) {
       said.push(`${name} is a submodule that git does not open; what is in it stays behind.`);
       continue;
@@ -57,7 +57,7 @@ async function submodules(checkout: Checkout, state: TreeState, above: string, d
 }
 
 async function gitlinks({ git }: Checkout): Promise<string[]> {
-  const staged = splitNull(await git.read(['ls-files', '--stage', '-z']));
+  const staged = splitNull(await git.bytes(['ls-files', '--stage', '-z']));
   const links = staged
     .filter((entry) => entry.startsWith('160000 '))
     .map((entry) => entry.slice(entry.indexOf('\t') + 1));

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { splitNull } from './git.ts';
-import { refusal } from './refusal.ts';
+import { GitFailed } from './refusal.ts';
 import { NO_REPLACEMENTS, type SharedHistory } from './shared-history.ts';
+import { inTurn } from './turn.ts';
 import { indexOfWorkTree, type LeftOut, NOTHING_LEFT_OUT } from './work-tree-index.ts';
 
 /** Work of a checkout packed for a journey: commits as a git bundle, uncommitted work as a binary patch on top. */
@@ -92,7 +93,10 @@ interface Changes {
 }
 
 /** Uncommitted work as a patch against a commit, made through an index of our own. */
-export async function packChanges(checkout: Checkout, head: string, dir: string): Promise<Changes> {
+export const packChanges = (checkout: Checkout, head: string, dir: string): Promise<Changes> =>
+  inTurn(checkout, () => packInTurn(checkout, head, dir));
+
+async function packInTurn(checkout: Checkout, head: string, dir: string): Promise<Changes> {
   const { git } = checkout;
   const state = await treeState(checkout);
   const nothing = { patchFile: null, changedFiles: 0, state };
@@ -103,8 +107,8 @@ export async function packChanges(checkout: Checkout, head: string, dir: string)
   const baseTree = await git.line(['write-tree'], { env });
   const patchFile = join(dir, 'work.patch');
   const result = await git.attempt(['diff-tree', ...DIFF_FORM, '-p', head, baseTree], { toFile: patchFile });
-  if (result.code !== 0) throw refusal({ command: 'diff-tree', ...result, dir: git.dir });
-  const names = splitNull(await git.read(['diff-tree', '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
+  if (result.code !== 0) throw new GitFailed(['diff-tree'], result, git.dir);
+  const names = splitNull(await git.bytes(['diff-tree', '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
   if ((await stat(patchFile)).size === 0) return { ...nothing, baseTree, leftOut };
   return { baseTree, patchFile, changedFiles: names.length, leftOut, state };
 }

@@ -18,6 +18,8 @@ export interface TreeRecord extends Common {
   /** Index entries as the pull left them. */
   readonly indexAfter: string | null;
   readonly stash: string | null;
+  /** Those of the kept files that are here for the stash alone: the pull itself did not touch them. */
+  readonly stashed?: readonly string[];
 }
 export interface BranchRecord extends Common {
   readonly kind: 'branch';

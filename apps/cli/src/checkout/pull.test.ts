@@ -1,13 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, diffOfJob, openCheckout, pictureOf } from '../testing/checkouts.ts';
 import { Desk } from '../testing/hangar.ts';
 import { type Checkout, findCheckout, needCheckout } from './checkout.ts';
 import { packChanges } from './parcel.ts';
@@ -33,63 +31,9 @@ beforeEach(() => {
 });
 afterEach(() => desk.dispose());
 
-const open = async (folder: string): Promise<Checkout> =>
-  needCheckout(await findCheckout(desk.path(folder), { signal, env: desk.env }));
-
-/** Everything that can be seen of a work tree: files byte for byte with their modes, index entries, status. */
-function picture(folder: string): string {
-  const root = desk.path(folder);
-  const files: string[] = [];
-  const walk = (dir: string) => {
-    for (const name of readdirSync(join(root, dir)).sort()) {
-      if (dir === '' && name === '.git') continue;
-      const path = join(dir, name);
-      const found = lstatSync(join(root, path));
-      if (found.isDirectory()) {
-        files.push(`d ${path}`);
-        walk(path);
-      } else if (found.isSymbolicLink()) files.push(`l ${path} ${readlinkSync(join(root, path))}`);
-      else
-        files.push(
-          `f ${(found.mode & 0o777).toString(8)} ${path} ${createHash('sha1')
-            .update(readFileSync(join(root, path)))
-            .digest('hex')}`,
-        );
-    }
-  };
-  walk('');
-  return [
-    ...files,
-    desk.git(folder, 'ls-files', '--stage', '-t'),
-    desk.git(folder, 'status', '--porcelain=v1', '--untracked-files=all'),
-    desk.git(folder, 'stash', 'list'),
-  ].join('\n');
-}
-
-/** The diff that changes make on top of a repository, as a worker collects it. */
-function diffOf(folder: string, change: (root: string) => void): Incoming {
-  const copy = `${folder}-job`;
-  execFileSync('git', ['clone', '--quiet', desk.path(folder), desk.path(copy)], { env: desk.env });
-  change(desk.path(copy));
-  desk.git(copy, 'add', '--all');
-  const file = desk.write(
-    `${copy}.diff`,
-    execFileSync('git', ['diff', '--cached', '--binary', '--full-index', 'HEAD'], {
-      cwd: desk.path(copy),
-      env: desk.env,
-      maxBuffer: 1e9,
-    }),
-  );
-  const baseCommit = desk.git(copy, 'rev-parse', 'HEAD').trim();
-  rmSync(desk.path(copy), { recursive: true, force: true });
-  return { jobId: 'j_test00', title: 'Change it', file, baseCommit, sent: null };
-}
-
-const codeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => null,
-    (error: unknown) => (error instanceof HangarError ? error.code : error),
-  );
+const open = (folder: string): Promise<Checkout> => openCheckout(desk, folder);
+const picture = (folder: string): string => pictureOf(desk, folder);
+const diffOf = (folder: string, change: (root: string) => void): Incoming => diffOfJob(desk, folder, change);
 
 describe('pull and undo', () => {
   it('gives back files, index and status exactly, whatever was changed (property)', async () => {
@@ -161,9 +105,12 @@ describe('pull and undo', () => {
     }
   });
 
-  it('refuses changed tracked files and names them; files git does not track are no hindrance', async () => {
+  it('refuses changed tracked files that the diff meets and names them; files git does not track are no hindrance', async () => {
     desk.repo('app', { 'a.txt': 'a\n' });
-    const incoming = diffOf('app', (root) => writeFileSync(join(root, 'b.txt'), 'b\n'));
+    const incoming = diffOf('app', (root) => {
+      writeFileSync(join(root, 'a.txt'), 'A\n');
+      writeFileSync(join(root, 'b.txt'), 'b\n');
+    });
     desk.write('app/note.txt', 'mine\n');
     await pullIntoTree(await open('app'), incoming, { stash: false });
     await undoPull(await open('app'));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk, type Ended } from '../testing/hangar.ts';
-import { refusal } from './refusal.ts';
+import { GitFailed } from './refusal.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
@@ -174,29 +174,29 @@ describe('a refusal of git', () => {
   it.each([
     [
       "fatal: Unable to create '/r/.git/index.lock': File exists.\n\nAnother git process seems to be running",
-      'checkout_busy',
+      'git_busy',
       '/r/.git/index.lock',
     ],
     [
       "error: cannot lock ref 'refs/heads/x': Unable to create '/r/.git/refs/heads/x.lock': File exists.",
-      'checkout_busy',
+      'git_busy',
       'x.lock',
     ],
     [
       'error: insufficient permission for adding an object to repository database .git/objects\nfatal: x',
-      'git_refused',
+      'file_unreadable',
       '.git/objects',
     ],
     ['fatal: write error: No space left on device', 'disk_full', 'space'],
     [
       'error: open("a b"): Permission denied\nerror: unable to index file \'a b\'\nfatal: adding files failed',
-      'git_refused',
+      'file_unreadable',
       'a b',
     ],
-    ["fatal: could not open 'x\ny' for writing: Permission denied", 'git_refused', 'x\ny'],
+    ["fatal: could not open 'x\ny' for writing: Permission denied", 'file_unreadable', 'x\ny'],
     ['', 'git_refused', 'gave no reason'],
   ])('%j is %s and names %j', (stderr, code, named) => {
-    const error = refusal({ command: 'add', code: 128, stderr, dir: '/r' });
+    const error = new GitFailed(['add'], { code: 128, stderr }, '/r');
     expect(error.code).toBe(code);
     expect(`${error.message} ${error.wayOut}`).toContain(named);
   });

@@ -1,9 +1,12 @@
 import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
+import { decodePath, encodePath, showPath } from '@hangar/contract/path-bytes';
 import { type Checkout, ownFolder } from './checkout.ts';
+import { splitNull } from './git.ts';
 import { type BranchRecord, newestRecord, type TreeRecord, UNSTOPPABLE } from './pull-record.ts';
-import { behindLinks, copyIndex, isSame, lookAt, putBack, putBackIndex } from './snapshot.ts';
+import { behindLinks, copyIndex, isSame, lookAt, onDisk, putBack, putBackIndex } from './snapshot.ts';
+import { inTurn } from './turn.ts';
 
 export interface Undone {
   readonly jobId: string;
@@ -20,7 +23,9 @@ export interface Undone {
  * Takes the last pull of this checkout back: files, index and stash are as they were before.
  * @throws HangarError nothing_to_undo, undo_blocked
  */
-export async function undoPull(checkout: Checkout): Promise<Undone> {
+export const undoPull = (checkout: Checkout): Promise<Undone> => inTurn(checkout, () => undoNewest(checkout));
+
+async function undoNewest(checkout: Checkout): Promise<Undone> {
   for (;;) {
     const newest = await newestRecord(checkout);
     if (newest === null) throw new HangarError('nothing_to_undo');
@@ -32,8 +37,11 @@ export async function undoPull(checkout: Checkout): Promise<Undone> {
       return { ...undone, branch: found.branch };
     }
     let aside: string | null = null;
-    if (found.after !== null) await restore(checkout, record, found, await checkUndo(checkout, found));
-    else {
+    let left: ReadonlySet<string> = new Set();
+    if (found.after !== null) {
+      left = await takenFromStash(checkout, found);
+      await restore(checkout, record, found, await checkUndo(checkout, found, left), left);
+    } else {
       const { changed, onlyThese } = await changedBy(checkout, record, found);
       if (changed.length === 0) {
         // Cut off before it had changed anything, or somebody has put it right by hand: the pull before it is meant.
@@ -44,7 +52,8 @@ export async function undoPull(checkout: Checkout): Promise<Undone> {
       aside = await setAside(checkout, record, found);
       await restore(checkout, record, found, onlyThese);
     }
-    return { ...undone, files: found.kept.map(({ path }) => path), unstashed: found.stash !== null, aside };
+    const files = found.kept.filter(({ path }) => !left.has(path)).map(({ path }) => showPath(path));
+    return { ...undone, files, unstashed: found.stash !== null && left.size === 0, aside };
   }
 }
 
@@ -82,7 +91,7 @@ async function refuseCutOff({ root, head }: Checkout, record: string, found: Tre
   throw new HangarError('undo_blocked', {
     message: `The pull of ${found.jobId} was cut off, and ${head === found.head ? 'its files are behind a symbolic link now' : 'HEAD has moved since'}.`,
     wayOut: `Put its files right with git, then forget the pull: rm -r '${record}'`,
-    details: { files: astray.length > 0 ? astray : changed },
+    details: { files: (astray.length > 0 ? astray : changed).map(showPath) },
   });
 }
 
@@ -94,10 +103,10 @@ async function setAside(checkout: Checkout, record: string, { kept }: TreeRecord
   for (const { path, before } of kept) {
     const now = await lookAt(root, path);
     if (now.kind === 'none' || now.kind === 'folder' || isSame(now, before)) continue;
-    const copy = join(folder, 'files', path);
-    await mkdir(dirname(copy), { recursive: true });
-    if (now.kind === 'link') await symlink(now.content, copy);
-    else await copyFile(join(root, path), copy);
+    const copies = join(folder, 'files');
+    await mkdir(onDisk(copies, dirname(path)), { recursive: true });
+    if (now.kind === 'link') await symlink(Buffer.from(encodePath(now.content)), onDisk(copies, path));
+    else await copyFile(onDisk(root, path), onDisk(copies, path));
     copied++;
   }
   if (copied === 0) return null;
@@ -125,56 +134,84 @@ async function removeBranch({ git }: Checkout, { branch, commit }: BranchRecord)
 
 const splitLines = (text: string): string[] => text.split(/[\0\n]/);
 
+/**
+ * Files that --stash had put aside and the person has taken back since (git stash pop): they are theirs again, and the pull itself did
+ * not touch them.
+ */
+async function takenFromStash(checkout: Checkout, record: TreeRecord): Promise<ReadonlySet<string>> {
+  const stashed = new Set(record.stashed ?? []);
+  if (record.stash === null || stashed.size === 0 || (await stashes(checkout)).includes(record.stash)) return new Set();
+  const [mine, theirs] = [byPath(record.indexAfter ?? ''), byPath(await entries(checkout))];
+  for (const [number, { path }] of record.kept.entries()) {
+    const after = record.after?.[number];
+    if (!stashed.has(path) || after === undefined) continue;
+    if (mine.get(path) !== theirs.get(path) || !isSame(await lookAt(checkout.root, path), after)) return stashed;
+  }
+  return new Set();
+}
+
 /** Whether everything is still as the pull left it. Answers if that holds for the whole index, not only for its files. */
-async function checkUndo(checkout: Checkout, record: TreeRecord): Promise<boolean> {
+async function checkUndo(checkout: Checkout, record: TreeRecord, left: ReadonlySet<string>): Promise<boolean> {
   const { git, root, head } = checkout;
   if (head !== record.head) {
     const committed = new Set(
-      splitLines(await git.read(['diff-tree', '-r', '--no-renames', '--name-only', '-z', record.head, 'HEAD'])),
+      splitNull(await git.bytes(['diff-tree', '-r', '--no-renames', '--name-only', '-z', record.head, 'HEAD'])),
     );
     const files = record.kept.filter(({ path }) => committed.has(path)).map(({ path }) => path);
     if (files.length > 0)
       throw new HangarError('undo_blocked', {
         message: 'The pull was committed since.',
         wayOut: 'Take the commit back: git revert, or git reset.',
-        details: { files },
+        details: { files: files.map(showPath) },
       });
   }
   const changed: string[] = [];
   for (const [number, { path }] of record.kept.entries()) {
     const after = record.after?.[number];
+    if (left.has(path)) continue;
     if (after !== undefined && !isSame(await lookAt(root, path), after)) changed.push(path);
   }
   const now = await entries(checkout);
   const whole = now === record.indexAfter;
   if (!whole) {
     const [mine, theirs] = [byPath(record.indexAfter ?? ''), byPath(now)];
-    for (const { path } of record.kept) if (mine.get(path) !== theirs.get(path)) changed.push(path);
+    for (const { path } of record.kept) if (!left.has(path) && mine.get(path) !== theirs.get(path)) changed.push(path);
   }
-  if (changed.length > 0) throw new HangarError('undo_blocked', { details: { files: [...new Set(changed)] } });
-  return whole;
+  if (changed.length > 0)
+    throw new HangarError('undo_blocked', { details: { files: [...new Set(changed)].map(showPath) } });
+  return whole && left.size === 0;
 }
 
-async function restore(checkout: Checkout, record: string, found: TreeRecord, wholeIndex: boolean): Promise<void> {
+async function restore(
+  checkout: Checkout,
+  record: string,
+  found: TreeRecord,
+  wholeIndex: boolean,
+  left: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const { git, root, gitDir } = checkout;
+  const kept = found.kept.filter(({ path }) => !left.has(path));
   if (wholeIndex) await putBackIndex(gitDir, join(record, 'index'));
   else {
     const before = byPath(await entries(checkout, { GIT_INDEX_FILE: join(record, 'index') }));
-    const lines = found.kept.map(({ path }) => {
+    const lines = kept.map(({ path }) => {
       const none = `0 ${'0'.repeat(found.head.length)}\t${path}\0`;
       return none + (before.get(path) ?? '');
     });
-    await git.read(['update-index', '-z', '--index-info'], { ...UNSTOPPABLE, input: lines.join('') });
+    await git.read(['update-index', '-z', '--index-info'], {
+      ...UNSTOPPABLE,
+      input: encodePath(lines.join('')),
+    });
   }
-  await putBack(root, found.kept, join(record, 'files'));
+  await putBack(root, kept, join(record, 'files'));
   await git.attempt(['update-index', '-q', '--refresh'], UNSTOPPABLE);
   if (found.stash !== null) await dropStash(checkout, found.stash);
   await rm(record, { recursive: true, force: true });
 }
 
-/** Index entries as text, sorted by git. */
-export const entries = ({ git }: Checkout, env: Readonly<Record<string, string>> = {}): Promise<string> =>
-  git.read(['ls-files', '--stage', '-z'], { ...UNSTOPPABLE, env });
+/** Index entries as text, sorted by git; paths in it as `decodePath` has them. */
+export const entries = async ({ git }: Checkout, env: Readonly<Record<string, string>> = {}): Promise<string> =>
+  decodePath(await git.bytes(['ls-files', '--stage', '-z'], { ...UNSTOPPABLE, env }));
 
 /** Entries of each path, all stages of it together. */
 function byPath(listing: string): Map<string, string> {
@@ -188,8 +225,14 @@ function byPath(listing: string): Map<string, string> {
   return found;
 }
 
-async function dropStash({ git }: Checkout, commit: string): Promise<void> {
-  const list = await git.attempt(['reflog', 'show', '--format=%H', 'refs/stash', '--'], UNSTOPPABLE);
-  const at = list.stdout.toString().split('\n').indexOf(commit);
-  if (at >= 0) await git.attempt(['stash', 'drop', '--quiet', `stash@{${at}}`], UNSTOPPABLE);
+/** Commits of the stash, the newest first. */
+const stashes = async ({ git }: Checkout): Promise<string[]> =>
+  (await git.attempt(['reflog', 'show', '--format=%H', 'refs/stash', '--'], UNSTOPPABLE)).stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '');
+
+async function dropStash(checkout: Checkout, commit: string): Promise<void> {
+  const at = (await stashes(checkout)).indexOf(commit);
+  if (at >= 0) await checkout.git.attempt(['stash', 'drop', '--quiet', `stash@{${at}}`], UNSTOPPABLE);
 }

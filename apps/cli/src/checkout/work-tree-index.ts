@@ -2,8 +2,8 @@ import { access, constants, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodePath } from '@hangar/contract/path-bytes';
 import type { Checkout } from './checkout.ts';
-import { splitNull } from './git.ts';
-import { refusal } from './refusal.ts';
+import { joinNull, splitNull } from './git.ts';
+import { GitFailed } from './refusal.ts';
 import { copyIndex } from './snapshot.ts';
 
 /** A private index that holds the work tree as it is now, and what could not be taken into it. */
@@ -48,7 +48,7 @@ const isRepository = (path: string): boolean => path.endsWith('/');
 async function addAll({ git, root }: Checkout, env: Env): Promise<string[]> {
   const isSparse = (await git.attempt(['config', '--type=bool', '--get', 'core.sparseCheckout'])).stdout.toString();
   const add = ['add', '--all', '--ignore-errors', ...(isSparse.trim() === 'true' ? ['--sparse'] : [])];
-  const names = async (...which: string[]) => splitNull(await git.read(['ls-files', '-z', ...which], { env }));
+  const names = async (...which: string[]) => splitNull(await git.bytes(['ls-files', '-z', ...which], { env }));
   // Work on tracked files is said first.
   const left = async () => [
     ...new Set([...(await names('--modified')), ...(await names('--others', '--exclude-standard'))]),
@@ -57,16 +57,15 @@ async function addAll({ git, root }: Checkout, env: Env): Promise<string[]> {
   if (first.code === 0) return [];
   if (!/^fatal: /m.test(first.stderr)) return left();
   if (!/^fatal: .*(Permission denied|No such file or directory)$/m.test(first.stderr))
-    throw refusal({ command: 'add', ...first, dir: git.dir });
+    throw new GitFailed(add, first, git.dir);
   // It does not get past a folder that it may list and not enter: then it is given by name what can be read.
   const readable: string[] = [];
   for (const path of await left()) if (!isRepository(path) && (await isReadable(join(root, path)))) readable.push(path);
   const second = await git.attempt([...add, '--pathspec-from-file=-', '--pathspec-file-nul'], {
     env,
-    input: readable.join('\0'),
+    input: joinNull(readable),
   });
-  if (readable.length > 0 && /^fatal: /m.test(second.stderr))
-    throw refusal({ command: 'add', ...second, dir: git.dir });
+  if (readable.length > 0 && /^fatal: /m.test(second.stderr)) throw new GitFailed(add, second, git.dir);
   return left();
 }
 
@@ -83,11 +82,11 @@ async function isReadable(path: string): Promise<boolean> {
 
 /** A repository inside this one would become a link to a commit nobody else has: it is taken out of the index again. */
 async function linksToRepositories({ git }: Checkout, head: string, env: Env): Promise<string[]> {
-  const raw = splitNull(await git.read(['diff-index', '--cached', '--raw', '--no-renames', '-z', head], { env }));
+  const raw = splitNull(await git.bytes(['diff-index', '--cached', '--raw', '--no-renames', '-z', head], { env }));
   const links: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2)
     if (/^:000000 160000 /.test(raw[at] ?? '')) links.push(raw[at + 1] ?? '');
   if (links.length > 0)
-    await git.read(['update-index', '--force-remove', '-z', '--stdin'], { env, input: `${links.join('\0')}\0` });
+    await git.read(['update-index', '--force-remove', '-z', '--stdin'], { env, input: joinNull(links) });
   return links;
 }

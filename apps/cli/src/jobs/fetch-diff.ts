@@ -28,6 +28,8 @@ export interface FetchedDiff {
   /** null: the job changed nothing. */
   readonly file: string | null;
   readonly partial: boolean;
+  /** What the agent made and the diff does not hold, in words of the worker. */
+  readonly leftOut?: readonly string[];
   readonly baseCommit: string | null;
   readonly sent: Sent | null;
   dispose(): Promise<void>;
@@ -67,6 +69,7 @@ export async function fetchDiff(
     jobId: id,
     title: job.title,
     partial: job.diff?.partial === true || job.state !== 'succeeded',
+    leftOut: job.diff?.leftOut ?? [],
     baseCommit: job.repo.commit,
     sent: checkout === null ? null : await recallSent(checkout, id),
   };
@@ -130,6 +133,7 @@ async function localRunDiff(cli: Cli, given: string | undefined): Promise<Fetche
     title: run.title,
     file: run.diff.filesChanged === 0 ? null : localDiff(checkout, run.id),
     partial: run.diff.partial || run.state !== 'succeeded',
+    leftOut: run.diff.leftOut ?? [],
     baseCommit: run.commit,
     sent: { commit: run.commit, baseTree: run.baseTree },
     dispose: async () => {},

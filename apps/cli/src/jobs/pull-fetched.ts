@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
+import { showPath } from '@hangar/contract/path-bytes';
 import { needCheckout, needHead } from '../checkout/checkout.ts';
 import { diffStat, type FileStat, sumOf } from '../checkout/diff.ts';
 import { openGit } from '../checkout/git.ts';
@@ -17,7 +18,9 @@ type PullWish = Pick<PullFlags, 'json' | 'check' | 'stat' | 'output' | 'stash' |
 export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDiff): Promise<void> {
   const { terminal, settings, signal } = cli;
   const { file, jobId } = fetched;
-  const common = { job: jobId, partial: fetched.partial };
+  const leftOut = fetched.leftOut ?? [];
+  const common = { job: jobId, partial: fetched.partial, ...(leftOut.length > 0 ? { leftOut } : {}) };
+  for (const line of leftOut) terminal.warn(`Not in the diff: ${line}`);
   if (file === null) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sumOf([]), files: [], conflicts: [] });
     terminal.out(`${jobId} changed nothing.`);
@@ -26,7 +29,8 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   if (fetched.partial) terminal.warn('The job did not succeed: this is the diff it had when it ended.');
   if (flags.output !== undefined) return writeOut(cli, flags, flags.output, file, jobId);
 
-  const files = await diffStat(openGit(settings.cwd, { signal, env: settings.env }), file);
+  const stats = await diffStat(openGit(settings.cwd, { signal, env: settings.env }), file);
+  const files = stats.map((stat) => ({ ...stat, path: showPath(stat.path) }));
   const sum = sumOf(files);
   if (flags.stat && !flags.check) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sum, files, conflicts: [] });
@@ -38,21 +42,18 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   needHead(checkout);
   const incoming: Incoming = { jobId, title: fetched.title, file, baseCommit: fetched.baseCommit, sent: fetched.sent };
   if (flags.check) {
-    const { trial, dirty } = await checkPull(checkout, incoming);
-    const conflicts = trial.kind === 'conflicts' ? trial.conflicts : [];
-    if (trial.kind === 'conflicts')
+    const { conflicts, alreadyHere } = await checkPull(checkout, incoming);
+    if (conflicts.length > 0)
       throw new HangarError('diff_conflicts', {
         message: `The diff would conflict in ${count(conflicts.length, 'file')}.`,
         wayOut: 'Pull anyway and resolve the markers, or change to the commit the job started from.',
-        details: { files: conflicts },
+        details: { files: conflicts.map(showPath) },
       });
-    if (flags.json) return terminal.json({ ...common, applied: false, applies: true, ...sum, files, conflicts });
+    if (flags.json)
+      return terminal.json({ ...common, applied: false, applies: true, alreadyHere, ...sum, files, conflicts });
     if (flags.stat) showFiles(cli, files);
+    if (alreadyHere) return terminal.out(`All that ${jobId} changed is here already.`);
     terminal.out(`The diff of ${jobId} applies: ${sumWords(sum)}.`);
-    if (dirty.length > 0)
-      terminal.warn(
-        `${count(dirty.length, 'changed file')} would stand in the way: commit, or use --stash or --branch NAME.`,
-      );
     return terminal.next(`hangar pull ${jobId}`);
   }
 
@@ -78,7 +79,16 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   const pulled = await pullIntoTree(checkout, incoming, { stash: flags.stash });
   if (pulled.conflicts.length > 0) throw conflictError(pulled);
   if (flags.json)
-    return terminal.json({ ...common, applied: true, branch: null, commit: null, ...pulled, ...sum, files });
+    return terminal.json({
+      ...common,
+      applied: !pulled.alreadyHere,
+      branch: null,
+      commit: null,
+      ...pulled,
+      ...sum,
+      files,
+    });
+  if (pulled.alreadyHere) return terminal.out(`All that ${jobId} changed is here already; nothing was written.`);
   showFiles(cli, files);
   if (pulled.onTop) terminal.note('Applied on top of the uncommitted changes the job had started from.');
   if (pulled.stash !== null) terminal.note('Your changes are in the stash; git stash pop brings them on top.');
@@ -88,8 +98,9 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
 const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
   new HangarError('diff_conflicts', {
     message: `The diff was applied, with conflicts in ${count(conflicts.length, 'file')}:`,
-    wayOut: 'Resolve the markers and git add the files, or take the pull back: hangar pull --undo',
-    details: { files: conflicts, applied: true, ...(stash === null ? {} : { stash }) },
+    wayOut:
+      'Resolve the markers (a binary file has none: yours is kept) and git add the files, or take the pull back: hangar pull --undo',
+    details: { files: conflicts.map(showPath), applied: true, ...(stash === null ? {} : { stash }) },
   });
 
 async function writeOut(cli: Cli, flags: PullWish, output: string, file: string, jobId: string): Promise<void> {

@@ -56,7 +56,7 @@ export async function sendJobs(cli: Cli, api: Api, wishes: readonly JobWish[], s
   const shared = source.bundle
     ? null
     : await findSharedHistory(checkout, remote, {
-        ...checkout.around,
+        ...checkout.git.around,
         hasCredential: wishes.some(({ credential }) => credential !== undefined),
       });
   if (typeof shared === 'string') sayWholeHistory(cli, shared);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract/errors';
@@ -9,19 +9,21 @@ export interface LockTimes {
   readonly staleMs: number;
   /** Longer than one holder may take: two questions to a keychain and one to a server. */
   readonly waitMs: number;
+  /** What is thrown when it does not come free; given the process that holds it, when it is one of this machine. */
+  readonly busy?: (holder: number | null) => Error;
 }
 const TIMES: LockTimes = { staleMs: 60_000, waitMs: 180_000 };
 
 /**
  * Runs work while holding a lock file, so that several command lines do it one after the other. The file is touched while the work
- * goes on; one left behind by a killed process is taken over after a minute.
- * @throws HangarError internal when the lock is not free within waitMs
+ * goes on. One left behind by a killed process is taken over at once when that was on this machine, else after a minute.
+ * @throws HangarError internal, or what `busy` makes, when the lock is not free within waitMs
  */
 export async function withLock<T>(
   path: string,
   signal: AbortSignal,
   work: () => Promise<T>,
-  { staleMs, waitMs }: LockTimes = TIMES,
+  { staleMs, waitMs, busy }: LockTimes = TIMES,
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const deadline = Date.now() + waitMs;
@@ -29,19 +31,22 @@ export async function withLock<T>(
     const handle = await create(path);
     if (handle !== null) return await holding(path, handle, work, staleMs);
     const found = await look(path);
-    if (found !== null && found.ageMs > staleMs)
-      await removeIf(path, staleMs, (now) => now.content === found.content && now.ageMs > staleMs);
+    if (found !== null && (await isLeft(found, staleMs)))
+      await removeIf(path, staleMs, (now) => now.content === found.content);
     else if (Date.now() > deadline)
-      throw new HangarError('internal', {
-        message: `Another hangar command holds ${path}.`,
-        wayOut: 'Wait for it to end, or remove the file when nothing runs.',
-      });
+      throw (
+        busy?.(await holderOf(found)) ??
+        new HangarError('internal', {
+          message: `Another hangar command holds ${path}.`,
+          wayOut: 'Wait for it to end, or remove the file when nothing runs.',
+        })
+      );
     await sleep(50 + Math.random() * 50, undefined, { signal });
   }
 }
 
 async function holding<T>(path: string, handle: FileHandle, work: () => Promise<T>, staleMs: number): Promise<T> {
-  const content = `${process.pid} ${randomBytes(8).toString('hex')}\n`;
+  const content = `${process.pid} ${randomBytes(8).toString('hex')} ${await lifeOf(process.pid)}\n`;
   // Through the handle: a lock that was taken over meanwhile is not ours to touch.
   const touch = () => handle.utimes(new Date(), new Date()).catch(() => {});
   const touching = setInterval(touch, staleMs / 6);
@@ -57,6 +62,40 @@ async function holding<T>(path: string, handle: FileHandle, work: () => Promise<
       await sleep(20);
     }
   }
+}
+
+/**
+ * One run of a process: where it runs and when it began, so that neither another machine's process nor a later one with the same number
+ * is taken for it. Null where that cannot be told.
+ */
+async function lifeOf(pid: number): Promise<string | null> {
+  try {
+    const [at, boot, line] = await Promise.all([
+      readlink('/proc/self/ns/pid'),
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+    ]);
+    // After the name, which may hold anything: the state is the first field, the start the twentieth.
+    const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? null : `${boot.trim()}/${at}/${fields[19]}`;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether who held a lock is gone. What is said of its life decides, where it is one of this machine; else its age. */
+async function isLeft({ content, ageMs }: Found, staleMs: number): Promise<boolean> {
+  const [pid, , life] = content.trim().split(' ');
+  const here = await lifeOf(process.pid);
+  const samePlace = life !== undefined && here !== null && placeOf(life) === placeOf(here);
+  return samePlace ? (await lifeOf(Number(pid))) !== life : ageMs > staleMs;
+}
+
+const placeOf = (life: string): string => life.slice(0, life.lastIndexOf('/'));
+
+async function holderOf(found: Found | null): Promise<number | null> {
+  if (found === null || (await isLeft(found, Number.POSITIVE_INFINITY))) return null;
+  return Number(found.content.split(' ')[0]) || null;
 }
 
 interface Found {

@@ -24,11 +24,11 @@ export const command = defineCommand<PullFlags, [string?]>({
   ],
   about: [
     'Without an ID the newest of your jobs of this repository and of the runs on this machine that has ended; stderr says which. A work tree or another clone of the same repository finds its jobs, too, whatever its folder is called: jobs are told by their commits and their remote. A job of another repository is refused, unless you say --anyway.',
-    'The diff is applied three-way (git apply --3way --index). Where it conflicts the files get markers, are listed, and the exit code is 2. Changed tracked files stand in the way: commit them, or use --stash or --branch. When they are exactly what the job started from, the diff goes on top of them.',
-    '--stash puts your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
-    '--undo gives back files, index and stash as they were, and refuses when files of the pull were changed since.',
+    'The diff is applied three-way, files and index, as git checkout and git add would: through the filters that git is set up with here (line ends, git-lfs, git-crypt). Where it conflicts the files get markers, are listed, and the exit code is 2. Uncommitted changes stand in the way only where the diff meets them: commit them, or use --stash or --branch. When they are exactly what the job started from, the diff goes on top of them.',
+    '--check says what the pull would do, with the same exit code, and writes nothing. --stash puts all your changes into git stash first and leaves them there. --branch makes a commit on a new branch, on top of what the job started from, and leaves your files alone.',
+    '--undo gives back files, index and stash as they were, leaves your other changes alone, and refuses when files of the pull were changed since. One pull, undo or run at a time works in a checkout; another one waits.',
   ],
-  json: '{"job", "applied", "branch", "commit", "stash", "onTop", "partial", "filesChanged", "insertions", "deletions", "files": [{"path", "insertions", "deletions"}], "conflicts"}; with --check also "applies"; with --undo {"undone": {"job", "files", "branch", "unstashed"}}.',
+  json: '{"job", "applied", "branch", "commit", "stash", "onTop", "partial", "filesChanged", "insertions", "deletions", "files": [{"path", "insertions", "deletions"}], "conflicts"}; "leftOut" where the agent made what the diff does not hold; "alreadyHere": nothing was left to do; with --check also "applies"; with --undo {"undone": {"job", "files", "branch", "unstashed"}}.',
   parameters: {
     flags: {
       check: yes('Only say whether it would apply'),

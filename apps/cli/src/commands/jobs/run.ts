@@ -14,7 +14,7 @@ export const command = defineCommand<RunFlags>({
     ['run --spec add-search.md', 'run it on this machine, without a server'],
   ],
   about: [
-    'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that.',
+    'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that: where the remote does not answer without one, and no --credential is named, the whole history travels, else only what the remote lacks. --bundle sends the whole history in any case. Changes inside submodules, repositories inside the checkout and files that cannot be read stay behind and are named.',
     'Without --cloud the same worker runs here on a copy of the checkout; your files are not touched. The diff is kept for hangar pull, or applied at once with --apply.',
     'A spec is Markdown. Agent shell runs its ```sh blocks. Front matter between lines of --- can set title, agent, image, timeout, env and resources; options win.',
     'A file for --env-file holds lines of NAME=VALUE: # begins a comment, quotes may stand around a value ("…" also over several lines, with \\n and \\"), NAME alone takes the value from here, and nothing is expanded.',
@@ -80,7 +80,7 @@ export const command = defineCommand<RunFlags>({
       cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores', placeholder: 'N' },
       memory: { kind: 'parsed', parse: sizeInBytes, optional: true, brief: 'Memory, like 2g', placeholder: 'SIZE' },
       title: text('Title; the first heading of the spec when left out', 'TEXT'),
-      bundle: yes('Send the checkout even when the worker could clone it'),
+      bundle: yes('Send the checkout with its whole history; the worker needs no remote'),
       wait: yes('Follow the log to the end; exit code 5 when the job did not succeed'),
       apply: yes('Without --cloud: apply the diff when the run succeeded'),
       idempotencyKey: text('The same key again gives the same job', 'KEY'),

@@ -1,0 +1,49 @@
+import { type Change, type Conflict, changesIn, conflictsIn } from './changes.ts';
+import type { Checkout } from './checkout.ts';
+import { refuseBomb } from './diff.ts';
+import { throughFilters } from './filters.ts';
+import { errorLines, joinNull, lastWords } from './git.ts';
+import { openGround } from './ground.ts';
+
+/** What a diff makes of a tree, found out without touching index or files of the checkout. */
+export type Trial =
+  | {
+      readonly kind: 'fits';
+      /** The tree it leads to, markers in it. */
+      readonly tree: string;
+      readonly changes: readonly Change[];
+      readonly conflicts: readonly Conflict[];
+    }
+  | { readonly kind: 'refused'; readonly reason: string; readonly files: readonly string[] };
+
+/**
+ * Applies a diff three-way on top of a tree, in a repository and work tree of its own that share nothing but the objects. What comes out
+ * has passed the filters of the checkout as `git add` would have it.
+ * @param from a tree or a commit
+ * @throws HangarError diff_does_not_apply when it unpacks to gigabytes, filter_blocks
+ */
+export async function tryDiff(checkout: Checkout, file: string, from: string, dir: string): Promise<Trial> {
+  await refuseBomb(file);
+  const ground = await openGround(checkout, dir);
+  const { git, env } = ground;
+  await git.read(['read-tree', from], { env });
+  const result = await git.attempt(['apply', '--3way', '--index', '--allow-empty', file], { env });
+  const conflicts = await conflictsIn(ground);
+  if (result.code !== 0 && conflicts.length === 0) {
+    // What removes a file that is gone does not apply; where all of it could be taken back, all of it is there.
+    const back = await git.attempt(['apply', '--cached', '--reverse', '--check', '--allow-empty', file], { env });
+    if (back.code === 0)
+      return { kind: 'fits', tree: await git.line(['write-tree'], { env }), changes: [], conflicts: [] };
+    return { kind: 'refused', reason: lastWords(result.stderr), files: errorLines(result.stderr) };
+  }
+  // The files with their markers take the place of what is unmerged.
+  const paths = conflicts.map(({ path }) => path);
+  if (paths.length > 0)
+    await git.read(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], {
+      env,
+      input: joinNull(paths),
+    });
+  const raw = await changesIn(ground, from);
+  const cleaned = await throughFilters(checkout, ground, from, raw, conflicts);
+  return { kind: 'fits', tree: await git.line(['write-tree'], { env }), ...cleaned };
+}
