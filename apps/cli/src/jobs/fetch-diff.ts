@@ -15,7 +15,6 @@ import { throughBreaks } from '../server/through-breaks.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
 import { stateName } from './job-words.ts';
-import { warnOfLeftOut } from './left-out.ts';
 import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
 import { endLostRuns } from './lost-runs.ts';
 import { newestHere } from './newest.ts';
@@ -73,7 +72,6 @@ export async function fetchDiff(
     baseCommit: job.repo.commit,
     sent: checkout === null ? null : await recallSent(checkout, id),
   };
-  warnOfLeftOut(cli.terminal, job.diff);
   if (job.diff?.filesChanged === 0) return { ...common, file: null, dispose: async () => {} };
   if (job.diff === null)
     throw new HangarError('diff_not_found', {
@@ -127,7 +125,6 @@ async function localRunDiff(cli: Cli, given: string | undefined): Promise<Fetche
       message: `${run.id} has left no diff: ${run.reason}`,
       wayOut: `See why: hangar logs ${run.id}, or run it again: hangar run --spec SPEC.md`,
     });
-  warnOfLeftOut(cli.terminal, run.diff);
   return {
     jobId: run.id,
     title: run.title,

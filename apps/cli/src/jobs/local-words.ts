@@ -29,7 +29,7 @@ export function showLocalRun(run: LocalRun, terminal: Terminal): void {
   const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
   terminal.out(`${stateWord(run.state, color)} on this machine${when}: ${run.reason}`);
   if (run.failure !== null) terminal.out(`${run.failure.message} ${localWayOut(run.failure, run.id)}`);
-  warnOfLeftOut(terminal, run.diff);
+  warnOfLeftOut(terminal, run.diff?.leftOut);
 }
 
 /** One line about how it ended, for people. */

@@ -11,6 +11,7 @@ import type { Cli } from '../cli.ts';
 import type { PullFlags } from '../commands/jobs/pull.ts';
 import { count, cut, table } from '../terminal/words.ts';
 import type { FetchedDiff } from './fetch-diff.ts';
+import { warnOfLeftOut } from './left-out.ts';
 
 type PullWish = Pick<PullFlags, 'json' | 'check' | 'stat' | 'output' | 'stash' | 'branch'>;
 
@@ -20,7 +21,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   const { file, jobId } = fetched;
   const leftOut = fetched.leftOut ?? [];
   const common = { job: jobId, partial: fetched.partial, ...(leftOut.length > 0 ? { leftOut } : {}) };
-  for (const line of leftOut) terminal.warn(`Not in the diff: ${line}`);
+  warnOfLeftOut(terminal, leftOut);
   if (file === null) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sumOf([]), files: [], conflicts: [] });
     terminal.out(`${jobId} changed nothing.`);
