@@ -18,12 +18,14 @@ export interface Checkout {
 
 /** The checkout around a folder; null when there is none. */
 export async function findCheckout(dir: string, around: GitSurroundings): Promise<Checkout | null> {
-  // Asked one by one: a folder may have a line end in its name.
-  const ask = async (what: string) => {
-    const asked = await openGit(dir, around).attempt(['rev-parse', '--path-format=absolute', what]);
+  const ask = async (...what: string[]) => {
+    const asked = await openGit(dir, around).attempt(['rev-parse', '--path-format=absolute', ...what]);
     return asked.code === 0 ? asked.stdout.toString('utf8').replace(/\n$/, '') : null;
   };
-  const [root, gitDir] = await Promise.all([ask('--show-toplevel'), ask('--absolute-git-dir')]);
+  const both = (await ask('--show-toplevel', '--absolute-git-dir'))?.split('\n');
+  if (both === undefined) return null;
+  // A folder may have a line end in its name.
+  const [root, gitDir] = both.length === 2 ? both : [await ask('--show-toplevel'), await ask('--absolute-git-dir')];
   if (!root || !gitDir) return null;
   const git = openGit(root, around);
   const [head, branch] = await Promise.all([
@@ -113,16 +115,17 @@ export interface TreeState {
   readonly changed: readonly string[];
   /** New files, ignored ones left out. */
   readonly untracked: readonly string[];
+  /** Tracked files with conflicts that are not resolved. */
+  readonly unmerged: readonly string[];
 }
 
-export async function treeState({ git }: Checkout): Promise<TreeState> {
-  const output = await git.bytes([
-    'status',
-    '--porcelain=v1',
-    '-z',
-    '--untracked-files=all',
-    '--ignore-submodules=dirty',
-  ]);
+/** @param index a copy of the index to look into; git brings its dates up to date */
+export async function treeState({ git }: Checkout, index?: string): Promise<TreeState> {
+  const output = await git.bytes(
+    ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--ignore-submodules=dirty'],
+    index === undefined ? {} : { env: { GIT_INDEX_FILE: index, GIT_OPTIONAL_LOCKS: '1' } },
+  );
+  const unmerged: string[] = [];
   const changed: string[] = [];
   const untracked: string[] = [];
   const parts = splitNull(output);
@@ -132,12 +135,13 @@ export async function treeState({ git }: Checkout): Promise<TreeState> {
     const name = part.slice(3);
     if (code === '??') untracked.push(name);
     else {
+      if (/U|AA|DD/.test(code)) unmerged.push(name);
       changed.push(name);
       // A rename is followed by the name it had.
       if (/[RC]/.test(code)) changed.push(parts[++index] ?? name);
     }
   }
-  return { changed, untracked };
+  return { changed, untracked, unmerged };
 }
 
 /** Our own folder inside the git folder: pulls that can be undone, local runs. */
