@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, diffOfJob, openCheckout, pictureOf } from '../testing/checkouts.ts';
 import { Desk } from '../testing/hangar.ts';
-import { type Checkout } from './checkout.ts';
+import type { Checkout } from './checkout.ts';
 import { checkPull, type Incoming, pullIntoBranch, pullIntoTree } from './pull.ts';
 import { inTurn } from './turn.ts';
 import { undoPull } from './undo.ts';
