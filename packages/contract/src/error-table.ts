@@ -619,21 +619,13 @@ export const ERRORS = {
     wayOut:
       'Take your changes out of them (git diff -- FILE > my.patch, then git restore FILE), undo, and put them in again: git apply --3way my.patch',
   },
-  checkout_busy: {
-    kind: 'conflict',
-    message: 'Another hangar command is at work in this checkout.',
-    wayOut: 'Wait for it to end, then try again.',
-  },
+  checkout_busy: { kind: 'conflict', message: 'Another hangar command works here.', wayOut: 'Wait for it to end.' },
   git_busy: {
     kind: 'conflict',
-    message: 'Another git command is at work in this repository.',
-    wayOut: 'Wait for it to end, then try again.',
+    message: 'Another git command works in this repository.',
+    wayOut: 'Wait for it to end.',
   },
-  git_refused: {
-    kind: 'conflict',
-    message: 'git refused.',
-    wayOut: 'Put right what git names, then try again. Nothing was changed.',
-  },
+  git_refused: { kind: 'conflict', message: 'git refused.', wayOut: 'Put right what git names, then try again.' },
   file_unreadable: {
     kind: 'conflict',
     message: 'A file cannot be read or written.',
@@ -641,7 +633,7 @@ export const ERRORS = {
   },
   filter_blocks: {
     kind: 'conflict',
-    message: 'Files of the diff belong to a filter, and what the job changed cannot go through it.',
+    message: 'What the job changed cannot go through the filter its files belong to.',
     wayOut: 'Write the diff to a file and take over what you need: hangar pull ID --output FILE',
   },
   interrupted: {

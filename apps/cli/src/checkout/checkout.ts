@@ -163,6 +163,8 @@ export interface TreeState {
   readonly submodules: readonly SubmoduleState[];
   /** Folders that git could not look into. */
   readonly closedFolders: readonly string[];
+  /** Tracked files with conflicts that are not resolved. */
+  readonly unmerged: readonly string[];
 }
 
 export interface SubmoduleState {
@@ -173,10 +175,15 @@ export interface SubmoduleState {
   readonly hasNewFiles: boolean;
 }
 
-export async function treeState({ git }: Checkout): Promise<TreeState> {
+/** @param index a copy of the index to look into; git brings its dates up to date */
+export async function treeState({ git }: Checkout, index?: string): Promise<TreeState> {
   const command = ['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignore-submodules=none'];
-  const status = await git.attempt(command);
+  const status = await git.attempt(
+    command,
+    index === undefined ? {} : { env: { GIT_INDEX_FILE: index, GIT_OPTIONAL_LOCKS: '1' } },
+  );
   if (status.code !== 0) throw new GitFailed(command, status, git.dir);
+  const unmerged: string[] = [];
   const changed: string[] = [];
   const untracked: string[] = [];
   const submodules: SubmoduleState[] = [];
@@ -188,6 +195,7 @@ export async function treeState({ git }: Checkout): Promise<TreeState> {
     const fields = FIELDS[kind ?? ''];
     if (fields === undefined) continue;
     const { path, before } = behind(part, fields);
+    if (kind === 'u') unmerged.push(path);
     const [, xy = '', sub = 'N...'] = before;
     if (sub.startsWith('S'))
       submodules.push({
@@ -202,7 +210,7 @@ export async function treeState({ git }: Checkout): Promise<TreeState> {
     if (kind === '2') changed.push(parts[++index] ?? path);
   }
   const closed = [...status.stderr.matchAll(/^warning: could not open directory '([\s\S]+?)\/?': /gm)];
-  return { changed, untracked, submodules, closedFolders: closed.map(([, path = '']) => path) };
+  return { changed, untracked, unmerged, submodules, closedFolders: closed.map(([, path = '']) => path) };
 }
 
 /** How many fields stand before the path: of a change, a rename, a conflict. */

@@ -6,7 +6,7 @@ import { type Change, type Conflict, changesIn, indexInfo } from './changes.ts';
 import type { Checkout } from './checkout.ts';
 import { errorLines, joinNull, lastWords, splitNull } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
-import { onDisk } from './snapshot.ts';
+import { copyIndex, onDisk } from './snapshot.ts';
 
 /** A filter as the person has set it up here. */
 interface Driver {
@@ -37,27 +37,16 @@ export async function throughFilters(
   const files = changes.filter(({ after }) => after?.mode.startsWith('100'));
   if (files.length === 0) return { changes, conflicts };
   await ground.useAttributes('');
-  const filterOf = await filtersOf(
+  const { filterOf, isPlain } = await attributesOf(
     ground,
     files.map(({ path }) => path),
   );
+  const { drivers, autocrlf } = await settingsOf(checkout);
+  if (isPlain && !autocrlf) return { changes, conflicts };
   const asStored = new Set<string>();
-  const drivers = filterOf.size === 0 ? new Map<string, Driver>() : await driversOf(checkout);
   if (filterOf.size > 0) {
-    const known = new Set(await idsOf(ground, from));
-    for (const { path, after } of files) {
-      const name = filterOf.get(path);
-      if (name === undefined) continue;
-      const driver = drivers.get(name);
-      refuseOwnProgram(checkout, name, driver, changes);
-      if (after !== null && known.has(after.oid)) asStored.add(path);
-      else if (driver?.clean === undefined && driver?.process === undefined) {
-        // Whoever set up only the way out of the repository means contents to go in as they are.
-        if (driver?.smudge === undefined && !(await isStoredForm(ground, after?.oid ?? '')))
-          throw blocked([path], `The filter ${name} of ${showPath(path)} is not set up in this checkout.`, name);
-        asStored.add(path);
-      }
-    }
+    for (const name of new Set(filterOf.values())) refuseOwnProgram(checkout, name, drivers.get(name), changes);
+    for (const path of await storedAlready(ground, from, files, filterOf, drivers)) asStored.add(path);
     await ground.configure(
       [...new Set(filterOf.values())].map((name) => section(checkout.root, name, drivers.get(name))).join('\n'),
     );
@@ -67,7 +56,7 @@ export async function throughFilters(
   await ground.useAttributes('* -working-tree-encoding');
   const again = files.filter(({ path }) => !asStored.has(path) && !inConflict.has(path)).map(({ path }) => path);
   const { git, env } = ground;
-  await git.read(['read-tree', from], { env });
+  await copyIndex(ground.before, ground.index);
   const added = new Set(again.filter((path) => !/(^|\/)\.gitattributes$/.test(path)));
   await git.read(['update-index', '-z', '--index-info'], {
     env,
@@ -97,31 +86,67 @@ const idLength = (changes: readonly Change[]): number => {
   return (first?.after ?? first?.before)?.oid.length ?? 40;
 };
 
-/** The filter of each path that has one. */
-async function filtersOf({ git, env }: Ground, paths: readonly string[]): Promise<Map<string, string>> {
-  const out = splitNull(
-    await git.bytes(['check-attr', '--cached', '-z', '--stdin', 'filter'], { env, input: joinNull(paths) }),
-  );
-  const found = new Map<string, string>();
-  for (let at = 0; at + 2 < out.length; at += 3) {
-    const [path = '', , value = ''] = out.slice(at, at + 3);
-    if (!['unspecified', 'unset', 'set', ''].includes(value)) found.set(path, value);
+/**
+ * Files that go in as they are: they were stored like this before, say of themselves that they are stored form, or the person has set up
+ * only the way out of the repository. @throws HangarError filter_blocks for a filter that is not set up
+ */
+async function storedAlready(
+  ground: Ground,
+  from: string,
+  files: readonly Change[],
+  filterOf: ReadonlyMap<string, string>,
+  drivers: ReadonlyMap<string, Driver>,
+): Promise<string[]> {
+  const known = new Set(await idsOf(ground, from));
+  const found: string[] = [];
+  for (const { path, after } of files) {
+    const name = filterOf.get(path);
+    if (name === undefined || after === null) continue;
+    const driver = drivers.get(name);
+    if (!known.has(after.oid)) {
+      if (driver?.clean !== undefined || driver?.process !== undefined) continue;
+      if (driver?.smudge === undefined && !(await isStoredForm(ground, after.oid)))
+        throw blocked([path], `The filter ${name} of ${showPath(path)} is not set up in this checkout.`, name);
+    }
+    found.push(path);
   }
   return found;
 }
 
-async function driversOf({ git }: Checkout): Promise<Map<string, Driver>> {
-  const listed = await git.attempt(['config', '-z', '--get-regexp', '^filter\\..*\\.(clean|smudge|process)$']);
+const NONE = ['unspecified', 'unset', 'set', ''];
+
+/** The filter of each path that has one, and whether nothing at all is to be converted. */
+async function attributesOf({ git, env }: Ground, paths: readonly string[]) {
+  const names = ['filter', 'text', 'crlf', 'eol', 'ident'];
+  const out = splitNull(
+    await git.bytes(['check-attr', '--cached', '-z', '--stdin', ...names], { env, input: joinNull(paths) }),
+  );
+  const filterOf = new Map<string, string>();
+  let isPlain = true;
+  for (let at = 0; at + 2 < out.length; at += 3) {
+    const [path = '', name, value = ''] = out.slice(at, at + 3);
+    if (name === 'filter' && !NONE.includes(value)) filterOf.set(path, value);
+    if (name === 'filter' ? filterOf.has(path) : !['unspecified', 'unset'].includes(value)) isPlain = false;
+  }
+  return { filterOf, isPlain };
+}
+
+/** What the person's own configuration says about conversions. */
+async function settingsOf({ git }: Checkout): Promise<{ drivers: Map<string, Driver>; autocrlf: boolean }> {
+  const wanted = '^(core\\.autocrlf|filter\\..*\\.(clean|smudge|process))$';
+  const listed = await git.attempt(['config', '-z', '--get-regexp', wanted]);
   const drivers = new Map<string, Driver>();
+  let autocrlf = false;
   for (const entry of splitNull(listed.stdout)) {
     const at = entry.indexOf('\n');
-    const [key, value] = at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
+    const [key, value] = at < 0 ? [entry, 'true'] : [entry.slice(0, at), entry.slice(at + 1)];
+    if (key === 'core.autocrlf') autocrlf = !/^(false|no|off|0)?$/i.test(value);
     const [, name, kind] = /^filter\.([\s\S]*)\.(clean|smudge|process)$/.exec(key) ?? [];
     if (name === undefined || kind === undefined || value === '') continue;
     const none: Driver = { clean: undefined, smudge: undefined, process: undefined };
     drivers.set(name, { ...(drivers.get(name) ?? none), [kind]: value });
   }
-  return drivers;
+  return { drivers, autocrlf };
 }
 
 /** The filter, started where git would start it in the checkout; that it fails must not pass for "nothing to do". */
@@ -202,9 +227,10 @@ const EMPTY = new Set([
 ]);
 
 /** What a blob becomes when it is added as this file. Its entry goes first: git trusts one that looks as young as the file. */
-async function addAs({ git, env, tree, dir }: Ground, path: string, oid: string): Promise<string> {
-  const index = join(dir, 'again-index');
-  await copyFile(env.GIT_INDEX_FILE ?? '', index);
+async function addAs(ground: Ground, path: string, oid: string): Promise<string> {
+  const { git, env, tree } = ground;
+  const index = join(ground.dir, 'again-index');
+  await copyFile(ground.index, index);
   const here = { env: { ...env, GIT_INDEX_FILE: index } };
   await unlink(onDisk(tree, path));
   await writeFile(onDisk(tree, path), await git.bytes(['cat-file', 'blob', oid], here));

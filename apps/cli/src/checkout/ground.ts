@@ -10,6 +10,9 @@ export interface Ground {
   readonly env: Readonly<Record<string, string>>;
   readonly tree: string;
   readonly dir: string;
+  readonly index: string;
+  /** A copy of the index as it was before the diff. */
+  readonly before: string;
   /** Makes the attributes those of the checkout, with these lines last. */
   useAttributes(last: string): Promise<void>;
   /** Settings that win over those of the checkout. */
@@ -30,10 +33,10 @@ export async function openGround({ git, gitDir }: Checkout, dir: string): Promis
     () => gitDir,
   );
   const theirs = await readFile(join(common, 'info/attributes'), 'utf8').catch(() => '');
-  const extensions = splitNull(
-    (await git.attempt(['config', '--local', '-z', '--get-regexp', '^extensions\\.(objectformat|partialclone)$']))
-      .stdout,
-  ).map((entry) => entry.split('\n'));
+  // How its objects are made (SHA-256) and where missing ones are had (a partial clone) must stand in the configuration itself.
+  const special = /extensions/i.test(await readFile(join(common, 'config'), 'latin1').catch(() => ''));
+  const wanted = ['config', '--local', '-z', '--get-regexp', '^extensions\\.(objectformat|partialclone)$'];
+  const extensions = (special ? splitNull((await git.attempt(wanted)).stdout) : []).map((entry) => entry.split('\n'));
   let settings = [
     `[core]\n\trepositoryFormatVersion = 1\n\tbare = false`,
     ...extensions.map(([key = '', value = '']) => `[extensions]\n\t${key.split('.')[1]} = ${configValue(value)}`),
@@ -55,6 +58,8 @@ export async function openGround({ git, gitDir }: Checkout, dir: string): Promis
     },
     tree,
     dir: place,
+    index: join(place, 'index'),
+    before: join(place, 'before-index'),
     useAttributes: (last) => writeFile(join(own, 'info/attributes'), `${theirs}\n${last}\n`),
     configure: async (section) => {
       settings = `${settings}\n${section}\n`;

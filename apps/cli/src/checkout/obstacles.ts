@@ -81,7 +81,7 @@ async function isEmptied(root: string, folder: string, removed: ReadonlySet<stri
   // No folder but something odd (a socket, a device), or nobody may look.
   if (entries === null) return false;
   for (const entry of entries) {
-    const path = `${folder}/${decodePath(entry.name as unknown as Uint8Array)}`;
+    const path = `${folder}/${decodePath(Buffer.from(entry.name))}`;
     if (entry.isDirectory() ? !(await isEmptied(root, path, removed)) : !removed.has(path)) return false;
   }
   return true;

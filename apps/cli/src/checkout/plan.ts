@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
-import { type Change, type Conflict, conflictsIn, indexInfo } from './changes.ts';
+import { type Change, type Conflict, indexInfo } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull } from './git.ts';
 import { meeting, refuseObstacles } from './obstacles.ts';
@@ -63,16 +63,18 @@ export async function planPull(
   const { git } = checkout;
   const head = needHead(checkout);
   await refuseUnready(checkout);
-  const state = await treeState(checkout);
+  const real = join(dir, 'real-index');
+  await copyIndex(join(checkout.gitDir, 'index'), real);
+  const state = await treeState(checkout, real);
   const onTop = await sameAsSent(checkout, incoming, state, head, dir);
-  const from = onTop?.tree ?? (await git.line(['rev-parse', `${head}^{tree}`]));
+  const from = onTop?.tree ?? head;
   const trial = await tryDiff(checkout, incoming.file, from, dir);
   if (trial.kind === 'refused') throw doesNotApply(trial.reason, trial.files);
   const { changes, conflicts } = trial;
 
   const look = join(dir, 'look-index');
   const env = { GIT_INDEX_FILE: look };
-  await copyIndex(onTop?.index ?? join(checkout.gitDir, 'index'), look);
+  await copyIndex(onTop?.index ?? real, look);
   const { marked, absent } = await marksOf(checkout, env, changes, conflicts);
   const unwritten = onTop ? [] : changes.filter(({ path }) => absent.has(path));
   const hidden = await changedBehindMarks(checkout, env, marked);
@@ -82,14 +84,13 @@ export async function planPull(
     ...{ head, onTop, from, changes, conflicts, unwritten, marked, changed, met },
     to: await withoutUnwritten(checkout, trial.tree, unwritten, dir),
   };
-  await refuseDirty(checkout, plan, hidden, o.stash);
+  refuseDirty(plan, state, hidden, o.stash);
   await refuseObstacles(
     checkout,
     changes.filter(({ path }) => !absent.has(path)),
   );
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
-    await git.attempt(['update-index', '-q', '--refresh'], { env });
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });
     if (result.code !== 0) throw refusal(result.stderr);
   }
@@ -189,13 +190,12 @@ async function withoutUnwritten(
 }
 
 /** @throws HangarError tree_dirty */
-async function refuseDirty({ git }: Checkout, plan: Plan, hidden: readonly string[], stash: boolean): Promise<void> {
-  const unmerged = (await conflictsIn({ git, env: {} })).map(({ path }) => showPath(path));
-  if (unmerged.length > 0 && plan.onTop === null)
+function refuseDirty(plan: Plan, state: TreeState, hidden: readonly string[], stash: boolean): void {
+  if (state.unmerged.length > 0 && plan.onTop === null)
     throw new HangarError('tree_dirty', {
       message: 'Files have conflicts that are not resolved.',
       wayOut: 'Resolve them and git add the files, or use --branch NAME.',
-      details: { files: unmerged },
+      details: { files: state.unmerged.map(showPath) },
     });
   const behindMarks = plan.met.filter((path) => hidden.includes(path));
   if (behindMarks.length > 0)

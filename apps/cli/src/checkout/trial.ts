@@ -4,6 +4,7 @@ import { refuseBomb } from './diff.ts';
 import { throughFilters } from './filters.ts';
 import { errorLines, joinNull, lastWords } from './git.ts';
 import { openGround } from './ground.ts';
+import { copyIndex } from './snapshot.ts';
 
 /** What a diff makes of a tree, found out without touching index or files of the checkout. */
 export type Trial =
@@ -27,8 +28,9 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
   const ground = await openGround(checkout, dir);
   const { git, env } = ground;
   await git.read(['read-tree', from], { env });
+  await copyIndex(ground.index, ground.before);
   const result = await git.attempt(['apply', '--3way', '--index', '--allow-empty', file], { env });
-  const conflicts = await conflictsIn(ground);
+  const conflicts = result.code === 0 ? [] : await conflictsIn(ground);
   if (result.code !== 0 && conflicts.length === 0) {
     // What removes a file that is gone does not apply; where all of it could be taken back, all of it is there.
     const back = await git.attempt(['apply', '--cached', '--reverse', '--check', '--allow-empty', file], { env });
