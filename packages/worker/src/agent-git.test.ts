@@ -203,6 +203,16 @@ describe('an index that is unusual, or none', () => {
     expect((await g.collect())?.stat.filesChanged).toBe(1);
   });
 
+  test('a repository that the agent made afresh knows nothing of the base', async () => {
+    rmSync(join(g.tree, '.git'), { recursive: true });
+    git(g.tree, 'init', '-q');
+    write('lib/new.py', 'x\n');
+    git(g.tree, 'add', '-A');
+    git(g.tree, 'add', '-f', 'lib/new.py');
+    git(g.tree, 'commit', '-q', '-m', 'all');
+    expect(Object.keys(await afterwards())).toEqual([...BASE, 'lib/new.py'].sort());
+  });
+
   test('the repository elsewhere, told by a file', async () => {
     write('lib/new.py', 'x\n');
     git(g.tree, 'add', '-f', 'lib/new.py');

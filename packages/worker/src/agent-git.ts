@@ -44,11 +44,13 @@ export async function openAgentGit(gitDir: string): Promise<AgentGit | null> {
 
 const pathIn = (dir: string, path: string | undefined): string | null => (path ? resolve(dir, path) : null);
 
+const ID = /^([0-9a-f]{40}|[0-9a-f]{64})\s*$/;
+
 /** What a ref's text says, through other refs. */
 async function resolveRef(dir: string, text: string | null): Promise<string | null> {
   let said = text;
   for (let links = 0; said !== null && links < MAX_LINKS; links++) {
-    const id = /^([0-9a-f]{40}|[0-9a-f]{64})\s*$/.exec(said)?.[1];
+    const id = ID.exec(said)?.[1];
     if (id) return id;
     const name = /^ref: (refs\/[^\0\n]+)\n*$/.exec(said)?.[1];
     if (name === undefined || name.split('/').includes('..')) return null;
@@ -76,7 +78,7 @@ export async function refsBelow({ commonDir }: AgentGit, prefix: string): Promis
       const inner = `${name}/${entry.name}`;
       if (entry.isDirectory() && depth < 10) await walk(inner, depth + 1);
       else if (entry.isFile() && refs.size < MAX_REFS) {
-        const id = await resolveRef(commonDir, await textOf(join(commonDir, inner)));
+        const id = ID.exec((await textOf(join(commonDir, inner))) ?? '')?.[1];
         if (id) refs.set(inner, id);
       }
     }
@@ -188,6 +190,9 @@ export async function readRecorded(o: Reading, found: AgentGit, baseTree: string
   const staged = copied
     ? await attempt(o.signal, () => o.git.run(['diff-index', '--cached', ...trees, baseTree, '--'], call))
     : null;
+  // The agent took nothing out of a repository that it made afresh.
+  const lenders = await textOf(join(found.commonDir, 'objects', 'info', 'alternates'));
+  const isOurs = lenders?.includes(join(o.store, 'objects')) === true;
   const added = new Map<string, Entry>();
   const removed = new Set<string>();
   const submodules = new Map<string, string>();
@@ -196,7 +201,8 @@ export async function readRecorded(o: Reading, found: AgentGit, baseTree: string
     if (isSubmodule(to)) submodules.set(path, to.id);
     else added.set(path, to);
   for (const { path, from, to, status } of changes) {
-    if (status === 'D') removed.add(path);
+    if (status === 'D' && isOurs) removed.add(path);
+    else if (status === 'D') continue;
     else if (isSubmodule(to)) submodules.set(path, to.id);
     else if (/^0+$/.test(from.mode)) added.set(path, to);
   }
