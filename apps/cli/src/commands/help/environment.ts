@@ -4,8 +4,12 @@ import { wrap } from '../../terminal/words.ts';
 
 const VARIABLES: readonly (readonly [string, string])[] = [
   ['HANGAR_SERVER', `Address of the server; else the last sign-in, else ${DEFAULT_SERVER}. --server wins.`],
-  ['HANGAR_TOKEN', 'An API key to use instead of a sign-in.'],
+  ['HANGAR_TOKEN', 'An API key to use instead of a sign-in; spaces and line ends around it do not count.'],
   ['HANGAR_CONFIG_DIR', 'Folder for sign-ins; else $XDG_CONFIG_HOME/hangar, else ~/.config/hangar.'],
+  ['HTTPS_PROXY', 'The proxy to a server with https://, as http://NAME:PASSWORD@HOST:PORT; also https_proxy.'],
+  ['HTTP_PROXY', 'The same to a server with http://; also http_proxy. ALL_PROXY is for both.'],
+  ['NO_PROXY', 'What is reached without: hosts with all below them, addresses, networks, commas between; * for all.'],
+  ['NODE_EXTRA_CA_CERTS', 'File with the certificate of an authority of your own, for servers with https://.'],
   ['HANGAR_DEBUG', 'Set to 1 to see where a bug is.'],
   ['NO_COLOR', 'Set to anything to have no colours.'],
 ];
@@ -30,7 +34,7 @@ export const command = defineCommand({
       return terminal.json({ variables: named(VARIABLES), files: named(FILES), configDir: settings.configDir });
     const show = (list: typeof VARIABLES) => {
       for (const [name, meaning] of list)
-        terminal.out(`  ${name.padEnd(19)}${wrap(meaning, terminal.columns, ' '.repeat(21)).trimStart()}`);
+        terminal.out(`  ${name.padEnd(20)}${wrap(meaning, terminal.columns, ' '.repeat(22)).trimStart()}`);
     };
     terminal.out('Variables');
     show(VARIABLES);
