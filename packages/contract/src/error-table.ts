@@ -293,6 +293,12 @@ export const ERRORS = {
     message: 'The git server cannot be reached from the worker.',
     wayOut: 'Check the host name and the network of the profile.',
   },
+  cloning_too_long: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The repository was not there within two hours.',
+    wayOut: 'Look for a slow git server or network: hangar logs ID. Less history or a smaller repository helps.',
+  },
   ref_not_found: {
     kind: 'not_found',
     message: 'The repository has no such ref.',

@@ -22,6 +22,7 @@ export * from './kubernetes.ts';
 export * from './log-costs.ts';
 export * from './logs.ts';
 export * from './path-bytes.ts';
+export * from './phase-limits.ts';
 export * from './profiles.ts';
 export * from './quantities.ts';
 export * from './repo-address.ts';
