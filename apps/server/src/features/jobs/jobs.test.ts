@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobWorker } from './job-worker.ts';
 import { createJobs } from './jobs.ts';
 import { createJobsReconciler } from './jobs-reconciler.ts';
@@ -130,6 +130,7 @@ function build(
     database,
     store,
     log: pino({ level: 'silent' }),
+    revisionOf: async () => 1,
     launcherOf: async () => backend,
     workerToken: () => 'token',
     holds,
