@@ -93,7 +93,9 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
       if (typeof seen === 'string') {
         const ms = askAgainMs(advanced.row);
         log.info({ job: id, action: action.kind, why: seen, again: ms }, 'the driver cannot be reached');
-        await store.advance(id, (row, now) => ({ unit: unknown(seen, row, now) }), claim, ms);
+        advanced = await store.advance(id, (row, now) => ({ unit: unknown(seen, row, now) }), claim, ms);
+        // Followers of a job that ends with this are told without the driver.
+        if (advanced.decision.action.kind === 'tell') continue;
         return ms;
       }
       advanced = await store.advance(id, (row, now) => seen(now, row), claim);
