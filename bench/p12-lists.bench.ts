@@ -74,13 +74,18 @@ try {
 /** Jobs that ended over the last month, with what each leaves in other tables. */
 async function add(on: pg.Client, person: { id: string; name: string }, after: number, upTo: number): Promise<void> {
   await on.query(
-    `insert into job (id, user_id, user_name, created_at, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
+    `insert into job (id, user_id, user_name, created_at, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
        state, state_since, admitted_at, started_at, finished_at, cleaned_at, wake_at, activity_id, phases)
-     select 'j_' || lpad(n::text, 16, '0'), $1, $2, at, 'Job ' || n, repeat('Read the notes and change the parser. ', 20), 'shell', 'local', 'local',
+     select 'j_' || lpad(n::text, 16, '0'), $1, $2, at, 'Job ' || n, 'shell', 'local', 'local',
        'team/repo-' || n % 50, 60, 'x', 'Done', 'succeeded', at, at, at, at + interval '40 s', at, null, 'a_' || lpad(n::text, 16, '0'),
        '[{"name":"queued","startedAt":"2026-01-01T00:00:00Z","endedAt":"2026-01-01T00:00:01Z","reason":null}]'
      from (select n, now() - (($4::int - n) * interval '20 s') as at from generate_series($3::int + 1, $4::int) n) made`,
     [person.id, person.name, after, upTo],
+  );
+  await on.query(
+    `insert into job_order (job_id, spec) select 'j_' || lpad(n::text, 16, '0'), repeat('Read the notes and change the parser. ', 20)
+     from generate_series($1::int + 1, $2::int) n`,
+    [after, upTo],
   );
   await on.query(
     `insert into job_event (job_id, n, at, state, reason, attempt)

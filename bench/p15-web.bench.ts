@@ -90,11 +90,12 @@ if (chromiumPath === undefined) {
     const client = new pg.Client({ host: join(server.dir, 'data/postgres'), user: 'hangar', database: 'postgres' });
     await client.connect();
     await client.query(
-      `insert into job (id, user_id, user_name, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state, finished_at, admitted_at, cleaned_at, wake_at)
-       select 'j_' || lpad(n::text, 16, '0'), (select id from person limit 1), 'Admin', 'Job ' || n, '# X', 'shell', 'local', 'local', 'a/b', 60, 'x', 'Done', 'succeeded', now(), now(), now(), null
+      `insert into job (id, user_id, user_name, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state, finished_at, admitted_at, cleaned_at, wake_at)
+       select 'j_' || lpad(n::text, 16, '0'), (select id from person limit 1), 'Admin', 'Job ' || n, 'shell', 'local', 'local', 'a/b', 60, 'x', 'Done', 'succeeded', now(), now(), now(), null
        from generate_series(1, $1) n`,
       [JOBS],
     );
+    await client.query(`insert into job_order (job_id, spec) select id, '# X' from job`);
     await client.end();
     const many = await rounds(ROW);
 

@@ -127,9 +127,9 @@ async function makeLog(id: string, user: { id: string; name: string }, bytes: nu
     await file.close();
   }
   await db.query(
-    `insert into job (id, user_id, user_name, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state,
+    `insert into job (id, user_id, user_name, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state,
        admitted_at, started_at, finished_at, cleaned_at, wake_at)
-     values ($1, $2, $3, 'Long log', '# X', 'shell', 'local', 'local', 'a/b', 60, 'x', 'Done', 'succeeded', now(), now(), now(), now(), null)`,
+     values ($1, $2, $3, 'Long log', 'shell', 'local', 'local', 'a/b', 60, 'x', 'Done', 'succeeded', now(), now(), now(), now(), null)`,
     [id, user.id, user.name],
   );
   await db.query(

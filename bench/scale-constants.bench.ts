@@ -128,7 +128,11 @@ try {
   }
 
   async function admission() {
-    const pass = () => store.admit(async () => [], { perUser: 200, places: Number.MAX_SAFE_INTEGER });
+    const pass = () =>
+      store.admit(async () => ({ ofUser: () => 0, ofProfile: () => 0, total: 0 }), {
+        perUser: 200,
+        places: Number.MAX_SAFE_INTEGER,
+      });
     await pass();
     const ms: number[] = [];
     for (let n = 0; n < ROUNDS; n++) ms.push(await timed(pass));
@@ -138,9 +142,9 @@ try {
   /** Jobs whose worker has just begun. */
   async function seed(after: number, upTo: number): Promise<void> {
     await database.pool.query(
-      `insert into job (id, user_id, user_name, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
+      `insert into job (id, user_id, user_name, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
          state, admitted_at, launched_at, claimed_at, heard_at, worker_id, started_at, reported_phase, wake_at, activity_id, phases)
-       select 'j_' || lpad(n::text, 16, '0'), 'u_' || n % 500, 'Ada', 'Job ' || n, repeat('Read the notes and change the parser. ', 20),
+       select 'j_' || lpad(n::text, 16, '0'), 'u_' || n % 500, 'Ada', 'Job ' || n,
          'shell', 'pods', 'kubernetes', 'team/repo-' || n % 50, 86400, 'x', 'The agent works', 'running', now(), now(), now(), now(),
          'w-' || n, now(), 'running', now() + interval '1 hour', 'a_' || lpad(n::text, 16, '0'),
          jsonb_build_array(jsonb_build_object('name', 'running', 'startedAt', now(), 'endedAt', null, 'reason', 'The agent works'))

@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readArchive } from '../../apps/server/src/backup/archive-reader.ts';
+import { knownMigrations } from '../../apps/server/src/platform/database/migrate.ts';
 import { createTestDatabase } from '../../apps/server/src/platform/database/testing/index.ts';
 import { ROOT, ServerProcess } from './server-process.ts';
 
@@ -20,8 +21,17 @@ interface Expected {
 const expected = JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')) as Expected;
 const ENDED = ['succeeded', 'failed', 'timed out', 'cancelled', 'lost', 'hot'];
 
-/** A database as the schema of 0000 left it, with the rows of the fixture, and its files as they lay in the blob store. */
-async function openFixture(url: string, blobDir: string): Promise<void> {
+/** Migrations of the last release. */
+const RELEASED = 5;
+
+/** What the fixture says that its jobs are to do. */
+const specs = new Map<string, string>();
+
+/**
+ * A database as the schema of 0000 left it, with the rows of the fixture, and its files as they lay in the blob store; brought on as
+ * far as `migrations` of all that there are.
+ */
+async function openFixture(url: string, blobDir: string, migrations = 1): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
@@ -42,6 +52,11 @@ async function openFixture(url: string, blobDir: string): Promise<void> {
           ]);
         },
         async rows(table, rows) {
+          if (table === 'job')
+            for (const row of rows) {
+              const { id, spec } = JSON.parse(row) as { id: string; spec: string };
+              specs.set(id, spec);
+            }
           await client.query(
             `insert into ${table} select * from json_populate_recordset(null::public.${table}, $1::json)`,
             [`[${rows.join(',')}]`],
@@ -56,6 +71,13 @@ async function openFixture(url: string, blobDir: string): Promise<void> {
     );
     // The built-in counter of the activity goes on after its rows.
     await client.query(`select setval('activity_message_n_seq', (select max(n) from activity_message))`);
+    for (const { hash, createdAt, statements } of knownMigrations().slice(1, migrations)) {
+      for (const statement of statements) await client.query(statement);
+      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+        hash,
+        createdAt,
+      ]);
+    }
   } finally {
     await client.end();
   }
@@ -97,8 +119,9 @@ describe('the data of the release before', () => {
     const { items } = (await (await call('/jobs?limit=100')).json()) as { items: Job[] };
     expect(items.map(({ id }) => id).sort()).toEqual(expected.jobs.map(({ id }) => id).sort());
     for (const job of expected.jobs.filter(({ title }) => ENDED.includes(title))) {
-      const { state } = (await (await call(`/jobs/${job.id}`)).json()) as JobDetail;
+      const { state, spec } = (await (await call(`/jobs/${job.id}`)).json()) as JobDetail;
       expect(state, job.title).toBe(job.state);
+      if (specs.size > 0) expect(spec, job.title).toBe(specs.get(job.id));
       expect(await sha256(`/jobs/${job.id}/logs?format=text`), job.title).toBe(job.logSha256);
       if (job.diffSha256 !== null)
         expect(await sha256(`/jobs/${job.id}/artifacts/diff`), job.title).toBe(job.diffSha256);
@@ -131,6 +154,30 @@ describe('the data of the release before', () => {
     await openFixture(url, join(server.dir, 'data/blobs'));
     await server.start();
     await nothingIsLost();
+  }, 120_000);
+
+  it('is opened as the last release left it: specs, environments, profiles and minutes are where they belong', async () => {
+    await openFixture(url, join(server.dir, 'data/blobs'), RELEASED);
+    await server.start();
+    await nothingIsLost();
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        `select (select count(*)::int from job) as jobs, (select count(*)::int from job_order where spec <> '') as orders,
+           (select count(*)::int from profile p join profile_revision r on r.profile = p.name and r.revision = p.revision and r.settings = p.settings) as profiles,
+           (select sum(ms)::float8 from minutes_used) as kept,
+           (select sum(extract(epoch from greatest(finished_at - greatest(started_at, date_trunc('month', finished_at at time zone 'utc') at time zone 'utc'), interval '0')) * 1000)::float8
+              from job where started_at is not null and finished_at is not null) as counted,
+           (select count(*)::int from profile) as all_profiles`,
+      );
+      const [row] = rows;
+      expect(row.orders).toBe(row.jobs);
+      expect(row.profiles).toBe(row.all_profiles);
+      expect(Math.abs(row.kept - row.counted)).toBeLessThan(100);
+    } finally {
+      await client.end();
+    }
   }, 120_000);
 
   it('comes from a backup made by that release', async () => {

@@ -94,6 +94,8 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly patience?: Patience;
   readonly signal?: AbortSignal;
+  /** To the database, at most. */
+  readonly connections?: number;
 }
 
 /** Builds the whole server and listens. The one place that knows every part. */
@@ -104,6 +106,7 @@ export async function startServer(o: ServerOptions): Promise<HangarServer> {
     dataDir: config.dataDir,
     log: log.child({ part: 'database' }),
     ...(config.databaseUrl === undefined ? {} : { url: config.databaseUrl }),
+    ...(o.connections === undefined ? {} : { connections: o.connections }),
     ...(o.signal ? { signal: o.signal } : {}),
   });
   try {
@@ -186,17 +189,13 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     database,
     drivers,
     runningOn: (name) => store.runningOn(name),
-    isInUse: (name) => store.usesProfile(name),
+    unfinishedOn: (name) => store.unfinishedOn(name),
+    revisionsInUse: () => store.revisionsInUse(),
   });
+  const { standingOf } = access.plans;
   const jobsAtOnce = async (userIds: readonly string[]) =>
-    new Map(
-      await Promise.all(userIds.map(async (userId) => [userId, (await access.planOf(userId)).jobsAtOnce] as const)),
-    );
-  const holds = createHolds({
-    planOf: access.planOf,
-    use: (userId) => store.use(userId),
-    isDisabled: async (userId) => (await access.person(userId)).disabled,
-  });
+    new Map([...(await standingOf(userIds))].map(([userId, { plan }]) => [userId, plan.jobsAtOnce]));
+  const holds = createHolds({ standingOf, uses: (userIds) => store.uses(userIds) });
   const jobs = createJobs({
     store,
     newId: () => newId('j'),
@@ -255,7 +254,8 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     database,
     store,
     log: log.child({ part: 'jobs' }),
-    launcherOf: (profile) => profiles.reach(profile),
+    revisionOf: (profile) => profiles.revisionOf(profile),
+    launcherOf: (profile, revision) => profiles.reach(profile, revision),
     workerToken: tokens.issue,
     jobsAtOnceOfUsers: jobsAtOnce,
     holds,
@@ -388,7 +388,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
       {
         name: 'remove units nobody owns',
         everyMs: 5 * 60_000,
-        run: async (signal) => sweepUnits(await profiles.all(), store, { log, signal }),
+        run: async (signal) => sweepUnits(await profiles.everReached(), store, { log, signal }),
       },
     ],
   });

@@ -141,7 +141,7 @@ export const ERRORS = {
   },
   profile_in_use: {
     kind: 'conflict',
-    message: 'Jobs still run on this profile.',
+    message: 'Jobs still wait or run on this profile.',
     wayOut: 'Wait for them or cancel them first.',
   },
   profile_is_default: {
@@ -222,6 +222,12 @@ export const ERRORS = {
     kind: 'invalid',
     message: 'An environment variable has a name that cannot be used.',
     wayOut: 'Names are letters, digits and _, and do not begin with HANGAR_ or GIT_.',
+  },
+  env_too_large: {
+    kind: 'invalid',
+    status: 413,
+    message: 'The environment of the job is too large.',
+    wayOut: 'Give fewer or shorter variables; put large material into the repository, or let the agent fetch it.',
   },
   idempotency_conflict: {
     kind: 'conflict',

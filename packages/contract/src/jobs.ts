@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
+import { sizeInWords } from './quantities.ts';
 import { Empty, id, Name, Page, pageOf, read, Time, Version, write } from './shared.ts';
 import { JobPhase, JobState } from './states.ts';
 
@@ -42,8 +44,23 @@ export const EnvName = z
 export const Env = z
   .record(EnvName, z.string().max(64 * 1024))
   .describe(
-    'Environment of the agent; values are stored encrypted, and masked in the log where name or value look like a secret',
+    'Environment of the agent, with that of the spec at most 1,000 variables of 256 KiB together; values are stored encrypted, and masked in the log where name or value look like a secret',
   );
+
+/** Names and values together. A process can be given about two megabytes in all, arguments included. */
+export const MAX_ENV_BYTES = 256 * 1024;
+export const MAX_ENV_NAMES = 1_000;
+
+/** @throws HangarError env_too_large */
+export function checkEnv(env: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(env);
+  const bytes = new TextEncoder().encode(entries.flat().join('')).length;
+  if (entries.length <= MAX_ENV_NAMES && bytes <= MAX_ENV_BYTES) return;
+  throw new HangarError('env_too_large', {
+    message: `The environment has ${entries.length} variables of ${sizeInWords(bytes)} together; a job may have ${MAX_ENV_NAMES} of ${sizeInWords(MAX_ENV_BYTES)}.`,
+    details: { bytes, limitBytes: MAX_ENV_BYTES, variables: entries.length, limitVariables: MAX_ENV_NAMES },
+  });
+}
 
 export const Resources = z.object({
   cpus: z.number().min(0.1).max(1024).optional().describe('CPU cores'),

@@ -46,6 +46,8 @@ export interface ContainerPlan {
   readonly labels: Record<string, string>;
   readonly volume: string;
   readonly server: { url: string; socketDir: string | null };
+  /** The worker is killed after so long, though no server runs. */
+  readonly deadlineSeconds?: number;
   /** Run in place of the worker. */
   readonly program?: string;
 }
@@ -60,7 +62,11 @@ export function containerBody(plan: ContainerPlan): object {
     Entrypoint: [`${RUNTIME_DIR}/start`],
     Cmd: plan.program === undefined ? [] : [plan.program],
     WorkingDir: '/',
-    Env: [`HANGAR_WORKER_URL=${server.url}`, `HANGAR_WORKER_DIR=${WORK_DIR}`],
+    Env: [
+      `HANGAR_WORKER_URL=${server.url}`,
+      `HANGAR_WORKER_DIR=${WORK_DIR}`,
+      ...(plan.deadlineSeconds === undefined ? [] : [`HANGAR_WORKER_SECONDS=${Math.ceil(plan.deadlineSeconds)}`]),
+    ],
     Labels: plan.labels,
     ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, Tty: false },
     ...{ StopSignal: 'SIGTERM', Healthcheck: { Test: ['NONE'] } },
@@ -93,7 +99,10 @@ export const ContainerState = z.object({
     ExitCode: z.number(),
     OOMKilled: z.boolean().catch(false),
     Error: z.string().catch(''),
+    StartedAt: z.string().catch(''),
+    FinishedAt: z.string().catch(''),
   }),
+  Config: z.object({ Env: z.array(z.string()).catch([]) }).catch({ Env: [] }),
   HostConfig: z.object({ Memory: z.number().catch(0) }).catch({ Memory: 0 }),
 });
 export type ContainerState = z.infer<typeof ContainerState>;
@@ -126,8 +135,15 @@ export async function unitState(
   if (/GLIBC(XX)?_|error while loading shared libraries|exec format error/i.test(words)) {
     return { ...ended, reason: `The image cannot run Node${detail}`, code: 'image_unsuitable' };
   }
+  if (exitCode === 137 && livedToItsDeadline(container))
+    return { ...ended, reason: 'It ran for longer than the server lets a worker live', code: 'job_timeout' };
   if (exitCode === 137) return { ...ended, reason: 'The worker was killed' };
   return { ...ended, reason: `The worker ended with exit code ${exitCode}${detail}` };
+}
+
+function livedToItsDeadline({ State, Config }: ContainerState): boolean {
+  const seconds = Number(Config.Env.find((entry) => entry.startsWith('HANGAR_WORKER_SECONDS='))?.split('=')[1]);
+  return Date.parse(State.FinishedAt) - Date.parse(State.StartedAt) >= seconds * 1000;
 }
 
 /** Text of a log answer: frames with an 8 byte head of kind and length. */

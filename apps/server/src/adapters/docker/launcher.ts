@@ -86,6 +86,7 @@ export function createDockerLauncher(parts: DockerParts, profile: DockerProfile)
       ...{ image, settings, server: workerUrl(engine, settings, access) },
       resources: { ...defined(limits), ...defined(request.resources) },
       labels: unitLabels(access.instanceId, request),
+      deadlineSeconds: request.deadlineSeconds,
     };
     if (settings.pull === 'always' && !(await look(name, o.signal))) await pullImage(engine, image, o);
     await runOnce(name, plan, request.workerToken, o);

@@ -154,7 +154,9 @@ export function createKubernetesLauncher(parts: KubernetesParts, profile: Kubern
       const unit: Unit = {
         ...{ name, labels: unitLabels(access.instanceId, request), token: request.workerToken },
         image: request.image ?? settings.image ?? parts.workerImage,
-        ...{ program: `${FILES_DIR}/boot.mjs`, resources: request.resources, deadlineSeconds: request.deadlineSeconds },
+        ...{ program: `${FILES_DIR}/boot.mjs`, resources: request.resources },
+        // Kubernetes counts from the making of the Job: waiting for a node or an image is not the worker's time.
+        deadlineSeconds: request.deadlineSeconds + settings.startSeconds,
       };
       const launch = at('making a job', (here) => make(unit, here, o.signal)).finally(() =>
         parts.launching.delete(name),

@@ -29,6 +29,8 @@ export interface Plans {
   put(plan: Plan): Promise<Plan>;
   /** @throws HangarError user_not_found */
   ofPerson(personId: string): Promise<Plan>;
+  /** Plan and whether the account is disabled, of those who are there. */
+  standingOf(personIds: readonly string[]): Promise<Map<string, { plan: Plan; disabled: boolean }>>;
 }
 
 export function createPlans(db: Tx): Plans {
@@ -50,6 +52,15 @@ export function createPlans(db: Tx): Plans {
       const { id: _id, ...values } = wanted;
       await db.insert(plan).values(wanted).onConflictDoUpdate({ target: plan.id, set: values });
       return wanted;
+    },
+    async standingOf(personIds) {
+      if (personIds.length === 0) return new Map();
+      const rows = await db
+        .select({ id: person.id, disabled: person.disabled, plan })
+        .from(person)
+        .innerJoin(plan, eq(plan.id, person.planId))
+        .where(inArray(person.id, [...personIds]));
+      return new Map(rows.map(({ id, ...standing }) => [id, standing]));
     },
     async ofPerson(personId) {
       const found = await planOf(personId);

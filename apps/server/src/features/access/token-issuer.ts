@@ -27,6 +27,8 @@ const GRACE_MS = 10_000;
 /** Without vowels, so that no code is a word (RFC 8628 §6.1). */
 const USER_CODE_LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 
+type SigningKey = Awaited<ReturnType<SigningKeys['current']>>;
+
 export interface AccessClaims {
   deviceId: string;
   personId: string;
@@ -62,8 +64,7 @@ export function createTokenService(o: {
   const { clock } = o;
   const issuer = issuerOf(o.publicUrl);
 
-  async function accessToken(device: DeviceRow): Promise<string> {
-    const { kid, key } = await o.keys.current();
+  async function accessToken(device: DeviceRow, { kid, key }: SigningKey): Promise<string> {
     const now = Math.floor(clock().getTime() / 1000);
     return new SignJWT({ client_id: device.clientId, sid: device.id, scope: SCOPE })
       .setProtectedHeader({ alg: SIGNING_ALG, typ: 'at+jwt', kid })
@@ -76,15 +77,15 @@ export function createTokenService(o: {
       .sign(key);
   }
 
-  /** Adds a refresh token to the family and lets the family live on. */
-  async function grow(store: DevicesStore, device: DeviceRow): Promise<TokenAnswer> {
+  /** Adds a refresh token to the family and lets the family live on. The key is asked for before the transaction of this. */
+  async function grow(store: DevicesStore, device: DeviceRow, key: SigningKey): Promise<TokenAnswer> {
     const refreshToken = newToken(TOKEN.refresh);
     const now = clock();
     const expiresAt = later(now, REFRESH_MS);
     await store.addToken({ tokenHash: hashToken(refreshToken), deviceId: device.id, createdAt: now, expiresAt });
     await store.used(device.id, now, expiresAt);
     return {
-      access_token: await accessToken(device),
+      access_token: await accessToken(device, key),
       token_type: 'Bearer',
       expires_in: ACCESS_SECONDS,
       refresh_token: refreshToken,
@@ -160,6 +161,7 @@ export function createTokenService(o: {
       limited(await o.limits.token.take(await countedAs(caller, deviceCodeHash)), 'slow_down');
       const clientId = knownClient(required(request.clientId, 'client_id'));
       const now = clock();
+      const key = await o.keys.current();
       // What a poll changes must stay, so a refusal is returned from the transaction and thrown after it.
       const answer = await inTransaction(async (store) => {
         const found = await store.lockRequest(deviceCodeHash);
@@ -181,7 +183,7 @@ export function createTokenService(o: {
             revokedAt: null,
           };
           await store.addDevice(device);
-          return grow(store, device);
+          return grow(store, device, key);
         }
         const sinceMs = found.lastPolledAt ? now.getTime() - found.lastPolledAt.getTime() : Number.POSITIVE_INFINITY;
         const tooFast = sinceMs < found.intervalSeconds * 1000 - TOLERANCE_MS;
@@ -199,6 +201,7 @@ export function createTokenService(o: {
       limited(await o.limits.token.take(await countedAs(caller, tokenHash)), 'temporarily_unavailable');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
       const now = clock();
+      const key = await o.keys.current();
       const answer = await inTransaction(async (store) => {
         const found = await store.lockToken(tokenHash);
         if (!found || (clientId !== undefined && found.device.clientId !== clientId)) {
@@ -215,7 +218,7 @@ export function createTokenService(o: {
           await store.revoke(device.id, now);
           return new OAuthFailure('invalid_grant', 'The refresh token was used before; the sign-in is ended.');
         }
-        return grow(store, device);
+        return grow(store, device, key);
       });
       if (answer instanceof OAuthFailure) throw answer;
       return answer;
@@ -225,10 +228,10 @@ export function createTokenService(o: {
       limited(await o.limits.token.take(`${networkOf(caller.place)} revoke`), 'temporarily_unavailable');
       const token = required(request.token, 'token');
       const clientId = request.clientId === undefined ? undefined : knownClient(request.clientId);
+      const claims = await verify(token);
       const deviceId = await inTransaction(async (store) => {
         const known = await store.lockToken(hashToken(token));
-        const claims = known ? null : await verify(token);
-        const found = known ?? (claims && typeof claims === 'object' ? await store.find(claims.deviceId) : null);
+        const found = known ?? (typeof claims === 'object' ? await store.find(claims.deviceId) : null);
         if (!found) return null;
         if (clientId !== undefined && found.device.clientId !== clientId) {
           throw new OAuthFailure('invalid_grant', 'The token belongs to another client.');

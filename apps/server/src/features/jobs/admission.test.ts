@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { chooseNext } from './job-fairness.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobsStore } from './jobs-store.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -18,10 +17,10 @@ beforeEach(() => database.pool.query('delete from job'));
 async function send(userId: string, count: number, minutesAgo: number, profile = 'local'): Promise<void> {
   const from = Date.now() - minutesAgo * 60_000;
   await database.pool.query(
-    `insert into job (id, user_id, user_name, created_at, state, state_since, title, spec, agent, profile, driver, repo_name,
-       env_names, resources, timeout_seconds, request_hash, reason, phases)
-     select $1 || n, $2, $2, to_timestamp($3 + n / 1000.0), 'queued', now(), 't', 's', 'shell', $4, 'local', 'r',
-       '[]'::jsonb, '{}'::jsonb, 60, '', 'waits', '[]'::jsonb
+    `insert into job (id, user_id, user_name, created_at, state, state_since, title, agent, profile, driver, repo_name,
+       resources, timeout_seconds, request_hash, reason, phases)
+     select $1 || n, $2, $2, to_timestamp($3 + n / 1000.0), 'queued', now(), 't', 'shell', $4, 'local', 'r',
+       '{}'::jsonb, 60, '', 'waits', '[]'::jsonb
      from generate_series(1, $5::int) n`,
     [newId('j'), userId, from / 1000, profile, count],
   );
@@ -35,12 +34,11 @@ interface Places {
 
 const admit = ({ total, ofUser = {}, ofProfile = {} }: Places) =>
   store.admit(
-    async (waiting, load) =>
-      chooseNext(waiting, load, {
-        ofUser: (userId) => ofUser[userId] ?? 1000,
-        ofProfile: (profile) => ofProfile[profile] ?? 1000,
-        total,
-      }),
+    async () => ({
+      ofUser: (userId) => ofUser[userId] ?? 1000,
+      ofProfile: (profile) => ofProfile[profile] ?? 1000,
+      total,
+    }),
     { perUser: 200, places: total },
   );
 

@@ -1,6 +1,6 @@
 export { activityMessages } from './job-activity.ts';
+export { PATIENCE, type Patience } from './job-facts.ts';
 export { createHolds } from './job-holds.ts';
-export { PATIENCE, type Patience } from './job-lifecycle.ts';
 export { searchJobs } from './job-search.ts';
 export { createJobWorker } from './job-worker.ts';
 export { createJobs, type Jobs } from './jobs.ts';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import { createAcceptance, type Submission } from './job-acceptance.ts';
@@ -21,16 +21,12 @@ beforeEach(async () => {
 });
 
 function submission(row: Partial<Submission['row']> = {}, waitingLimit = 1000): Submission {
-  const now = new Date();
   return {
     row: {
       id: newId('j'),
       userId: 'u_1',
       userName: 'Ada',
-      createdAt: now,
-      stateSince: now,
       title: 'Title',
-      spec: '# Title "quoted" \\ and ünïcode 🙂\n',
       agent: 'shell',
       profile: 'local',
       driver: 'local',
@@ -39,10 +35,9 @@ function submission(row: Partial<Submission['row']> = {}, waitingLimit = 1000): 
       requestHash: 'x',
       reason: 'Waiting',
       resources: { cpus: 2 },
-      envNames: ['A'],
-      phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
       ...row,
     },
+    order: { spec: '# Title "quoted" \\ and ünïcode 🙂\n', envSealed: 'sealed', envNames: ['A'] },
     waitingLimit,
   };
 }
@@ -50,21 +45,22 @@ function submission(row: Partial<Submission['row']> = {}, waitingLimit = 1000): 
 const count = async () => (await database.pool.query('select count(*)::int as n from job')).rows[0].n;
 
 it('stores the row that it answers with, and says so', async () => {
+  const { order } = submission();
   const { row, place } = await accept(submission());
   expect(place).toEqual({ position: 1, running: 0 });
   const { rows } = await database.pool.query('select to_jsonb(j) as job from job j');
   expect(rows[0].job).toMatchObject({
     id: row.id,
-    spec: row.spec,
     state: row.state,
     attempt: row.attempt,
     claim: row.claim,
     resources: row.resources,
-    env_names: row.envNames,
     phases: row.phases,
     wake_at: null,
   });
   expect(new Date(rows[0].job.created_at)).toEqual(row.createdAt);
+  const orders = await database.pool.query('select * from job_order where job_id = $1', [row.id]);
+  expect(orders.rows).toEqual([{ job_id: row.id, spec: order.spec, env_sealed: 'sealed', env_names: ['A'] }]);
   expect(announced).toEqual([row.id]);
   const events = await database.pool.query('select n, state from job_event where job_id = $1', [row.id]);
   expect(events.rows).toEqual([{ n: 1, state: 'queued' }]);
@@ -74,6 +70,21 @@ it('gives many at once a place each, in order', async () => {
   const all = await Promise.all(Array.from({ length: 250 }, () => accept(submission())));
   expect(all.map(({ place }) => place?.position)).toEqual(Array.from({ length: 250 }, (_, index) => index + 1));
   expect(await count()).toBe(250);
+});
+
+it('is queued by the clock of the database, in the order in which jobs came', async () => {
+  vi.useFakeTimers({ now: new Date('2020-01-01T00:00:00Z'), toFake: ['Date'] });
+  try {
+    const all = await Promise.all(Array.from({ length: 30 }, () => accept(submission())));
+    const { rows } = await database.pool.query(
+      `select id, created_at, state_since, phases, abs(extract(epoch from now() - created_at)) < 60 as is_now from job order by created_at, id`,
+    );
+    expect(rows.map((row) => row.id)).toEqual(all.map(({ row }) => row.id));
+    expect(rows.every((row) => row.is_now)).toBe(true);
+    expect(rows.every((row) => row.phases[0].startedAt === row.created_at.toISOString())).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('a key makes one job, in one round and in many', async () => {

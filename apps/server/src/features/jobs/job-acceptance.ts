@@ -3,13 +3,12 @@ import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
 import { type Database, isUnstorable, type Tx } from '../../platform/database/index.ts';
 import { lockThings } from '../../platform/database/locks.ts';
 import { together } from '../../platform/database/together.ts';
-import { jobs } from './jobs-tables.ts';
+import { type JobOrderRow, type JobRow, jobs } from './jobs-tables.ts';
 
-type JobRow = typeof jobs.$inferSelect;
-
-/** A job to be taken in, as `submit` made it. */
+/** A job to be taken in, as `submit` made it. When that was, the database says. */
 export interface Submission {
-  readonly row: Partial<JobRow> & Pick<JobRow, 'id' | 'userId'>;
+  readonly row: Omit<Partial<JobRow>, 'createdAt' | 'stateSince' | 'phases'> & Pick<JobRow, 'id' | 'userId'>;
+  readonly order: Omit<JobOrderRow, 'jobId'>;
   /** How many jobs of this person may wait. */
   readonly waitingLimit: number;
 }
@@ -71,12 +70,9 @@ export function createAcceptance(
   }
 
   async function write(submissions: readonly Submission[]): Promise<(Accepted | Error)[]> {
-    const now = new Date();
-    const rows = submissions.map(
-      ({ row }): JobRow => ({ ...EMPTY, createdAt: now, stateSince: now, ...row, wakeAt: null }),
-    );
-    const outcomes = await db.transaction(async (tx) => {
-      await oneServerAtATime(tx, rows);
+    const { rows, outcomes } = await db.transaction(async (tx) => {
+      const times = await oneServerAtATime(tx, submissions);
+      const rows = submissions.map(({ row }) => queued(row, times));
       const found = await insert(tx, rows, submissions);
       const made = rows.filter((_row, index) => found[index]?.made);
       if (made.length > 0) {
@@ -85,7 +81,7 @@ export function createAcceptance(
         await tx.execute(sql`select pg_notify(${o.admissionChannel}, '') union all
           select pg_notify(${o.eventsChannel}, change) from jsonb_array_elements_text(${JSON.stringify(changes)}::jsonb) change`);
       }
-      return found;
+      return { rows, outcomes: found };
     });
     const known = await earlier(rows.filter((_row, index) => needsEarlier(outcomes[index])));
     return rows.map((row, index) => {
@@ -122,15 +118,40 @@ export function createAcceptance(
 
 const needsEarlier = (outcome: Outcome | undefined): boolean => outcome?.made !== true;
 
-/** What waits is counted and added to by one server at a time for each person: together they take in no more than the plan says. */
-async function oneServerAtATime(tx: Tx, rows: readonly JobRow[]): Promise<void> {
-  const people = [...new Set(rows.map(({ userId }) => userId))];
+/**
+ * What waits is counted and added to by one server at a time for each person: together they take in no more than the plan says.
+ * Answers when each person's next job was made: by the database's clock, and after those there are, so that their order stays.
+ */
+async function oneServerAtATime(tx: Tx, submissions: readonly Submission[]): Promise<Map<string, number>> {
+  const people = [...new Set(submissions.map(({ row }) => row.userId))];
   await tx.execute(lockThings('accept', people));
+  const { rows } = await tx.execute<{ user_id: string; next_ms: string }>(sql`
+    with clock as materialized (select clock_timestamp() as now)
+    select id as user_id, extract(epoch from greatest(now, least(now + interval '1 s',
+      (select max(created_at) + interval '1 ms' from job where user_id = id)))) * 1000 as next_ms
+    from clock, unnest(${sql.param(people)}::text[]) id`);
+  return new Map(rows.map((row) => [row.user_id, Math.ceil(Number(row.next_ms))]));
 }
 
-/** One statement: what is known, how many wait, the rows that fit and their first events. */
+/** A millisecond apart: jobs that were sent one after the other start in that order, though one round takes them in. */
+function queued(row: Submission['row'], times: Map<string, number>): JobRow {
+  const ms = times.get(row.userId) ?? 0;
+  times.set(row.userId, ms + 1);
+  const createdAt = new Date(ms);
+  return {
+    ...EMPTY,
+    ...row,
+    createdAt,
+    stateSince: createdAt,
+    phases: [{ name: 'queued', startedAt: createdAt.toISOString(), endedAt: null, reason: null }],
+    wakeAt: null,
+  };
+}
+
+/** One statement: what is known, how many wait, the rows that fit, their orders and their first events. */
 async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Submission[]): Promise<Outcome[]> {
   const people = [...new Map(submissions.map(({ row, waitingLimit }) => [row.userId, waitingLimit]))];
+  const given = rows.map((row, index) => ({ row: stored(row), order: submissions[index]?.order }));
   const { rows: found } = await tx.execute<{
     made: boolean;
     position: number | null;
@@ -138,8 +159,9 @@ async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Sub
     running: number;
   }>(sql`
     with given as materialized (
-      select e.place, r.* from jsonb_array_elements(${JSON.stringify(rows.map(stored))}::jsonb) with ordinality e(value, place)
-      cross join lateral jsonb_populate_record(null::job, e.value) r),
+      select e.place, e.value->'order' as its_order, r.*
+      from jsonb_array_elements(${JSON.stringify(given)}::jsonb) with ordinality e(value, place)
+      cross join lateral jsonb_populate_record(null::job, e.value->'row') r),
     known as (select g.place from given g join job j on j.user_id = g.user_id and j.idempotency_key = g.idempotency_key),
     people as materialized (
       select p.user_id, p.most,
@@ -151,6 +173,8 @@ async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Sub
       from given g join people p on p.user_id = g.user_id where g.place not in (select place from known)),
     made as (insert into job (${COLUMNS}) select ${COLUMNS} from fresh where position <= most order by place
       on conflict do nothing returning id),
+    orders as (insert into job_order (job_id, spec, env_sealed, env_names)
+      select f.id, f.its_order->>'spec', f.its_order->>'envSealed', f.its_order->'envNames' from fresh f join made on made.id = f.id),
     events as (insert into job_event (job_id, n, at, state, reason, attempt)
       select f.id, 1, f.created_at, f.state, f.reason, f.attempt from fresh f join made on made.id = f.id)
     select made.id is not null as made, f.position, p.waiting, p.running

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobWorker } from './job-worker.ts';
 import { createJobsStore } from './jobs-store.ts';
 
@@ -34,10 +34,11 @@ async function runningJob() {
   });
   const { row } = await store.accept({
     row: {
-      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
+      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', agent: 'shell' },
       ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
       admittedAt: new Date(),
     },
+    order: { spec: '', envSealed: null, envNames: [] },
     waitingLimit: 5,
   });
   const identity = { jobId: row.id, attempt: 1 };

@@ -12,6 +12,13 @@ export function pairOf(key: string): { repoName: string; agent: string } {
   return { repoName: key.slice(0, at), agent: key.slice(at + 1) };
 }
 
+export interface JobsUse {
+  readonly running: number;
+  readonly waiting: number;
+  readonly minutes: number;
+  readonly periodEndsAt: Date;
+}
+
 /** What is counted over many jobs: places in queues, how long jobs like this one take, what a person has used. */
 export function createJobFigures({ db, pool }: Database) {
   return {
@@ -69,29 +76,40 @@ export function createJobFigures({ db, pool }: Database) {
       });
     },
 
-    /** Running, waiting, and minutes since the first of the month in UTC. */
-    async use(userId: string): Promise<{ running: number; waiting: number; minutes: number; periodEndsAt: Date }> {
-      const { rows } = await pool.query<{ running: number; waiting: number; minutes: string; period_ends: Date }>(
-        `with month as (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as begins),
-           spent as (select started_at, finished_at from job, month
-               where user_id = $1 and started_at is not null and finished_at >= month.begins
-             union all select started_at, now() from job
-               where user_id = $1 and started_at is not null and admitted_at is not null and finished_at is null)
-         select
-           (select count(*)::int from job where user_id = $1 and admitted_at is not null and finished_at is null) as running,
-           (select count(*)::int from job where user_id = $1 and admitted_at is null and finished_at is null) as waiting,
-           (select coalesce(extract(epoch from sum(finished_at - greatest(started_at, month.begins))), 0) / 60 from spent) as minutes,
+    /** Running, waiting, and minutes since the first of the month in UTC, of each of these people. */
+    async uses(userIds: readonly string[]): Promise<Map<string, JobsUse>> {
+      if (userIds.length === 0) return new Map();
+      const { rows } = await pool.query<{
+        user_id: string;
+        running: number;
+        waiting: number;
+        minutes: string;
+        period_ends: Date;
+      }>(
+        `with month as materialized (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as begins)
+         select person.id as user_id, active.n as running, queued.n as waiting,
+           (coalesce(used.ms, 0) / 1000.0 + active.seconds) / 60 as minutes,
            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as period_ends
-         from month`,
-        [userId],
+         from month cross join unnest($1::text[]) person(id)
+         cross join lateral (
+           select count(*)::int as n, coalesce(extract(epoch from sum(now() - greatest(started_at, month.begins)) filter (where started_at is not null)), 0) as seconds
+           from job where user_id = person.id and admitted_at is not null and finished_at is null) active
+         cross join lateral (
+           select count(*)::int as n from job where user_id = person.id and admitted_at is null and finished_at is null) queued
+         left join minutes_used used on used.user_id = person.id and used.month = (month.begins at time zone 'utc')::date`,
+        [userIds],
       );
-      const [row] = rows;
-      return {
-        running: row?.running ?? 0,
-        waiting: row?.waiting ?? 0,
-        minutes: Math.max(0, Number(row?.minutes ?? 0)),
-        periodEndsAt: row?.period_ends ?? new Date(),
-      };
+      return new Map(
+        rows.map((row) => [
+          row.user_id,
+          {
+            running: row.running,
+            waiting: row.waiting,
+            minutes: Math.max(0, Number(row.minutes)),
+            periodEndsAt: row.period_ends,
+          },
+        ]),
+      );
     },
 
     async runningOn(profile?: string): Promise<Map<string, number>> {

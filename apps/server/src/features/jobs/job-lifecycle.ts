@@ -1,91 +1,40 @@
-import { ERRORS, type ErrorCode, type Failure, isFinal, type JobState, sizeInWords } from '@hangar/contract';
-import type { Finished, LaunchFault, SeenUnit } from './jobs-tables.ts';
+import { isFinal } from '@hangar/contract';
+import {
+  act,
+  afterAll,
+  byWorker,
+  cancelled,
+  end,
+  ended,
+  endedEarly,
+  failed,
+  failureOf,
+  gone,
+  killed,
+  lastWordOf,
+  mayComeBack,
+  sentence,
+} from './job-endings.ts';
+import { type Decision, type JobFacts, PATIENCE, type Patience } from './job-facts.ts';
+import type { SeenUnit } from './jobs-tables.ts';
 
-/** All that `decide` looks at. Times are milliseconds of one clock, the database's. */
-export interface JobFacts {
-  readonly state: JobState;
-  readonly reason: string;
-  readonly cancelRequestedAt: number | null;
-  readonly admittedAt: number | null;
-  readonly launchTries: number;
-  readonly launchedAt: number | null;
-  readonly launchFault: (Omit<LaunchFault, 'at'> & { readonly at: number }) | null;
-  readonly unit: (Omit<SeenUnit, 'at'> & { readonly at: number }) | null;
-  readonly claimedAt: number | null;
-  readonly heardAt: number | null;
-  readonly reportedPhase: 'cloning' | 'running' | 'collecting' | null;
-  /** What the worker, or before it the launcher, says that it does. */
-  readonly reportedReason: string | null;
-  readonly agentStartedAt: number | null;
-  readonly finished: Finished | null;
-  readonly killedAt: number | null;
-  /** `restore`: this server was restored from a backup that was made while the job was in hand. */
-  readonly killedFor: 'cancel' | 'timeout' | 'silence' | 'restore' | null;
-  readonly cleaned: boolean;
-  readonly timeoutSeconds: number;
-  readonly memoryBytes: number | null;
-}
-
-/** What the reconciler does now. `inspect` asks the launcher, `kill` ends the unit, `clean` removes what is left of it. */
-export type Action =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'launch' }
-  | { readonly kind: 'inspect' }
-  | { readonly kind: 'kill'; readonly why: 'cancel' | 'timeout' | 'silence' }
-  | { readonly kind: 'clean' };
-
-export interface Decision {
-  readonly state: JobState;
-  readonly reason: string;
-  readonly failure: Failure | null;
-  readonly exitCode: number | null;
-  readonly action: Action;
-  /** When to look again after that, in milliseconds; null: only when something is written. */
-  readonly wakeMs: number | null;
-}
-
-/** How often the reconciler looks at a job that runs, and what it waits for. All in milliseconds. */
-export interface Patience {
-  /** Silence of the worker after which the launcher is asked. */
-  readonly silenceMs: number;
-  /** Silence of a unit that the launcher still sees, after which it is ended. Longer than any network cut we ride out. */
-  readonly giveUpMs: number;
-  /** From launch to the worker's first word. */
-  readonly claimMs: number;
-  /** From the wish to cancel to force; the worker saves its partial diff in this time. */
-  readonly cancelMs: number;
-  /** Beyond the timeout, which the worker itself keeps. */
-  readonly overtimeMs: number;
-  readonly launchTries: number;
-  /** How long a driver that cannot be reached is waited for. Longer than any network cut we ride out. */
-  readonly outageMs: number;
-}
-
-export const PATIENCE: Patience = {
-  silenceMs: 30_000,
-  giveUpMs: 15 * 60_000,
-  claimMs: 3 * 60_000,
-  cancelMs: 60_000,
-  overtimeMs: 120_000,
-  launchTries: 5,
-  outageMs: 15 * 60_000,
-};
-
-export function failureOf(code: ErrorCode, message?: string): Failure {
-  return { code, message: message ?? ERRORS[code].message, wayOut: ERRORS[code].wayOut };
-}
+/** What was seen longer ago says nothing of now: this server may have been away. */
+const FRESH_MS = 90_000;
+/** How often a unit is asked after whose worker is silent. */
+const ASK_MS = 10_000;
 
 /**
  * Every move of a job, from what is wanted and what is seen. Pure; knows no clock but `now`.
- * An ended job stays as it ended. A job whose worker took its work order is never launched again.
+ * An ended job stays as it ended, but that one which was given up takes the word of its worker after all. A job whose worker took
+ * its work order is never launched again.
  */
 export function decide(facts: JobFacts, now: number, patience: Patience = PATIENCE): Decision {
-  if (isFinal(facts.state)) return ended(facts, facts.state, facts.reason, null, null);
+  if (isFinal(facts.state)) return afterEnd(facts, now, patience);
   if (facts.finished) return byWorker(facts, facts.finished, now);
   if (facts.admittedAt === null) return waiting(facts);
   if (facts.killedFor !== null) return killed(facts, facts.killedFor);
   if (facts.claimedAt === null) return beforeClaim(facts, now, patience);
-  return withWorker(facts, facts.claimedAt, now, patience);
+  return withWorker(facts, now, patience);
 }
 
 function waiting(facts: JobFacts): Decision {
@@ -133,7 +82,8 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   if (away)
     return failed(facts, failureOf('driver_unavailable', `The worker was started and never spoke. ${away}`), null);
   const waitedMs = now - facts.launchedAt;
-  if (waitedMs > patience.claimMs && fresh?.kind === 'running')
+  const runsSince = fresh ? seenSince(facts, 'running', now) : null;
+  if (runsSince !== null && now - Math.max(runsSince, facts.launchedAt) > patience.claimMs)
     return act('starting', 'The worker does not reach this server', { kind: 'kill', why: 'silence' }, 1_000);
   const reason =
     fresh?.kind === 'starting'
@@ -145,10 +95,10 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
 }
 
 /** The worker has its work order: from here on it is watched, never started again. */
-function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: Patience): Decision {
+function withWorker(facts: JobFacts, now: number, patience: Patience): Decision {
   const state = facts.reportedPhase ?? 'cloning';
   const said = facts.reportedReason ?? WORKING[state];
-  const lastWord = Math.max(claimedAt, facts.heardAt ?? 0);
+  const lastWord = lastWordOf(facts);
   const silentMs = now - lastWord;
   const away = silentMs > patience.outageMs ? driverAway(facts, now, patience) : null;
   if (away) {
@@ -165,36 +115,91 @@ function withWorker(facts: JobFacts, claimedAt: number, now: number, patience: P
       act(state, 'Cancelling; saving the partial diff', { kind: 'inspect' }, Math.min(5_000, patience.cancelMs))
     );
   }
-  if (
-    facts.agentStartedAt !== null &&
-    now - facts.agentStartedAt > facts.timeoutSeconds * 1_000 + patience.overtimeMs
-  ) {
-    return act(state, 'Longer than its timeout', { kind: 'kill', why: 'timeout' }, 1_000);
-  }
+  const limit = limitOf(facts, patience);
+  if (limit !== null && now > limit.at && lastWord > limit.at)
+    return act(state, limit.says, { kind: 'kill', why: limit.why }, 1_000);
   if (silentMs <= patience.silenceMs) return act(state, said, { kind: 'none' }, patience.silenceMs - silentMs + 100);
   const lost = gone(facts);
   if (lost) return lost;
-  if (silentMs > patience.giveUpMs && facts.unit?.kind === 'running' && facts.unit.at > lastWord) {
+  const runsSince = seenSince(facts, 'running', now);
+  if (runsSince !== null && now - Math.max(runsSince, lastWord) > patience.giveUpMs)
     return act(state, 'No word from the worker for too long', { kind: 'kill', why: 'silence' }, 1_000);
-  }
   return act(
     state,
     `No word from the worker since ${new Date(lastWord).toISOString()}${facts.unit?.kind === 'unknown' ? `. ${sentence(facts.unit.reason)} Waiting for both` : '; waiting for it'}`,
     { kind: 'inspect' },
-    10_000,
+    ASK_MS,
   );
 }
 
 /**
- * Why nobody can tell what became of the unit: whoever runs it has not answered for too long. Its job ends then, and what may be
- * left of it is removed when there is an answer again.
+ * When the phase in hand takes too long. Each has a limit of its own, kept by the worker first; here it counts against one that speaks
+ * after it and says that it is still at it. Of one that is silent nobody knows: it may hold a result for a server that was away.
  */
-function driverAway({ unit }: JobFacts, now: number, patience: Patience): string | null {
-  if (unit?.kind !== 'unknown' || unit.since === undefined) return null;
-  return now - Date.parse(unit.since) > patience.outageMs ? sentence(unit.reason) : null;
+function limitOf(
+  facts: JobFacts,
+  patience: Patience,
+): { readonly at: number; readonly why: 'cloning' | 'timeout' | 'collecting'; readonly says: string } | null {
+  const from = (begun: number | null, ms: number) => (begun === null ? null : begun + ms + patience.overtimeMs);
+  switch (facts.reportedPhase) {
+    case 'running': {
+      const at = from(facts.agentStartedAt, facts.timeoutSeconds * 1_000);
+      return at === null ? null : { at, why: 'timeout', says: 'Longer than its timeout' };
+    }
+    case 'collecting': {
+      const at = from(facts.collectStartedAt, patience.collectingMs);
+      return at === null ? null : { at, why: 'collecting', says: 'Collecting the diff takes too long' };
+    }
+    default: {
+      const at = from(facts.claimedAt, patience.cloningMs);
+      return at === null ? null : { at, why: 'cloning', says: 'Getting the repository takes too long' };
+    }
+  }
 }
 
-const RESTORED = 'The server was restored from a backup that was made while this job was in hand.';
+/** Ended: first followers are told, then what is left is removed; of one that may come back not at once. */
+function afterEnd(facts: JobFacts, now: number, patience: Patience): Decision {
+  const late = afterAll(facts);
+  if (late) return late;
+  const rest = ended(facts, facts.state, facts.reason, null, null);
+  if (rest.action.kind !== 'clean' || !mayComeBack(facts) || facts.killedFor !== null) return rest;
+  const waitMs = comesBackIn(facts, now, patience);
+  if (waitMs === null) return rest;
+  const isSpeaking = (facts.heardAt ?? 0) > (facts.endedAt ?? 0);
+  return { ...rest, action: { kind: isSpeaking ? 'none' : 'inspect' }, wakeMs: waitMs };
+}
+
+/** How long until one looks again whether a worker that was given up speaks; null: there is nothing to wait for. */
+function comesBackIn(facts: JobFacts, now: number, patience: Patience): number | null {
+  const endedAt = facts.endedAt ?? now;
+  const lastWord = lastWordOf(facts);
+  const graceMs = 4 * patience.silenceMs;
+  if (lastWord > endedAt) {
+    const limit = limitOf(facts, patience);
+    if (limit !== null && lastWord > limit.at) return null;
+    return now - lastWord < graceMs ? graceMs - (now - lastWord) + 100 : null;
+  }
+  if (gone(facts)) return null;
+  const runsSince = seenSince(facts, 'running', now);
+  if (runsSince === null) return ASK_MS;
+  const leftMs = Math.max(runsSince, endedAt) + graceMs - now;
+  return leftMs > 0 ? Math.min(ASK_MS, leftMs + 100) : null;
+}
+
+/** Since when the unit has been seen like this without a gap, up to now. */
+function seenSince({ unit }: JobFacts, kind: 'running' | 'unknown', now: number): number | null {
+  if (unit?.kind !== kind || now - unit.at > FRESH_MS) return null;
+  return unit.since === undefined ? 0 : Date.parse(unit.since);
+}
+
+/**
+ * Why nobody can tell what became of the unit: whoever runs it has not answered for too long, asked again and again. Its job ends
+ * then, and what may be left of it is removed when there is an answer again.
+ */
+function driverAway(facts: JobFacts, now: number, patience: Patience): string | null {
+  const since = seenSince(facts, 'unknown', now);
+  return since !== null && now - since > patience.outageMs ? sentence(facts.unit?.reason ?? '') : null;
+}
 
 /** What is said of a phase in hand when nobody says more. */
 export const WORKING = {
@@ -204,114 +209,11 @@ export const WORKING = {
   collecting: 'Collecting the diff',
 } as const;
 
-/** The launcher proved that the unit is gone, after the worker's last word, and no finish came. */
-function gone(facts: JobFacts): Decision | null {
-  const { unit } = facts;
-  if (!unit || (unit.kind !== 'exited' && unit.kind !== 'missing')) return null;
-  if (unit.at <= Math.max(facts.claimedAt ?? 0, facts.heardAt ?? 0)) return null;
-  if (unit.kind === 'exited' && unit.outOfMemory)
-    return end(facts, 'failed', failureOf('out_of_memory', outOfMemory(facts)), unit.exitCode);
-  // The launcher's own limit, which it keeps when this server was away.
-  if (unit.code === 'job_timeout')
-    return end(facts, 'timed_out', failureOf('job_timeout', sentence(unit.reason)), unit.exitCode);
-  if (unit.code !== undefined && TOOK_AWAY.has(unit.code))
-    return end(facts, 'lost', failureOf(unit.code, `The worker is gone: ${sentence(unit.reason)}`), unit.exitCode);
-  return end(
-    facts,
-    'lost',
-    failureOf(
-      'worker_lost',
-      unit.kind === 'missing' ? 'The worker is gone.' : `The worker died: ${sentence(unit.reason)}`,
-    ),
-    unit.exitCode,
-  );
-}
+/** A gap this long between two looks: nobody looked. Of drivers that hang one look may take its time, with many jobs. */
+const GAP_MS = { running: 120_000, unknown: 10 * 60_000 } as const;
 
-function killed(facts: JobFacts, why: NonNullable<JobFacts['killedFor']>): Decision {
-  if (why === 'restore') {
-    if (facts.cancelRequestedAt !== null)
-      return cancelled(facts, 'Cancelled; the server was restored from a backup meanwhile');
-    return end(facts, 'lost', failureOf('worker_lost', RESTORED), null);
-  }
-  if (why === 'cancel')
-    return cancelled(facts, facts.claimedAt === null ? 'Cancelled before it began' : 'Cancelled by force');
-  if (why === 'timeout') return end(facts, 'timed_out', failureOf('job_timeout'), null);
-  if (facts.claimedAt === null)
-    return failed(facts, failureOf('launch_failed', 'The worker was started and never reached this server.'), null);
-  return end(facts, 'lost', failureOf('worker_lost', 'The worker ran on without a word and was ended.'), null);
-}
-
-/** How long the launcher is asked why a machine ended its worker, and how long when it sees the end and not yet the cause. */
-const ASK_WHY_MS = 15_000;
-const SAY_WHY_MS = 5_000;
-
-function byWorker(facts: JobFacts, finished: Finished, now: number): Decision {
-  // A worker that was told to stop, though nobody here wants it, was ended by its machine: that is a loss, not a wish.
-  if (finished.outcome === 'cancelled' && facts.cancelRequestedAt === null) {
-    const endedAt = Date.parse(finished.at);
-    const knows = facts.unit !== null && facts.unit.at > endedAt && facts.unit.code !== undefined;
-    const known = knows ? gone(facts) : null;
-    if (known) return { ...known, exitCode: finished.exitCode };
-    const isOver = facts.unit !== null && facts.unit.at > endedAt && /^(exited|missing)$/.test(facts.unit.kind);
-    if (facts.killedFor === null && now - endedAt < (isOver ? SAY_WHY_MS : ASK_WHY_MS)) {
-      return act(
-        facts.reportedPhase ?? 'cloning',
-        'The machine of the worker ended it; asking why',
-        { kind: 'inspect' },
-        1_000,
-      );
-    }
-    return end(facts, 'lost', failureOf('worker_lost', 'The machine of the worker ended it.'), finished.exitCode);
-  }
-  return ended(facts, finished.outcome, finished.reason, finished.failure, finished.exitCode);
-}
-
-function endedEarly(facts: JobFacts, unit: NonNullable<JobFacts['unit']>): Failure {
-  if (unit.outOfMemory) return failureOf('out_of_memory', outOfMemory(facts));
-  if (unit.code !== undefined && NEVER_RAN.has(unit.code)) return failureOf(unit.code, sentence(unit.reason));
-  return failureOf(unit.code ?? 'launch_failed', `The worker ended before it began: ${sentence(unit.reason)}`);
-}
-
-/** The unit was refused: there was no worker that could end. */
-const NEVER_RAN: ReadonlySet<ErrorCode> = new Set([
-  'image_not_found',
-  'unschedulable',
-  'quota_refused',
-  'admission_refused',
-]);
-/** The backend took the unit away from under its worker. */
-const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost']);
-
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
-
-function outOfMemory(facts: JobFacts): string {
-  return facts.memoryBytes === null ? 'Out of memory.' : `Out of memory at ${sizeInWords(facts.memoryBytes)}.`;
-}
-
-const cancelled = (facts: JobFacts, reason: string) =>
-  ended(facts, 'cancelled', reason, failureOf('job_cancelled'), null);
-const failed = (facts: JobFacts, failure: Failure, exitCode: number | null) => end(facts, 'failed', failure, exitCode);
-const end = (facts: JobFacts, state: JobState, failure: Failure, exitCode: number | null) =>
-  ended(facts, state, failure.message, failure, exitCode);
-
-function ended(
-  facts: JobFacts,
-  state: JobState,
-  reason: string,
-  failure: Failure | null,
-  exitCode: number | null,
-): Decision {
-  const clean = facts.cleaned || facts.admittedAt === null;
-  return {
-    state,
-    reason,
-    failure,
-    exitCode,
-    action: clean ? { kind: 'none' } : { kind: 'clean' },
-    wakeMs: clean ? null : 0,
-  };
-}
-
-function act(state: JobState, reason: string, action: Action, wakeMs: number): Decision {
-  return { state, reason, failure: null, exitCode: null, action, wakeMs };
+/** Since when a unit is seen as it is now, with what was seen of it before. */
+export function sinceWhen(before: JobFacts['unit'], kind: SeenUnit['kind'], now: number): number {
+  if (before?.kind !== kind || before.since === undefined) return now;
+  return now - before.at <= GAP_MS[kind === 'unknown' ? 'unknown' : 'running'] ? Date.parse(before.since) : now;
 }

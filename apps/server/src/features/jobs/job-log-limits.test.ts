@@ -7,7 +7,7 @@ import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memor
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { createLogs, type Logs } from '../../platform/logs/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobWorker } from './job-worker.ts';
 import { createJobsStore } from './jobs-store.ts';
 
@@ -42,10 +42,11 @@ async function jobLog() {
   });
   const { row } = await store.accept({
     row: {
-      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
+      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', agent: 'shell' },
       ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
       admittedAt: new Date(),
     },
+    order: { spec: '', envSealed: null, envNames: [] },
     waitingLimit: 5,
   });
   const identity = { jobId: row.id, attempt: 1 };

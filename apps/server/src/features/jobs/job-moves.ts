@@ -1,5 +1,6 @@
 import { type Failure, isFinal, JOB_PHASES } from '@hangar/contract';
-import { type Decision, type JobFacts, WORKING } from './job-lifecycle.ts';
+import type { Decision, JobFacts } from './job-facts.ts';
+import { WORKING } from './job-lifecycle.ts';
 import type { JobRow, NewJobRow, PhaseRecord } from './jobs-tables.ts';
 
 /** What is written when a job comes into another state. */
@@ -34,7 +35,10 @@ export function describePhase(phases: readonly PhaseRecord[], reason: string): P
 }
 
 export function factsOf(row: JobRow): JobFacts {
-  const running = row.phases.find((phase) => phase.name === 'running');
+  const begun = (name: PhaseRecord['name']) => {
+    const phase = row.phases.find((record) => record.name === name);
+    return phase ? Date.parse(phase.startedAt) : null;
+  };
   return {
     state: row.state,
     reason: row.reason,
@@ -43,19 +47,25 @@ export function factsOf(row: JobRow): JobFacts {
     launchTries: row.launchTries,
     launchedAt: ms(row.launchedAt),
     launchFault: row.launchFault ? { ...row.launchFault, at: Date.parse(row.launchFault.at) } : null,
-    unit: row.unit ? { ...row.unit, at: Date.parse(row.unit.at) } : null,
+    unit: unitOf(row),
     claimedAt: ms(row.claimedAt),
     heardAt: ms(row.heardAt),
     reportedPhase: row.reportedPhase,
     reportedReason: row.reportedReason,
-    agentStartedAt: running ? Date.parse(running.startedAt) : null,
+    agentStartedAt: begun('running'),
+    collectStartedAt: begun('collecting'),
     finished: row.finished,
     killedAt: ms(row.killedAt),
     killedFor: row.killedFor,
+    endedAt: ms(row.finishedAt),
+    told: row.toldAt !== null,
     cleaned: row.cleanedAt !== null,
     timeoutSeconds: row.timeoutSeconds,
     memoryBytes: row.resources.memoryBytes ?? null,
   };
 }
+
+export const unitOf = ({ unit }: Pick<JobRow, 'unit'>): JobFacts['unit'] =>
+  unit ? { ...unit, at: Date.parse(unit.at) } : null;
 
 const ms = (date: Date | null) => date?.getTime() ?? null;

@@ -14,7 +14,7 @@ import type { JobsStore } from './jobs-store.ts';
 import type { ArtifactRow, JobRow } from './jobs-tables.ts';
 
 export interface ViewParts {
-  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events' | 'runningOn'>;
+  readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events' | 'runningOn' | 'orderOf'>;
   /** Lines of each log, by the id of its job. */
   readonly logLines: (ids: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   /** Jobs at once of each person's plan. */
@@ -88,8 +88,9 @@ interface Duration {
 }
 
 export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail> {
-  const [[job], events, typical, plan, lines] = await Promise.all([
+  const [[job], order, events, typical, plan, lines] = await Promise.all([
     viewJobs(parts, [row]),
+    parts.store.orderOf(row.id),
     parts.store.events(row.id),
     parts.store.typicalPhases(row),
     parts.planOf(row.userId),
@@ -98,8 +99,8 @@ export async function viewJob(parts: ViewParts, row: JobRow): Promise<JobDetail>
   if (!job) throw new Error('a row has no view');
   return {
     ...job,
-    spec: row.spec,
-    envNames: row.envNames,
+    spec: order.spec,
+    envNames: order.envNames,
     events: events.map(
       (event): JobEvent => ({
         at: event.at.toISOString(),

@@ -14,8 +14,8 @@ import {
   type WorkOrder,
 } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
+import { failureOf, mayComeBack } from './job-endings.ts';
 import { tooManyBytes } from './job-files.ts';
-import { failureOf } from './job-lifecycle.ts';
 import type { JobsStore } from './jobs-store.ts';
 import type { JobRow } from './jobs-tables.ts';
 import type { WorkerIdentity } from './worker-token.ts';
@@ -62,7 +62,7 @@ export function createJobWorker(parts: JobWorkerParts) {
   }
   async function running(worker: WorkerIdentity): Promise<JobRow> {
     const row = await current(worker);
-    if (isFinal(row.state)) throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
+    refuseEnded(row);
     return row;
   }
   async function limitsOf(worker: WorkerIdentity): Promise<{ logBytes: number; artifactBytes: number }> {
@@ -76,12 +76,15 @@ export function createJobWorker(parts: JobWorkerParts) {
   }
 
   async function workOrder(row: JobRow): Promise<WorkOrder> {
-    const { logBytes, artifactBytes } = await limitsOf({ jobId: row.id, attempt: row.attempt });
+    const [{ logBytes, artifactBytes }, order] = await Promise.all([
+      limitsOf({ jobId: row.id, attempt: row.attempt }),
+      store.orderOf(row.id),
+    ]);
     return {
       jobId: row.id,
       attempt: row.attempt,
       title: row.title,
-      spec: row.spec,
+      spec: order.spec,
       agent: row.agent,
       repo: {
         url: row.repoUrl,
@@ -92,7 +95,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         allowLocal: parts.allowLocalRepos,
       },
       credential: row.credential === null ? null : await parts.credential(row.userId, row.credential),
-      env: row.envSealed === null ? {} : (JSON.parse(parts.open(row.id, row.envSealed)) as Record<string, string>),
+      env: order.envSealed === null ? {} : (JSON.parse(parts.open(row.id, order.envSealed)) as Record<string, string>),
       timeoutSeconds: row.timeoutSeconds,
       heartbeatSeconds: parts.heartbeatSeconds,
       checkpointSeconds: parts.checkpointSeconds,
@@ -141,14 +144,17 @@ export function createJobWorker(parts: JobWorkerParts) {
     },
 
     async report(worker: WorkerIdentity, report: Report): Promise<void> {
-      await running(worker);
-      await store.advance(worker.jobId, (row, now) => ({
-        heardAt: now,
-        ...(report.phase && order(report.phase) >= order(row.reportedPhase) ? { reportedPhase: report.phase } : {}),
-        ...(report.phase || report.reason !== undefined ? { reportedReason: report.reason ?? null } : {}),
-        ...(report.commit !== undefined ? { repoCommit: report.commit } : {}),
-        ...(report.usage !== undefined ? { usage: report.usage } : {}),
-      }));
+      await store.advance(worker.jobId, (row, now) => {
+        if (row.attempt !== worker.attempt) throw new HangarError('worker_token_invalid');
+        refuseEnded(row);
+        return {
+          heardAt: now,
+          ...(report.phase && order(report.phase) >= order(row.reportedPhase) ? { reportedPhase: report.phase } : {}),
+          ...(report.phase || report.reason !== undefined ? { reportedReason: report.reason ?? null } : {}),
+          ...(report.commit !== undefined ? { repoCommit: report.commit } : {}),
+          ...(report.usage !== undefined ? { usage: report.usage } : {}),
+        };
+      });
     },
 
     /** A long poll: answers at once when the job is to be cancelled. */
@@ -225,29 +231,33 @@ export function createJobWorker(parts: JobWorkerParts) {
       if (unnamed !== null) await parts.blobs.remove(unnamed);
     },
 
-    /** The worker's last word. Said again it changes nothing; after another end it is refused. */
+    /** The worker's last word. Said again it changes nothing; after another end than that it was given up it is refused. */
     async finish(worker: WorkerIdentity, finish: Finish): Promise<void> {
       const row = await current(worker);
       if (row.finished) return;
-      if (isFinal(row.state)) throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
-      const stored = await parts.storedSeq(worker.jobId, worker.attempt);
+      refuseEnded(row);
+      // The log of a job that was given up has ended: nobody waits for the rest of it.
+      const stored = isFinal(row.state) ? finish.lastLogSeq : await parts.storedSeq(worker.jobId, worker.attempt);
       if (stored < finish.lastLogSeq)
         throw new HangarError('bad_request', {
           message: `The log ends at batch ${stored}, not at ${finish.lastLogSeq}: send the rest first.`,
         });
-      await store.advance(worker.jobId, (now, at) => ({
-        heardAt: at,
-        finished: now.finished ?? {
-          outcome: finish.outcome,
-          exitCode: finish.exitCode,
-          signal: finish.signal,
-          failure: finish.failure,
-          reason: finish.reason,
-          at: at.toISOString(),
-        },
-        ...(finish.diff ? { diff: finish.diff } : {}),
-        ...(finish.usage ? { usage: finish.usage } : {}),
-      }));
+      await store.advance(worker.jobId, (now, at) => {
+        if (!now.finished) refuseEnded(now);
+        return {
+          heardAt: at,
+          finished: now.finished ?? {
+            outcome: finish.outcome,
+            exitCode: finish.exitCode,
+            signal: finish.signal,
+            failure: finish.failure && shortened(finish.failure),
+            reason: finish.reason,
+            at: at.toISOString(),
+          },
+          ...(finish.diff ? { diff: finish.diff } : {}),
+          ...(finish.usage ? { usage: finish.usage } : {}),
+        };
+      });
       limits.delete(worker.jobId);
     },
   };
@@ -269,6 +279,18 @@ export type JobWorker = ReturnType<typeof createJobWorker>;
 
 /** Most diffs are small; only what is large is counted while it arrives. */
 const ARTIFACTS_ARRIVING = { atOnce: 8, freeBytes: 256 * 1024 } as const;
+
+/** What a worker says is hostile, and stands in a row that lists read. */
+const shortened = ({ code, message, wayOut }: Failure): Failure => ({
+  code: code.slice(0, 100),
+  message: message.slice(0, 4_000),
+  wayOut: wayOut.slice(0, 1_000),
+});
+
+function refuseEnded(row: JobRow): void {
+  if (isFinal(row.state) && !mayComeBack(row))
+    throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
+}
 
 const PHASES = ['cloning', 'running', 'collecting'] as const;
 const order = (phase: (typeof PHASES)[number] | null) => (phase === null ? -1 : PHASES.indexOf(phase));

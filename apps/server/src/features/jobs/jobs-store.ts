@@ -1,21 +1,24 @@
 import { HangarError, isFinal, type JobState } from '@hangar/contract';
 import { and, asc, desc, eq, inArray, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
-import { LOCKS, lockFor } from '../../platform/database/locks.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
 import { createAcceptance } from './job-acceptance.ts';
-import type { Candidate, Load } from './job-fairness.ts';
-import { ACTIVE, createJobFigures } from './job-figures.ts';
+import { createAdmission } from './job-admission.ts';
+import { mayComeBack } from './job-endings.ts';
+import type { Decision, Patience } from './job-facts.ts';
+import { createJobFigures } from './job-figures.ts';
 import { createJobFiles } from './job-files.ts';
-import { type Decision, decide, type Patience } from './job-lifecycle.ts';
+import { decide } from './job-lifecycle.ts';
 import { describePhase, factsOf, moveTo } from './job-moves.ts';
 import {
   ADMISSION_CHANNEL,
   type ArtifactRow,
   artifacts,
   EVENTS_CHANNEL,
+  type JobOrderRow,
   type JobRow,
   jobEvents,
+  jobOrders,
   jobs,
   type NewJobRow,
 } from './jobs-tables.ts';
@@ -26,6 +29,7 @@ export type SeenOrWanted = Partial<
     NewJobRow,
     | 'cancelRequestedAt'
     | 'admittedAt'
+    | 'profileRevision'
     | 'launchTries'
     | 'launchedAt'
     | 'launchFault'
@@ -38,6 +42,7 @@ export type SeenOrWanted = Partial<
     | 'finished'
     | 'killedAt'
     | 'killedFor'
+    | 'toldAt'
     | 'cleanedAt'
     | 'repoCommit'
     | 'diff'
@@ -128,6 +133,19 @@ export function createJobsStore(
       return row ?? null;
     },
 
+    /** What the worker is given, which may be large. */
+    async orderOf(id: string): Promise<JobOrderRow> {
+      const [row] = await db.select().from(jobOrders).where(eq(jobOrders.jobId, id));
+      return row ?? { jobId: id, spec: '', envSealed: null, envNames: [] };
+    },
+
+    async isCancelled(id: string): Promise<boolean> {
+      const { rowCount } = await pool.query('select 1 from job where id = $1 and cancel_requested_at is not null', [
+        id,
+      ]);
+      return (rowCount ?? 0) > 0;
+    },
+
     /** What one person may see; `everybody` is for admins. */
     of(userId: string, everybody = false) {
       const owned = everybody ? undefined : eq(jobs.userId, userId);
@@ -190,78 +208,40 @@ export function createJobsStore(
     },
 
     async heard(id: string, attempt: number): Promise<{ cancel: boolean; final: boolean } | null> {
-      const { rows } = await pool.query<{ cancel: boolean; state: JobState }>(
-        'update job set heard_at = clock_timestamp() where id = $1 and attempt = $2 returning cancel_requested_at is not null as cancel, state',
-        [id, attempt],
+      const [row] = await db
+        .update(jobs)
+        .set({ heardAt: sql`clock_timestamp()` })
+        .where(and(eq(jobs.id, id), eq(jobs.attempt, attempt)))
+        .returning({
+          cancelRequestedAt: jobs.cancelRequestedAt,
+          state: jobs.state,
+          killedFor: jobs.killedFor,
+          claimedAt: jobs.claimedAt,
+          finished: jobs.finished,
+        });
+      if (!row) return null;
+      return { cancel: row.cancelRequestedAt !== null, final: isFinal(row.state) && !mayComeBack(row) };
+    },
+
+    admit: createAdmission(database),
+
+    /** Waiting or running on a profile. */
+    async unfinishedOn(profile: string): Promise<number> {
+      const { rows } = await pool.query<{ n: number }>(
+        `select count(*)::int as n from job
+         where profile = $1 and ((admitted_at is null and finished_at is null) or (admitted_at is not null and finished_at is null))`,
+        [profile],
       );
-      const [row] = rows;
-      return row ? { cancel: row.cancel, final: isFinal(row.state) } : null;
+      return rows[0]?.n ?? 0;
     },
 
-    /**
-     * Runs `choose` over what waits, under one lock for all replicas, and admits what it returns. Where `places` are all
-     * taken nobody is looked at: under a stream of new jobs that would be most of the work.
-     */
-    async admit(
-      choose: (waiting: Candidate[], load: Load) => Promise<string[]>,
-      o: { perUser: number; places: number },
-    ): Promise<string[]> {
-      return db.transaction(async (tx) => {
-        await tx.execute(lockFor(LOCKS.admission));
-        const active = await tx
-          .select({ userId: jobs.userId, profile: jobs.profile, n: sql<number>`count(*)::int` })
-          .from(jobs)
-          .where(ACTIVE)
-          .groupBy(jobs.userId, jobs.profile);
-        const total = active.reduce((sum, { n }) => sum + n, 0);
-        if (total >= o.places) return [];
-        const { rows } = await tx.execute<{ id: string; user_id: string; profile: string; created_ms: string }>(sql`
-          select j.id, j.user_id, j.profile, extract(epoch from j.created_at) * 1000 as created_ms
-          from (select distinct user_id from job where admitted_at is null and finished_at is null) people
-          cross join lateral (select id, user_id, profile, created_at from job
-            where admitted_at is null and finished_at is null and user_id = people.user_id and cancel_requested_at is null
-            order by created_at, id limit ${o.perUser}) j`);
-        if (rows.length === 0) return [];
-        const waiting = rows.map((row) => ({
-          id: row.id,
-          userId: row.user_id,
-          profile: row.profile,
-          createdAt: Number(row.created_ms),
-        }));
-        // The newest that was let in is the last that was: of one person the oldest goes first.
-        const users = [...new Set(rows.map((row) => row.user_id))];
-        const last = await tx.execute<{ user_id: string; admitted_ms: string }>(sql`
-          select people.user_id, extract(epoch from j.admitted_at) * 1000 as admitted_ms
-          from unnest(${sql.param(users)}::text[]) people(user_id)
-          cross join lateral (select admitted_at from job where user_id = people.user_id and admitted_at is not null
-            order by created_at desc, id desc limit 1) j`);
-        const load = {
-          lastAdmitted: new Map(last.rows.map((row) => [row.user_id, Number(row.admitted_ms)])),
-          byUser: sumBy(active, 'userId'),
-          byProfile: sumBy(active, 'profile'),
-          total,
-        };
-        const chosen = await choose(waiting, load);
-        if (chosen.length > 0) {
-          // A millisecond apart, and after all before them, so that their order is known afterwards.
-          const latest = Math.max(0, ...load.lastAdmitted.values()) / 1000;
-          await tx.execute(sql`
-            with moment as materialized (select greatest(clock_timestamp(), to_timestamp(${latest}::float8)) as at)
-            update job set admitted_at = moment.at + chosen.place * interval '1 millisecond', wake_at = now()
-            from moment, unnest(${sql.param(chosen)}::text[]) with ordinality chosen(id, place)
-            where job.id = chosen.id`);
-          await tx.execute(sql`select pg_notify(${WAKE_CHANNEL}, 'job')`);
-        }
-        return chosen;
-      });
-    },
-
-    /** Waiting or running on a profile: it cannot go away under them. */
-    async usesProfile(profile: string): Promise<boolean> {
-      const { rowCount } = await pool.query(`select 1 from job where profile = $1 and finished_at is null limit 1`, [
-        profile,
-      ]);
-      return (rowCount ?? 0) > 0;
+    /** Settings of profiles that units were started with of which something may be left. */
+    async revisionsInUse(): Promise<{ profile: string; revision: number }[]> {
+      const { rows } = await pool.query(
+        `select distinct profile, profile_revision as revision from job where profile_revision is not null
+           and ((admitted_at is not null and finished_at is null) or (finished_at is not null and cleaned_at is null))`,
+      );
+      return rows;
     },
 
     /** A unit is owned while its job has not been cleaned. */
@@ -299,13 +279,4 @@ function dropUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[
   return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
-}
-
-function sumBy<K extends 'userId' | 'profile'>(
-  rows: readonly ({ n: number } & Record<K, string>)[],
-  key: K,
-): Map<string, number> {
-  const sums = new Map<string, number>();
-  for (const row of rows) sums.set(row[key], (sums.get(row[key]) ?? 0) + row.n);
-  return sums;
 }

@@ -13,6 +13,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
+  date,
   index,
   integer,
   jsonb,
@@ -34,7 +35,7 @@ export interface SeenUnit {
   readonly reason: string;
   /** Where the launcher knows why it ended. */
   readonly code?: ErrorCode;
-  /** Of `unknown`: since when it has been out of reach. */
+  /** Since when it has been seen like this, asked again and again without a long gap: a server that was away saw nothing. */
   readonly since?: string;
   readonly at: string;
 }
@@ -48,6 +49,9 @@ export interface Finished {
   readonly reason: string;
   readonly at: string;
 }
+
+/** `restore`: this server was restored from a backup that was made while the job was in hand. */
+export type KilledFor = 'cancel' | 'cloning' | 'timeout' | 'collecting' | 'silence' | 'restore';
 
 export interface LaunchFault {
   readonly failure: Failure;
@@ -63,7 +67,10 @@ export interface PhaseRecord {
   readonly reason: string | null;
 }
 
-/** Jobs: what is wanted, what was seen, and the state that `decide` made of both. */
+/**
+ * Jobs: what is wanted, what was seen, and the state that `decide` made of both. Lists, live frames and every turn of the reconciler
+ * read whole rows, by the hundred: nothing may stand in one that somebody can make large.
+ */
 export const jobs = pgTable(
   'job',
   {
@@ -72,7 +79,6 @@ export const jobs = pgTable(
     userName: text('user_name').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     title: text().notNull(),
-    spec: text().notNull(),
     agent: text().notNull(),
     profile: text().notNull(),
     driver: text().$type<DriverName>().notNull(),
@@ -85,9 +91,6 @@ export const jobs = pgTable(
     bundleId: text('bundle_id'),
     patchId: text('patch_id'),
     credential: text(),
-    /** Sealed JSON of the environment: its values may be secrets. */
-    envSealed: text('env_sealed'),
-    envNames: jsonb('env_names').$type<string[]>().notNull().default([]),
     image: text(),
     resources: jsonb().$type<Resources>().notNull().default({}),
     timeoutSeconds: integer('timeout_seconds').notNull(),
@@ -103,6 +106,8 @@ export const jobs = pgTable(
 
     // Seen
     attempt: integer().notNull().default(1),
+    /** Of the profile's settings, which the unit was started with: it is asked after, ended and removed through the same. */
+    profileRevision: integer('profile_revision'),
     launchTries: integer('launch_tries').notNull().default(0),
     launchedAt: at('launched_at'),
     launchFault: jsonb('launch_fault').$type<LaunchFault>(),
@@ -115,7 +120,9 @@ export const jobs = pgTable(
     finished: jsonb().$type<Finished>(),
     usage: jsonb().$type<Usage>(),
     killedAt: at('killed_at'),
-    killedFor: text('killed_for').$type<'cancel' | 'timeout' | 'silence' | 'restore'>(),
+    killedFor: text('killed_for').$type<KilledFor>(),
+    /** Its log has ended and followers were told: the first step of every end. */
+    toldAt: at('told_at'),
     cleanedAt: at('cleaned_at'),
 
     // Decided
@@ -147,19 +154,43 @@ export const jobs = pgTable(
     // Ascending, read backwards: `desc()` makes an index with nulls last, which no `order by … desc` can use.
     index('job_of_user').on(job.userId, job.createdAt, job.id),
     index('job_newest').on(job.createdAt, job.id),
+    index('job_of_state').on(job.state, job.createdAt, job.id),
+    index('job_of_user_state').on(job.userId, job.state, job.createdAt, job.id),
+    index('job_of_user_repo').on(job.userId, job.repoName, job.createdAt, job.id),
     index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`admitted_at is null and finished_at is null`),
     index('job_active').on(job.userId).where(sql`admitted_at is not null and finished_at is null`),
     index('job_wake').on(job.wakeAt).where(sql`wake_at is not null`),
     index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
     index('job_estimate').on(job.repoName, job.agent, job.finishedAt).where(sql`state = 'succeeded'`),
-    // With what is summed up, so that no row need be read.
-    index('job_minutes').on(job.userId, job.finishedAt, job.startedAt).where(sql`started_at is not null`),
-    index('job_group').on(job.userId, job.group).where(sql`group_name is not null`),
+    index('job_group').on(job.userId, job.group, job.createdAt, job.id).where(sql`group_name is not null`),
     index('job_kept')
       .on(job.userId, job.finishedAt)
       .where(sql`finished_at is not null and (log_removed_at is null or artifacts_removed_at is null)`),
     index('job_uncleaned').on(job.id).where(sql`finished_at is not null and cleaned_at is null`),
   ],
+);
+
+/** What the worker is given, written once and read where it is used. It may be large: a spec of 1 MiB, an environment of 256 KiB. */
+export const jobOrders = pgTable('job_order', {
+  jobId: text('job_id')
+    .primaryKey()
+    .references(() => jobs.id, { onDelete: 'cascade' }),
+  spec: text().notNull(),
+  /** Sealed JSON of the environment: its values may be secrets. */
+  envSealed: text('env_sealed'),
+  envNames: jsonb('env_names').$type<string[]>().notNull().default([]),
+});
+
+/** How long agents ran, by the month in which they ended. Kept by a trigger on `job`, so that no writer can forget it. */
+export const minutesUsed = pgTable(
+  'minutes_used',
+  {
+    userId: text('user_id').notNull(),
+    /** Its first day, in UTC. */
+    month: date().notNull(),
+    ms: bigint({ mode: 'number' }).notNull(),
+  },
+  (used) => [primaryKey({ columns: [used.userId, used.month] })],
 );
 
 export const jobEvents = pgTable(
@@ -225,6 +256,7 @@ export const arrivingUploads = pgTable(
 
 export type JobRow = typeof jobs.$inferSelect;
 export type NewJobRow = typeof jobs.$inferInsert;
+export type JobOrderRow = typeof jobOrders.$inferSelect;
 export type ArtifactRow = typeof artifacts.$inferSelect;
 export type UploadRow = typeof uploads.$inferSelect;
 

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobWorker } from './job-worker.ts';
 import { createJobs } from './jobs.ts';
 import { createJobsReconciler } from './jobs-reconciler.ts';
@@ -80,6 +80,13 @@ class Backend implements Launcher {
   test = async () => [];
 }
 
+/** Settings of the profile: which it has now, where its second are led to, and whether its driver has gone. */
+interface Settings {
+  now?: number;
+  second?: Backend;
+  isGone?: boolean;
+}
+
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -88,7 +95,14 @@ afterAll(() => database.drop());
 
 function build(
   backend: Backend,
-  o: { jobsAtOnce?: number; onProfiles?: Record<string, number>; allowLocalRepos?: boolean; held?: boolean } = {},
+  o: {
+    jobsAtOnce?: number;
+    onProfiles?: Record<string, number>;
+    allowLocalRepos?: boolean;
+    held?: boolean;
+    settings?: Settings;
+    endLog?: () => void;
+  } = {},
 ) {
   const store = createJobsStore(database, {
     patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
@@ -130,14 +144,18 @@ function build(
     database,
     store,
     log: pino({ level: 'silent' }),
-    launcherOf: async () => backend,
+    revisionOf: async () => o.settings?.now ?? 1,
+    launcherOf: async (_profile, revision) => {
+      if (o.settings?.isGone) throw new HangarError('driver_unknown', { message: 'This server has no such driver.' });
+      return revision === 1 ? backend : (o.settings?.second ?? backend);
+    },
     workerToken: () => 'token',
     holds,
     jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
     jobsAtOnceOfProfiles: async () => new Map(Object.entries(o.onProfiles ?? {})),
     jobsAtOnce: o.jobsAtOnce ?? 100,
     say: async (_id, _key, words) => void said.push(words),
-    endLog: async () => undefined,
+    endLog: async () => o.endLog?.(),
   });
   return { store, jobs, worker, reconciler, said };
 }
@@ -464,6 +482,116 @@ describe('reconciling', () => {
       (removed) => removed.includes(id),
       'cleaning',
     );
+  });
+
+  it('takes the result of a worker that was given up, and fences it no earlier', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    const identity = { jobId: id, attempt: 1 };
+    await parts.worker.claim(identity, 'worker-one');
+    await parts.worker.report(identity, { phase: 'running', at: new Date().toISOString() });
+    backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
+    const long = new Date(Date.now() - 3_600_000).toISOString();
+    await until(
+      async () => (await parts.store.byId(id))?.unit?.kind,
+      (kind) => kind === 'unknown',
+      'the outage',
+    );
+    await database.pool.query(
+      `update job set heard_at = $2::timestamptz, claimed_at = $2::timestamptz, unit = unit || jsonb_build_object('since', $3::text), wake_at = now() where id = $1`,
+      [id, long, long],
+    );
+    await database.pool.query(`select pg_notify('hangar_wake', 'job')`);
+    await reach(id, 'lost');
+    // Its machine and the driver are back, and it has worked on.
+    expect(await parts.worker.heartbeat(identity, 0, AbortSignal.timeout(5_000))).toMatchObject({ cancel: false });
+    backend.fail = null;
+    await parts.worker.report(identity, { phase: 'collecting', at: new Date().toISOString() });
+    await parts.worker.finish(identity, { ...finish, lastLogSeq: 9 });
+    const job = await parts.jobs.get(ada, id);
+    expect(job).toMatchObject({ state: 'succeeded', failure: null, reason: expect.stringContaining('Done') });
+    expect(job.events.slice(-2).map((event) => event.state)).toEqual(['lost', 'succeeded']);
+    await parts.worker.finish(identity, finish);
+    expect(await code(parts.worker.report(identity, { phase: 'running', at: new Date().toISOString() }))).toBe(
+      'worker_fenced',
+    );
+    await until(
+      async () => backend.removed,
+      (removed) => removed.includes(id),
+      'cleaning',
+    );
+  });
+
+  it('looks after a unit through the settings it was started with, though its profile has others now', async () => {
+    await parts.reconciler.stop();
+    const settings = { now: 1, second: new Backend() };
+    parts = build(backend, { settings });
+    await parts.reconciler.start();
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    settings.now = 2;
+    await parts.worker.claim({ jobId: id, attempt: 1 }, 'worker-one');
+    await parts.jobs.cancel(ada, id);
+    await reach(id, 'cancelled');
+    await until(
+      async () => backend.removed,
+      (removed) => removed.includes(id),
+      'cleaning',
+    );
+    expect(backend.units.size).toBe(0);
+    expect(settings.second.asked).toBe(0);
+    const next = await parts.jobs.submit(ada, request);
+    await launched(next.id);
+    expect(settings.second.launches).toEqual([next.id]);
+  });
+
+  it('a launch that failed is tried with what the profile was mended to', async () => {
+    await parts.reconciler.stop();
+    const settings = { now: 1, second: new Backend() };
+    parts = build(backend, { settings });
+    backend.fail = new HangarError('driver_unavailable', { message: 'No answer from the Engine.' });
+    await parts.reconciler.start();
+    const { id } = await parts.jobs.submit(ada, request);
+    await until(
+      () => parts.jobs.get(ada, id),
+      (job) => job.reason.includes('No answer from the Engine'),
+      'the reason',
+    );
+    settings.now = 2;
+    await launched(id);
+    expect(settings.second.launches).toEqual([id]);
+    expect((await parts.store.byId(id))?.profileRevision).toBe(2);
+    backend.fail = null;
+  });
+
+  it('a row whose driver has gone, or whose handling fails, is tried again ever more rarely', async () => {
+    await parts.reconciler.stop();
+    const settings: Settings = {};
+    let ends = 0;
+    parts = build(backend, {
+      settings,
+      endLog() {
+        ends += 1;
+        if (ends < 3) throw new Error('the log cannot be ended');
+      },
+    });
+    await parts.reconciler.start();
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    settings.isGone = true;
+    await parts.jobs.cancel(ada, id);
+    await until(
+      async () => ends,
+      (count) => count === 3,
+      'followers to be told at the third try',
+    );
+    const row = await until(
+      () => parts.store.byId(id),
+      (found) => found?.toldAt != null && found.unit?.kind === 'unknown' && (found.wakeAt?.getTime() ?? 0) > Date.now(),
+      'a pause',
+    );
+    expect((row?.wakeAt?.getTime() ?? 0) - Date.now()).toBeGreaterThan(5_000);
+    expect(row?.cleanedAt).toBeNull();
   });
 
   it('cancels before it has begun, though the driver is away', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   AGENTS,
   agentPreset,
+  checkEnv,
   type DriverName,
   HangarError,
   isFinal,
@@ -18,7 +19,7 @@ import {
   type Use,
 } from '@hangar/contract';
 import { lookup } from '../../platform/database/together.ts';
-import { durationKey, pairOf } from './job-figures.ts';
+import { durationKey, type JobsUse, pairOf } from './job-figures.ts';
 import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './job-view.ts';
 import type { JobsStore } from './jobs-store.ts';
 import type { JobRow } from './jobs-tables.ts';
@@ -53,6 +54,12 @@ export function createJobs(parts: JobsParts) {
   const owned = (caller: Caller) => store.of(caller.userId, caller.role === 'admin');
   const durationOf = lookup((keys) => store.durations(keys.map(pairOf)));
   const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
+  const used = lookup((userIds) => store.uses(userIds));
+  async function usedBy(userId: string): Promise<JobsUse> {
+    const use = await used(userId);
+    if (!use) throw new Error('nothing is known of what a person uses');
+    return use;
+  }
 
   /** A key that was used gives its job, though what the job was allowed with then may be used up or gone now. */
   async function submit(caller: Caller, request: NewJob, retryOf: string | null): Promise<Job> {
@@ -85,21 +92,19 @@ export function createJobs(parts: JobsParts) {
         details: { limitSeconds: plan.maxTimeoutSeconds },
       });
     }
-    if (plan.minutesPerMonth !== null) minutesAreLeft(plan, await store.use(caller.userId));
+    if (plan.minutesPerMonth !== null) minutesAreLeft(plan, await usedBy(caller.userId));
     const id = parts.newId();
     const env = { ...spec.settings.env, ...request.env };
+    // What was taken once is taken again.
+    if (retryOf === null) checkEnv(env);
     const url = request.repo.url === undefined ? null : withoutUserInfo(request.repo.url);
     if (url !== null) mayBeCloned(url, parts.allowLocalRepos);
-    const now = new Date();
     const accepted = store.accept({
       row: {
         id,
         userId: caller.userId,
         userName: caller.userName,
-        createdAt: now,
-        stateSince: now,
         title: request.title ?? spec.title,
-        spec: request.spec,
         agent,
         profile: profile.name,
         driver: profile.driver,
@@ -111,8 +116,6 @@ export function createJobs(parts: JobsParts) {
         bundleId: request.repo.bundle ?? null,
         patchId: request.repo.patch ?? null,
         credential: request.credential ?? null,
-        envSealed: Object.keys(env).length > 0 ? parts.seal(id, JSON.stringify(env)) : null,
-        envNames: Object.keys(env).sort(),
         image: request.image ?? spec.settings.image ?? null,
         resources: { ...spec.settings.resources, ...request.resources },
         timeoutSeconds,
@@ -121,8 +124,12 @@ export function createJobs(parts: JobsParts) {
         retryOf,
         group: request.group ?? null,
         reason: 'Waiting for a free place',
-        phases: [{ name: 'queued', startedAt: now.toISOString(), endedAt: null, reason: null }],
         activityId: parts.newActivityId(),
+      },
+      order: {
+        spec: request.spec,
+        envSealed: Object.keys(env).length > 0 ? parts.seal(id, JSON.stringify(env)) : null,
+        envNames: Object.keys(env).sort(),
       },
       waitingLimit: plan.jobsWaiting,
     });
@@ -211,10 +218,10 @@ export function createJobs(parts: JobsParts) {
     async retry(caller: Caller, id: string, idempotencyKey?: string): Promise<Job> {
       const row = await owned(caller).get(id);
       if (!isFinal(row.state)) throw new HangarError('job_not_ended');
-      const env =
-        row.envSealed === null ? {} : (JSON.parse(parts.open(row.id, row.envSealed)) as Record<string, string>);
+      const { spec, envSealed } = await store.orderOf(row.id);
+      const env = envSealed === null ? {} : (JSON.parse(parts.open(row.id, envSealed)) as Record<string, string>);
       const request: NewJob = {
-        spec: row.spec,
+        spec,
         title: row.title,
         agent: row.agent,
         profile: row.profile,
@@ -254,7 +261,7 @@ export function createJobs(parts: JobsParts) {
     },
 
     async useOf(userId: string): Promise<Use> {
-      const use = await store.use(userId);
+      const use = await usedBy(userId);
       return {
         jobsRunning: use.running,
         jobsWaiting: use.waiting,

@@ -11,7 +11,10 @@ export interface LaunchRequest extends UnitKey {
   readonly workerToken: string;
   readonly image: string | null;
   readonly resources: Resources;
-  /** Of the whole unit, with time to clone and collect. A driver that can, kills what outlives it. */
+  /**
+   * Of the worker, with the time to clone, to collect, and to wait for a server that is away. A driver kills what outlives it, also while
+   * no server runs; how long it waits for a place or an image does not count.
+   */
   readonly deadlineSeconds: number;
 }
 

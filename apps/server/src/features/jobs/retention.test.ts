@@ -60,8 +60,8 @@ const retention = () =>
 async function job(daysAgo: number | null, o: { logBytes?: number; artifactBytes?: number; compact?: boolean } = {}) {
   const id = `j_${randomBytes(6).toString('hex')}`;
   await database.pool.query(
-    `insert into job (id, user_id, user_name, title, spec, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state, finished_at)
-     values ($1, 'u_1', 'Ada', 'T', '', 'shell', 'local', 'local', 'a', 60, '', '', $2, now() - $3 * interval '1 day')`,
+    `insert into job (id, user_id, user_name, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason, state, finished_at)
+     values ($1, 'u_1', 'Ada', 'T', 'shell', 'local', 'local', 'a', 60, '', '', $2, now() - $3 * interval '1 day')`,
     [id, daysAgo === null ? 'running' : 'succeeded', daysAgo],
   );
   await logs.append(

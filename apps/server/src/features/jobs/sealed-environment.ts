@@ -9,6 +9,6 @@ export const environmentBinding = (jobId: string): Binding => ({
 });
 
 export const sealedEnvironments: SealedColumn = {
-  ...{ table: 'job', id: 'id', column: 'env_sealed' },
+  ...{ table: 'job_order', id: 'job_id', column: 'env_sealed' },
   bindingOf: ({ id }) => environmentBinding(id),
 };

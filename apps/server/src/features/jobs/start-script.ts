@@ -32,20 +32,28 @@ if [ -z "$HOME" ] || [ ! -w "$HOME" ]; then mkdir -p "$dir/home" && export HOME=
 cd "$dir" || fail 93 "no folder can be written"
 program=\${1:-${at.worker}}
 
+# The last resort against a worker that ignores its own limits: it ends also while no server runs.
+run() {
+  if [ -n "$HANGAR_WORKER_SECONDS" ] && timeout --foreground 1 true 2>/dev/null; then
+    exec timeout --foreground -s KILL "$HANGAR_WORKER_SECONDS" "$@"
+  fi
+  exec "$@"
+}
+
 found() { for file in "$@"; do [ -e "$file" ] && return 0; done; return 1; }
 if [ -x ${at.runtime}/node ] && found /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; then
   if found /usr/lib/*-linux-gnu*/libstdc++.so.6 /lib/*-linux-gnu*/libstdc++.so.6 /usr/lib64/libstdc++.so.6 /lib64/libstdc++.so.6 /usr/lib/libstdc++.so.6; then
-    exec ${at.runtime}/node "$program"
+    run ${at.runtime}/node "$program"
   fi
   if [ -e ${at.runtime}/lib/libstdc++.so.6 ]; then
     if [ -n "\${LD_LIBRARY_PATH+set}" ]; then export HANGAR_LD_LIBRARY_PATH="$LD_LIBRARY_PATH"; fi
     export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${at.runtime}/lib"
-    exec ${at.runtime}/node --require ${at.clean} "$program"
+    run ${at.runtime}/node --require ${at.clean} "$program"
   fi
 fi
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null)
 [ "\${major:-0}" -ge 20 ] 2>/dev/null || fail 92 "the image has no glibc and no Node 20"
-exec node "$program"
+run node "$program"
 `;
 
 /** Loaded before the worker where libraries were brought along. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-lifecycle.ts';
+import { PATIENCE } from './job-facts.ts';
 import { createJobsStore, type JobsStore } from './jobs-store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
@@ -40,10 +40,11 @@ async function lying(): Promise<number> {
 async function jobWith(bundle: Upload): Promise<void> {
   await store.accept({
     row: {
-      ...{ id: newId('j'), userId: user, userName: 'Ada', title: 'Try', spec: '', agent: 'shell' },
+      ...{ id: newId('j'), userId: user, userName: 'Ada', title: 'Try', agent: 'shell' },
       ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
       bundleId: bundle.id,
     },
+    order: { spec: '', envSealed: null, envNames: [] },
     waitingLimit: 5,
   });
 }

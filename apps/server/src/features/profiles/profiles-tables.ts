@@ -1,6 +1,15 @@
 import type { DriverName } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
-import { boolean, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core';
+import { boolean, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+
+export interface Limits {
+  cpus?: number | undefined;
+  memoryBytes?: number | undefined;
+  pids?: number | undefined;
+  jobsAtOnce?: number | undefined;
+}
 
 export const profiles = pgTable(
   'profile',
@@ -8,16 +17,26 @@ export const profiles = pgTable(
     name: text().primaryKey(),
     driver: text().$type<DriverName>().notNull(),
     settings: jsonb().$type<Record<string, unknown>>().notNull(),
-    limits: jsonb()
-      .$type<{
-        cpus?: number | undefined;
-        memoryBytes?: number | undefined;
-        pids?: number | undefined;
-        jobsAtOnce?: number | undefined;
-      }>()
-      .notNull(),
+    limits: jsonb().$type<Limits>().notNull(),
+    /** Of its settings: the newest of `profile_revision`. */
+    revision: integer().notNull().default(1),
     isDefault: boolean('is_default').notNull().default(false),
-    createdAt: timestamp('created_at', { withTimezone: true, mode: 'date', precision: 3 }).notNull().defaultNow(),
+    createdAt: at('created_at').notNull().defaultNow(),
   },
   (profile) => [uniqueIndex('profile_default').on(profile.isDefault).where(sql`is_default`)],
+);
+
+/** Each settings that a profile has had: units live on with those they were started with, though the profile is changed or gone. */
+export const profileRevisions = pgTable(
+  'profile_revision',
+  {
+    profile: text().notNull(),
+    revision: integer().notNull(),
+    driver: text().$type<DriverName>().notNull(),
+    settings: jsonb().$type<Record<string, unknown>>().notNull(),
+    limits: jsonb().$type<Limits>().notNull(),
+    /** When another took its place, or its profile was removed. */
+    supersededAt: at('superseded_at'),
+  },
+  (revision) => [primaryKey({ columns: [revision.profile, revision.revision] })],
 );

@@ -7,12 +7,13 @@ import {
   type Profile,
   type ProfileCheck,
 } from '@hangar/contract';
-import { asc, eq, inArray, or } from 'drizzle-orm';
-import { type Database, isUniqueViolation } from '../../platform/database/index.ts';
+import { and, asc, eq, inArray, isNull, lt, max, or, sql } from 'drizzle-orm';
+import { type Database, isUniqueViolation, type Tx } from '../../platform/database/index.ts';
 import { lookup } from '../../platform/database/together.ts';
-import { profiles } from './profiles-tables.ts';
+import { profileRevisions, profiles } from './profiles-tables.ts';
 
 type Row = typeof profiles.$inferSelect;
+type Settings = Pick<Row, 'name' | 'driver' | 'settings' | 'limits'>;
 
 /** What profiles need of a driver; the launcher port of jobs fits. */
 export interface ProfileDriver {
@@ -27,10 +28,15 @@ export interface ProfilesParts<D extends ProfileDriver> {
   readonly database: Database;
   readonly drivers: readonly D[];
   readonly runningOn: (profile?: string) => Promise<ReadonlyMap<string, number>>;
-  readonly isInUse: (profile: string) => Promise<boolean>;
+  /** Jobs that wait or run on it. */
+  readonly unfinishedOn: (profile: string) => Promise<number>;
+  /** Settings that units were started with of which something may be left. */
+  readonly revisionsInUse: () => Promise<readonly { readonly profile: string; readonly revision: number }[]>;
 }
 
 const TEST_MS = 120_000;
+/** A launch that read the settings of before may not have said so yet. */
+const REVISION_AGE = sql`now() - interval '1 day'`;
 
 /** Profiles: named ways to reach compute, made by admins, used by everybody. Exactly one is the default. */
 export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>) {
@@ -70,8 +76,36 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     if (!profile) throw new HangarError('profile_not_found');
     return profile;
   };
-  const forRow = (found: Row): ReturnType<D['forProfile']> =>
+  const forRow = (found: Settings): ReturnType<D['forProfile']> =>
     driver(found.driver).forProfile(found) as ReturnType<D['forProfile']>;
+  const isOffered = (found: Settings): boolean => parts.drivers.some(({ name }) => name === found.driver);
+
+  /** By name and number, with a line end between them. */
+  const byRevision = lookup(async (keys) => {
+    const rows = await db
+      .select()
+      .from(profileRevisions)
+      .where(inArray(sql`${profileRevisions.profile} || E'\\n' || ${profileRevisions.revision}`, [...keys]));
+    return new Map(rows.map((found) => [`${found.profile}\n${found.revision}`, { ...found, name: found.profile }]));
+  });
+
+  /** Another revision of a profile, which takes the place of the one before. Answers its number. */
+  async function revise(tx: Tx, { name, driver, settings, limits }: Settings): Promise<number> {
+    await supersede(tx, name);
+    const [newest] = await tx
+      .select({ revision: max(profileRevisions.revision) })
+      .from(profileRevisions)
+      .where(eq(profileRevisions.profile, name));
+    const revision = (newest?.revision ?? 0) + 1;
+    await tx.insert(profileRevisions).values({ profile: name, revision, driver, settings, limits });
+    return revision;
+  }
+  async function supersede(tx: Tx, name: string): Promise<void> {
+    await tx
+      .update(profileRevisions)
+      .set({ supersededAt: sql`now()` })
+      .where(and(eq(profileRevisions.profile, name), isNull(profileRevisions.supersededAt)));
+  }
 
   return {
     /** The named profile, or the default. @throws HangarError profile_not_found */
@@ -85,13 +119,38 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
         });
       return found;
     },
-    /** The driver of a profile, set up with its settings. */
-    reach: async (name: string): Promise<ReturnType<D['forProfile']>> => forRow(await row(name)),
+    /** Number of the settings that the profile has now. @throws HangarError profile_not_found */
+    revisionOf: async (name: string): Promise<number> => (await row(name)).revision,
+    /** The driver, set up with the settings that a profile had. @throws HangarError profile_not_found, driver_unknown */
+    async reach(name: string, revision: number): Promise<ReturnType<D['forProfile']>> {
+      const found = await byRevision(`${name}\n${revision}`);
+      if (!found)
+        throw new HangarError('profile_not_found', {
+          message: `The settings ${revision} of profile ${name} are gone.`,
+        });
+      return forRow(found);
+    },
     /** Those whose driver this server offers. */
     async all(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
       const found = await db.select().from(profiles);
-      const offered = found.filter((each) => parts.drivers.some(({ name }) => name === each.driver));
-      return offered.map((each) => ({ name: each.name, reach: forRow(each) }));
+      return found.filter(isOffered).map((each) => ({ name: each.name, reach: forRow(each) }));
+    },
+    /** Wherever units may be left: with all settings that are kept, each once. Forgets those that no unit needs any more. */
+    async everReached(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
+      const used = new Set((await parts.revisionsInUse()).map(({ profile, revision }) => `${profile}\n${revision}`));
+      const old = await db.select().from(profileRevisions).where(lt(profileRevisions.supersededAt, REVISION_AGE));
+      for (const { profile, revision } of old) {
+        if (used.has(`${profile}\n${revision}`)) continue;
+        await db
+          .delete(profileRevisions)
+          .where(and(eq(profileRevisions.profile, profile), eq(profileRevisions.revision, revision)));
+      }
+      const kept = await db.select().from(profileRevisions);
+      const places = new Map(kept.map((each) => [JSON.stringify([each.driver, each.settings]), each]));
+      return [...places.values()]
+        .map((each) => ({ ...each, name: each.profile }))
+        .filter(isOffered)
+        .map((each) => ({ name: each.name, reach: forRow(each) }));
     },
     async jobsAtOnce(): Promise<ReadonlyMap<string, number>> {
       const rows = await db.select().from(profiles);
@@ -110,16 +169,23 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       const [first] = parts.drivers;
       if (any.length > 0 || first === undefined) return;
       const jobsAtOnce = o.jobsAtOnce[first.name];
-      await db
-        .insert(profiles)
-        .values({
-          name: first.name,
-          driver: first.name,
-          settings: DriverSettings[first.name].parse(o.settings[first.name] ?? {}),
-          limits: jobsAtOnce === undefined ? {} : { jobsAtOnce },
-          isDefault: true,
-        })
-        .onConflictDoNothing();
+      const made = {
+        name: first.name,
+        driver: first.name,
+        settings: DriverSettings[first.name].parse(o.settings[first.name] ?? {}),
+        limits: jobsAtOnce === undefined ? {} : { jobsAtOnce },
+      };
+      await db.transaction(async (tx) => {
+        const added = await tx
+          .insert(profiles)
+          .values({ ...made, isDefault: true })
+          .onConflictDoNothing()
+          .returning({ name: profiles.name });
+        // Another server may be first, too.
+        if (added.length === 0) return;
+        const revision = await revise(tx, made);
+        await tx.update(profiles).set({ revision }).where(eq(profiles.name, made.name));
+      });
     },
 
     list: async (): Promise<{ items: Profile[] }> => ({
@@ -132,16 +198,10 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       return db
         .transaction(async (tx) => {
           if (input.isDefault) await tx.update(profiles).set({ isDefault: false }).where(eq(profiles.isDefault, true));
-          const [created] = await tx
-            .insert(profiles)
-            .values({
-              name: input.name,
-              driver: input.driver,
-              settings: input.settings,
-              limits: input.limits,
-              isDefault: input.isDefault,
-            })
-            .returning();
+          const { name, driver, settings, limits, isDefault } = input;
+          await tx.insert(profiles).values({ name, driver, settings, limits, isDefault });
+          const revision = await revise(tx, { name, driver, settings, limits });
+          const [created] = await tx.update(profiles).set({ revision }).where(eq(profiles.name, name)).returning();
           if (!created) throw new HangarError('internal');
           return created;
         })
@@ -157,30 +217,46 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       name: string,
       change: { settings?: Record<string, unknown>; limits?: Row['limits'] },
     ): Promise<Profile> {
-      const before = await row(name);
-      const parsed = DriverSettings[before.driver].safeParse({ ...before.settings, ...change.settings });
-      if (!parsed.success) {
-        const issues = parsed.error.issues.map((issue) => ({
-          field: `settings.${issue.path.join('.')}`,
-          message: issue.message,
-        }));
-        throw new HangarError('validation_failed', {
-          message: `${issues[0]?.field}: ${issues[0]?.message}`,
-          details: { issues },
-        });
-      }
-      const next = { settings: parsed.data, limits: { ...before.limits, ...change.limits } };
-      driver(before.driver).forProfile({ name, ...next });
-      const [updated] = await db.update(profiles).set(next).where(eq(profiles.name, name)).returning();
+      const updated = await db.transaction(async (tx) => {
+        const [before] = await tx.select().from(profiles).where(eq(profiles.name, name)).for('update');
+        if (!before) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
+        const next = {
+          ...{ name, driver: before.driver },
+          settings: parsedSettings(before, change.settings ?? {}),
+          limits: { ...before.limits, ...change.limits },
+        };
+        driver(before.driver).forProfile(next);
+        const revision = await revise(tx, next);
+        const { settings, limits } = next;
+        const [after] = await tx
+          .update(profiles)
+          .set({ settings, limits, revision })
+          .where(eq(profiles.name, name))
+          .returning();
+        return after;
+      });
       if (!updated) throw new HangarError('profile_not_found');
       return viewOne(updated);
     },
 
+    /** Refused while jobs wait or run on it. What is left of units of ended ones is removed though it is gone. */
     async remove(name: string): Promise<void> {
       const found = await row(name);
       if (found.isDefault) throw new HangarError('profile_is_default');
-      if (await parts.isInUse(name)) throw new HangarError('profile_in_use');
-      await db.delete(profiles).where(eq(profiles.name, name));
+      const jobs = await parts.unfinishedOn(name);
+      if (jobs > 0)
+        throw new HangarError('profile_in_use', {
+          message: `${jobs === 1 ? 'One job waits or runs' : `${jobs} jobs wait or run`} on this profile.`,
+          details: { jobs },
+        });
+      await db.transaction(async (tx) => {
+        const gone = await tx
+          .delete(profiles)
+          .where(and(eq(profiles.name, name), eq(profiles.isDefault, false)))
+          .returning({ name: profiles.name });
+        if (gone.length === 0) throw new HangarError('profile_is_default');
+        await supersede(tx, name);
+      });
     },
 
     async makeDefault(name: string): Promise<Profile> {
@@ -209,4 +285,18 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
   };
 }
+
+function parsedSettings(before: Row, change: Record<string, unknown>): Record<string, unknown> {
+  const parsed = DriverSettings[before.driver].safeParse({ ...before.settings, ...change });
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({
+    field: `settings.${issue.path.join('.')}`,
+    message: issue.message,
+  }));
+  throw new HangarError('validation_failed', {
+    message: `${issues[0]?.field}: ${issues[0]?.message}`,
+    details: { issues },
+  });
+}
+
 export type Profiles<D extends ProfileDriver = ProfileDriver> = ReturnType<typeof createProfiles<D>>;

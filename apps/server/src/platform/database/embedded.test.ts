@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -113,14 +114,23 @@ describe('a PostgreSQL that dies', () => {
     const reconnected = Promise.withResolvers<void>();
     await database.listen('news', (payload) => heard.push(payload), reconnected.resolve);
     await countRows(database);
-    const transaction = await database.pool.connect();
-    await transaction.query('begin');
+    const begun = Promise.withResolvers<void>();
+    const transaction = database.db.transaction(async (tx) => {
+      await tx.execute(sql`select 1`);
+      begun.resolve();
+      await reconnected.promise;
+      await tx.execute(sql`select 1`);
+    });
+    const outcome = transaction.then(
+      () => 'done',
+      () => 'lost',
+    );
+    await begun.promise;
 
     process.kill(await postmasterPid(), 'SIGKILL');
 
     await reconnected.promise;
-    await expect(transaction.query('select 1')).rejects.toThrow();
-    transaction.release(true);
+    expect(await outcome).toBe('lost');
     const rows = await untilItWorks(() => countRows(database));
     expect(rows).toBe(2);
     await database.pool.query(`select pg_notify('news', 'again')`);

@@ -34,6 +34,12 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
   await client.query('set idle_in_transaction_session_timeout = 0');
   let tables = new Map<string, TableInfo>();
 
+  /** Rows come as they were: what triggers made of them is among them. */
+  async function triggers(what: 'enable' | 'disable'): Promise<void> {
+    for (const name of tables.keys())
+      await client.query(`alter table public.${pg.escapeIdentifier(name)} ${what} trigger user`);
+  }
+
   return {
     async begin(o) {
       const known = new Map(knownMigrations().map((migration) => [migration.hash, migration]));
@@ -58,6 +64,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
         ]);
       const made = await tablesOf(client);
       tables = new Map(made.map((table) => [table.name, table]));
+      await triggers('disable');
       const same = (a: readonly string[], b: readonly string[]) => [...a].sort().join() === [...b].sort().join();
       for (const table of o.tables) {
         const found = tables.get(table.name);
@@ -93,6 +100,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
           `select setval($1::regclass, (select coalesce(max(${pg.escapeIdentifier(row.column)}), 0) + 1 from public.${pg.escapeIdentifier(row.table)}), false)`,
           [row.sequence],
         );
+      await triggers('enable');
       await client.query('commit');
       await migrate(connection);
     },

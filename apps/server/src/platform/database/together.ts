@@ -1,3 +1,5 @@
+import { refuseWhileHolding } from './held-connection.ts';
+
 /** Calls of one round never become so many that a single statement grows without end. */
 const AT_MOST = 500;
 
@@ -30,6 +32,8 @@ export function together<T, R>(
   }
 
   return (item) => {
+    // The round asks for a connection, though somebody else may have begun it.
+    refuseWhileHolding('a connection of the pool');
     const answer = Promise.withResolvers<R>();
     waiting.push({ item, answer });
     if (!running) {

@@ -5,18 +5,12 @@ import { LOCKS } from './locks.ts';
  * For whoever takes away rows and then the bytes they named: a backup copies the bytes of its snapshot for as long as it takes, and
  * until then nothing it names may go. Null: a backup is being made, and nothing was done; come again.
  */
-export async function whileNoBackup<T>(database: Database, work: () => Promise<T>): Promise<T | null> {
-  const client = await database.pool.connect();
-  let broken = true;
-  try {
+export function whileNoBackup<T>(database: Pick<Database, 'session'>, work: () => Promise<T>): Promise<T | null> {
+  return database.session(async (client) => {
     const { rows } = await client.query('select pg_try_advisory_lock_shared($1, $2) as held', [...LOCKS.backup]);
-    const held = rows[0]?.held === true;
-    const done = held ? await work() : null;
-    if (held) await client.query('select pg_advisory_unlock_shared($1, $2)', [...LOCKS.backup]);
-    broken = false;
+    if (rows[0]?.held !== true) return null;
+    const done = await work();
+    await client.query('select pg_advisory_unlock_shared($1, $2)', [...LOCKS.backup]);
     return done;
-  } finally {
-    // After an error the connection goes, and the lock with it.
-    client.release(broken);
-  }
+  });
 }

@@ -21,19 +21,14 @@ const LOCK = thingKey('log');
 const ROWS_AT_ONCE = 1000;
 
 /** Null when another server compacts this log just now. */
-export async function withCompactionSession<T>(
-  database: Database,
+export function withCompactionSession<T>(
+  database: Pick<Database, 'session'>,
   logId: string,
   work: (session: CompactionSession) => Promise<T>,
 ): Promise<T | null> {
-  const client = await database.pool.connect();
-  let broken = true;
-  try {
+  return database.session(async (client) => {
     const { rows } = await client.query(`select pg_try_advisory_lock(${LOCK}) as held`, [logId]);
-    if (rows[0]?.held !== true) {
-      broken = false;
-      return null;
-    }
+    if (rows[0]?.held !== true) return null;
     const done = await work({
       async read() {
         const found = await client.query('select last_line, ended_at, compacted_at from log where id = $1', [logId]);
@@ -82,10 +77,6 @@ export async function withCompactionSession<T>(
       },
     });
     await client.query(`select pg_advisory_unlock(${LOCK})`, [logId]);
-    broken = false;
     return done;
-  } finally {
-    // After an error the connection goes, and with it the lock and a transaction that may be open.
-    client.release(broken);
-  }
+  });
 }

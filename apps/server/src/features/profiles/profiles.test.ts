@@ -1,0 +1,122 @@
+import type { DriverName, ProfileCheck } from '@hangar/contract';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { createProfiles } from './profiles.ts';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let unfinished: number;
+let inUse: { profile: string; revision: number }[];
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await database.pool.query('delete from profile');
+  await database.pool.query('delete from profile_revision');
+  unfinished = 0;
+  inUse = [];
+});
+
+/** A driver that gives back what it was set up with. */
+const driver = (name: DriverName) => ({
+  name,
+  describe: () => Promise.reject(new Error('not in this test')),
+  forProfile: (profile: { name: string; settings: Record<string, unknown> }) => ({
+    settings: profile.settings,
+    test: async (): Promise<ProfileCheck[]> => [],
+  }),
+});
+const build = (drivers: DriverName[] = ['docker', 'local']) =>
+  createProfiles({
+    database,
+    drivers: drivers.map(driver),
+    runningOn: async () => new Map(),
+    unfinishedOn: async () => unfinished,
+    revisionsInUse: async () => inUse,
+  });
+const make = (host: string) =>
+  build().create({
+    name: 'box',
+    driver: 'docker',
+    settings: { host, image: 'node:24', pull: 'missing', network: 'bridge' },
+    limits: {},
+    isDefault: false,
+  });
+const hosts = async () => (await build().everReached()).map(({ reach }) => reach.settings.host).sort();
+const daysAgo = (days: number) =>
+  database.pool.query(`update profile_revision set superseded_at = superseded_at - $1 * interval '1 day'`, [days]);
+
+describe('a profile in use', () => {
+  it('may be changed: units are reached through the settings they were started with', async () => {
+    await make('tcp://old:1');
+    const before = await build().revisionOf('box');
+    await build().update('box', { settings: { host: 'tcp://new:1' } });
+    const after = await build().revisionOf('box');
+    expect(after).not.toBe(before);
+    expect((await build().reach('box', before)).settings).toMatchObject({ host: 'tcp://old:1', image: 'node:24' });
+    expect((await build().reach('box', after)).settings).toMatchObject({ host: 'tcp://new:1' });
+    expect(await build().get('box')).toMatchObject({ settings: { host: 'tcp://new:1' } });
+  });
+
+  it('is not removed while jobs wait or run on it, and says how many', async () => {
+    await make('tcp://old:1');
+    unfinished = 2;
+    await expect(build().remove('box')).rejects.toMatchObject({
+      code: 'profile_in_use',
+      message: '2 jobs wait or run on this profile.',
+    });
+    unfinished = 0;
+    await build().remove('box');
+    await expect(build().get('box')).rejects.toMatchObject({ code: 'profile_not_found' });
+  });
+
+  it('is still reached when it is gone, and when another of its name has come', async () => {
+    await make('tcp://old:1');
+    const before = await build().revisionOf('box');
+    await build().remove('box');
+    expect((await build().reach('box', before)).settings).toMatchObject({ host: 'tcp://old:1' });
+    await make('tcp://other:1');
+    expect(await build().revisionOf('box')).not.toBe(before);
+    expect((await build().reach('box', before)).settings).toMatchObject({ host: 'tcp://old:1' });
+  });
+
+  it('what it was is looked through for what is left, and forgotten when no unit needs it', async () => {
+    await make('tcp://old:1');
+    const before = await build().revisionOf('box');
+    await build().update('box', { settings: { host: 'tcp://new:1' } });
+    expect(await hosts()).toEqual(['tcp://new:1', 'tcp://old:1']);
+    await daysAgo(2);
+    inUse = [{ profile: 'box', revision: before }];
+    expect(await hosts()).toEqual(['tcp://new:1', 'tcp://old:1']);
+    inUse = [];
+    expect(await hosts()).toEqual(['tcp://new:1']);
+    await expect(build().reach('box', before)).rejects.toMatchObject({ code: 'profile_not_found' });
+  });
+
+  it('of a driver that this server does not offer any more says so', async () => {
+    await make('tcp://old:1');
+    await expect(build(['local']).reach('box', 1)).rejects.toMatchObject({ code: 'driver_unknown' });
+    expect(await build(['local']).everReached()).toEqual([]);
+  });
+});
+
+it('changes at once lose none of each other', async () => {
+  await make('tcp://old:1');
+  await Promise.all([
+    build().update('box', { settings: { image: 'node:26' } }),
+    build().update('box', { settings: { network: 'jobs' } }),
+    build().update('box', { limits: { cpus: 2 } }),
+  ]);
+  expect(await build().get('box')).toMatchObject({
+    settings: { image: 'node:26', network: 'jobs' },
+    limits: { cpus: 2 },
+  });
+});
+
+it('the first profile of a new server has its settings kept, too', async () => {
+  const first = { jobsAtOnce: { docker: 2 }, settings: {} };
+  await Promise.all([build().ensureFirst(first), build().ensureFirst(first)]);
+  expect(await build().reach('docker', await build().revisionOf('docker'))).toMatchObject({
+    settings: { network: 'bridge' },
+  });
+});
