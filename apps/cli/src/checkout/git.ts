@@ -71,14 +71,12 @@ export function causeOf(stderr: string): Cause | null {
       message: 'There is no space left on the disk of this machine.',
       wayOut: 'Free some space, then try again.',
     };
-  const unreadable =
-    /(?:open(?:ing)?|read|index file|unlink|create|stat)[^\n]*?['"]?([^'":\n]+)['"]?\)?: Permission denied/.exec(
-      stderr,
-    )?.[1];
+  const denied = /^(?:error|fatal): (.*): Permission denied/m.exec(stderr)?.[1];
+  const unreadable = denied === undefined ? undefined : (/['"](.+)['"]/.exec(denied)?.[1] ?? denied.split(' ').at(-1));
   if (unreadable !== undefined)
     return {
       code: 'file_unreadable',
-      message: `git may not read or write ${unreadable.trim()}`,
+      message: `git may not read or write ${unreadable}`,
       wayOut: 'Give yourself the right to it (chmod u+rw), or move it away.',
     };
   const empty = /'([^'\n]+?)\/?' does not have a commit checked out/.exec(stderr)?.[1];
