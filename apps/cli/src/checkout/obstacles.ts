@@ -23,7 +23,7 @@ export function meeting(paths: readonly string[], changes: readonly Change[]): s
 
 /**
  * Refuses what git does not know of and would overwrite, or would find out when it is too late.
- * @throws HangarError diff_does_not_apply, file_unreadable
+ * @throws HangarError diff_does_not_apply
  */
 export async function refuseObstacles({ root }: Checkout, changes: readonly Change[]): Promise<void> {
   const astray = await behindLinks(
@@ -48,7 +48,6 @@ export async function refuseObstacles({ root }: Checkout, changes: readonly Chan
     return found;
   };
   for (const { path, before, after } of changes) {
-    await refuseUnreadable(root, path);
     if (after === null || after.mode === '160000') continue;
     for (const folder of above(path)) {
       const found = await lstat(onDisk(root, folder)).catch(() => null);
@@ -87,16 +86,20 @@ async function isEmptied(root: string, folder: string, removed: ReadonlySet<stri
   return true;
 }
 
-async function refuseUnreadable(root: string, path: string): Promise<void> {
-  const found = await lstat(onDisk(root, path)).catch(() => null);
-  const may = async (target: Buffer, mode: number, named: string) =>
+/** Files that could not be read, or not be replaced. @throws HangarError file_unreadable */
+export async function refuseUnreadable({ root, gitDir }: Checkout, changes: readonly Change[]): Promise<void> {
+  const may = (target: Buffer | string, mode: number, named: string) =>
     access(target, mode).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'EACCES' || error.code === 'EPERM') throw unreadable(named, error);
     });
-  if (found?.isFile()) await may(onDisk(root, path), constants.R_OK, path);
-  for (const folder of [...above(path), '.']) {
-    if (!(await lstat(onDisk(root, folder)).catch(() => null))?.isDirectory()) continue;
-    await may(onDisk(root, folder), constants.W_OK | constants.X_OK, folder);
-    return;
+  await may(gitDir, constants.W_OK | constants.X_OK, gitDir);
+  for (const { path } of changes) {
+    if ((await lstat(onDisk(root, path)).catch(() => null))?.isFile())
+      await may(onDisk(root, path), constants.R_OK, path);
+    for (const folder of [...above(path), '.']) {
+      if (!(await lstat(onDisk(root, folder)).catch(() => null))?.isDirectory()) continue;
+      await may(onDisk(root, folder), constants.W_OK | constants.X_OK, folder);
+      break;
+    }
   }
 }

@@ -5,7 +5,7 @@ import { showPath } from '@hangar/contract/path-bytes';
 import { type Change, type Conflict, indexInfo } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull } from './git.ts';
-import { meeting, refuseObstacles } from './obstacles.ts';
+import { meeting, refuseObstacles, refuseUnreadable } from './obstacles.ts';
 import type { Sent } from './sent.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
 import { tryDiff } from './trial.ts';
@@ -84,11 +84,10 @@ export async function planPull(
     ...{ head, onTop, from, changes, conflicts, unwritten, marked, changed, met },
     to: await withoutUnwritten(checkout, trial.tree, unwritten, dir),
   };
+  const written = changes.filter(({ path }) => !absent.has(path));
+  await refuseUnreadable(checkout, written);
   refuseDirty(plan, state, hidden, o.stash);
-  await refuseObstacles(
-    checkout,
-    changes.filter(({ path }) => !absent.has(path)),
-  );
+  await refuseObstacles(checkout, written);
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });

@@ -4,7 +4,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { indexInfo } from './changes.ts';
 import { type Checkout, treeState } from './checkout.ts';
-import { joinNull, lastWords } from './git.ts';
+import { causeOf, joinNull, lastWords } from './git.ts';
 import { meeting } from './obstacles.ts';
 import { GO, type Incoming, liftMarks, type Plan, planPull, refusal } from './plan.ts';
 import { openRecord, type TreeRecord, UNSTOPPABLE, writeRecord } from './pull-record.ts';
@@ -139,6 +139,7 @@ async function putAside(checkout: Checkout, plan: Plan, jobId: string): Promise<
   const before = await top();
   const result = await git.attempt(['stash', 'push', '--quiet', '-m', `hangar pull ${jobId}`], UNSTOPPABLE);
   const after = await top();
+  if (result.code !== 0 && causeOf(result.stderr) !== null) throw refusal(result.stderr);
   if (result.code !== 0)
     throw new HangarError('tree_dirty', {
       message: `git could not stash your changes: ${lastWords(result.stderr) || 'it gave no reason'}`,
