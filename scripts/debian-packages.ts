@@ -11,6 +11,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   iptables: 'iptables',
   jq: 'jq',
   mmdebstrap: 'mmdebstrap',
+  openssl: 'openssl',
   'openssh-client': 'ssh',
   'openssh-server': 'sshd',
   procps: 'ps',

@@ -13,6 +13,7 @@ import { inTime, later, within } from './deadline.ts';
 import { digest } from './diff.ts';
 import { Diffs } from './diffs.ts';
 import { type Git, openGit } from './git.ts';
+import { heldLines } from './held-lines.ts';
 import { writeHome } from './home.ts';
 import { JobLog } from './job-log.ts';
 import { LineReader } from './lines.ts';
@@ -35,8 +36,6 @@ const PATIENCE: Patience = {
   lookMs: 1000,
 };
 const USAGE_EVERY_MS = 5000;
-/** A line that ends as a secret begins waits so long for the next one. */
-const HELD_MS = 1000;
 const OF_THE_WORKER = /^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/;
 const OF_THE_MACHINE = new RegExp(`${OF_THE_WORKER.source}|^XDG_`);
 const GONE = { code: 'work_folder_gone', reason: ERRORS.work_folder_gone.message } as const;
@@ -290,24 +289,6 @@ async function runSteps(run: Run, diffs: Diffs, plan: AgentPlan, env: Record<str
     over.abort();
     await saving;
   }
-}
-
-/** Lets lines go to the log that a reader holds, when what they wait for does not come. */
-function heldLines(log: JobLog, readers: Readonly<Record<'stdout' | 'stderr', LineReader | AgentEvents>>) {
-  const timers = new Map<'stdout' | 'stderr', NodeJS.Timeout>();
-  return {
-    look(stream: 'stdout' | 'stderr'): void {
-      clearTimeout(timers.get(stream));
-      if (readers[stream].holds)
-        timers.set(
-          stream,
-          setTimeout(() => void log.add(stream, readers[stream].release()), HELD_MS),
-        );
-    },
-    done(): void {
-      for (const timer of timers.values()) clearTimeout(timer);
-    },
-  };
 }
 
 function listenTo(run: Run, output: NonNullable<AgentPlan['output']>): AgentEvents {
