@@ -58,6 +58,8 @@ const HIDING_NAMES = /(^|[-/.])(utils?|helpers?|common|misc|manager|service)([-/
 /** Looked at again from here on; half as long again is too long. */
 const LONG_LINES = 300;
 const TOO_LONG_LINES = 600;
+/** One table with a row for each thing: length is what it is for. */
+const TABLES = new Set(['packages/contract/src/error-table.ts']);
 
 export async function houseRules(): Promise<{ passed: boolean; output: string }> {
   const files = await sources();
@@ -71,7 +73,7 @@ export async function houseRules(): Promise<{ passed: boolean; output: string }>
     ...registryHosts(await readFile(path.join(ROOT, 'package-lock.json'), 'utf8')),
   ];
   const lengths = files
-    .filter(({ path: at }) => /\.tsx?$/.test(at) && !TEST.test(at))
+    .filter(({ path: at }) => /\.tsx?$/.test(at) && !TEST.test(at) && !TABLES.has(at))
     .map(({ path: at, text }) => ({ at, lines: text.split('\n').length - 1 }))
     .sort((a, b) => b.lines - a.lines);
   const tooLong = lengths.filter(({ lines }) => lines > TOO_LONG_LINES).map(({ at, lines }) => `${at}: ${lines} lines`);
