@@ -31,6 +31,8 @@ ALTER TABLE "profile" ADD COLUMN "revision" integer DEFAULT 1 NOT NULL;--> state
 ALTER TABLE "job_order" ADD CONSTRAINT "job_order_job_id_job_id_fk" FOREIGN KEY ("job_id") REFERENCES "public"."job"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "job_of_state" ON "job" USING btree ("state","created_at","id");--> statement-breakpoint
 CREATE INDEX "job_of_user_state" ON "job" USING btree ("user_id","state","created_at","id");--> statement-breakpoint
+CREATE INDEX "job_of_user_agent" ON "job" USING btree ("user_id","agent","created_at","id");--> statement-breakpoint
+CREATE INDEX "job_of_user_profile" ON "job" USING btree ("user_id","profile","created_at","id");--> statement-breakpoint
 CREATE INDEX "job_of_user_repo" ON "job" USING btree ("user_id","repo_name","created_at","id");--> statement-breakpoint
 CREATE INDEX "job_group" ON "job" USING btree ("user_id","group_name","created_at","id") WHERE group_name is not null;--> statement-breakpoint
 -- Moves data: what may be large leaves the rows that lists read.

@@ -112,7 +112,13 @@ export type ContainerState = z.infer<typeof ContainerState>;
  * @param isRuntimeThere whether the container has the worker's files; asked for only when nothing could be run
  */
 export async function unitState(
-  container: ContainerState,
+  container: Pick<ContainerState, 'HostConfig'> & {
+    readonly State: Omit<ContainerState['State'], 'StartedAt' | 'FinishedAt'> & {
+      readonly StartedAt?: string;
+      readonly FinishedAt?: string;
+    };
+    readonly Config?: ContainerState['Config'];
+  },
   lastWords: () => Promise<string>,
   isRuntimeThere: () => Promise<boolean>,
 ): Promise<UnitState> {
@@ -141,9 +147,9 @@ export async function unitState(
   return { ...ended, reason: `The worker ended with exit code ${exitCode}${detail}` };
 }
 
-function livedToItsDeadline({ State, Config }: ContainerState): boolean {
-  const seconds = Number(Config.Env.find((entry) => entry.startsWith('HANGAR_WORKER_SECONDS='))?.split('=')[1]);
-  return Date.parse(State.FinishedAt) - Date.parse(State.StartedAt) >= seconds * 1000;
+function livedToItsDeadline({ State, Config }: Parameters<typeof unitState>[0]): boolean {
+  const seconds = Number(Config?.Env.find((entry) => entry.startsWith('HANGAR_WORKER_SECONDS='))?.split('=')[1]);
+  return Date.parse(State.FinishedAt ?? '') - Date.parse(State.StartedAt ?? '') >= seconds * 1000;
 }
 
 /** Text of a log answer: frames with an 8 byte head of kind and length. */

@@ -90,6 +90,14 @@ describe(`docker: images, limits, the runtime volume${why && `, skipped: ${why}`
     expect(seen.ran).toMatchObject({ git: expect.stringMatching(/^0 git version/) });
   });
 
+  test('a worker past its deadline is ended while no server looks, and it is said', async () => {
+    const { name, unit } = request({ do: 'wait' }, { deadlineSeconds: 3 });
+    await profile().launch(unit, call());
+    await desk.heard(name, 'up');
+    expect(await ended(unit)).toMatchObject({ exitCode: 137, code: 'job_timeout' });
+    expect(desk.of(name, 'term')).toEqual([]);
+  });
+
   test('an image without git is unsuitable, and says why', async () => {
     const { unit } = request({ do: 'exit' }, { image: await variant('without-git') });
     await profile().launch(unit, call());

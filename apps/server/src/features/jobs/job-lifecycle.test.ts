@@ -187,7 +187,7 @@ describe('decide', () => {
       { state: 'running', action: 'inspect' },
     ],
     [
-      'and waits as long as any other',
+      'and waits for as long as it would have',
       { ...running, unit: unit('running', T + DAY, { since: new Date(T + DAY - 60_000).toISOString() }) },
       T + DAY + 1,
       { state: 'running', action: 'inspect' },

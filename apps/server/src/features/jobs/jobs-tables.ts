@@ -156,6 +156,8 @@ export const jobs = pgTable(
     index('job_newest').on(job.createdAt, job.id),
     index('job_of_state').on(job.state, job.createdAt, job.id),
     index('job_of_user_state').on(job.userId, job.state, job.createdAt, job.id),
+    index('job_of_user_agent').on(job.userId, job.agent, job.createdAt, job.id),
+    index('job_of_user_profile').on(job.userId, job.profile, job.createdAt, job.id),
     index('job_of_user_repo').on(job.userId, job.repoName, job.createdAt, job.id),
     index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`admitted_at is null and finished_at is null`),
     index('job_active').on(job.userId).where(sql`admitted_at is not null and finished_at is null`),
