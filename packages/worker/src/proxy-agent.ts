@@ -25,11 +25,11 @@ export async function openTunnelAgent(proxy: URL, options: AgentOptions = {}): P
   class PlainTunnelAgent extends PlainAgent {
     override createConnection(
       target: ClientRequestArgs,
-      callback: (error: Error | null, stream: Duplex) => void,
+      callback: (error: Error | null, stream?: Duplex) => void,
     ): undefined {
       openTunnel(ask, proxy, target).then(
         (socket) => callback(null, socket),
-        (error: Error) => callback(error, undefined as unknown as Duplex),
+        (error: Error) => callback(error),
       );
       return undefined;
     }
@@ -47,7 +47,7 @@ async function tunnelAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
   class TunnelAgent extends SecureAgent {
     override createConnection(
       target: ClientRequestArgs,
-      callback: (error: Error | null, stream: Duplex) => void,
+      callback: (error: Error | null, stream?: Duplex) => void,
     ): undefined {
       openTunnel(ask, proxy, target).then(
         (socket) => {
@@ -55,8 +55,7 @@ async function tunnelAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
           const stream = super.createConnection(wrapped, () => undefined);
           if (stream) callback(null, stream);
         },
-        // The agent looks at the error first; there is no stream then.
-        (error: Error) => callback(error, undefined as unknown as Duplex),
+        (error: Error) => callback(error),
       );
       return undefined;
     }
@@ -100,7 +99,7 @@ async function forwardAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
   const { connect, isIP } = await import('node:net');
   const { hostname: host, port } = placeOf(proxy);
   // Called by each request before its head is written; in no type of Node's, though agents of others have lived on it for ten years.
-  const { addRequest } = PlainAgent.prototype as unknown as { addRequest(sent: ClientRequest, target: object): void };
+  const addRequest: (sent: ClientRequest, target: object) => void = Reflect.get(PlainAgent.prototype, 'addRequest');
 
   class ForwardAgent extends PlainAgent {
     addRequest(sent: ClientRequest, target: object): void {
