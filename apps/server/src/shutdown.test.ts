@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type HangarServer, startServer } from './compose.ts';
@@ -67,8 +68,9 @@ test('with nothing in hand it is quick', async () => {
 
 test('a query that is stuck holds it up no longer than its deadline', async () => {
   const { server, key } = await start();
-  const client = await database.pool.connect();
-  ends.push(() => client.query('rollback').then(() => client.release()));
+  const client = new pg.Client(database.url);
+  await client.connect();
+  ends.push(() => client.end());
   await client.query('begin');
   await client.query('lock table job, log, session, person in access exclusive mode');
   ask(server, key, '/jobs');

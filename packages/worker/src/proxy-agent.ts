@@ -25,11 +25,11 @@ export async function openTunnelAgent(proxy: URL, options: AgentOptions = {}): P
   class PlainTunnelAgent extends PlainAgent {
     override createConnection(
       target: ClientRequestArgs,
-      callback: (error: Error | null, stream: Duplex) => void,
+      callback: (error: Error | null, stream?: Duplex) => void,
     ): undefined {
       openTunnel(ask, proxy, target).then(
         (socket) => callback(null, socket),
-        (error: Error) => callback(error, undefined as unknown as Duplex),
+        (error: Error) => callback(error),
       );
       return undefined;
     }

@@ -1,5 +1,21 @@
 import { HangarError } from '@hangar/contract/errors';
-import { z } from 'zod';
+
+/** What is needed of a schema of the contract. */
+interface Schema {
+  safeParse(
+    value: unknown,
+  ):
+    | { readonly success: true }
+    | { readonly success: false; readonly error: { readonly issues: readonly { readonly message: string }[] } };
+  toJSONSchema(o: { readonly io: 'input' }): Limits;
+}
+
+interface Limits {
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+}
 
 /** The value of an option, with what the contract says of it. */
 export interface GivenOption {
@@ -7,7 +23,7 @@ export interface GivenOption {
   readonly flag: string;
   /** undefined: it was not given. */
   readonly value: unknown;
-  readonly schema: z.ZodType;
+  readonly schema: Schema;
   /** Numbers in the words people type them. */
   readonly shown?: (value: number) => string;
 }
@@ -28,7 +44,7 @@ export function checkOptions(command: string, options: readonly GivenOption[]): 
 }
 
 function sentence({ value, schema, shown = String }: GivenOption, message: string): string {
-  const takes = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const takes = schema.toJSONSchema({ io: 'input' });
   if (typeof value === 'number') {
     const least = takes.minimum;
     // A whole number always ends somewhere; that end is nobody's limit.

@@ -246,8 +246,11 @@ describe('the worker’s way to the server', () => {
 });
 
 describe('the state of a container', () => {
+  const begun = { StartedAt: '2026-01-01T00:00:00Z', FinishedAt: '2026-01-01T00:01:00Z' };
   const container = (Status: string, ExitCode = 0, more = {}) => ({
-    ...{ State: { Status, ExitCode, OOMKilled: false, Error: '', ...more }, HostConfig: { Memory: 2 * 1024 ** 3 } },
+    State: { Status, ExitCode, OOMKilled: false, Error: '', ...begun, ...more },
+    Config: { Env: [] },
+    HostConfig: { Memory: 2 * 1024 ** 3 },
   });
   test.each([
     [container('created'), { kind: 'starting' }],
