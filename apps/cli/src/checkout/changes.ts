@@ -57,3 +57,11 @@ export const indexInfo = (changes: readonly Pick<Change, 'path' | 'after'>[], id
       after === null ? `0 ${'0'.repeat(idLength)}\t${path}` : `${after.mode} ${after.oid}\t${path}`,
     ),
   );
+
+/** Conflicts as if ours had won. */
+export const unchangedIn = (conflicts: readonly Conflict[]): Change[] =>
+  conflicts.map(({ path, stages }) => {
+    const ours = stages.find(({ stage }) => stage === 2);
+    const entry = ours === undefined ? null : { mode: ours.mode, oid: ours.oid };
+    return { path, before: entry, after: entry };
+  });

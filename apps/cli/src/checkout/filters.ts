@@ -2,7 +2,7 @@ import { copyFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
-import { type Change, type Conflict, changesIn, indexInfo } from './changes.ts';
+import { type Change, type Conflict, changesIn, indexInfo, unchangedIn } from './changes.ts';
 import type { Checkout } from './checkout.ts';
 import { errorLines, joinNull, lastWords, splitNull } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
@@ -34,7 +34,14 @@ export async function throughFilters(
   conflicts: readonly Conflict[],
 ): Promise<Filtered> {
   const inConflict = new Set(conflicts.map(({ path }) => path));
-  const files = changes.filter(({ after }) => after?.mode.startsWith('100'));
+  // Of a conflict it is their side that comes from the job.
+  const theirs = unchangedIn(conflicts).map((ours) => {
+    const entry = conflicts.find(({ path }) => path === ours.path)?.stages.find(({ stage }) => stage === 3);
+    return { ...ours, after: entry ?? null };
+  });
+  const files = [...changes.filter(({ path }) => !inConflict.has(path)), ...theirs].filter(({ after }) =>
+    after?.mode.startsWith('100'),
+  );
   if (files.length === 0) return { changes, conflicts };
   await ground.useAttributes('');
   const { filterOf, isPlain } = await attributesOf(
@@ -77,7 +84,7 @@ export async function throughFilters(
     });
   }
   const clean = await changesIn(ground, from);
-  await refuseGuesses(ground, filterOf, asStored, changes, clean, inConflict);
+  await refuseGuesses(ground, filterOf, asStored, files, clean, inConflict);
   return { changes: clean, conflicts: await cleanTheirs(ground, filterOf, asStored, conflicts) };
 }
 

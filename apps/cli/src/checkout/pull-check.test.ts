@@ -153,6 +153,21 @@ describe('asking whether a diff applies', () => {
   });
 });
 
+describe('a binary file in conflict', () => {
+  it('stays ours, is named and unmerged, and is given back', async () => {
+    desk.repo('app', { 'b.bin': Buffer.from([0, 1, 2]) });
+    const incoming = diffOfJob(desk, 'app', (root) => writeFileSync(join(root, 'b.bin'), Buffer.from([0, 7, 7])));
+    desk.write('app/b.bin', Buffer.from([0, 9, 9]));
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'mine');
+    const before = pictureOf(desk, 'app');
+    expect(await checkPull(await open(), incoming)).toEqual({ conflicts: ['b.bin'], alreadyHere: false });
+    expect((await pullIntoTree(await open(), incoming, { stash: false })).conflicts).toEqual(['b.bin']);
+    expect(desk.git('app', 'status', '--porcelain')).toBe('UU b.bin\n');
+    expect(readFileSync(desk.path('app/b.bin'))).toEqual(Buffer.from([0, 9, 9]));
+    await undo(before);
+  });
+});
+
 describe('uncommitted changes', () => {
   it('stand in the way only where the diff meets them, and undo leaves them alone', async () => {
     const files = { 'a.txt': 'a\n', 'mine.txt': 'm\n', 'staged.txt': 's\n', 'gone.txt': 'g\n', 'mode.sh': 'x\n' };

@@ -68,6 +68,9 @@ describe('what a filter encrypts', () => {
     expect(await pull(incoming)).toBe('filter_blocks');
     expect(await codeOf(pullIntoBranch(await open(), incoming, 'job'))).toBe('filter_blocks');
     expect(desk.git('app', 'branch', '--list', 'job')).toBe('');
+    desk.write('app/secrets/old.txt', 'attack at dusk\n');
+    desk.git('app', 'commit', '--quiet', '--all', '-m', 'mine');
+    expect(await pull(incoming)).toBe('filter_blocks');
   });
 
   it('stays as it is stored when a job only moves it', async () => {

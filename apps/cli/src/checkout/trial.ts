@@ -1,4 +1,4 @@
-import { type Change, type Conflict, changesIn, conflictsIn } from './changes.ts';
+import { type Change, type Conflict, changesIn, conflictsIn, unchangedIn } from './changes.ts';
 import type { Checkout } from './checkout.ts';
 import { refuseBomb } from './diff.ts';
 import { throughFilters } from './filters.ts';
@@ -45,7 +45,17 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
       env,
       input: joinNull(paths),
     });
-  const raw = await changesIn(ground, from);
-  const cleaned = await throughFilters(checkout, ground, from, raw, conflicts);
-  return { kind: 'fits', tree: await git.line(['write-tree'], { env }), ...cleaned };
+  const cleaned = await throughFilters(checkout, ground, from, await changesIn(ground, from), conflicts);
+  return {
+    kind: 'fits',
+    tree: await git.line(['write-tree'], { env }),
+    changes: withAllConflicts(cleaned.changes, cleaned.conflicts),
+    conflicts: cleaned.conflicts,
+  };
+}
+
+/** A binary file in conflict stays ours: its content is no change, and yet the diff meets it. */
+function withAllConflicts(changes: readonly Change[], conflicts: readonly Conflict[]): Change[] {
+  const known = new Set(changes.map(({ path }) => path));
+  return [...changes, ...unchangedIn(conflicts).filter(({ path }) => !known.has(path))];
 }
