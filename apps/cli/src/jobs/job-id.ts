@@ -29,14 +29,18 @@ export function refuseLocalRun(id: string, wayOut: string): void {
   throw new HangarError('usage', { message: `${id} ran on this machine; no server knows it.`, wayOut });
 }
 
-/** Ids for shell completion; an empty list where the server is away. */
+/** Ids for shell completion, of runs here and of jobs; a server that is away, or that nobody signed in to, has none. */
 async function proposeJobs(this: Cli): Promise<readonly string[]> {
-  try {
-    const { client } = await this.api(undefined);
-    return (await client.jobs.list({ limit: 30 })).items.map(({ id }) => id);
-  } catch {
-    return [];
-  }
+  const here = async () => {
+    const checkout = await this.checkout();
+    return checkout === null ? [] : (await import('./local-runs.ts')).localRuns(checkout);
+  };
+  const there = async () => {
+    const { client, identity } = await this.api(undefined);
+    return identity === 'none' ? [] : (await client.jobs.list({ limit: 30 })).items;
+  };
+  const found = await Promise.all([here().catch(() => []), there().catch(() => [])]);
+  return found.flat().map(({ id }) => id);
 }
 
 /** Most often the newest job is of this repository. Farther back than these pages only jobs of its name are looked at. */
