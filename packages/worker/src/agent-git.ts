@@ -4,7 +4,7 @@ import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import type { Git, GitCall } from './git.ts';
-import { changesIn, type Entry, fieldsOf, isSubmodule } from './paths.ts';
+import { ALL, changesIn, type Entry, fieldsOf, isSubmodule } from './paths.ts';
 
 const MAX_TEXT = 64 * 1024 * 1024;
 const MAX_INDEX = 256 * 1024 * 1024;
@@ -179,7 +179,7 @@ export interface Reading {
 export async function readRecorded(o: Reading, found: AgentGit, baseTree: string, scratch: string): Promise<Recorded> {
   const env = { GIT_DIR: o.store, GIT_INDEX_FILE: scratch, ...borrowing(found) };
   const call: GitCall = { signal: o.signal, timeoutMs: LOOK_MS, env };
-  const trees = ['--raw', '-z', '--no-renames', '--abbrev=64'];
+  const trees = [...ALL, '--raw', '-z', '--no-renames', '--abbrev=64'];
   const committed =
     found.head === null
       ? null

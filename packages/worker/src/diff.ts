@@ -6,7 +6,7 @@ import { HangarError } from '@hangar/contract';
 import { type Git, GitError } from './git.ts';
 import { noteLeftBehind } from './left-behind.ts';
 import { Notes } from './notes.ts';
-import { changesIn, type Entry, indexInfo, isSubmodule } from './paths.ts';
+import { ALL, changesIn, type Entry, indexInfo, isSubmodule } from './paths.ts';
 import { openStuckPipes } from './stuck-pipes.ts';
 import { COLLECT_MS } from './taking.ts';
 import { takeWorkTree } from './work-tree.ts';
@@ -77,7 +77,7 @@ export async function collectDiff(o: Collecting, file: string, known: string | n
 
 async function writeDiff(o: Collecting, tree: string, file: string) {
   const call = { signal: o.signal, timeoutMs: COLLECT_MS, env: { GIT_DIR: o.store } };
-  const trees = ['-M', o.baseTree, tree];
+  const trees = [...ALL, '-M', o.baseTree, tree];
   await o.git.run(
     [
       'diff-tree',
@@ -103,7 +103,7 @@ async function writeDiff(o: Collecting, tree: string, file: string) {
 async function withoutLarge(o: Collecting, tree: string, notes: Notes): Promise<string> {
   const index = `${o.index}-small`;
   const call = { signal: o.signal, timeoutMs: COLLECT_MS, env: { GIT_DIR: o.store, GIT_INDEX_FILE: index } };
-  const raw = ['diff-tree', '-r', '--raw', '-z', '--no-renames', '--diff-filter=d', '--abbrev=64', o.baseTree, tree];
+  const raw = ['diff-tree', ...ALL, '-r', '--raw', '-z', '--no-renames', '--diff-filter=d', '--abbrev=64', o.baseTree, tree];
   const written = changesIn(await o.git.run(raw, call)).filter(({ to }) => !isSubmodule(to));
   if (written.length === 0) return tree;
   const sizes = await o.git.run(['cat-file', '--batch-check=%(objectsize)'], {

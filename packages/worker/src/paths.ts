@@ -60,6 +60,9 @@ export interface Change {
   readonly status: string;
 }
 
+/** For every diff of git's: also references to submodules that .gitmodules says not to look at. */
+export const ALL = ['--ignore-submodules=none'] as const;
+
 /** `--raw -z --no-renames`: `:mode mode id id status`, then the path. */
 export function changesIn(out: Buffer): Change[] {
   const fields = fieldsOf(out);

@@ -68,6 +68,14 @@ describe('a submodule', () => {
     expect(await diff()).toContain(`+Subproject commit ${second}`);
   });
 
+  test('that .gitmodules says not to look at counts like any other', async () => {
+    git(g.tree, 'config', '--file', '.gitmodules', 'submodule.sub.ignore', 'all');
+    rmSync(join(g.tree, 'sub'), { recursive: true });
+    expect(await diff()).toContain(`-Subproject commit ${first}`);
+    mkdirSync(join(g.tree, 'sub'));
+    expect(await diff()).not.toContain('Subproject');
+  });
+
   test('files put into the folder of one that was not fetched are said', async () => {
     mkdirSync(join(g.tree, 'sub/deep'), { recursive: true });
     writeFileSync(join(g.tree, 'sub/deep/x'), 'x\n');

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentGit, attempt, commitsBeyond, fetchedCommits, findAgentGit, lookingAt, textOf } from './agent-git.ts';
 import { Notes } from './notes.ts';
-import { type Change, changesIn, type Entry, fieldsOf, isSubmodule, listed, readable } from './paths.ts';
+import { ALL, type Change, changesIn, type Entry, fieldsOf, isSubmodule, listed, readable } from './paths.ts';
 import { kindOf } from './read-files.ts';
 import { folderOf, indexOf, MAX_DEPTH, type Place, type TakeWorkTree, type Taking, type Work } from './taking.ts';
 
@@ -151,7 +151,7 @@ export async function changedInside(
     await o.git.run(['read-tree', base], { ...call, env: { ...call.env, GIT_INDEX_FILE: index } });
     const inside: Taking = { ...o, notes: new Notes(0), thorough: false };
     const now = await takeWorkTree(inside, { tree, index, base, depth, prefix: '', lender: found });
-    const changes = await o.git.run(['diff-tree', '-r', '--raw', '-z', '--no-renames', base, now], call);
+    const changes = await o.git.run(['diff-tree', ...ALL, '-r', '--raw', '-z', '--no-renames', base, now], call);
     return changesIn(changes).map(({ path }) => path);
   });
 }

@@ -9,7 +9,7 @@ import {
   readRecorded,
 } from './agent-git.ts';
 import { type GitCall, GitError } from './git.ts';
-import { type Change, changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
+import { ALL, type Change, changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
 import { inRealFolder, kindOf, readFiles } from './read-files.ts';
 import { type Settled, settleSubmodules } from './submodules.ts';
 import { COLLECT_MS, emptyTree, folderOf, indexOf, MAX_DEPTH, type Place, type Taking, type Work } from './taking.ts';
@@ -85,7 +85,7 @@ async function names({ o, place, call }: Work, ...args: readonly string[]): Prom
 
 /** How our index differs from the base: by what was read at earlier calls. */
 async function changedBefore({ o, place, call }: Work): Promise<Change[]> {
-  const args = ['diff-index', '--cached', '--raw', '-z', '--no-renames', '--abbrev=64', place.base, '--'];
+  const args = ['diff-index', ...ALL, '--cached', '--raw', '-z', '--no-renames', '--abbrev=64', place.base, '--'];
   return changesIn(await o.git.run(args, call));
 }
 

@@ -36,10 +36,13 @@ export async function conflictsIn({ git, env }: Place): Promise<Conflict[]> {
   return [...byPath].map(([path, stages]) => ({ path, stages }));
 }
 
+/** Also references to submodules that .gitmodules or the configuration says not to look at. */
+export const ALL = ['--ignore-submodules=none'] as const;
+
 /** How an index differs from a tree. */
 export async function changesIn({ git, env }: Place, from: string): Promise<Change[]> {
   const raw = splitNull(
-    await git.bytes(['diff-index', '--cached', '--raw', '--no-abbrev', '--no-renames', '-z', from], { env }),
+    await git.bytes(['diff-index', ...ALL, '--cached', '--raw', '--no-abbrev', '--no-renames', '-z', from], { env }),
   );
   const changes: Change[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
+import { ALL } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { splitNull } from './git.ts';
 import { GitFailed } from './refusal.ts';
@@ -108,13 +109,14 @@ async function packInTurn(checkout: Checkout, head: string, dir: string): Promis
   const patchFile = join(dir, 'work.patch');
   const result = await git.attempt(['diff-tree', ...DIFF_FORM, '-p', head, baseTree], { toFile: patchFile });
   if (result.code !== 0) throw new GitFailed(['diff-tree'], result, git.dir);
-  const names = splitNull(await git.bytes(['diff-tree', '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
+  const names = splitNull(await git.bytes(['diff-tree', ...ALL, '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
   if ((await stat(patchFile)).size === 0) return { ...nothing, baseTree, leftOut };
   return { baseTree, patchFile, changedFiles: names.length, leftOut, state };
 }
 
 /** A diff in the one form `git apply --3way` can always use. */
 export const DIFF_FORM = [
+  ...ALL,
   '-r',
   '--binary',
   '--full-index',

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
-import { type Change, type Conflict, indexInfo } from './changes.ts';
+import { ALL, type Change, type Conflict, indexInfo } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
 import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull } from './git.ts';
 import { meeting, refuseObstacles, refuseUnreadable } from './obstacles.ts';
@@ -147,7 +147,7 @@ async function changedBehindMarks(
   if (marked.length === 0) return [];
   await liftMarks({ git }, marked, env);
   await git.attempt(['update-index', '-q', '--refresh'], { env });
-  const found = new Set(splitNull(await git.bytes(['diff-files', '--name-only', '-z'], { env })));
+  const found = new Set(splitNull(await git.bytes(['diff-files', ...ALL, '--name-only', '-z'], { env })));
   const changed: string[] = [];
   for (const { path, skipWorktree } of marked)
     if (found.has(path)) {

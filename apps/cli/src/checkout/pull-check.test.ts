@@ -247,6 +247,16 @@ describe('uncommitted changes', () => {
     expect(desk.git('app', 'rev-parse', ':lib').trim()).toBe(older);
     expect(older).not.toBe(newer);
     await undo(committed);
+    // As .gitmodules can ask for, too: nobody wants to see it in git status.
+    desk.git('app', 'config', 'submodule.lib.ignore', 'all');
+    expect(await pullIntoTree(await open(), pointer, { stash: false })).toMatchObject({ alreadyHere: false });
+    expect(desk.git('app', 'rev-parse', ':lib').trim()).toBe(older);
+    desk.write('app/other.txt', 'other\n');
+    desk.git('app', 'add', 'other.txt');
+    await undoPull(await open());
+    expect(desk.git('app', 'rev-parse', ':lib').trim()).toBe(newer);
+    desk.git('app', 'rm', '--quiet', '-f', 'other.txt');
+    desk.git('app', 'config', '--unset', 'submodule.lib.ignore');
     desk.git('app/lib', 'commit', '--quiet', '--allow-empty', '-m', 'moved again');
     for (const stash of [false, true])
       await expect(pullIntoTree(await open(), pointer, { stash })).rejects.toMatchObject({

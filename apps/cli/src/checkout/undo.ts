@@ -2,6 +2,7 @@ import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { decodePath, encodePath, showPath } from '@hangar/contract/path-bytes';
+import { ALL } from './changes.ts';
 import { type Checkout, ownFolder } from './checkout.ts';
 import { splitNull } from './git.ts';
 import { type BranchRecord, newestRecord, type TreeRecord, UNSTOPPABLE } from './pull-record.ts';
@@ -155,7 +156,7 @@ async function checkUndo(checkout: Checkout, record: TreeRecord, left: ReadonlyS
   const { git, root, head } = checkout;
   if (head !== record.head) {
     const committed = new Set(
-      splitNull(await git.bytes(['diff-tree', '-r', '--no-renames', '--name-only', '-z', record.head, 'HEAD'])),
+      splitNull(await git.bytes(['diff-tree', ...ALL, '-r', '--no-renames', '--name-only', '-z', record.head, 'HEAD'])),
     );
     const files = record.kept.filter(({ path }) => committed.has(path)).map(({ path }) => path);
     if (files.length > 0)
