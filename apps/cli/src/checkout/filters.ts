@@ -18,6 +18,8 @@ interface Driver {
 interface Filtered {
   readonly changes: readonly Change[];
   readonly conflicts: readonly Conflict[];
+  /** Those that go through a filter of the person's on their way into the work tree, too. */
+  readonly filtered: readonly string[];
 }
 
 /**
@@ -42,14 +44,14 @@ export async function throughFilters(
   const files = [...changes.filter(({ path }) => !inConflict.has(path)), ...theirs].filter(({ after }) =>
     after?.mode.startsWith('100'),
   );
-  if (files.length === 0) return { changes, conflicts };
+  if (files.length === 0) return { changes, conflicts, filtered: [] };
   await ground.useAttributes('');
   const { filterOf, isPlain } = await attributesOf(
     ground,
     files.map(({ path }) => path),
   );
   const { drivers, autocrlf } = await settingsOf(checkout);
-  if (isPlain && !autocrlf) return { changes, conflicts };
+  if (isPlain && !autocrlf) return { changes, conflicts, filtered: [] };
   const asStored = new Set<string>();
   if (filterOf.size > 0) {
     for (const name of new Set(filterOf.values())) refuseOwnProgram(checkout, name, drivers.get(name), changes);
@@ -77,15 +79,17 @@ export async function throughFilters(
     input: joinNull(again),
   });
   if (result.code !== 0) {
-    const reason = errorLines(result.stderr);
+    const said = result.stderr.replaceAll(startedIn(checkout.root), '');
+    const reason = errorLines(said);
     throw new HangarError('filter_blocks', {
       message: 'A filter of this checkout does not take what the job made.',
-      details: { files: reason.length > 0 ? reason : [lastWords(result.stderr)] },
+      details: { files: reason.length > 0 ? reason : [lastWords(said)] },
     });
   }
   const clean = await changesIn(ground, from);
   await refuseGuesses(ground, filterOf, asStored, files, clean, inConflict);
-  return { changes: clean, conflicts: await cleanTheirs(ground, filterOf, asStored, conflicts) };
+  const filtered = [...filterOf.keys()];
+  return { changes: clean, conflicts: await cleanTheirs(ground, filterOf, asStored, conflicts), filtered };
 }
 
 const idLength = (changes: readonly Change[]): number => {
@@ -156,9 +160,12 @@ async function settingsOf({ git }: Checkout): Promise<{ drivers: Map<string, Dri
   return { drivers, autocrlf };
 }
 
+const startedIn = (root: string): string =>
+  `cd '${root.replaceAll("'", "'\\''")}' && unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY && `;
+
 /** The filter, started where git would start it in the checkout; that it fails must not pass for "nothing to do". */
 function section(root: string, name: string, driver: Driver | undefined): string {
-  const there = `cd '${root.replaceAll("'", "'\\''").replaceAll('%', '%%')}' && unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY && `;
+  const there = startedIn(root).replaceAll('%', '%%');
   const commands = (['clean', 'process'] as const).flatMap((kind) => {
     const command = driver?.[kind];
     return command === undefined ? [] : [`\t${kind} = ${configValue(there + command)}`];

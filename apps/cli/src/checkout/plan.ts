@@ -71,6 +71,7 @@ export async function planPull(
   const trial = await tryDiff(checkout, incoming.file, from, dir);
   if (trial.kind === 'refused') throw doesNotApply(trial.reason, trial.files);
   const { changes, conflicts } = trial;
+  const filtered = new Set(trial.filtered);
 
   const look = join(dir, 'look-index');
   const env = { GIT_INDEX_FILE: look };
@@ -88,6 +89,7 @@ export async function planPull(
   await refuseUnreadable(checkout, written);
   refuseDirty(plan, state, hidden, o.stash);
   await refuseObstacles(checkout, written);
+  await tryFilters(checkout, plan.to, written.filter(({ path, after }) => after && filtered.has(path)), dir);
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });
@@ -186,6 +188,18 @@ async function withoutUnwritten(
   );
   await git.read(['update-index', '-z', '--index-info'], { env, input });
   return git.line(['write-tree'], { env });
+}
+
+/** That a filter can write a file shows only when it does: once beside the checkout. @throws HangarError filter_blocks */
+async function tryFilters({ git }: Checkout, tree: string, changes: readonly Change[], dir: string): Promise<void> {
+  if (changes.length === 0) return;
+  const env = { GIT_INDEX_FILE: join(dir, 'filtered-index') };
+  await git.read(['read-tree', tree], { env });
+  const result = await git.attempt(['checkout-index', `--prefix=${join(dir, 'filtered')}/`, '-z', '--stdin'], {
+    env,
+    input: joinNull(changes.map(({ path }) => path)),
+  });
+  if (result.code !== 0 || /^(error|fatal): /m.test(result.stderr)) throw refusal(result.stderr);
 }
 
 /** @throws HangarError tree_dirty */

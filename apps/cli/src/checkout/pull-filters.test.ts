@@ -163,6 +163,21 @@ describe('what a filter normalises', () => {
     expect(pictureOf(desk, 'app')).toBe(before);
   });
 
+  it('and cannot be written by it: asking says so, too', async () => {
+    desk.repo('app', { '.gitattributes': '*.up filter=up\n', 'a.up': 'ONE\n' });
+    desk.git('app', 'config', 'filter.up.clean', 'tr a-z A-Z');
+    desk.git('app', 'config', 'filter.up.smudge', 'gone-program');
+    const incoming = diffOf((root) => writeFileSync(join(root, 'new.up'), 'new\n'));
+    expect(await codeOf(checkPull(await open(), incoming))).toBe('filter_blocks');
+    expect(await pull(incoming)).toBe('filter_blocks');
+    expect(await codeOf(pullIntoBranch(await open(), incoming, 'job'))).toBeNull();
+    desk.git('app', 'config', 'filter.up.clean', 'gone-program');
+    const refused: unknown = await pullIntoTree(await open(), incoming, { stash: false }).catch((error) => error);
+    expect(JSON.stringify(refused)).toContain('gone-program');
+    // How it is started is no business of the person.
+    expect(JSON.stringify(refused)).not.toContain('GIT_DIR');
+  });
+
   it('line ends by attributes and settings of this checkout alone', async () => {
     desk.repo('app', { 'a.txt': 'one\n' });
     desk.git('app', 'config', 'core.autocrlf', 'input');

@@ -14,6 +14,8 @@ export type Trial =
       readonly tree: string;
       readonly changes: readonly Change[];
       readonly conflicts: readonly Conflict[];
+      /** Paths whose contents the person's filters make and write. */
+      readonly filtered: readonly string[];
     }
   | { readonly kind: 'refused'; readonly reason: string; readonly files: readonly string[] };
 
@@ -35,7 +37,7 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
     // What removes a file that is gone does not apply; where all of it could be taken back, all of it is there.
     const back = await git.attempt(['apply', '--cached', '--reverse', '--check', '--allow-empty', file], { env });
     if (back.code === 0)
-      return { kind: 'fits', tree: await git.line(['write-tree'], { env }), changes: [], conflicts: [] };
+      return { kind: 'fits', tree: await git.line(['write-tree'], { env }), changes: [], conflicts: [], filtered: [] };
     return { kind: 'refused', reason: lastWords(result.stderr), files: errorLines(result.stderr) };
   }
   // The files with their markers take the place of what is unmerged.
@@ -51,6 +53,7 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
     tree: await git.line(['write-tree'], { env }),
     changes: withAllConflicts(cleaned.changes, cleaned.conflicts),
     conflicts: cleaned.conflicts,
+    filtered: cleaned.filtered,
   };
 }
 
