@@ -30,12 +30,17 @@ const rows = async (table: string) =>
   Number((await database.pool.query(`select count(*) from ${table}`)).rows[0].count);
 
 /** So many activities of one person at once, as a script of theirs would start them. */
-async function flood(of: Viewer, count: number, more: ActivityMessage[] = []): Promise<void> {
+async function flood(
+  of: Viewer,
+  count: number,
+  more: ActivityMessage[] = [],
+  correlationId: string | null = null,
+): Promise<void> {
   const actor = { id: of.userId, name: of.userName };
   const publications = Array.from({ length: count }, (_, index) => {
     const activityId = newId('a');
     const started: ActivityMessage = { type: 'DEVOPS_STARTED', operation: `${of.userName} ${index}`, steps: ['Go'] };
-    return [started, ...more].map((message) => ({ activityId, message, at: time(index), correlationId: null, actor }));
+    return [started, ...more].map((message) => ({ activityId, message, at: time(index), correlationId, actor }));
   });
   await database.db.transaction((tx) => activity.publish(tx, publications.flat()));
 }
@@ -82,6 +87,20 @@ describe('lists', () => {
         .reverse(),
     );
     expect((await activity.list(bob, { limit: 10 })).recent).toHaveLength(3);
+  });
+
+  it('about one thing, or by one name, are not hidden by others who say that theirs is about it, or are called so', async () => {
+    const namesake: Viewer = { ...ada, userId: 'u_ada_too' };
+    await flood(bob, 1, [], 'j_1');
+    await flood(bob, 1, [{ type: 'DEVOPS_COMPLETE' }], 'j_1');
+    await flood(ada, 1);
+    for (const end of [[], [{ type: 'DEVOPS_COMPLETE' } as const]]) await flood(namesake, 200, [...end], 'j_1');
+    const about = await activity.list(root, { limit: 10, correlationId: 'j_1' });
+    for (const list of [about.current, about.recent])
+      expect(list.filter(({ actor }) => actor.id === bob.userId)).toHaveLength(1);
+    expect(about.recent).toHaveLength(10);
+    const called = await activity.list(root, { limit: 10, actor: 'ada' });
+    expect(called.current.filter(({ actor }) => actor.id === ada.userId)).toHaveLength(1);
   });
 
   it('are asked for by state, by person and by what it is about', async () => {
