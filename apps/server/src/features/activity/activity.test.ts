@@ -211,6 +211,14 @@ it('the migration folds what was said before as the server does', async () => {
       [0, { type: 'DEVOPS_STARTED', operation: 'Bare', steps: [] }],
       [5, { type: 'DEVOPS_COMPLETE' }],
     ],
+    // More steps, and longer errors, than are kept of one.
+    [
+      [0, { type: 'DEVOPS_STARTED', operation: 'Long', steps: [] }],
+      ...Array.from({ length: 130 }, (_, n): [number, ActivityMessage] => [
+        n + 1,
+        { type: 'DEVOPS_STEP_UPDATE', step: `Step ${n}`, status: 'failed', error: 'x'.repeat(1_500) },
+      ]),
+    ],
   ];
   const ids: string[] = [];
   for (const story of stories) {
@@ -231,12 +239,26 @@ it('the migration folds what was said before as the server does', async () => {
   const journal = JSON.parse(readFileSync(new URL('meta/_journal.json', folder), 'utf8')) as {
     entries: { tag: string }[];
   };
-  const sql = journal.entries
-    .flatMap(({ tag }) => readFileSync(new URL(`${tag}.sql`, folder), 'utf8').split('--> statement-breakpoint'))
-    .find((statement) => statement.includes('insert into activity'));
+  const statements = journal.entries
+    .map(({ tag }) => readFileSync(new URL(`${tag}.sql`, folder), 'utf8').split('--> statement-breakpoint'))
+    .find((each) => each.some((statement) => statement.includes('insert into activity')));
+  const from = statements?.findIndex((statement) => statement.includes('insert into activity'));
   await database.pool.query('delete from activity');
-  await database.pool.query(sql ?? '');
+  const talker = newId('a');
+  await database.pool.query(
+    `insert into activity_message (activity_id, at, type, message, actor_name)
+     select $1, now() + n * interval '1 second', 'DEVOPS_STEP_UPDATE', jsonb_build_object('type', 'DEVOPS_STEP_UPDATE', 'step', 'Go', 'status', 'running'), 'ada'
+     from generate_series(1, 250) n`,
+    [talker],
+  );
+  for (const statement of statements?.slice(from) ?? []) await database.pool.query(statement);
   const after = await Promise.all(ids.map((id) => activity.byId(id)));
   const plain = (list: typeof before) => list.map((each) => each && { ...each, version: 0 });
   expect(plain(after)).toEqual(plain(before));
+  // Of one that said too much nothing is kept but what it made, so that what comes late is not folded with a part of it.
+  const { rows: left } = await database.pool.query(
+    'select kept, base = summary as same, (select count(*)::int from activity_message where activity_id = a.id) as messages from activity a where id = $1',
+    [talker],
+  );
+  expect(left).toEqual([{ kept: 0, same: true, messages: 0 }]);
 });
