@@ -64,13 +64,16 @@ with first as (select distinct on (activity_id) * from activity_message order by
       least(t.running_at, t.completed_at, t.failed_at) as began,
       case t.done when 'completed' then t.completed_at when 'failed' then t.failed_at end as done_at
     from named n left join told t on t.activity_id = n.activity_id and t.step = n.step),
+  -- As many steps, and as long errors together, as the server keeps of one.
+  few as (select *, sum(length(error)) over (partition by activity_id order by place) as told from (
+      select *, row_number() over (partition by activity_id order by place) as nth from seen) every_step where nth <= 100),
   steps as (select s.activity_id, jsonb_agg(jsonb_build_object(
-      'name', s.step, 'error', s.error,
+      'name', s.step, 'error', left(s.error, greatest(0, 8000 - (s.told - length(s.error)))::int),
       'status', case when s.status <> 'running' or e.n is null then s.status when e.type = 'DEVOPS_FAILED' then 'failed' else 'completed' end,
       'startedAt', to_char(s.began at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'completedAt', to_char(case when s.status = 'running' then e.at else s.done_at end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
       ) order by s.place) as list
-    from seen s left join ended e on e.activity_id = s.activity_id group by s.activity_id),
+    from few s left join ended e on e.activity_id = s.activity_id group by s.activity_id),
   counted as (select activity_id, count(*)::int as n, max(at) as last_at from activity_message group by activity_id)
 insert into activity (id, version, owner, actor_name, correlation_id, is_open, at, last_at, kept, summary)
 select f.activity_id, c.n, coalesce(f.actor_id, ''), f.actor_name, f.correlation_id, e.n is null, coalesce(e.at, f.at), c.last_at, c.n,
@@ -82,4 +85,7 @@ select f.activity_id, c.n, coalesce(f.actor_id, ''), f.actor_name, f.correlation
     'steps', coalesce(s.list, '[]'), 'error', e.message->'error', 'actor', jsonb_build_object('id', f.actor_id, 'name', f.actor_name),
     'correlationId', f.correlation_id, 'link', f.message->'link')
 from first f join counted c on c.activity_id = f.activity_id
-  left join ended e on e.activity_id = f.activity_id left join steps s on s.activity_id = f.activity_id;
+  left join ended e on e.activity_id = f.activity_id left join steps s on s.activity_id = f.activity_id;--> statement-breakpoint
+-- Of those that said more than is kept of one, what they said stays as it was folded.
+update activity set base = summary, kept = 0 where kept > 200;--> statement-breakpoint
+delete from activity_message m using activity a where a.id = m.activity_id and a.kept = 0;

@@ -64,11 +64,20 @@ export function activityStore(db: Tx) {
       return rows[0] ? { ...rows[0].summary, version: rows[0].version } : null;
     },
 
-    /** The newest of one person, of one name or about one thing. */
+    /** The newest of one person. */
     newestOf: (isOpen: boolean, of: SQL, limit: number) =>
       read(
         sql`select version, summary from activity where is_open = ${isOpen} and ${of} order by at desc, id limit ${limit}`,
       ),
+
+    /** The newest of one name or about one thing, as fair as that of everybody: whoever publishes says what theirs is about. */
+    newestAmong: (isOpen: boolean, which: SQL, limit: number) =>
+      read(sql`
+        select version, summary from (
+          select id from (
+            select id, at, row_number() over (partition by owner order by at desc, id) as turn from activity
+            where is_open = ${isOpen} and ${which}) mine order by turn, at desc, id limit ${limit}) fair
+        join activity using (id) order by at desc, id`),
 
     /** The newest of everybody, each person's newest before anybody's second: no flood hides what others do. */
     newestOfAll: (isOpen: boolean, where: SQL, limit: number) =>

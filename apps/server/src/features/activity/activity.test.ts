@@ -30,12 +30,17 @@ const rows = async (table: string) =>
   Number((await database.pool.query(`select count(*) from ${table}`)).rows[0].count);
 
 /** So many activities of one person at once, as a script of theirs would start them. */
-async function flood(of: Viewer, count: number, more: ActivityMessage[] = []): Promise<void> {
+async function flood(
+  of: Viewer,
+  count: number,
+  more: ActivityMessage[] = [],
+  correlationId: string | null = null,
+): Promise<void> {
   const actor = { id: of.userId, name: of.userName };
   const publications = Array.from({ length: count }, (_, index) => {
     const activityId = newId('a');
     const started: ActivityMessage = { type: 'DEVOPS_STARTED', operation: `${of.userName} ${index}`, steps: ['Go'] };
-    return [started, ...more].map((message) => ({ activityId, message, at: time(index), correlationId: null, actor }));
+    return [started, ...more].map((message) => ({ activityId, message, at: time(index), correlationId, actor }));
   });
   await database.db.transaction((tx) => activity.publish(tx, publications.flat()));
 }
@@ -82,6 +87,20 @@ describe('lists', () => {
         .reverse(),
     );
     expect((await activity.list(bob, { limit: 10 })).recent).toHaveLength(3);
+  });
+
+  it('about one thing, or by one name, are not hidden by others who say that theirs is about it, or are called so', async () => {
+    const namesake: Viewer = { ...ada, userId: 'u_ada_too' };
+    await flood(bob, 1, [], 'j_1');
+    await flood(bob, 1, [{ type: 'DEVOPS_COMPLETE' }], 'j_1');
+    await flood(ada, 1);
+    for (const end of [[], [{ type: 'DEVOPS_COMPLETE' } as const]]) await flood(namesake, 200, [...end], 'j_1');
+    const about = await activity.list(root, { limit: 10, correlationId: 'j_1' });
+    for (const list of [about.current, about.recent])
+      expect(list.filter(({ actor }) => actor.id === bob.userId)).toHaveLength(1);
+    expect(about.recent).toHaveLength(10);
+    const called = await activity.list(root, { limit: 10, actor: 'ada' });
+    expect(called.current.filter(({ actor }) => actor.id === ada.userId)).toHaveLength(1);
   });
 
   it('are asked for by state, by person and by what it is about', async () => {
@@ -192,6 +211,14 @@ it('the migration folds what was said before as the server does', async () => {
       [0, { type: 'DEVOPS_STARTED', operation: 'Bare', steps: [] }],
       [5, { type: 'DEVOPS_COMPLETE' }],
     ],
+    // More steps, and longer errors, than are kept of one.
+    [
+      [0, { type: 'DEVOPS_STARTED', operation: 'Long', steps: [] }],
+      ...Array.from({ length: 130 }, (_, n): [number, ActivityMessage] => [
+        n + 1,
+        { type: 'DEVOPS_STEP_UPDATE', step: `Step ${n}`, status: 'failed', error: 'x'.repeat(1_500) },
+      ]),
+    ],
   ];
   const ids: string[] = [];
   for (const story of stories) {
@@ -212,12 +239,26 @@ it('the migration folds what was said before as the server does', async () => {
   const journal = JSON.parse(readFileSync(new URL('meta/_journal.json', folder), 'utf8')) as {
     entries: { tag: string }[];
   };
-  const sql = journal.entries
-    .flatMap(({ tag }) => readFileSync(new URL(`${tag}.sql`, folder), 'utf8').split('--> statement-breakpoint'))
-    .find((statement) => statement.includes('insert into activity'));
+  const statements = journal.entries
+    .map(({ tag }) => readFileSync(new URL(`${tag}.sql`, folder), 'utf8').split('--> statement-breakpoint'))
+    .find((each) => each.some((statement) => statement.includes('insert into activity')));
+  const from = statements?.findIndex((statement) => statement.includes('insert into activity'));
   await database.pool.query('delete from activity');
-  await database.pool.query(sql ?? '');
+  const talker = newId('a');
+  await database.pool.query(
+    `insert into activity_message (activity_id, at, type, message, actor_name)
+     select $1, now() + n * interval '1 second', 'DEVOPS_STEP_UPDATE', jsonb_build_object('type', 'DEVOPS_STEP_UPDATE', 'step', 'Go', 'status', 'running'), 'ada'
+     from generate_series(1, 250) n`,
+    [talker],
+  );
+  for (const statement of statements?.slice(from) ?? []) await database.pool.query(statement);
   const after = await Promise.all(ids.map((id) => activity.byId(id)));
   const plain = (list: typeof before) => list.map((each) => each && { ...each, version: 0 });
   expect(plain(after)).toEqual(plain(before));
+  // Of one that said too much nothing is kept but what it made, so that what comes late is not folded with a part of it.
+  const { rows: left } = await database.pool.query(
+    'select kept, base = summary as same, (select count(*)::int from activity_message where activity_id = a.id) as messages from activity a where id = $1',
+    [talker],
+  );
+  expect(left).toEqual([{ kept: 0, same: true, messages: 0 }]);
 });

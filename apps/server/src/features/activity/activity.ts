@@ -91,7 +91,7 @@ export function createActivity(o: { database: Database; newId: () => string; cha
     ];
     const all = sql.join(where, sql` and `);
     if (viewer.role !== 'admin') return store.newestOf(isOpen, sql`owner = ${viewer.userId} and ${all}`, limit);
-    return rest.length > 0 ? store.newestOf(isOpen, all, limit) : store.newestOfAll(isOpen, all, limit);
+    return rest.length > 0 ? store.newestAmong(isOpen, all, limit) : store.newestOfAll(isOpen, all, limit);
   }
 
   return {

@@ -1,16 +1,15 @@
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lockThings } from '../../platform/database/locks.ts';
+import { createWaitingLines } from './waiting-line.ts';
 
 /** Room is taken in steps, so that not every chunk asks the database. */
 const STEP_BYTES = 8 * 1024 * 1024;
 /** What is not heard of for so long has died with its server. */
 const LEASE = '10 minutes';
 const RENEW_MS = 60_000;
-const LOOK_MS = 200;
 const PATIENCE_MS = 30_000;
 
 export interface Arrival {
@@ -53,16 +52,19 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
     });
   }
 
+  const lines = createWaitingLines();
+
   async function waitForPlace({ id, owner, atOnce, signal }: Arrival): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (!(await enter(id, owner, atOnce))) {
-      if (Date.now() > deadline)
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    await lines
+      .wait(owner, id, () => enter(id, owner, atOnce), AbortSignal.any([signal, patience]))
+      .catch((error: unknown) => {
+        if (signal.aborted || !patience.aborted) throw error;
         throw new HangarError('rate_limited', {
           message: `${atOnce} of your uploads are on their way already.`,
           details: { retryAfterSeconds: 5 },
         });
-      await sleep(LOOK_MS, undefined, { signal });
-    }
+      });
   }
 
   return {
@@ -97,7 +99,10 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
       try {
         return await put(Readable.from(metered(), { objectMode: false }));
       } finally {
-        if (isCounted) await db.execute(sql`delete from upload_arriving where id = ${id} or until < now()`);
+        if (isCounted) {
+          await db.execute(sql`delete from upload_arriving where id = ${id} or until < now()`);
+          lines.move(arrival.owner);
+        }
       }
     },
   };

@@ -136,3 +136,13 @@ it('lets no more wait than the plan allows, whichever of several servers they ar
     expect(new Set(places).size).toBe(10);
   }
 });
+
+it('large ones that come together are written in several rounds: no statement grows with what people send', async () => {
+  const transactions = vi.spyOn(database.db, 'transaction');
+  const spec = `# Large\n${'\u0001'.repeat(1024 * 1024 - 8)}`;
+  const large = () => ({ ...submission(), order: { ...submission().order, spec } });
+  const accepted = await Promise.all(Array.from({ length: 12 }, () => accept(large())));
+  expect(accepted.every(({ place }) => place !== null)).toBe(true);
+  expect(transactions.mock.calls.length).toBeGreaterThanOrEqual(3);
+  transactions.mockRestore();
+});

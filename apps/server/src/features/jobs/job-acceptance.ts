@@ -27,8 +27,10 @@ interface Outcome {
   readonly running: number;
 }
 
-/** What a round holds in memory and in one statement: specs may be 1 MiB each. */
+/** What a round holds in memory and in one statement: specs may be 1 MiB each, and six times that as JSON. */
 const ROUND_MOST = 100;
+const ROUND_CHARACTERS = 4 * 1024 * 1024;
+const charactersOf = ({ order }: Submission): number => order.spec.length + (order.envSealed?.length ?? 0);
 
 /**
  * Takes jobs in: those that come while a round is being written make up the next one, so that under load a transaction, its
@@ -43,7 +45,7 @@ export function createAcceptance(
     eventsChannel: string;
   },
 ): (submission: Submission) => Promise<Accepted> {
-  const round = together(take, { atMost: ROUND_MOST });
+  const round = together(take, { atMost: ROUND_MOST, weightOf: charactersOf, heaviest: ROUND_CHARACTERS });
 
   return async (submission) => {
     const result = await round(submission);

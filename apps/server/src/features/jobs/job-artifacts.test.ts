@@ -120,6 +120,15 @@ it('artifacts that come side by side hold the limit together, and what is refuse
   expect(await keys()).toHaveLength(2);
 });
 
+it('no file is the diff, and nothing but the diff escapes the count of files', async () => {
+  const { put, keys, stored } = await runningJob();
+  await put('diff', 'diff', 'whole');
+  await expect(put('one', 'diff', 'x')).rejects.toMatchObject({ code: 'bad_request' });
+  await expect(put('diff', 'file', 'x')).rejects.toMatchObject({ code: 'bad_request' });
+  expect(await stored('diff')).toBe('whole');
+  expect(await keys()).toHaveLength(1);
+});
+
 it('a job leaves so many artifacts and no more, and its diff all the same', async () => {
   const { put, keys, id } = await runningJob();
   await database.pool.query(

@@ -189,6 +189,9 @@ export function createJobWorker(parts: JobWorkerParts) {
       body: Readable,
       signal: AbortSignal,
     ): Promise<void> {
+      // One that is no file by its kind would not count as one; a file of that name would stand where the diff is looked for.
+      if ((artifact.kind === 'diff') !== (artifact.name === 'diff'))
+        throw new HangarError('bad_request', { message: 'The diff alone is called diff.' });
       await running(worker);
       const { artifactBytes } = await limitsOf(worker);
       const used = await store.artifactBytes(worker.jobId, artifact.name);

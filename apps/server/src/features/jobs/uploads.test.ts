@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Upload } from '@hangar/contract';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
@@ -153,4 +153,34 @@ it('of one person only so many arrive at the same time, and those of a server th
   const one = () => here.receive(user, Readable.from([Buffer.alloc(1)]), AbortSignal.timeout(20_000));
   await Promise.all(Array.from({ length: 12 }, one));
   expect(most).toBeLessThanOrEqual(8);
+});
+
+it('who sends hundreds at the same time waits in line, and does not keep the database busy with it', async () => {
+  const transactions = vi.spyOn(database.db, 'transaction');
+  const here = createUploads({
+    ...{ store: createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined }), blobs },
+    newId: () => newId('up'),
+  });
+  const [first, gone] = [Promise.withResolvers<void>(), new AbortController()];
+  const held = async function* () {
+    yield Buffer.alloc(1);
+    await first.promise;
+  };
+  const signal = AbortSignal.timeout(25_000);
+  const holding = Array.from({ length: 8 }, () => here.receive(user, Readable.from(held()), signal));
+  await expect
+    .poll(async () => (await database.pool.query('select 1 from upload_arriving where owner = $1', [user])).rowCount)
+    .toBe(8);
+  const behind = Array.from({ length: 60 }, () => here.receive(user, Readable.from([Buffer.alloc(1)]), signal));
+  // One who goes away meanwhile holds nobody up.
+  const waiting = Promise.allSettled([here.receive(user, Readable.from([Buffer.alloc(1)]), gone.signal), ...behind]);
+  setTimeout(() => gone.abort(), 500);
+  await new Promise((done) => setTimeout(done, 2_000));
+  const asked = transactions.mock.calls.length;
+  transactions.mockRestore();
+  first.resolve();
+  await Promise.all(holding);
+  const sent = await waiting;
+  expect(sent.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+  expect(asked).toBeLessThan(70);
 });

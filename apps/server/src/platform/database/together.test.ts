@@ -38,6 +38,19 @@ it('splits a round that is too large', async () => {
   expect(sizes).toEqual([2, 2, 1]);
 });
 
+it('splits a round that is too heavy, and takes what is too heavy alone', async () => {
+  const rounds: number[][] = [];
+  const same = together(
+    async (items: readonly number[]) => {
+      rounds.push([...items]);
+      return items;
+    },
+    { weightOf: (item) => item, heaviest: 10 },
+  );
+  expect(await Promise.all([4, 5, 6, 20, 1, 2].map(same))).toEqual([4, 5, 6, 20, 1, 2]);
+  expect(rounds).toEqual([[4, 5], [6], [20], [1, 2]]);
+});
+
 it('an error is for its round only', async () => {
   let rounds = 0;
   const fragile = together(async (items: readonly number[]) => {
