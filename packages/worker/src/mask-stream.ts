@@ -42,6 +42,8 @@ export class MaskStream {
 
   /** Lines that passed the screen, the last ones: the beginning of a secret may stand at their very end. */
   #passed: string[] = [];
+  /** Of those, some were let go unread since a line was read. */
+  #hasGap = false;
   readonly #anchors: Anchors;
 
   constructor({ plain, encoded, anchors }: Forms) {
@@ -61,13 +63,16 @@ export class MaskStream {
   pass(line: string): string[] {
     if (this.holds || (/[%\\]/.test(line) && !this.#passesResolved(line))) return this.push(line, true);
     this.#passed.push(line);
-    return this.#passed.length > UNKNOWN_LINES ? this.#passed.splice(0, 1) : [];
+    if (this.#passed.length <= UNKNOWN_LINES) return [];
+    this.#hasGap = true;
+    return this.#passed.splice(0, 1);
   }
 
   /** There is nothing more to come at once: what passed is let go, too, unless it ends as a secret begins. */
   settle(): string[] {
     if (this.#passed.length === 0) return [];
-    for (const reader of this.#readers) reader.restart();
+    if (this.#hasGap) for (const reader of this.#readers) reader.restart();
+    this.#hasGap = false;
     return this.#passed.splice(0).flatMap((line) => this.#read(line, true));
   }
 

@@ -107,6 +107,26 @@ describe('a secret is masked', () => {
     },
   );
 
+  test.each([1, 2, 3])(
+    'in encoded text of lines of %d characters that arrive one by one, after a word on the first',
+    (width) => {
+      for (const encode of [base64, hex]) {
+        const form = encode(SECRET);
+        const reader = new LineReader(masker(SECRET));
+        const lines = `key = ${wrapped(form, width)}"\nafter`.split(/(?<=\n)/);
+        const out = [...lines.flatMap((line) => reader.push(Buffer.from(line))), ...reader.end()].join('\n');
+        expect(seen(out, form)).toEqual([]);
+        expect(out).toMatch(/^key = [\s\S]*\nafter$/);
+      }
+    },
+  );
+
+  test('that has escapes of its own, written with others', () => {
+    const url = 'postgres://u:p%40ss@db/x?y=%C3%BC';
+    for (const form of [url, url.replaceAll('/', '\\/'), encodeURIComponent(url), 'postgres://u:p@ss@db/x?y=ü'])
+      expect(masker(url).mask(`{"v": "${form}"}`)).toBe('{"v": "***"}');
+  });
+
   test('in a key of several lines: as it is, on one line of JSON, in Base64 of any width', () => {
     const masks = masker(KEY);
     const body = KEY.split('\n').slice(1, -2).join('');

@@ -1,4 +1,5 @@
 import { Automaton } from './automaton.ts';
+import { resolveEscapes } from './escapes.ts';
 import { type Forms, MaskStream } from './mask-stream.ts';
 import { Anchors, Screen } from './screen.ts';
 
@@ -21,6 +22,9 @@ export class Masker {
     for (const text of new Set([secret, secret.replaceAll('\r\n', '\n'), secret.trim()])) {
       if (text.length < MIN_SECRET) continue;
       this.#plain.add(text);
+      // Where it is written with other escapes, its own are resolved as well (`p%40ss` in a URL).
+      const decoded = resolveEscapes(text.replaceAll('\\', '\\\\'))?.text ?? text;
+      if (decoded.length >= MIN_SECRET) this.#plain.add(decoded);
       // As forms in the web send it.
       if (text.includes(' ')) this.#plain.add(text.replaceAll(' ', '+'));
       for (const form of encodedForms(Buffer.from(text))) this.#encoded.add(form);

@@ -176,6 +176,7 @@ describe('runs on this machine', () => {
     expect((await desk.run(['cancel', id], here)).stdout).toBe(`${id} is being cancelled.\n`);
     await run.ended;
     expect((await desk.run(['cancel', id], here)).stdout).toBe(`${id} – cancelled\n`);
+    expect((await desk.json(['status', id], here)).failure.wayOut).toBe('Start again with: hangar run --spec SPEC.md');
     expect((await desk.run(['pull', id], here)).code).toBe(0);
     const retry = await desk.run(['retry', id, '--json'], here);
     expect(JSON.parse(retry.stdout).error).toMatchObject({
@@ -202,7 +203,11 @@ describe('runs on this machine', () => {
     const args = ['run', '--apply', '--json'];
     const changed = JSON.parse((await desk.run(args, { ...here, input: spec('echo new > new.txt') })).stdout);
     expect(changed).toMatchObject({ state: 'succeeded', exitCode: 0, failure: null, applied: true, conflicts: [] });
-    expect(changed).toMatchObject({ id: changed.job, diff: { filesChanged: 1 } });
+    expect(changed).toMatchObject({
+      id: changed.job,
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+      diff: { filesChanged: 1 },
+    });
     expect(existsSync(changed.diffFile)).toBe(true);
     const nothing = JSON.parse((await desk.run(args, { ...here, input: spec('true') })).stdout);
     expect(nothing).toMatchObject({ state: 'succeeded', diffFile: null, applied: false });

@@ -8,7 +8,8 @@ import type { LocalRun } from './local-runs.ts';
 
 /** A run on this machine for programs: what run --json prints, and what status adds. */
 export const localJson = (run: LocalRun, diffFile: string | null) => {
-  const { id, title, state, exitCode, reason, failure, diff, commit, startedAt, finishedAt } = run;
+  const { id, title, state, exitCode, reason, diff, commit, startedAt, finishedAt } = run;
+  const failure = run.failure && { ...run.failure, wayOut: localWayOut(run.failure, id) };
   return { id, title, state, exitCode, reason, failure, diff, diffFile, commit, startedAt, finishedAt };
 };
 

@@ -266,8 +266,8 @@ async function apply(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRu
     terminal: {
       ...terminal,
       next: (...lines) => terminal.next(...lines.map((line) => `${cd}${line}`)),
-      // One object for both: how it ended, and what was applied.
-      json: (pulled) => terminal.json({ ...json, ...(pulled as object) }),
+      // One object for both: what was applied, and how it ended, with the commit it began with.
+      json: (pulled) => terminal.json({ ...(pulled as object), ...json }),
     },
   };
   const { pullFetched } = await import('./pull-fetched.ts');

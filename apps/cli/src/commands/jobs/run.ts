@@ -21,7 +21,7 @@ export const command = defineCommand<RunFlags>({
     '--times and --agents send the same spec over the same base several times, each agent so often, as one group: set them side by side with hangar compare, take one with hangar pull.',
     'Ctrl-C while waiting stops the waiting, not the job in the cloud; a run on this machine is cancelled and its partial diff kept.',
   ],
-  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. With --times or --agents: {"group", "items": [job, …]}; where a quota ends it half-way, the error with details.sent and details.notSent. Without --cloud: {"id", "title", "state", "exitCode", "reason", "failure", "diff", "diffFile", "commit", "startedAt", "finishedAt"}; with --apply also "applied", and when the run succeeded all that hangar pull --json prints.',
+  json: 'The job, as GET /jobs/{id} shows it (.id, .state, …); with --wait the job as it ended, and the log on stderr. With --times or --agents: {"group", "items": [job, …]}; where a quota ends it half-way, the error with details.sent and details.notSent. Without --cloud: {"id", "title", "state", "exitCode", "reason", "failure", "diff", "diffFile", "commit", "startedAt", "finishedAt"}; with --apply also "applied", and when the run succeeded what else hangar pull --json prints; "commit" is the one it began with.',
   parameters: {
     flags: {
       cloud: yes('Run on the server instead of here'),

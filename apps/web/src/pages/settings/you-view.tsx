@@ -1,5 +1,5 @@
 import { contract, type Me } from '@hangar/contract';
-import { Button, Checkbox, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Button, PasswordInput, Stack, Switch, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
@@ -124,13 +124,13 @@ function HabitsForm() {
   return (
     <Section title="Keys and notices">
       <Stack gap={12} id="habits">
-        <Checkbox
+        <Switch
           label="Single keys do something"
           description="j and k for rows, n for a new job, / to search, and so on. Ctrl K works in any case."
           checked={habits.singleKeys}
           onChange={(event) => setHabits({ ...habits, singleKeys: event.currentTarget.checked })}
         />
-        <Checkbox
+        <Switch
           label="Notices stay until they are dismissed"
           description="Otherwise they go by themselves, but not while you point at them or are in them. F8 leads to them."
           checked={habits.noticesStay}
