@@ -320,7 +320,7 @@ it('no token, code or password can be guessed for long', async () => {
     expect(wait, `after ${tries}`).toBeGreaterThan(0);
     expect(tries).toBeLessThanOrEqual(60);
   }
-});
+}, 120_000);
 
 /** Makes worker tokens as the server does: from its database and its key file. */
 async function tokensOf(process: ServerProcess): Promise<(jobId: string, attempt: number) => string> {

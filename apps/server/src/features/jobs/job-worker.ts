@@ -65,6 +65,13 @@ export function createJobWorker(parts: JobWorkerParts) {
     refuseEnded(row);
     return row;
   }
+  /** A job that is not there is no job of this token. */
+  const advance = (worker: WorkerIdentity, change: Parameters<JobsStore['advance']>[1]) =>
+    store.advance(worker.jobId, change).catch((error: unknown) => {
+      throw error instanceof HangarError && error.code === 'job_not_found'
+        ? new HangarError('worker_token_invalid')
+        : error;
+    });
   async function limitsOf(worker: WorkerIdentity): Promise<{ logBytes: number; artifactBytes: number }> {
     const known = limits.get(worker.jobId);
     if (known?.attempt === worker.attempt) return known;
@@ -115,7 +122,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         await fail(worker, failureOf(error.code, error.message));
         throw new HangarError('worker_fenced', { message: error.message });
       }
-      await store.advance(worker.jobId, (now, at) => {
+      await advance(worker, (now, at) => {
         if (now.attempt !== worker.attempt || isFinal(now.state) || now.cancelRequestedAt !== null || now.finished)
           throw new HangarError('worker_fenced');
         if (now.workerId !== null && now.workerId !== workerId) throw new HangarError('worker_fenced');
@@ -144,7 +151,7 @@ export function createJobWorker(parts: JobWorkerParts) {
     },
 
     async report(worker: WorkerIdentity, report: Report): Promise<void> {
-      await store.advance(worker.jobId, (row, now) => {
+      await advance(worker, (row, now) => {
         if (row.attempt !== worker.attempt) throw new HangarError('worker_token_invalid');
         refuseEnded(row);
         return {
@@ -245,7 +252,7 @@ export function createJobWorker(parts: JobWorkerParts) {
         throw new HangarError('bad_request', {
           message: `The log ends at batch ${stored}, not at ${finish.lastLogSeq}: send the rest first.`,
         });
-      await store.advance(worker.jobId, (now, at) => {
+      await advance(worker, (now, at) => {
         if (!now.finished) refuseEnded(now);
         return {
           heardAt: at,
