@@ -73,7 +73,7 @@ export class ServerProcess {
         this.output += text;
       });
     }
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 120_000;
     while (Date.now() < deadline) {
       if (child.exitCode !== null || child.signalCode !== null) break;
       const ready = await fetch(`${this.url}/readyz`).then(
