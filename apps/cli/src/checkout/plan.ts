@@ -254,5 +254,8 @@ export function refusal(stderr: string): HangarError {
 }
 
 export function doesNotApply(reason: string, files: readonly string[]): HangarError {
-  return new HangarError('diff_does_not_apply', { details: files.length > 1 ? { files } : { reason } });
+  // The last words of `git apply` may be of a file that did apply.
+  return new HangarError('diff_does_not_apply', {
+    details: files.length > 1 ? { files } : { reason: files[0] ?? reason },
+  });
 }
