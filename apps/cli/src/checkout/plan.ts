@@ -93,7 +93,12 @@ export async function planPull(
     checkout,
     written.filter(({ path }) => !same.has(path)),
   );
-  await tryFilters(checkout, plan.to, written.filter(({ path, after }) => after && filtered.has(path)), dir);
+  await tryFilters(
+    checkout,
+    plan.to,
+    written.filter(({ path, after }) => after && filtered.has(path)),
+    dir,
+  );
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });
