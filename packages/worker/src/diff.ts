@@ -103,7 +103,18 @@ async function writeDiff(o: Collecting, tree: string, file: string) {
 async function withoutLarge(o: Collecting, tree: string, notes: Notes): Promise<string> {
   const index = `${o.index}-small`;
   const call = { signal: o.signal, timeoutMs: COLLECT_MS, env: { GIT_DIR: o.store, GIT_INDEX_FILE: index } };
-  const raw = ['diff-tree', ...ALL, '-r', '--raw', '-z', '--no-renames', '--diff-filter=d', '--abbrev=64', o.baseTree, tree];
+  const raw = [
+    'diff-tree',
+    ...ALL,
+    '-r',
+    '--raw',
+    '-z',
+    '--no-renames',
+    '--diff-filter=d',
+    '--abbrev=64',
+    o.baseTree,
+    tree,
+  ];
   const written = changesIn(await o.git.run(raw, call)).filter(({ to }) => !isSubmodule(to));
   if (written.length === 0) return tree;
   const sizes = await o.git.run(['cat-file', '--batch-check=%(objectsize)'], {

@@ -9,7 +9,17 @@ import {
   readRecorded,
 } from './agent-git.ts';
 import { type GitCall, GitError } from './git.ts';
-import { ALL, type Change, changesIn, type Entry, fieldsFor, fieldsOf, indexInfo, isSubmodule, readable } from './paths.ts';
+import {
+  ALL,
+  type Change,
+  changesIn,
+  type Entry,
+  fieldsFor,
+  fieldsOf,
+  indexInfo,
+  isSubmodule,
+  readable,
+} from './paths.ts';
 import { inRealFolder, kindOf, readFiles } from './read-files.ts';
 import { type Settled, settleSubmodules } from './submodules.ts';
 import { COLLECT_MS, emptyTree, folderOf, indexOf, MAX_DEPTH, type Place, type Taking, type Work } from './taking.ts';

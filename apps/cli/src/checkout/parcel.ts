@@ -109,7 +109,9 @@ async function packInTurn(checkout: Checkout, head: string, dir: string): Promis
   const patchFile = join(dir, 'work.patch');
   const result = await git.attempt(['diff-tree', ...DIFF_FORM, '-p', head, baseTree], { toFile: patchFile });
   if (result.code !== 0) throw new GitFailed(['diff-tree'], result, git.dir);
-  const names = splitNull(await git.bytes(['diff-tree', ...ALL, '-r', '--no-renames', '--name-only', '-z', head, baseTree]));
+  const names = splitNull(
+    await git.bytes(['diff-tree', ...ALL, '-r', '--no-renames', '--name-only', '-z', head, baseTree]),
+  );
   if ((await stat(patchFile)).size === 0) return { ...nothing, baseTree, leftOut };
   return { baseTree, patchFile, changedFiles: names.length, leftOut, state };
 }

@@ -80,7 +80,8 @@ export async function planPull(
   const unwritten = onTop ? [] : changes.filter(({ path }) => absent.has(path));
   const hidden = await changedBehindMarks(checkout, env, marked);
   const changed = onTop ? [] : [...new Set([...state.changed, ...hidden])];
-  const met = meeting(changed, changes);
+  const same = await stagedAlike(checkout, env, meeting(changed, changes), changes);
+  const met = meeting(changed, changes).filter((path) => !same.has(path));
   const plan: Plan = {
     ...{ head, onTop, from, changes, conflicts, unwritten, marked, changed, met },
     to: await withoutUnwritten(checkout, trial.tree, unwritten, dir),
@@ -88,8 +89,16 @@ export async function planPull(
   const written = changes.filter(({ path }) => !absent.has(path));
   await refuseUnreadable(checkout, written);
   refuseDirty(plan, state, hidden, o.stash);
-  await refuseObstacles(checkout, written);
-  await tryFilters(checkout, plan.to, written.filter(({ path, after }) => after && filtered.has(path)), dir);
+  await refuseObstacles(
+    checkout,
+    written.filter(({ path }) => !same.has(path)),
+  );
+  await tryFilters(
+    checkout,
+    plan.to,
+    written.filter(({ path, after }) => after && filtered.has(path)),
+    dir,
+  );
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });
@@ -157,6 +166,20 @@ async function changedBehindMarks(
       if (!(skipWorktree && gone)) changed.push(path);
     }
   return changed;
+}
+
+/** Of these, the files that the person has staged just as the diff makes them: they are neither in its way nor work for it. */
+async function stagedAlike(
+  { git }: Checkout,
+  env: Readonly<Record<string, string>>,
+  paths: readonly string[],
+  changes: readonly Change[],
+): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  const after = new Map(changes.map(({ path, after }) => [path, after && `${after.mode} ${after.oid} 0\t${path}`]));
+  const staged = new Set(splitNull(await git.bytes(['ls-files', '--stage', '-z'], { env })));
+  const unstaged = new Set(splitNull(await git.bytes(['diff-files', ...ALL, '--name-only', '-z'], { env })));
+  return new Set(paths.filter((path) => staged.has(after.get(path) ?? '') && !unstaged.has(path)));
 }
 
 type HasGit = Pick<Checkout, 'git'>;
@@ -254,5 +277,8 @@ export function refusal(stderr: string): HangarError {
 }
 
 export function doesNotApply(reason: string, files: readonly string[]): HangarError {
-  return new HangarError('diff_does_not_apply', { details: files.length > 1 ? { files } : { reason } });
+  // The last words of `git apply` may be of a file that did apply.
+  return new HangarError('diff_does_not_apply', {
+    details: files.length > 1 ? { files } : { reason: files[0] ?? reason },
+  });
 }

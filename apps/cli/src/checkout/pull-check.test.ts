@@ -210,6 +210,21 @@ describe('uncommitted changes', () => {
     expect(await pull(incoming)).toBe('tree_dirty');
   });
 
+  it('staged just as the diff makes them do not stand in its way', async () => {
+    desk.repo('app', { 'dir/a.txt': 'a\n', 'other.txt': 'o\n' });
+    const incoming = changing('dir/a.txt', 'new.txt', 'other.txt');
+    for (const name of ['dir/a.txt', 'new.txt']) desk.write(`app/${name}`, 'theirs\n');
+    desk.git('app', 'add', '--all');
+    const before = pictureOf(desk, 'app');
+    expect(await pull(incoming)).toBeNull();
+    expect(readFileSync(desk.path('app/other.txt'), 'utf8')).toBe('theirs\n');
+    await undo(before);
+    expect((await pullIntoTree(await open(), incoming, { stash: true })).stash).not.toBeNull();
+    await undo(before);
+    desk.write('app/new.txt', 'mine after all\n');
+    expect(await pull(incoming)).toBe('tree_dirty');
+  });
+
   it('that were put aside and taken back by hand are no reason not to undo', async () => {
     desk.repo('app', { 'a.txt': 'a\n', 'mine.txt': 'm\n' });
     const incoming = changing('a.txt');

@@ -57,6 +57,20 @@ describe('what git refuses', () => {
     },
   );
 
+  it('names the file that does not apply, not one that does', async () => {
+    desk.repo('app', { 'a.txt': 'a\n', 'b.txt': 'b\n' });
+    const incoming = diffOf((root) => {
+      A(root);
+      writeFileSync(join(root, 'b.txt'), 'B\n');
+    });
+    desk.git('app', 'rm', '--quiet', 'a.txt');
+    desk.git('app', 'commit', '--quiet', '-m', 'gone');
+    await expect(pullIntoTree(await open(), incoming, { stash: false })).rejects.toMatchObject({
+      code: 'diff_does_not_apply',
+      details: { reason: expect.stringContaining('a.txt') },
+    });
+  });
+
   it('leaves markers where a resolution is remembered', async () => {
     desk.repo('app', { 'a.txt': 'one\n' });
     const incoming = diffOf(A);

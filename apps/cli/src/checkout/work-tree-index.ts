@@ -83,7 +83,9 @@ async function isReadable(path: string): Promise<boolean> {
 
 /** A repository inside this one would become a link to a commit nobody else has: it is taken out of the index again. */
 async function linksToRepositories({ git }: Checkout, head: string, env: Env): Promise<string[]> {
-  const raw = splitNull(await git.bytes(['diff-index', ...ALL, '--cached', '--raw', '--no-renames', '-z', head], { env }));
+  const raw = splitNull(
+    await git.bytes(['diff-index', ...ALL, '--cached', '--raw', '--no-renames', '-z', head], { env }),
+  );
   const links: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2)
     if (/^:000000 160000 /.test(raw[at] ?? '')) links.push(raw[at + 1] ?? '');
