@@ -36,6 +36,12 @@ const LONG =
 /** What is photographed: a name, a path, and what must be there before the picture is taken. */
 type Shot = [name: string, path: string, ready: string | RegExp];
 
+const HAS_BLANK_LOG = `[...document.querySelectorAll('[role=log]')].some((log) => {
+  const lines = [...log.querySelectorAll('[data-n]')].map((line) => line.getBoundingClientRect());
+  const { top, bottom } = log.getBoundingClientRect();
+  return lines.length > 0 && !lines.some((line) => line.bottom > top && line.top < bottom);
+})`;
+
 describe.skipIf(skip !== null)('every page on a real server', () => {
   let server: ServerProcess;
   let browser: Browser;
@@ -275,6 +281,8 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.waitForTimeout(300);
     const sideways = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
     if (sideways > 0) problems.push(`${name} ${variant}: ${sideways} px too wide`);
+    if (await page.evaluate<boolean>(HAS_BLANK_LOG))
+      problems.push(`${name} ${variant}: lines of the log are out of sight`);
     await page.screenshot({ path: join(PICTURES, `${name}.${variant}.png`) });
     const found = await accessibilityProblems(page);
     return [...problems, ...found.map((problem) => `${name} ${variant}: ${problem}`)];
