@@ -36,7 +36,7 @@ update person set signed_in_at = coalesce(last_seen_at, created_at)
   where last_seen_at is not null or password_hash is not null or exists (select 1 from session where person_id = person.id);--> statement-breakpoint
 -- Nobody knows who made them; they would have ended within a day.
 delete from sign_in_link;--> statement-breakpoint
-create function count_version() returns trigger language plpgsql as $$
+create or replace function count_version() returns trigger language plpgsql as $$
 begin
   new.version := old.version + 1;
   return new;
