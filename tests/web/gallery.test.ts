@@ -85,5 +85,7 @@ async function look(page: Page, origin: string, id: string, scheme: string, pict
   await mkdir(dirname(picture), { recursive: true });
   await page.screenshot({ path: picture, fullPage: true });
   const wider = await page.evaluate<number>('document.scrollingElement.scrollWidth - innerWidth');
-  return [...(wider > 0 ? [`scrolls sideways by ${wider} px`] : []), ...(await accessibilityProblems(page))];
+  // At 390 pixels the same elements stand below each other: one width is enough for axe-core, which takes a second for each.
+  const found = (page.viewportSize()?.width ?? 0) > 390 ? await accessibilityProblems(page) : [];
+  return [...(wider > 0 ? [`scrolls sideways by ${wider} px`] : []), ...found];
 }

@@ -39,6 +39,8 @@ export interface Plan {
   /** Tracked files with uncommitted changes: all, and those that the diff meets. */
   readonly changed: readonly string[];
   readonly met: readonly string[];
+  /** Nothing is left to do: all of it is committed, or staged as the diff makes it. */
+  readonly isHere: boolean;
 }
 
 export interface Marked {
@@ -84,6 +86,7 @@ export async function planPull(
   const met = meeting(changed, changes).filter((path) => !same.has(path));
   const plan: Plan = {
     ...{ head, onTop, from, changes, conflicts, unwritten, marked, changed, met },
+    isHere: changes.every(({ path }) => same.has(path)) && conflicts.length === 0,
     to: await withoutUnwritten(checkout, trial.tree, unwritten, dir),
   };
   const written = changes.filter(({ path }) => !absent.has(path));
@@ -170,16 +173,28 @@ async function changedBehindMarks(
 
 /** Of these, the files that the person has staged just as the diff makes them: they are neither in its way nor work for it. */
 async function stagedAlike(
-  { git }: Checkout,
+  { git, root }: Checkout,
   env: Readonly<Record<string, string>>,
   paths: readonly string[],
   changes: readonly Change[],
 ): Promise<Set<string>> {
   if (paths.length === 0) return new Set();
-  const after = new Map(changes.map(({ path, after }) => [path, after && `${after.mode} ${after.oid} 0\t${path}`]));
-  const staged = new Set(splitNull(await git.bytes(['ls-files', '--stage', '-z'], { env })));
+  const made = new Map(changes.map(({ path, after }) => [path, after && `${after.mode} ${after.oid} 0`]));
+  const staged = new Map(
+    splitNull(await git.bytes(['ls-files', '--stage', '-z'], { env })).map((entry) => {
+      const tab = entry.indexOf('\t');
+      return [entry.slice(tab + 1), entry.slice(0, tab)];
+    }),
+  );
   const unstaged = new Set(splitNull(await git.bytes(['diff-files', ...ALL, '--name-only', '-z'], { env })));
-  return new Set(paths.filter((path) => staged.has(after.get(path) ?? '') && !unstaged.has(path)));
+  const isGone = async (path: string) => (await lstat(onDisk(root, path)).catch(() => null)) === null;
+  const alike = new Set<string>();
+  for (const path of paths) {
+    const after = made.get(path);
+    if (after === null ? !staged.has(path) && (await isGone(path)) : after !== undefined && staged.get(path) === after)
+      if (!unstaged.has(path)) alike.add(path);
+  }
+  return alike;
 }
 
 type HasGit = Pick<Checkout, 'git'>;

@@ -33,8 +33,8 @@ export interface Pulled {
 export const checkPull = (checkout: Checkout, incoming: Incoming): Promise<Pick<Pulled, 'conflicts' | 'alreadyHere'>> =>
   inTurn(checkout, () =>
     withFolder(async (dir) => {
-      const { conflicts, changes } = await planPull(checkout, incoming, dir, { stash: false });
-      return { conflicts: conflicts.map(({ path }) => path), alreadyHere: changes.length === 0 };
+      const { conflicts, isHere } = await planPull(checkout, incoming, dir, { stash: false });
+      return { conflicts: conflicts.map(({ path }) => path), alreadyHere: isHere };
     }),
   );
 
@@ -46,8 +46,9 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
   inTurn(checkout, () =>
     withFolder(async (dir) => {
       const plan = await planPull(checkout, incoming, dir, o);
-      const alreadyHere = plan.changes.length === 0;
-      const stashed = o.stash && !alreadyHere ? plan.changed : [];
+      // Nothing to write is nothing to take back: the pull before stays the one that undo means.
+      if (plan.isHere) return { conflicts: [], stash: null, onTop: plan.onTop !== null, alreadyHere: true };
+      const stashed = o.stash ? plan.changed : [];
       const record = await openRecord(checkout);
       const paths = plan.changes.map(({ path }) => path);
       const kept = await keepAll(checkout, [...new Set([...paths, ...stashed])], record);
@@ -66,7 +67,7 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
       try {
         if (stashed.length > 0) stash = await putAside(checkout, plan, incoming.jobId);
         if (stash !== null) await writeRecord(record, { ...begun, stash });
-        if (!alreadyHere) await carryOut(checkout, plan);
+        await carryOut(checkout, plan);
         await writeRecord(record, {
           ...begun,
           stash,
@@ -74,7 +75,7 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
           indexAfter: await entries(checkout),
         });
         const conflicts = plan.conflicts.map(({ path }) => path);
-        return { conflicts, stash, onTop: plan.onTop !== null, alreadyHere };
+        return { conflicts, stash, onTop: plan.onTop !== null, alreadyHere: false };
       } catch (error) {
         await takeBack(checkout, record, { ...begun, stash });
         throw error;
