@@ -13,6 +13,41 @@ const SECONDS = 2;
 /** Of the bar. */
 const SIZE = 1_000;
 const RUNS = 5;
+/** Every other list and status, at two sizes. A filter says what it finds: something, or nothing although it looks at all. */
+const OTHERS_AT = [1_000, 100_000];
+const OTHER_RUNS = 2;
+const OTHERS = [
+  ...['mine=false', 'state=succeeded', 'state=failed&state=lost', 'mine=false&state=failed&state=lost'],
+  ...[
+    'agent=shell',
+    'agent=nobody',
+    'profile=local',
+    'profile=nowhere',
+    'repo=team/repo-7',
+    'repo=none',
+    'group=g_none',
+  ],
+  ...['mine=false&agent=nobody', 'mine=false&profile=nowhere', 'mine=false&repo=none'],
+  ...[
+    'search=repo-7',
+    'search=nothing%20like%20it',
+    'search=zz',
+    'mine=false&search=nothing%20like%20it',
+    'search=j_0000000000000001',
+  ],
+  ...['search=repo-7&state=failed', 'agent=shell&search=nothing%20like%20it'],
+]
+  .map((query) => `/api/jobs?${query}`)
+  .concat(
+    ...'/api/jobs/j_0000000000000001/artifacts',
+    ...['status=failed', 'status=completed', 'actor=nobody', 'correlationId=j_0000000000000001'].map(
+      (query) => `/api/devops/activity?${query}`,
+    ),
+    ...['search?q=nothing%20like%20it', 'search?q=Job', 'devops/activity/a_0000000000000001', 'users', 'invites'],
+    ...['api-keys', 'devices', 'plans', 'profiles', 'profiles/local', 'drivers', 'agents', 'credentials', 'server'],
+  )
+  .map((path) => (path.startsWith('/') ? path : `/api/${path}`))
+  .concat('/metrics');
 
 const server = await (await ServerProcess.make()).start();
 const db = new pg.Client({ host: join(server.dir, 'data/postgres'), user: 'hangar', database: 'postgres' });
@@ -23,28 +58,34 @@ try {
   await add(db, me.user, 0, 1);
   const paths = ['/api/jobs', '/api/jobs/j_0000000000000001', '/api/devops/activity', '/api/users/me', '/healthz'];
   const all = new Map(paths.map((path) => [path, [] as number[][]]));
+  const others = new Map<string, number[]>();
+  /** The 99th percentile of each run, in milliseconds; the first run warms up. */
+  async function ask(path: string, runs: number, seconds: number): Promise<number[]> {
+    const p99: number[] = [];
+    for (let run = -1; run < runs; run++) {
+      const { ms } = await runLoad({
+        kind: 'ask',
+        host: '127.0.0.1',
+        port: server.port,
+        headers: { authorization: `Bearer ${client.key}` },
+        connections: CLIENTS,
+        seconds: run < 0 ? 1 : seconds,
+        paths: [path],
+        pauseMs: PAUSE_MS,
+      });
+      if (run >= 0) p99.push(quantile(ms, 0.99));
+    }
+    return p99;
+  }
   let there = 1;
   for (const size of SIZES) {
     if (size > there) await add(db, me.user, there, size);
     there = Math.max(there, size);
     await db.query('analyze');
-    for (const path of paths) {
-      const p99: number[] = [];
-      for (let run = -1; run < RUNS; run++) {
-        const { ms } = await runLoad({
-          kind: 'ask',
-          host: '127.0.0.1',
-          port: server.port,
-          headers: { authorization: `Bearer ${client.key}` },
-          connections: CLIENTS,
-          seconds: run < 0 ? 1 : SECONDS,
-          paths: [path],
-          pauseMs: PAUSE_MS,
-        });
-        if (run >= 0) p99.push(quantile(ms, 0.99));
-      }
-      all.get(path)?.push(p99);
-    }
+    for (const path of paths) all.get(path)?.push(await ask(path, RUNS, SECONDS));
+    if (!OTHERS_AT.includes(size)) continue;
+    for (const path of OTHERS)
+      others.set(path, [...(others.get(path) ?? []), quantile(await ask(path, OTHER_RUNS, 1), 0.5)]);
   }
   const series = [...all].map(([path, runs]) => ({ label: `${path}, p99`, ms: runs[SIZES.indexOf(SIZE)] ?? [] }));
   const worst = Math.max(...series.map(({ ms }) => quantile(ms, 0.5)));
@@ -55,6 +96,12 @@ try {
       sizes: runs.map((p99, index) => ({ size: `${SIZES[index]} jobs`, value: quantile(p99, 0.5) })),
     }),
   );
+  for (const [path, p99] of others)
+    growth.push({
+      of: path,
+      unit: 'ms',
+      sizes: p99.map((value, index) => ({ size: `${OTHERS_AT[index]} jobs`, value })),
+    });
   record({
     id: 'P12',
     what: `lists and statuses with ${SIZE} jobs, ${CLIENTS} clients that each ask every ${PAUSE_MS} ms`,

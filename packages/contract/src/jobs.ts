@@ -272,7 +272,13 @@ export const jobs = {
           .optional()
           .describe('One or more states'),
         mine: z.stringbool().or(z.boolean()).default(true).describe('false: of everybody, for admins'),
-        search: z.string().max(200).optional().describe('In title, repository, id'),
+        search: z
+          .string()
+          .max(200)
+          .optional()
+          .describe(
+            'In title, repository, id; less than three letters or digits in a row: of the newest 2,000 jobs only',
+          ),
         agent: z.string().max(200).optional(),
         profile: z.string().max(64).optional(),
         repo: z.string().max(200).optional(),

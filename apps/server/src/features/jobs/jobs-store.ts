@@ -1,5 +1,5 @@
-import { HangarError, isFinal, type JobState } from '@hangar/contract';
-import { and, asc, desc, eq, inArray, lt, or, type SQL, sql } from 'drizzle-orm';
+import { HangarError, isFinal } from '@hangar/contract';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { WAKE_CHANNEL } from '../../platform/reconcile/reconciler.ts';
 import { createAcceptance } from './job-acceptance.ts';
@@ -9,6 +9,7 @@ import type { Decision, Patience } from './job-facts.ts';
 import { createJobFigures } from './job-figures.ts';
 import { createJobFiles } from './job-files.ts';
 import { decide } from './job-lifecycle.ts';
+import { type ListFilter, listJobs } from './job-list.ts';
 import { describePhase, factsOf, moveTo } from './job-moves.ts';
 import {
   ADMISSION_CHANNEL,
@@ -166,31 +167,7 @@ export function createJobsStore(
             .where(and(eq(jobs.idempotencyKey, idempotencyKey), owned));
           return row ?? null;
         },
-        async list(filter: ListFilter): Promise<JobRow[]> {
-          const where: (SQL | undefined)[] = [owned];
-          if (filter.states) where.push(inArray(jobs.state, filter.states));
-          if (filter.agent) where.push(eq(jobs.agent, filter.agent));
-          if (filter.profile) where.push(eq(jobs.profile, filter.profile));
-          if (filter.repo) where.push(eq(jobs.repoName, filter.repo));
-          if (filter.group) where.push(eq(jobs.group, filter.group));
-          if (filter.search) {
-            const like = `%${filter.search.replaceAll(/[\\%_]/g, '\\$&')}%`;
-            where.push(sql`(${jobs.title} ilike ${like} or ${jobs.repoName} ilike ${like} or ${jobs.id} like ${like})`);
-          }
-          if (filter.before)
-            where.push(
-              or(
-                lt(jobs.createdAt, filter.before.createdAt),
-                and(eq(jobs.createdAt, filter.before.createdAt), lt(jobs.id, filter.before.id)),
-              ),
-            );
-          return db
-            .select()
-            .from(jobs)
-            .where(and(...where))
-            .orderBy(desc(jobs.createdAt), desc(jobs.id))
-            .limit(filter.limit);
-        },
+        list: (filter: ListFilter): Promise<JobRow[]> => listJobs(db, everybody ? null : userId, filter),
         async artifacts(jobId: string): Promise<ArtifactRow[]> {
           const found = await db
             .select({ artifact: artifacts })
@@ -255,17 +232,6 @@ export function createJobsStore(
   };
 }
 export type JobsStore = ReturnType<typeof createJobsStore>;
-
-export interface ListFilter {
-  readonly states?: JobState[];
-  readonly agent?: string;
-  readonly profile?: string;
-  readonly repo?: string;
-  readonly group?: string;
-  readonly search?: string;
-  readonly before?: { createdAt: Date; id: string };
-  readonly limit: number;
-}
 
 /** Another handler took the row meanwhile; what this one saw is not written. */
 export class Fenced extends Error {

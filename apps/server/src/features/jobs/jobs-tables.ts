@@ -156,19 +156,48 @@ export const jobs = pgTable(
     index('job_newest').on(job.createdAt, job.id),
     index('job_of_state').on(job.state, job.createdAt, job.id),
     index('job_of_user_state').on(job.userId, job.state, job.createdAt, job.id),
-    index('job_of_user_agent').on(job.userId, job.agent, job.createdAt, job.id),
-    index('job_of_user_profile').on(job.userId, job.profile, job.createdAt, job.id),
-    index('job_of_user_repo').on(job.userId, job.repoName, job.createdAt, job.id),
     index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`admitted_at is null and finished_at is null`),
     index('job_active').on(job.userId).where(sql`admitted_at is not null and finished_at is null`),
     index('job_wake').on(job.wakeAt).where(sql`wake_at is not null`),
     index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
     index('job_estimate').on(job.repoName, job.agent, job.finishedAt).where(sql`state = 'succeeded'`),
-    index('job_group').on(job.userId, job.group, job.createdAt, job.id).where(sql`group_name is not null`),
     index('job_kept')
       .on(job.userId, job.finishedAt)
       .where(sql`finished_at is not null and (log_removed_at is null or artifacts_removed_at is null)`),
     index('job_uncleaned').on(job.id).where(sql`finished_at is not null and cleaned_at is null`),
+  ],
+);
+
+/**
+ * What jobs are found by. It never changes, so a trigger on `job` writes it once, with its indexes; in `job` each of them would be
+ * written again with every move.
+ */
+export const jobSearch = pgTable(
+  'job_search',
+  {
+    jobId: text('job_id')
+      .primaryKey()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    userId: text('user_id').notNull(),
+    createdAt: at('created_at').notNull(),
+    agent: text().notNull(),
+    profile: text().notNull(),
+    repoName: text('repo_name').notNull(),
+    group: text('group_name'),
+    /** Title, repository and id, with a line end between them. */
+    text: text().notNull(),
+  },
+  (found) => [
+    index('job_search_of').on(found.userId, found.createdAt, found.jobId),
+    index('job_search_newest').on(found.createdAt, found.jobId),
+    index('job_search_agent_of').on(found.userId, found.agent, found.createdAt, found.jobId),
+    index('job_search_agent').on(found.agent, found.createdAt, found.jobId),
+    index('job_search_profile_of').on(found.userId, found.profile, found.createdAt, found.jobId),
+    index('job_search_profile').on(found.profile, found.createdAt, found.jobId),
+    index('job_search_repo_of').on(found.userId, found.repoName, found.createdAt, found.jobId),
+    index('job_search_repo').on(found.repoName, found.createdAt, found.jobId),
+    index('job_search_group').on(found.group, found.createdAt, found.jobId).where(sql`group_name is not null`),
+    index('job_search_text').using('gin', found.text.op('gin_trgm_ops')),
   ],
 );
 

@@ -70,6 +70,14 @@ function refuseNewer(applied: readonly { hash: string; createdAt: number }[]): v
   });
 }
 
+function wayOut(cause: unknown, reason: string): string {
+  if (sqlState(cause) === '42P07')
+    return 'Its tables are not those of a released Hangar. Use a new database or data directory.';
+  if (reason.includes('pg_trgm'))
+    return 'pg_trgm comes with PostgreSQL; some packages of it leave it to one called contrib. Install that, then start the server again.';
+  return 'Nothing was changed. Correct the reason, then start the server again.';
+}
+
 /** Brings the schema up to date. One at a time across all servers: drizzle itself does not guard against a second. */
 export async function migrate(connection: pg.ClientConfig): Promise<void> {
   const client = new pg.Client({ ...connection, statement_timeout: 0, application_name: 'hangar-migrate' });
@@ -84,12 +92,9 @@ export async function migrate(connection: pg.ClientConfig): Promise<void> {
   } catch (cause) {
     if (cause instanceof HangarError) throw cause;
     const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    const madeByOther = sqlState(cause) === '42P07';
     throw new HangarError('database_unavailable', {
       message: `The database could not be migrated: ${reason}`,
-      wayOut: madeByOther
-        ? 'Its tables are not those of a released Hangar. Use a new database or data directory.'
-        : 'Nothing was changed. Correct the reason, then start the server again.',
+      wayOut: wayOut(cause, reason),
       cause,
     });
   } finally {
