@@ -120,3 +120,41 @@ it('the first profile of a new server has its settings kept, too', async () => {
     settings: { network: 'bridge' },
   });
 });
+
+describe('the default', () => {
+  it('is one and only one, however many say so at once, and though one of them is removed meanwhile', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    for (const name of names)
+      await build(['local']).create({
+        name,
+        driver: 'local',
+        settings: { isolation: 'auto', readable: [] },
+        limits: {},
+        isDefault: name === 'a',
+      });
+    const said = names.map((name) => build().makeDefault(name));
+    const gone = ['b', 'c'].map((name) => build().remove(name));
+    for (const { reason } of await Promise.all([...said, ...gone].map(settled)))
+      if (reason) expect(reason).toMatchObject({ code: expect.stringMatching(/^profile_(not_found|is_default)$/) });
+    const { items } = await build().list();
+    expect(items.filter(({ isDefault }) => isDefault)).toHaveLength(1);
+  });
+
+  it('stays when the next one is not there', async () => {
+    await build(['local']).create({
+      name: 'a',
+      driver: 'local',
+      settings: { isolation: 'auto', readable: [] },
+      limits: {},
+      isDefault: true,
+    });
+    await expect(build().makeDefault('missing')).rejects.toMatchObject({ code: 'profile_not_found' });
+    expect((await build().find(undefined)).name).toBe('a');
+  });
+});
+
+const settled = (doing: Promise<unknown>) =>
+  doing.then(
+    () => ({ reason: null }),
+    (reason: unknown) => ({ reason }),
+  );

@@ -9,6 +9,7 @@ import {
 } from '@hangar/contract';
 import { and, asc, eq, inArray, isNull, lt, max, or, sql } from 'drizzle-orm';
 import { type Database, isUniqueViolation, type Tx } from '../../platform/database/index.ts';
+import { LOCKS, lockFor } from '../../platform/database/locks.ts';
 import { lookup } from '../../platform/database/together.ts';
 import { profileRevisions, profiles } from './profiles-tables.ts';
 
@@ -99,6 +100,11 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     const revision = (newest?.revision ?? 0) + 1;
     await tx.insert(profileRevisions).values({ profile: name, revision, driver, settings, limits });
     return revision;
+  }
+  /** Before another one becomes the default: one at a time, and none without a default when that one is missing. */
+  async function noDefault(tx: Tx): Promise<void> {
+    await tx.execute(lockFor(LOCKS.defaultProfile));
+    await tx.update(profiles).set({ isDefault: false }).where(eq(profiles.isDefault, true));
   }
   async function supersede(tx: Tx, name: string): Promise<void> {
     await tx
@@ -197,7 +203,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       driver(input.driver).forProfile({ name: input.name, settings: input.settings, limits: input.limits });
       return db
         .transaction(async (tx) => {
-          if (input.isDefault) await tx.update(profiles).set({ isDefault: false }).where(eq(profiles.isDefault, true));
+          if (input.isDefault) await noDefault(tx);
           const { name, driver, settings, limits, isDefault } = input;
           await tx.insert(profiles).values({ name, driver, settings, limits, isDefault });
           const revision = await revise(tx, { name, driver, settings, limits });
@@ -260,12 +266,14 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
 
     async makeDefault(name: string): Promise<Profile> {
-      await row(name);
-      await db.transaction(async (tx) => {
-        await tx.update(profiles).set({ isDefault: false }).where(eq(profiles.isDefault, true));
-        await tx.update(profiles).set({ isDefault: true }).where(eq(profiles.name, name));
-      });
-      return viewOne(await row(name));
+      return viewOne(
+        await db.transaction(async (tx) => {
+          await noDefault(tx);
+          const [made] = await tx.update(profiles).set({ isDefault: true }).where(eq(profiles.name, name)).returning();
+          if (!made) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
+          return made;
+        }),
+      );
     },
 
     async test(name: string, signal: AbortSignal): Promise<{ ok: boolean; checks: ProfileCheck[] }> {

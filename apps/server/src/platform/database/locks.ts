@@ -13,6 +13,8 @@ export const LOCKS = {
   admission: [HANGAR, 5],
   /** The master key is changed by one command at a time. */
   rotation: [HANGAR, 6],
+  /** Which profile is the default. */
+  defaultProfile: [HANGAR, 7],
 } as const satisfies Record<string, readonly [number, number]>;
 
 /** Locks about one thing: what is done to it, and which one it is. They have one number of 64 bits, so they meet none of the above. */
