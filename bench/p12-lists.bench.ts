@@ -16,38 +16,19 @@ const RUNS = 5;
 /** Every other list and status, at two sizes. A filter says what it finds: something, or nothing although it looks at all. */
 const OTHERS_AT = [1_000, 100_000];
 const OTHER_RUNS = 2;
+const FILTERS = `mine=false state=succeeded state=failed&state=lost mine=false&state=failed&state=lost agent=shell agent=nobody
+  mine=false&agent=nobody profile=local profile=nowhere mine=false&profile=nowhere repo=team/repo-7 repo=none mine=false&repo=none
+  group=g_none search=repo-7 search=nothing%20like%20it mine=false&search=nothing%20like%20it search=zz search=j_0000000000000001
+  search=repo-7&state=failed agent=shell&search=nothing%20like%20it`;
+const STATUSES = `jobs/j_0000000000000001/artifacts devops/activity?status=failed devops/activity?status=completed
+  devops/activity?actor=nobody devops/activity?correlationId=j_0000000000000001 devops/activity/a_0000000000000001
+  search?q=nothing%20like%20it search?q=Job users invites api-keys devices plans profiles profiles/local drivers agents credentials server`;
+const words = (text: string): string[] => text.split(/\s+/);
 const OTHERS = [
-  ...['mine=false', 'state=succeeded', 'state=failed&state=lost', 'mine=false&state=failed&state=lost'],
-  ...[
-    'agent=shell',
-    'agent=nobody',
-    'profile=local',
-    'profile=nowhere',
-    'repo=team/repo-7',
-    'repo=none',
-    'group=g_none',
-  ],
-  ...['mine=false&agent=nobody', 'mine=false&profile=nowhere', 'mine=false&repo=none'],
-  ...[
-    'search=repo-7',
-    'search=nothing%20like%20it',
-    'search=zz',
-    'mine=false&search=nothing%20like%20it',
-    'search=j_0000000000000001',
-  ],
-  ...['search=repo-7&state=failed', 'agent=shell&search=nothing%20like%20it'],
-]
-  .map((query) => `/api/jobs?${query}`)
-  .concat(
-    ...'/api/jobs/j_0000000000000001/artifacts',
-    ...['status=failed', 'status=completed', 'actor=nobody', 'correlationId=j_0000000000000001'].map(
-      (query) => `/api/devops/activity?${query}`,
-    ),
-    ...['search?q=nothing%20like%20it', 'search?q=Job', 'devops/activity/a_0000000000000001', 'users', 'invites'],
-    ...['api-keys', 'devices', 'plans', 'profiles', 'profiles/local', 'drivers', 'agents', 'credentials', 'server'],
-  )
-  .map((path) => (path.startsWith('/') ? path : `/api/${path}`))
-  .concat('/metrics');
+  ...words(FILTERS).map((filter) => `/api/jobs?${filter}`),
+  ...words(STATUSES).map((path) => `/api/${path}`),
+  '/metrics',
+];
 
 const server = await (await ServerProcess.make()).start();
 const db = new pg.Client({ host: join(server.dir, 'data/postgres'), user: 'hangar', database: 'postgres' });
