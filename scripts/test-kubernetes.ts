@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { installObjectStore } from '../apps/server/src/adapters/blob-s3/testing/index.ts';
+import { installDebianPackages } from './debian-packages.ts';
 import { ROOT, run } from './run.ts';
 import type { TestSummary } from './test-report.ts';
 
@@ -38,6 +40,8 @@ if ('skipped' in found) {
   console.log(`Skipped: ${found.skipped}\n\n0 passed, 0 failed, 1 skipped`);
 } else {
   try {
+    await installDebianPackages((line) => console.log(line));
+    await installObjectStore();
     await mkdir(path.dirname(SUMMARY), { recursive: true });
     await rm(SUMMARY, { force: true });
     // One file at a time: some of them kill the API server, or start the node again.
