@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { OAUTH_CLIENT_ID } from '@hangar/contract';
 import type { Page } from 'playwright-core';
@@ -30,8 +28,7 @@ describe.skipIf(skip !== null)('the web app on a real server', () => {
   const problems: string[] = [];
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'hangar-web-'));
-    await buildWithGallery(folder);
+    folder = await buildWithGallery();
     server = await (await ServerProcess.make()).start();
     browser = await openBrowser(chromiumPath ?? '');
     // The pages come from this build, everything under /api from the server: the origin is the server's own.
@@ -59,7 +56,6 @@ describe.skipIf(skip !== null)('the web app on a real server', () => {
   afterAll(async () => {
     await browser?.close();
     await server?.remove();
-    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   const go = (path: string) => page.goto(`${server.url}${path}`);

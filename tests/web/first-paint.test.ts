@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,8 +23,7 @@ describe.skipIf(chromiumPath === undefined)('what the page paints before the app
   let page: Page;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'hangar-paint-'));
-    await buildWithGallery(folder);
+    folder = await buildWithGallery();
     served = await serveBuild(folder);
     browser = await openBrowser(chromiumPath ?? '');
     page = await browser.context.newPage();
@@ -33,7 +31,6 @@ describe.skipIf(chromiumPath === undefined)('what the page paints before the app
   afterAll(async () => {
     await browser?.close();
     await served?.close();
-    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   const withoutApp = async (path: string) => {
