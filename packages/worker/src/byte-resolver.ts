@@ -25,10 +25,6 @@ const SHORT = Uint8Array.from({ length: 256 }, (_, byte) =>
 for (const [name, byte] of Object.entries({ n: 10, r: 13, t: 9, b: 8, f: 12, v: 11, a: 7, e: 27 }))
   SHORT[name.charCodeAt(0)] = byte;
 
-/** What a byte stands for alone, and whether it begins an escape: looked up, since a branch at each would be hard to foresee. */
-const ALONE = Uint8Array.from({ length: 256 }, (_, byte) => (byte === BACKSLASH || byte === PERCENT ? 0 : byte));
-const OPENS = Uint8Array.from({ length: 256 }, (_, byte) => (byte === BACKSLASH ? 0xff : 0));
-
 /** Value of a hex digit, 16 for what is none. */
 const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
   const value = Number.parseInt(String.fromCharCode(byte), 16);
@@ -61,31 +57,30 @@ export class ByteResolver {
     if (this.#out.length < bytes.length) this.#out = new Uint8Array(bytes.length);
     const out = this.#out;
     let to = 0;
-    /** All bits while the byte before is a backslash that begins an escape. */
-    let open = 0;
-    for (let at = 0; at < bytes.length; at++) {
+    for (let at = 0; at < bytes.length; ) {
       const byte = bytes[at] as number;
-      const known = ((SHORT[byte] as number) & open) | ((ALONE[byte] as number) & ~open);
-      const opens = (OPENS[byte] as number) & ~open;
-      if ((known | opens) !== 0) {
-        out[to] = known;
-        to += 1 - (opens & 1);
-        open = opens;
+      if (byte !== BACKSLASH && byte !== PERCENT) {
+        out[to++] = byte;
+        at++;
         continue;
       }
-      const start = at - (open & 1);
-      open = 0;
-      const length = this.#look(bytes, start);
-      if (length === CUT) {
-        this.#rest = Buffer.from(bytes.subarray(start));
-        return out.subarray(0, to);
+      const next = at + 1 < bytes.length ? (bytes[at + 1] as number) : 0;
+      const short = byte === BACKSLASH ? (SHORT[next] as number) : 0;
+      if (short !== 0) {
+        out[to++] = short;
+        at += 2;
+        continue;
       }
-      if (length === NONE) out[to++] = bytes[start] as number;
+      const length = this.#look(bytes, at);
+      if (length === CUT) {
+        this.#rest = Buffer.from(bytes.subarray(at));
+        break;
+      }
+      if (length === NONE) out[to++] = byte;
       else if (this.#isByte) out[to++] = this.#code;
       else to = this.#put(out, to);
-      at = start + Math.max(1, length) - 1;
+      at += Math.max(1, length);
     }
-    if (open !== 0) this.#rest = Buffer.from([BACKSLASH]);
     return out.subarray(0, to);
   }
 
