@@ -1,16 +1,14 @@
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import type { Git, GitCall } from './git.ts';
-import { ALL, changesIn, type Entry, fieldsOf, isSubmodule } from './paths.ts';
 
 const MAX_TEXT = 64 * 1024 * 1024;
-const MAX_INDEX = 256 * 1024 * 1024;
+export const MAX_INDEX = 256 * 1024 * 1024;
 const MAX_REFS = 10_000;
 const MAX_LINKS = 5;
-const LOOK_MS = 2 * 60_000;
+export const LOOK_MS = 2 * 60_000;
 
 /** A repository the agent works in. All of it is hostile: it is read as plain data, and nothing it configures counts. */
 export interface AgentGit {
@@ -144,123 +142,10 @@ export async function commitsBeyond(
   return counted === null ? null : Number(counted.toString());
 }
 
-/** What the agent committed or staged, against the base. */
-export interface Recorded {
-  /** In its index or its last commit and not in the base: ignored or not, such a file counts. */
-  readonly added: ReadonlyMap<string, Entry>;
-  /** In the base and no longer in its index. */
-  readonly removed: ReadonlySet<string>;
-  /** References to commits of submodules, where they are not those of the base. */
-  readonly submodules: ReadonlyMap<string, string>;
-  /** Left out of the work tree on purpose (sparse checkout, skip-worktree): not being there does not delete them. */
-  hidden(): Promise<ReadonlyMap<string, Entry>>;
-  /** Its index is there and cannot be read. */
-  readonly isBroken: boolean;
-}
-
-export const NOTHING_RECORDED: Recorded = {
-  added: new Map(),
-  removed: new Set(),
-  submodules: new Map(),
-  hidden: async () => new Map(),
-  isBroken: false,
-};
-
 export interface Reading {
   readonly git: Git;
   readonly store: string;
   readonly signal: AbortSignal;
-}
-
-/**
- * Git parses a copy of the index with our own repository and configuration, and borrows the agent's objects for it.
- * @param scratch where the copy goes
- */
-export async function readRecorded(o: Reading, found: AgentGit, baseTree: string, scratch: string): Promise<Recorded> {
-  const env = { GIT_DIR: o.store, GIT_INDEX_FILE: scratch, ...borrowing(found) };
-  const call: GitCall = { signal: o.signal, timeoutMs: LOOK_MS, env };
-  const trees = [...ALL, '--raw', '-z', '--no-renames', '--abbrev=64'];
-  const committed =
-    found.head === null
-      ? null
-      : await attempt(o.signal, () =>
-          o.git.run(['diff-tree', '-r', '--diff-filter=A', ...trees, baseTree, `${found.head}^{tree}`], call),
-        );
-  const copied = await copyIndex(o, found, scratch);
-  const staged = copied
-    ? await attempt(o.signal, () => o.git.run(['diff-index', '--cached', ...trees, baseTree, '--'], call))
-    : null;
-  // The agent took nothing out of a repository that it made afresh.
-  const lenders = await textOf(join(found.commonDir, 'objects', 'info', 'alternates'));
-  const isOurs = lenders?.includes(join(o.store, 'objects')) === true;
-  const added = new Map<string, Entry>();
-  const removed = new Set<string>();
-  const submodules = new Map<string, string>();
-  const changes = staged === null ? [] : changesIn(staged);
-  for (const { path, to } of committed === null ? [] : changesIn(committed))
-    if (isSubmodule(to)) submodules.set(path, to.id);
-    else added.set(path, to);
-  for (const { path, from, to, status } of changes) {
-    if (status === 'D' && isOurs) removed.add(path);
-    else if (status === 'D') continue;
-    else if (isSubmodule(to)) submodules.set(path, to.id);
-    else if (/^0+$/.test(from.mode)) added.set(path, to);
-  }
-  // A path with a conflict is listed as removed and as unmerged.
-  for (const { path, status } of changes) if (status === 'U') removed.delete(path);
-  return {
-    ...{ added, removed, submodules },
-    hidden: async () => {
-      const all =
-        staged === null ? null : await attempt(o.signal, () => o.git.run(['ls-files', '-t', '--stage', '-z'], call));
-      return all === null ? new Map() : hiddenIn(all);
-    },
-    isBroken: copied !== false && staged === null,
-  };
-}
-
-function hiddenIn(out: Buffer): Map<string, Entry> {
-  const hidden = new Map<string, Entry>();
-  for (const field of fieldsOf(out)) {
-    const [, mode, id, path] = /^S (\d+) ([0-9a-f]+) 0\t([\s\S]+)$/.exec(field) ?? [];
-    if (mode && id && path) hidden.set(path, { mode, id });
-  }
-  return hidden;
-}
-
-/** @returns false when there is none, null when it cannot be read */
-async function copyIndex(o: Reading, { gitDir }: AgentGit, to: string): Promise<boolean | null> {
-  if (!(await stat(join(gitDir, 'index')).catch(() => null))) return false;
-  const index = await readPlain(join(gitDir, 'index'), MAX_INDEX);
-  if (index === null || !isWhole(index)) return null;
-  await writeFile(to, index, { mode: 0o600 });
-  // The larger half of a split index is looked for beside the repository that is asked, which is ours.
-  for (const name of await readdir(gitDir).catch(() => []))
-    if (/^sharedindex\.([0-9a-f]{40}|[0-9a-f]{64})$/.test(name)) {
-      const half = await readPlain(join(gitDir, name), MAX_INDEX);
-      if (half !== null && isWhole(half)) await writeFile(join(o.store, name), half, { mode: 0o600 });
-    }
-  return true;
-}
-
-/** Git takes an index that was cut for one with fewer files. Its hash may be left out (index.skipHash). */
-function isWhole(index: Buffer): boolean {
-  return (
-    [
-      ['sha1', 20],
-      ['sha256', 32],
-    ] as const
-  ).some(([name, size]) => {
-    const [content, told] = [index.subarray(0, -size), index.subarray(-size)];
-    return told.every((byte) => byte === 0) || createHash(name).update(content).digest().equals(told);
-  });
-}
-
-/** Removes what reading left behind. */
-export async function forgetRecorded(o: Reading, scratch: string): Promise<void> {
-  await rm(scratch, { force: true });
-  for (const name of await readdir(o.store).catch(() => []))
-    if (name.startsWith('sharedindex.')) await rm(join(o.store, name), { force: true });
 }
 
 /** null when git could not do it; what the agent left must not cost the diff. Only a reason of ours to stop is thrown. */
@@ -274,7 +159,7 @@ export async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): P
 }
 
 /** Bytes of a plain file; null for anything else: a pipe would be waited for. */
-async function readPlain(file: string, maxBytes: number): Promise<Buffer | null> {
+export async function readPlain(file: string, maxBytes: number): Promise<Buffer | null> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
   if (!handle) return null;
   try {

@@ -74,6 +74,21 @@ describe('collectDiff', () => {
     expect(listing(await g.applied())).toBe(listing(g.tree));
   });
 
+  test('files that are as they were are listed for nobody: a repository may have very many', async () => {
+    const { tree } = g;
+    git(tree, 'add', '-A');
+    writeFileSync(join(tree, 'a.txt'), 'changed\n');
+    writeFileSync(join(tree, 'new.txt'), 'new\n');
+    unlinkSync(join(tree, 'dir/b.txt'));
+    await g.collect();
+    expect(g.printed.filter((out) => out.includes('dir/c.txt'))).toEqual([]);
+    expect(g.printed.filter((out) => out.includes('a.txt')).length).toBeGreaterThan(0);
+    git(tree, 'update-index', '--skip-worktree', 'dir/c.txt');
+    unlinkSync(join(tree, 'dir/c.txt'));
+    expect((await g.collect())?.stat).toMatchObject({ filesChanged: 3 });
+    expect(g.printed.filter((out) => out.includes('dir/c.txt')).length).toBeGreaterThan(0);
+  });
+
   test('file becomes folder, folder becomes file, folder becomes link', async () => {
     const { tree } = g;
     unlinkSync(join(tree, 'a.txt'));

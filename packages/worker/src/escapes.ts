@@ -12,15 +12,16 @@ const NAMED: Readonly<Record<string, string>> = {
 /**
  * Percent encoding and backslash escapes as JSON, JavaScript, Python and shells write them, whichever characters they were used for
  * and in either case. Null when the text has none.
+ * @param start what is before it is left out; no escape goes on there
  */
-export function resolveEscapes(text: string): Resolved | null {
-  if (!text.includes('%') && !text.includes('\\')) return null;
-  ESCAPE.lastIndex = 0;
+export function resolveEscapes(text: string, start = 0): Resolved | null {
+  if (!text.includes('%', start) && !text.includes('\\', start)) return null;
+  ESCAPE.lastIndex = start;
   let found = ESCAPE.exec(text);
   if (found === null) return null;
   let out = '';
-  const places = new Int32Array(text.length + 1);
-  let from = 0;
+  const places = new Int32Array(text.length - start + 1);
+  let from = start;
   const keep = (to: number) => {
     for (let at = from; at < to; at++) places[out.length + at - from] = at;
     out += text.slice(from, to);

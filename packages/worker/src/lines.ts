@@ -41,6 +41,8 @@ export class LineReader {
     const lines = this.#take(this.#decoder.end(), false);
     const rest = this.#rest;
     this.#rest = '';
+    // An escape at its very end is none that the screen has read.
+    this.#passes = false;
     if (rest !== '') this.#emit(rest, lines);
     lines.push(...this.#masks.end());
     return lines;
@@ -79,7 +81,7 @@ export class LineReader {
     let rest = lastState(line);
     const isWhole = rest.length <= MAX_LINE;
     for (; rest.length > MAX_LINE; rest = this.#cut(rest, lines));
-    if (this.#passes && isWhole) for (const masked of this.#masks.pass(rest)) lines.push(masked);
+    if (this.#passes && isWhole) this.#masks.pass(rest, lines);
     else lines.push(...this.#masks.push(rest, true));
   }
 

@@ -1,6 +1,7 @@
 import { ASCII, type Automaton } from './automaton.ts';
 import { type Resolved, resolveEscapes } from './escapes.ts';
-import { type Anchors, isSkipped, Screen } from './screen.ts';
+import { PassedLines } from './passed-lines.ts';
+import { type Anchors, isSkipped } from './screen.ts';
 
 /** Secrets as they are, and in encodings that may be broken anywhere. */
 export interface Forms {
@@ -13,13 +14,13 @@ export interface Forms {
 /** A line whose end looks like the beginning of an encoded secret waits for the next one; fewer characters look like anything. */
 const TELLING = 4;
 const ONLY_ENCODED = /^[\s:]*[\w+/=-]+[\s:]*$/;
-/** So many lines, none of them empty, hold all that a screen cannot know of yet. */
-const UNKNOWN_LINES = 8;
 /** Beyond, lines are let go as they are: a secret is not that long. */
 const MOST_HELD = 2 * 1024 * 1024;
 
 interface Piece {
   readonly text: string;
+  /** No secret begins before. */
+  readonly from: number;
   /** Without its escapes, where it has some. */
   readonly resolved: Resolved | null;
   /** A line ends with it. */
@@ -40,14 +41,11 @@ export class MaskStream {
   /** Within a line that had escapes, so that reading without them has come elsewhere. */
   #isResolving = false;
 
-  /** Lines that passed the screen, the last ones: the beginning of a secret may stand at their very end. */
-  #passed: string[] = [];
-  /** Of those, some were let go unread since a line was read. */
-  #hasGap = false;
-  readonly #anchors: Anchors;
+  /** What was read ends within a secret, as it seems: a screen knows only how secrets begin. */
+  #isWithin = false;
+  readonly #passed = new PassedLines();
 
-  constructor({ plain, encoded, anchors }: Forms) {
-    this.#anchors = anchors;
+  constructor({ plain, encoded }: Forms) {
     this.#readers = [false, true].flatMap((resolved) => [
       new Reader(plain, { resolved, skips: false }),
       new Reader(encoded, { resolved, skips: true }),
@@ -59,37 +57,31 @@ export class MaskStream {
     return this.#pieces.length > 0;
   }
 
-  /** A whole line that passed a screen. @returns what is settled, a text for each line or piece */
-  pass(line: string): string[] {
-    if (this.holds || (/[%\\]/.test(line) && !this.#passesResolved(line))) return this.push(line, true);
-    this.#passed.push(line);
-    if (this.#passed.length <= UNKNOWN_LINES) return [];
-    this.#hasGap = true;
-    return this.#passed.splice(0, 1);
+  /** A whole line that passed a screen. What is settled goes into `lines`. */
+  pass(line: string, lines: string[]): void {
+    if (this.holds || this.#isWithin) lines.push(...this.push(line, true));
+    else this.#passed.add(line, lines);
   }
 
   /** There is nothing more to come at once: what passed is let go, too, unless it ends as a secret begins. */
   settle(): string[] {
-    if (this.#passed.length === 0) return [];
-    if (this.#hasGap) for (const reader of this.#readers) reader.restart();
-    this.#hasGap = false;
-    return this.#passed.splice(0).flatMap((line) => this.#read(line, true));
+    const { isEmpty, hasGap } = this.#passed;
+    if (isEmpty) return [];
+    const { clear, rest } = this.#passed.take();
+    if (hasGap || clear.length > 0 || (rest[0]?.from ?? 0) > 0) for (const reader of this.#readers) reader.restart();
+    return [...clear, ...rest.flatMap(({ line, from }) => this.#read(line, true, from))];
   }
 
   /** @param ends false: the line goes on in the next piece. @returns what is settled, a text for each line or piece */
   push(text: string, ends: boolean): string[] {
     const before = this.settle();
-    return [...before, ...this.#read(text, ends)];
+    return [...before, ...this.#read(text, ends, 0)];
   }
 
-  #passesResolved(line: string): boolean {
-    const resolved = resolveEscapes(line);
-    return resolved === null || new Screen(this.#anchors).passes(Buffer.from(resolved.text));
-  }
-
-  #read(text: string, ends: boolean): string[] {
-    const piece: Piece = { text, resolved: resolveEscapes(text), ends, masked: [], continues: false, read: [] };
-    this.#isResolving ||= piece.resolved !== null;
+  #read(text: string, ends: boolean, from: number): string[] {
+    const resolved = resolveEscapes(text, from);
+    const piece: Piece = { text, from, resolved, ends, masked: [], continues: false, read: [] };
+    this.#isResolving ||= resolved !== null;
     this.#pieces.push(piece);
     this.#heldChars += text.length + 1;
     const [plain, encoded, ...resolving] = this.#readers as [Reader, Reader, Reader, Reader];
@@ -99,6 +91,7 @@ export class MaskStream {
       else reader.follow(reader.skips ? encoded : plain);
     if (ends) this.#isResolving = false;
     for (const reader of this.#readers) piece.read.push(reader.read);
+    this.#isWithin = this.#readers.some((reader) => reader.depth >= TELLING);
     const tails = this.#readers.map((reader) => reader.read - reader.tailOf(piece));
     return this.#release((held) => held.read.every((read, n) => read <= (tails[n] ?? 0)));
   }
@@ -143,21 +136,22 @@ class Reader {
     const piece = pieces.at(-1);
     if (!piece) return;
     const text = this.#textOf(piece);
+    const from = this.#fromOf(piece);
     const { skips } = this;
     const automaton = this.#automaton;
     const { ending, table, rows } = automaton;
     let state = this.#state;
     let skipped = 0;
-    for (let at = 0; at < text.length; at++) {
+    for (let at = from; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (skips && isSkipped(code)) {
         skipped++;
         continue;
       }
       state = state < rows && code < ASCII ? (table[state * ASCII + code] as number) : automaton.step(state, code);
-      if (ending[state] !== 0) this.#found(pieces, at, this.read + at + 1 - skipped, ending[state] as number);
+      if (ending[state] !== 0) this.#found(pieces, at, this.read + at + 1 - from - skipped, ending[state] as number);
     }
-    this.read += text.length - skipped;
+    this.read += text.length - from - skipped;
     if (piece.ends && !skips) {
       state = automaton.step(state, 10);
       this.read++;
@@ -166,7 +160,7 @@ class Reader {
       if (length > 1) this.#found(pieces, text.length - 1, this.read - 1, length - 1);
     }
     // An empty line ends what was broken into lines.
-    if (piece.ends && skips && skipped === text.length) state = 0;
+    if (piece.ends && skips && skipped === text.length - from) state = 0;
     this.#state = state;
   }
 
@@ -183,9 +177,13 @@ class Reader {
     this.#to = other.#to;
   }
 
+  get depth(): number {
+    return this.#automaton.open[this.#state] as number;
+  }
+
   /** How much at the end of the last piece may be the beginning of a secret. */
   tailOf(piece: Piece): number {
-    const depth = this.#automaton.open[this.#state] as number;
+    const { depth } = this;
     if (depth === 0 || !this.skips || !piece.ends || depth >= TELLING) return depth;
     return ONLY_ENCODED.test(piece.text) ? depth : 0;
   }
@@ -214,7 +212,7 @@ class Reader {
       }
       let from = -1;
       let to = -1;
-      for (; at >= 0 && left > 0; at--) {
+      for (const first = this.#fromOf(piece); at >= first && left > 0; at--) {
         if (this.skips && isSkipped(text.charCodeAt(at))) continue;
         if (to === -1) to = at + 1;
         from = at;
@@ -227,6 +225,11 @@ class Reader {
       if (before && range[0] >= before[0] && range[0] < before[1]) before[1] = Math.max(before[1], range[1]);
       else piece.masked.push(range);
     }
+  }
+
+  /** Where its text begins to be read; without its escapes, it has nothing before. */
+  #fromOf(piece: Piece): number {
+    return this.#resolved && piece.resolved ? 0 : piece.from;
   }
 
   #textOf(piece: Piece): string {

@@ -6,6 +6,7 @@ import { Anchors, Screen } from './screen.ts';
 const MIN_SECRET = 4;
 /** A shorter piece of a secret would hide what is none. */
 const MIN_PIECE = 8;
+const UNLIKE_LINES = /\0|\\[\r\n]/;
 
 /**
  * Replaces every secret it was told by `***`, as it is and as programs write it: with escapes (percent, JSON, shell), in Base64 and in
@@ -37,7 +38,8 @@ export class Masker {
   /** One text that stands alone; it may have several lines. */
   mask(text: string): string {
     if (this.#plain.size === 0 || text === '') return text;
-    if (!/[%\\]/.test(text) && this.screen().passes(Buffer.from(text))) return text;
+    // Its last escape ends with it. As one text, a line end may be escaped: that is no line as a screen reads them.
+    if (!UNLIKE_LINES.test(text) && this.screen().passes(Buffer.from(`${text}\n`))) return text;
     const stream = this.stream();
     return [...stream.push(text, true), ...stream.end()].join('');
   }
@@ -47,7 +49,7 @@ export class Masker {
     return new MaskStream(this.#all());
   }
 
-  /** For the bytes of the same lines: those it lets pass hold no secret, apart from one that is written with escapes. */
+  /** For the bytes of the same lines: no secret begins in those that it lets pass. */
   screen(): Screen {
     return new Screen(this.#all().anchors);
   }
@@ -56,7 +58,7 @@ export class Masker {
     this.#forms ??= {
       plain: new Automaton(this.#plain),
       encoded: new Automaton(this.#encoded),
-      anchors: new Anchors(this.#plain, this.#encoded),
+      anchors: new Anchors([...this.#plain, ...this.#encoded]),
     };
     return this.#forms;
   }

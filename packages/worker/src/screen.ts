@@ -1,79 +1,191 @@
-/** So many bytes of a text tell that it may stand here; of a shorter one half of them have to. */
+import { ByteResolver } from './byte-resolver.ts';
+
+/** So many bytes of a text tell that it may stand here; of a shorter one all of them. */
 const ANCHOR = 8;
-const HALF = ANCHOR / 2;
+/** So many are looked at at once. */
+const LOOK = 4;
+const STRIDE = 4;
 const FIRST_LOOK = 65_536;
+/** So many lines, none of them empty, hold all that a screen cannot know of yet. */
+export const UNKNOWN_LINES = 8;
 
-/** How texts begin, to say in one quick pass over bytes that none of them does there: nearly all that is printed is no secret. */
+/** White space and colons, which programs put into encoded text. */
+export const isSkipped = (code: number): boolean => code <= 32 || code === 58;
+
+/** By how much a byte moves the window on: not at all where it is skipped. Looked up, since what is printed is hard to guess. */
+const MOVES = Uint8Array.from({ length: 256 }, (_, byte) => (isSkipped(byte) ? 0 : 8));
+const ADDS = Uint8Array.from({ length: 256 }, (_, byte) => (isSkipped(byte) ? 0 : byte));
+/** What bytes that are no text become. */
+const NO_TEXT = '\ufffd';
+
+/**
+ * How texts begin, to say in one quick pass over bytes that none of them does there: nearly all that is printed is no secret. All are
+ * compared without what is skipped: where a text stands, it does so without that, too.
+ */
 export class Anchors {
-  /** What a hash of four bytes says first, for all of them: the last four that are needed. */
+  /** What a hash of four bytes says first, for all of them. */
   readonly look = new Uint8Array(FIRST_LOOK);
-  /** Those four → the four before, null where none are needed. */
-  readonly plain = new Map<number, Set<number> | null>();
-  readonly encoded = new Map<number, Set<number> | null>();
+  /** Any four bytes that are looked at → where they stand in which text. */
+  readonly places = new Map<number, Place[]>();
+  /** So many bytes may be read between two looks; a look at each takes several times as long. */
+  readonly stride: number;
+  /** Some text cannot be told by how it begins. */
+  readonly isBlind: boolean;
 
-  constructor(plain: Iterable<string>, encoded: Iterable<string>) {
-    for (const text of plain) this.#add(text, this.plain);
-    for (const text of encoded) this.#add(text, this.encoded);
-  }
-
-  #add(text: string, to: Map<number, Set<number> | null>): void {
-    const bytes = Buffer.from(text.replaceAll(/[\r\0]/g, ''));
-    if (bytes.length < HALF) return;
-    const isLong = bytes.length >= ANCHOR;
-    const word = bytes.readInt32BE(isLong ? HALF : 0);
-    this.look[hash(word)] = 1;
-    const before = to.get(word);
-    if (!isLong || before === null) to.set(word, null);
-    else to.set(word, (before ?? new Set()).add(bytes.readInt32BE(0)));
+  constructor(texts: Iterable<string>) {
+    const begins = [...texts].map(beginOf);
+    const known = begins.filter((begin) => begin !== null);
+    this.isBlind = known.length < begins.length;
+    this.stride = known.every((begin) => begin.length >= LOOK + STRIDE - 1) ? STRIDE : 1;
+    for (const begin of known)
+      for (let before = 0; before < this.stride; before++) {
+        const word = begin.readInt32BE(before);
+        this.look[hash(word)] = 1;
+        this.places.set(word, [...(this.places.get(word) ?? []), { begin, before }]);
+      }
   }
 }
 
-/** One stream of bytes that is screened, in chunks as they come. */
+interface Place {
+  readonly begin: Buffer;
+  readonly before: number;
+}
+
+/** The first bytes of a text that count; null where they tell nothing. */
+function beginOf(text: string): Buffer | null {
+  const whole = Buffer.from(text);
+  const places: number[] = [];
+  for (let at = 0; at < whole.length && places.length < ANCHOR; at++)
+    if (!isSkipped(whole[at] as number)) places.push(at);
+  const begin = whole.subarray(0, (places.at(-1) ?? -1) + 1);
+  const lines = begin.reduce((count, byte) => count + (byte === 10 ? 1 : 0), 0);
+  if (places.length < LOOK || lines > UNKNOWN_LINES || begin.includes(NO_TEXT)) return null;
+  return Buffer.from(places.map((at) => begin[at] as number));
+}
+
+/** One stream of bytes that is screened, in chunks as they come: as they are, and without their escapes. */
 export class Screen {
   readonly #anchors: Anchors;
-  /** The last four bytes, and the four before them; the same without what is skipped. */
-  #last = 0;
-  #before = 0;
-  #lastDense = 0;
-  #beforeDense = 0;
+  readonly #asItIs = new Window();
+  readonly #resolved = new Window();
+  readonly #resolver = new ByteResolver();
 
   constructor(anchors: Anchors) {
     this.#anchors = anchors;
   }
 
-  /** Whether no text begins in this chunk, or began in the last bytes before it. */
-  passes(chunk: Uint8Array): boolean {
-    const { look, plain, encoded } = this.#anchors;
-    let isClear = true;
-    let last = this.#last;
-    let before = this.#before;
-    let lastDense = this.#lastDense;
-    let beforeDense = this.#beforeDense;
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] as number;
-      if (byte === 13 || byte === 0) continue;
-      before = (before << 8) | (last >>> 24);
-      last = (last << 8) | byte;
-      if (look[hash(last)] !== 0 && knows(plain, last, before)) isClear = false;
-      if (isSkipped(byte)) continue;
-      beforeDense = (beforeDense << 8) | (lastDense >>> 24);
-      lastDense = (lastDense << 8) | byte;
-      if (look[hash(lastDense)] !== 0 && knows(encoded, lastDense, beforeDense)) isClear = false;
+  /** Whether no text begins in this chunk, or began in the last bytes before it. Of an escape that is cut, the next chunk tells. */
+  passes(chunk: Buffer): boolean {
+    const anchors = this.#anchors;
+    if (anchors.isBlind) return false;
+    const isSame = !this.#resolver.waits && this.#resolved.isAt(this.#asItIs);
+    const isClear = this.#asItIs.passes(chunk, anchors);
+    if (isSame && !mayEscape(chunk)) {
+      this.#resolved.follow(this.#asItIs);
+      return isClear;
     }
-    this.#last = last;
-    this.#before = before;
-    this.#lastDense = lastDense;
-    this.#beforeDense = beforeDense;
-    return isClear;
+    return this.#resolved.passes(this.#resolver.push(chunk), anchors) && isClear;
   }
 }
 
-function knows(anchors: ReadonlyMap<number, ReadonlySet<number> | null>, last: number, before: number): boolean {
-  const wanted = anchors.get(last);
-  return wanted === null || wanted?.has(before) === true;
+const mayEscape = (chunk: Buffer): boolean => chunk.includes(0x5c) || chunk.includes(0x25);
+
+/** The last bytes that count, of what was read so far. */
+class Window {
+  #last = 0;
+  #before = 0;
+
+  isAt(other: Window): boolean {
+    return this.#last === other.#last && this.#before === other.#before;
+  }
+
+  follow(other: Window): void {
+    this.#last = other.#last;
+    this.#before = other.#before;
+  }
+
+  passes(bytes: Uint8Array, anchors: Anchors): boolean {
+    const isClear = anchors.stride === 1 ? this.#atEach(bytes, 0, anchors) : this.#atEachStride(bytes, anchors);
+    for (let at = Math.max(0, beforeLast(bytes, ANCHOR)); at < bytes.length; at++) {
+      const move = MOVES[bytes[at] as number] as number;
+      // Shifted in two steps: one by 32 would be none.
+      this.#before = (this.#before << move) | ((this.#last >>> 16) >>> (16 - move));
+      this.#last = (this.#last << move) | (ADDS[bytes[at] as number] as number);
+    }
+    return isClear;
+  }
+
+  #atEachStride(bytes: Uint8Array, anchors: Anchors): boolean {
+    const { look } = anchors;
+    const whole = bytes.length - (bytes.length % STRIDE);
+    let last = this.#last;
+    let isClear = true;
+    for (let at = 0; at < whole; at += STRIDE) {
+      const a = bytes[at] as number;
+      const b = bytes[at + 1] as number;
+      const c = bytes[at + 2] as number;
+      const d = bytes[at + 3] as number;
+      last = (last << (MOVES[a] as number)) | (ADDS[a] as number);
+      last = (last << (MOVES[b] as number)) | (ADDS[b] as number);
+      last = (last << (MOVES[c] as number)) | (ADDS[c] as number);
+      last = (last << (MOVES[d] as number)) | (ADDS[d] as number);
+      if (look[hash(last)] !== 0 && this.#begins(bytes, at + 3, last, anchors)) isClear = false;
+    }
+    return this.#atEach(bytes, whole, anchors, last) && isClear;
+  }
+
+  #atEach(bytes: Uint8Array, from: number, anchors: Anchors, before = this.#last): boolean {
+    const { look } = anchors;
+    let last = before;
+    let isClear = true;
+    for (let at = from; at < bytes.length; at++) {
+      const byte = bytes[at] as number;
+      last = (last << (MOVES[byte] as number)) | (ADDS[byte] as number);
+      if (look[hash(last)] !== 0 && this.#begins(bytes, at, last, anchors)) isClear = false;
+    }
+    return isClear;
+  }
+
+  /** Whether a text begins around `at`, as far as these bytes tell. */
+  #begins(bytes: Uint8Array, at: number, word: number, anchors: Anchors): boolean {
+    const places = anchors.places.get(word);
+    return (
+      places?.some(
+        ({ begin, before }) => this.#stoodBefore(bytes, at, begin, before) && follows(bytes, at, begin, before),
+      ) === true
+    );
+  }
+
+  #stoodBefore(bytes: Uint8Array, last: number, begin: Buffer, before: number): boolean {
+    let wanted = before + LOOK - 1;
+    for (let at = last; at >= 0 && wanted >= 0; at--) {
+      const byte = bytes[at] as number;
+      if (isSkipped(byte)) continue;
+      if (byte !== begin[wanted]) return false;
+      wanted--;
+    }
+    for (let n = 0; wanted >= 0; n++, wanted--)
+      if ((((n < LOOK ? this.#last : this.#before) >>> ((n % LOOK) * 8)) & 0xff) !== begin[wanted]) return false;
+    return true;
+  }
 }
 
-/** White space and colons, which programs put into encoded text. */
-export const isSkipped = (code: number): boolean => code <= 32 || code === 58;
+function follows(bytes: Uint8Array, last: number, begin: Buffer, before: number): boolean {
+  let wanted = before + LOOK;
+  for (let at = last + 1; at < bytes.length && wanted < begin.length; at++) {
+    const byte = bytes[at] as number;
+    if (isSkipped(byte)) continue;
+    if (byte !== begin[wanted]) return false;
+    wanted++;
+  }
+  return true;
+}
+
+/** Where the last `count` bytes that count begin, -1 if there are fewer. */
+function beforeLast(bytes: Uint8Array, count: number): number {
+  let at = bytes.length;
+  for (let left = count; left > 0 && at >= 0; ) if (--at >= 0 && !isSkipped(bytes[at] as number)) left--;
+  return at;
+}
 
 const hash = (word: number): number => Math.imul(word, 0x9e37_79b1) >>> 16;

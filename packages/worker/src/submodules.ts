@@ -1,12 +1,24 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AgentGit, attempt, commitsBeyond, fetchedCommits, findAgentGit, lookingAt, textOf } from './agent-git.ts';
+import {
+  type AgentGit,
+  attempt,
+  commitsBeyond,
+  fetchedCommits,
+  findAgentGit,
+  lookingAt,
+  MAX_INDEX,
+  readPlain,
+  textOf,
+} from './agent-git.ts';
 import { Notes } from './notes.ts';
 import { ALL, type Change, changesIn, type Entry, fieldsOf, isSubmodule, listed, readable } from './paths.ts';
 import { kindOf } from './read-files.ts';
 import { folderOf, indexOf, MAX_DEPTH, type Place, type TakeWorkTree, type Taking, type Work } from './taking.ts';
 
 const MAX_STRAY = 200;
+/** 0o160000, as every format of the index has it. */
+const MODE_IN_INDEX = Buffer.from([0, 0, 0xe0, 0]);
 
 export interface Settled {
   /** Submodules that are folders of the work tree: nobody else looks at them. */
@@ -21,7 +33,8 @@ export interface Settled {
  */
 export async function settleSubmodules(work: Work, lost: readonly Change[]): Promise<Settled> {
   const { o, place, call, recorded } = work;
-  const here = submodulesIn(await o.git.run(['ls-files', '--stage', '-z'], call));
+  const mayHave = await mayHaveSubmodules(place.index);
+  const here = mayHave ? submodulesIn(await o.git.run(['ls-files', '--stage', '-z'], call)) : new Map<string, string>();
   const back = lost.filter(({ from }) => isSubmodule(from)).map(({ path, from }) => [path, from.id] as const);
   const before = new Map([...here, ...back]);
   const folders = new Set<string>();
@@ -41,6 +54,11 @@ export async function settleSubmodules(work: Work, lost: readonly Change[]): Pro
     if (commit !== here.get(path)) entries.set(path, { mode: '160000', id: commit });
   }
   return { folders, entries };
+}
+
+/** Whether the mode of one may be in an index: nearly no repository has any, and a list of all files is long. */
+async function mayHaveSubmodules(index: string): Promise<boolean> {
+  return (await readPlain(index, MAX_INDEX))?.includes(MODE_IN_INDEX) !== false;
 }
 
 function submodulesIn(staged: Buffer): Map<string, string> {

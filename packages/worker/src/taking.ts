@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentGit, Reading, Recorded } from './agent-git.ts';
+import type { AgentGit, Reading } from './agent-git.ts';
 import type { GitCall } from './git.ts';
 import type { Notes } from './notes.ts';
 import { onDisk } from './paths.ts';
+import type { Recorded } from './recorded.ts';
 
 export const MAX_DEPTH = 5;
 export const COLLECT_MS = 15 * 60_000;

@@ -1,13 +1,5 @@
 import { copyFile, rm } from 'node:fs/promises';
-import {
-  attempt,
-  borrowing,
-  findAgentGit,
-  forgetRecorded,
-  lookingAt,
-  NOTHING_RECORDED,
-  readRecorded,
-} from './agent-git.ts';
+import { attempt, borrowing, findAgentGit, lookingAt } from './agent-git.ts';
 import { type GitCall, GitError } from './git.ts';
 import {
   ALL,
@@ -21,6 +13,7 @@ import {
   readable,
 } from './paths.ts';
 import { inRealFolder, kindOf, readFiles } from './read-files.ts';
+import { forgetRecorded, NOTHING_RECORDED, readRecorded } from './recorded.ts';
 import { type Settled, settleSubmodules } from './submodules.ts';
 import { COLLECT_MS, emptyTree, folderOf, indexOf, MAX_DEPTH, type Place, type Taking, type Work } from './taking.ts';
 
@@ -54,35 +47,49 @@ export async function takeWorkTree(o: Taking, place: Place): Promise<string> {
   const scratch = `${index}-agent`;
   const found = await findAgentGit(tree);
   try {
-    const recorded = found ? await readRecorded(o, found, place.base, scratch) : NOTHING_RECORDED;
+    const ours = { file: index, changes: changedBefore(o, place, call) };
+    const [recorded, before] = await Promise.all([
+      found ? readRecorded(o, found, place.base, scratch, ours) : NOTHING_RECORDED,
+      ours.changes,
+    ]);
     if (recorded.isBroken)
       o.notes.add(`The index of ${readable(place.prefix)}.git cannot be read: what was only staged is not in the diff`);
-    return await take({ o, place, call, found, recorded, takeInside: takeWorkTree });
+    return await take({ o, place, call, found, recorded, takeInside: takeWorkTree }, before);
   } finally {
     if (found) await forgetRecorded(o, scratch);
   }
 }
 
-async function take(work: Work): Promise<string> {
+async function take(work: Work, before: readonly Change[]): Promise<string> {
   const { o, place, call, recorded } = work;
-  const before = await changedBefore(work);
   await forgetIgnored(work, before);
   // Tracked by the agent and not in our index: deleted, or not tracked at an earlier call.
   const lost = before.filter(({ path, status }) => status === 'D' && !recorded.removed.has(path));
   const settled = await settleSubmodules(work, lost);
-  // New files first: a directory that became a link or a file replaces what was below it.
-  const others = await names(work, '--others', '--exclude-standard');
-  const read = (paths: readonly string[]) => readFiles(o, call, place, paths);
-  await read(others.filter((name) => !name.endsWith('/')));
+  const { others, modified } = await look(work);
   const expected = new Set([...recorded.added.keys(), ...lost.map(({ path }) => path)]);
   const there = await present(place, expected);
-  await read(there);
-  const modified = (await names(work, '--modified')).filter((name) => !settled.folders.has(name));
+  const fresh = [...others.filter((name) => !name.endsWith('/')), ...there];
   const hidden = await hiddenFrom(work, modified, there.length < expected.size);
-  await read(modified.filter((name) => !hidden.has(name)));
+  const isOwn = (name: string) => !settled.folders.has(name) && !hidden.has(name);
+  const read = (paths: readonly string[]) => readFiles(o, call, place, paths);
+  if (isInWay(fresh, modified)) {
+    // New files first: a directory that became a link or a file replaces what was below it.
+    await read(fresh);
+    await read((await look(work)).modified.filter(isOwn));
+  } else await read([...fresh, ...modified.filter(isOwn)]);
   // What was not read from files, but is known by its id, must not be taken for a file at the next call.
   const more = new Map([...hidden, ...settled.entries, ...(await takeNested(work, others, settled))]);
   return writeTree(work, more);
+}
+
+/** What our index does not have, and what is no longer as it has it. */
+async function look(work: Work): Promise<{ others: string[]; modified: string[] }> {
+  const others: string[] = [];
+  const modified: string[] = [];
+  for (const name of await names(work, '-t', '--others', '--modified', '--exclude-standard'))
+    (name.startsWith('? ') ? others : modified).push(name.slice(2));
+  return { others, modified };
 }
 
 async function names({ o, place, call }: Work, ...args: readonly string[]): Promise<string[]> {
@@ -93,8 +100,21 @@ async function names({ o, place, call }: Work, ...args: readonly string[]): Prom
   return [...new Set(fieldsOf(result.out))];
 }
 
+/** Whether a new file takes the place of a folder that had some of the others, or the other way round. */
+function isInWay(fresh: readonly string[], others: readonly string[]): boolean {
+  const files = new Set(fresh);
+  const folders = new Set(fresh.flatMap(foldersOf));
+  return others.some((path) => folders.has(path) || foldersOf(path).some((folder) => files.has(folder)));
+}
+
+function foldersOf(path: string): string[] {
+  const folders: string[] = [];
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) folders.push(path.slice(0, end));
+  return folders;
+}
+
 /** How our index differs from the base: by what was read at earlier calls. */
-async function changedBefore({ o, place, call }: Work): Promise<Change[]> {
+async function changedBefore(o: Taking, place: Place, call: GitCall): Promise<Change[]> {
   const args = ['diff-index', ...ALL, '--cached', '--raw', '-z', '--no-renames', '--abbrev=64', place.base, '--'];
   return changesIn(await o.git.run(args, call));
 }
@@ -140,6 +160,7 @@ async function hiddenFrom(
   if (!found || (modified.length === 0 && !isMore)) return absent;
   for (const [path, entry] of await recorded.hidden())
     if ((await kindOf(place.tree, path)) === null) absent.set(path, entry);
+  if (absent.size === 0) return absent;
   const ids = [...new Set([...absent.values()].filter((entry) => !isSubmodule(entry)).map(({ id }) => id))];
   const checked = await o.git.run(['cat-file', '--batch-check'], { ...call, input: `${ids.join('\n')}\n` });
   const missing = [...checked.toString().matchAll(/^([0-9a-f]+) missing$/gm)].map(([, id = '']) => id);

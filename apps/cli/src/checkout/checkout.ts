@@ -29,29 +29,31 @@ export async function findCheckout(dir: string, around: GitSurroundings): Promis
   const there = await stat(dir).catch(() => null);
   if (!there?.isDirectory()) return null;
   const asked = openGit(dir, around);
-  // One question each: a folder may have a line end in its name.
-  const ask = (...args: string[]) => asked.attempt(['rev-parse', ...args]);
-  const [root, gitDir, commonDir, head, branch] = await Promise.all([
-    ask('--path-format=absolute', '--show-toplevel'),
-    ask('--absolute-git-dir'),
-    ask('--path-format=absolute', '--git-common-dir'),
-    ask('--verify', '--quiet', 'HEAD^{commit}'),
+  const ask = (...args: string[]) => asked.attempt(['rev-parse', '--path-format=absolute', ...args]);
+  const [folders, head, branch] = await Promise.all([
+    ask(...FOLDERS),
+    asked.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
     asked.attempt(['symbolic-ref', '--quiet', '--short', 'HEAD']),
   ]);
-  if (root.code !== 0) {
-    if (hasNoWorkTree(root.stderr)) return null;
-    throw new GitFailed(['rev-parse'], root, dir);
+  if (folders.code !== 0) {
+    if (hasNoWorkTree(folders.stderr)) return null;
+    throw new GitFailed(['rev-parse'], folders, dir);
   }
-  const top = textOf(root);
+  let lines = textOf(folders).split('\n');
+  // A folder may have a line end in its name: then each is asked for alone.
+  if (lines.length !== FOLDERS.length) lines = (await Promise.all(FOLDERS.map((one) => ask(one)))).map(textOf);
+  const [top = '', gitDir = '', commonDir = ''] = lines;
   return {
     git: openGit(top, around),
     root: top,
-    gitDir: textOf(gitDir),
-    commonDir: textOf(commonDir),
+    gitDir,
+    commonDir,
     head: head.code === 0 ? textOf(head) : null,
     branch: branch.code === 0 ? textOf(branch) : null,
   };
 }
+
+const FOLDERS = ['--show-toplevel', '--absolute-git-dir', '--git-common-dir'] as const;
 
 const textOf = ({ stdout }: GitResult): string => stdout.toString('utf8').replace(/\n$/, '');
 

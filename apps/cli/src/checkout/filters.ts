@@ -46,11 +46,11 @@ export async function throughFilters(
   );
   if (files.length === 0) return { changes, conflicts, filtered: [] };
   await ground.useAttributes('');
-  const { filterOf, isPlain } = await attributesOf(
-    ground,
-    files.map(({ path }) => path),
-  );
-  const { drivers, autocrlf } = await settingsOf(checkout);
+  const paths = files.map(({ path }) => path);
+  const [{ filterOf, isPlain }, { drivers, autocrlf }] = await Promise.all([
+    attributesOf(ground, paths),
+    settingsOf(checkout),
+  ]);
   if (isPlain && !autocrlf) return { changes, conflicts, filtered: [] };
   const asStored = new Set<string>();
   if (filterOf.size > 0) {

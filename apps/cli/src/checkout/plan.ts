@@ -70,15 +70,15 @@ export async function planPull(
   const state = await treeState(checkout, real);
   const onTop = await sameAsSent(checkout, incoming, state, head, dir);
   const from = onTop?.tree ?? head;
-  const trial = await tryDiff(checkout, incoming.file, from, dir);
+  const look = join(dir, 'look-index');
+  const env = { GIT_INDEX_FILE: look };
+  await copyIndex(onTop?.index ?? real, look);
+  const [trial, tags] = await Promise.all([tryDiff(checkout, incoming.file, from, dir), tagsOf(checkout, env)]);
   if (trial.kind === 'refused') throw doesNotApply(trial.reason, trial.files);
   const { changes, conflicts } = trial;
   const filtered = new Set(trial.filtered);
 
-  const look = join(dir, 'look-index');
-  const env = { GIT_INDEX_FILE: look };
-  await copyIndex(onTop?.index ?? real, look);
-  const { marked, absent } = await marksOf(checkout, env, changes, conflicts);
+  const { marked, absent } = await marksOf(checkout, tags, changes, conflicts);
   const unwritten = onTop ? [] : changes.filter(({ path }) => absent.has(path));
   const hidden = await changedBehindMarks(checkout, env, marked);
   const changed = onTop ? [] : [...new Set([...state.changed, ...hidden])];
@@ -130,10 +130,14 @@ async function sameAsSent(
   }
 }
 
+/** A letter for each entry of an index, and its path. */
+const tagsOf = async ({ git }: Checkout, env: Readonly<Record<string, string>>): Promise<string[]> =>
+  splitNull(await git.bytes(['ls-files', '-v', '-z'], { env }));
+
 /** Entries of the diff that carry marks, and which of them are outside a sparse checkout. */
 async function marksOf(
-  { git, root }: Checkout,
-  env: Readonly<Record<string, string>>,
+  { root }: Checkout,
+  tags: readonly string[],
   changes: readonly Change[],
   conflicts: readonly Conflict[],
 ): Promise<{ marked: Marked[]; absent: Set<string> }> {
@@ -141,7 +145,7 @@ async function marksOf(
   const inConflict = new Set(conflicts.map(({ path }) => path));
   const marked: Marked[] = [];
   const absent = new Set<string>();
-  for (const line of splitNull(await git.bytes(['ls-files', '-v', '-z'], { env }))) {
+  for (const line of tags) {
     const [tag = '', path] = [line[0], line.slice(2)];
     const [skipWorktree, assumeUnchanged] = [tag.toUpperCase() === 'S', tag !== tag.toUpperCase()];
     if (!touched.has(path) || !(skipWorktree || assumeUnchanged)) continue;

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Collected, collectDiff } from '../diff.ts';
-import { openGit } from '../git.ts';
+import { type Git, openGit } from '../git.ts';
 import { makePlaces, type Places } from '../places.ts';
 import { prepareTree } from '../source.ts';
 import { bundleOf, git, makeRepo } from './fixtures.ts';
@@ -15,6 +15,8 @@ export interface Ground {
   readonly places: Places;
   readonly tree: string;
   readonly said: string[];
+  /** What git printed for the diffs. */
+  readonly printed: string[];
   collect(known?: string): Promise<Collected | null>;
   /** Applies the diff to a fresh clone of the base and returns that. */
   applied(): Promise<string>;
@@ -54,10 +56,23 @@ export async function ground(
     },
   );
   let count = 0;
+  const printed: string[] = [];
+  const heard: Git = {
+    try: async (...call) => {
+      const result = await g.try(...call);
+      printed.push(result.out.toString());
+      return result;
+    },
+    run: async (...call) => {
+      const out = await g.run(...call);
+      printed.push(out.toString());
+      return out;
+    },
+  };
   const collect = (known?: string) =>
     collectDiff(
       {
-        git: g,
+        git: heard,
         store: places.store,
         tree: places.tree,
         index: join(places.run, 'index'),
@@ -76,6 +91,7 @@ export async function ground(
     places,
     tree: places.tree,
     said,
+    printed,
     collect,
     applied: async () => {
       const collected = await collect();
