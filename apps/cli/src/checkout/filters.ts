@@ -4,7 +4,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { type Change, type Conflict, changesIn, indexInfo, unchangedIn } from './changes.ts';
 import type { Checkout } from './checkout.ts';
-import { errorLines, joinNull, lastWords, splitNull } from './git.ts';
+import { errorLines, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
 
@@ -79,6 +79,8 @@ export async function throughFilters(
     input: joinNull(again),
   });
   if (result.code !== 0) {
+    const trouble = troubleOf(result.stderr, ['disk_full']);
+    if (trouble !== null) throw trouble;
     const said = result.stderr.replaceAll(startedIn(checkout.root), '');
     const reason = errorLines(said);
     throw new HangarError('filter_blocks', {

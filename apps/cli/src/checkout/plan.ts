@@ -4,7 +4,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { ALL, type Change, type Conflict, indexInfo } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
-import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull } from './git.ts';
+import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
 import { meeting, refuseObstacles, refuseUnreadable } from './obstacles.ts';
 import type { Sent } from './sent.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
@@ -125,7 +125,7 @@ async function sameAsSent(
     return tree === sent.baseTree ? { index, tree } : null;
   } catch (error) {
     // What git cannot read was not sent either.
-    if (error instanceof GitFailed) return null;
+    if (error instanceof GitFailed && error.code !== 'disk_full') return null;
     throw error;
   }
 }
@@ -277,6 +277,8 @@ async function refuseUnready({ gitDir }: Checkout): Promise<void> {
 
 /** Git would not go from one tree to the other. */
 export function refusal(stderr: string): HangarError {
+  const full = troubleOf(stderr, ['disk_full']);
+  if (full !== null) return full;
   const cause = causeOf(stderr);
   if (/(smudge|external) filter/.test(stderr))
     return new HangarError('filter_blocks', {

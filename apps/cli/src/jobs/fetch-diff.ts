@@ -12,6 +12,7 @@ import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import { isPassing, whyLost } from '../server/http.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
+import { naming } from '../terminal/file-trouble.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
 import { stateName } from './job-words.ts';
@@ -93,7 +94,7 @@ export async function fetchDiff(
         received += chunk.length;
         progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
       });
-      await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal });
+      await naming(file, pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal }));
     });
     return { ...common, file, dispose };
   } catch (error) {
