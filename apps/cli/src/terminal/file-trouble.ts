@@ -24,6 +24,8 @@ export function fileTrouble(thrown: unknown, path?: string): HangarError | null 
       message: `This machine lets no more files be opened${written === undefined ? '' : `, ${written} for one`}.`,
       wayOut: 'Raise the limit (ulimit -n 4096), or end programs that hold many files, then run it again.',
       ...o,
+      // Unlike that of a server it does not pass while this command waits.
+      details: { ...o.details, lasting: true },
     });
   if (written === undefined) return null;
   if (code === 'EROFS')
