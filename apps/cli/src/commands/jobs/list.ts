@@ -56,6 +56,7 @@ export const command = defineCommand<Flags>({
   },
   async run(flags) {
     const { terminal } = this;
+    if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('jobs', flags);
     const { client } = await this.api(flags.server);
     let { repo } = flags;
     if (flags.here) {
