@@ -58,17 +58,17 @@ export const Activity = z.object({
 });
 export type Activity = z.infer<typeof Activity>;
 
+export const ActivityQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(10).describe('Entries of recent'),
+  status: ActivityStatus.optional(),
+  actor: z.string().max(100).optional(),
+  correlationId: z.string().max(100).optional(),
+});
+
 export const activity = {
   list: read
     .route({ method: 'GET', path: '/devops/activity', summary: 'What is being done now and was done lately' })
-    .input(
-      z.object({
-        limit: z.coerce.number().int().min(1).max(100).default(10).describe('Entries of recent'),
-        status: ActivityStatus.optional(),
-        actor: z.string().max(100).optional(),
-        correlationId: z.string().max(100).optional(),
-      }),
-    )
+    .input(ActivityQuery)
     .output(z.object({ current: z.array(Activity), recent: z.array(Activity) })),
   get: read
     .route({ method: 'GET', path: '/devops/activity/{id}', summary: 'One activity' })

@@ -28,7 +28,7 @@ export * from './profiles.ts';
 export * from './proxy.ts';
 export * from './quantities.ts';
 export * from './repo-address.ts';
-export { type IdentityKind, Name, type OperationMeta, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
+export { type IdentityKind, Name, type OperationMeta, Page, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
 export * from './spec.ts';
 export * from './spec-text.ts';
 export {

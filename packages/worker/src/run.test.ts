@@ -230,6 +230,7 @@ describe('what is left', () => {
       checkpointSeconds: 1,
     });
     expect(finish).toMatchObject({ outcome: 'failed', exitCode: 0, failure: { code: 'worktree_gone' } });
+    expect(said(channel, finish.reason)).toBe(1);
     expect(diffOf(channel).length).toBe(1);
     expect(finish.diff).toMatchObject({ filesChanged: 1, partial: true });
   });
@@ -346,6 +347,10 @@ describe('a server that is away at the end', () => {
   });
 });
 
+/** How many lines of the log hold this. */
+const said = (channel: MemoryChannel, text: string) =>
+  channel.texts('system').filter((line) => line.includes(text)).length;
+
 describe('the work folder is removed', () => {
   const patience = { lookMs: 20, goneMs: 20_000 };
   const hold = ({ signal }: Deadline) =>
@@ -362,14 +367,18 @@ describe('the work folder is removed', () => {
     };
     const signal = new AbortController().signal;
     const order = makeOrder({ repo: { ...makeOrder({}).repo, commit: 'a'.repeat(40) } });
-    expect(await runWorkOrder(order, channel, { dir, signal, env: process.env, patience })).toMatchObject(GONE);
+    const finish = await runWorkOrder(order, channel, { dir, signal, env: process.env, patience });
+    expect(finish).toMatchObject(GONE);
+    expect(said(channel, finish.reason)).toBe(1);
   });
 
   test('while the agent works, which is ended', async () => {
     const { running, dir, channel } = await run({ spec: shell('echo begun; exec sleep 4.4321') }, { patience });
     await untilLine(channel, 'begun');
     rmSync(dir, { recursive: true });
-    expect(await running).toMatchObject({ ...GONE, signal: 'SIGTERM' });
+    const finish = await running;
+    expect(finish).toMatchObject({ ...GONE, signal: 'SIGTERM' });
+    expect(said(channel, finish.reason)).toBe(1);
     expect(alive('4.4321')).toEqual([]);
   });
 
@@ -384,7 +393,9 @@ describe('the work folder is removed', () => {
     const channel = new Removed();
     const { running, dir } = await run({ spec: shell('echo begun; sleep 0.3; echo x > x') }, { patience, channel });
     channel.dir = dir;
-    expect(await running).toMatchObject(GONE);
+    const finish = await running;
+    expect(finish).toMatchObject(GONE);
+    expect(said(channel, finish.reason)).toBe(1);
   });
 
   test.each([

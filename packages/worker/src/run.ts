@@ -333,14 +333,16 @@ async function lastDiff(run: Run, diffs: Diffs, result: Result, signal: AbortSig
     throwIfFenced(run);
     const failure = failureOf(await whyNot(run, error), 'collect_failed');
     run.note?.(`collecting: ${error instanceof Error ? error.stack : error}`);
-    run.log.system(failure.message);
+    // What the job ends with is said at its end.
     if (end.outcome === 'succeeded') end = { ...end, outcome: 'failed', failure, reason: failure.message };
+    else if (failure.message !== end.reason) run.log.system(failure.message);
   }
   try {
     await uploadArtifacts(run, diffs, signal);
   } catch (error) {
     throwIfFenced(run);
-    run.log.system(`Artifacts could not be saved: ${failureOf(error, 'internal').message}`);
+    const { message } = failureOf(await whyNot(run, error), 'internal');
+    if (message !== end.reason) run.log.system(`Artifacts could not be saved: ${message}`);
   }
   return end;
 }

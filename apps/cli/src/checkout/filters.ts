@@ -4,7 +4,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { type Change, type Conflict, changesIn, indexInfo, unchangedIn } from './changes.ts';
 import type { Checkout } from './checkout.ts';
-import { errorLines, joinNull, lastWords, splitNull } from './git.ts';
+import { errorLines, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
 
@@ -79,6 +79,8 @@ export async function throughFilters(
     input: joinNull(again),
   });
   if (result.code !== 0) {
+    const trouble = troubleOf(result.stderr, ['disk_full']);
+    if (trouble !== null) throw trouble;
     const said = result.stderr.replaceAll(startedIn(checkout.root), '');
     const reason = errorLines(said);
     throw new HangarError('filter_blocks', {
@@ -165,14 +167,30 @@ const startedIn = (root: string): string =>
 
 /** The filter, started where git would start it in the checkout; that it fails must not pass for "nothing to do". */
 function section(root: string, name: string, driver: Driver | undefined): string {
+  const commands = commandsOf(root, name, driver, ['clean', 'process']);
+  return commands.length === 0 ? '' : [...commands, '\trequired = true'].join('\n');
+}
+
+/** Settings that let the person's filters write files of another work tree: started in the checkout, and required only where they are. */
+export async function smudgeSections(checkout: Checkout): Promise<string> {
+  const { drivers } = await settingsOf(checkout);
+  return `${[...drivers]
+    .flatMap(([name, driver]) => commandsOf(checkout.root, name, driver, ['smudge', 'process']))
+    .join('\n')}\n`;
+}
+
+function commandsOf(
+  root: string,
+  name: string,
+  driver: Driver | undefined,
+  kinds: readonly (keyof Driver)[],
+): string[] {
   const there = startedIn(root).replaceAll('%', '%%');
-  const commands = (['clean', 'process'] as const).flatMap((kind) => {
+  const commands = kinds.flatMap((kind) => {
     const command = driver?.[kind];
     return command === undefined ? [] : [`\t${kind} = ${configValue(there + command)}`];
   });
-  if (commands.length === 0) return '';
-  const quoted = name.replaceAll(/[\\"]/g, '\\$&');
-  return [`[filter "${quoted}"]`, ...commands, '\trequired = true'].join('\n');
+  return commands.length === 0 ? [] : [`[filter "${name.replaceAll(/[\\"]/g, '\\$&')}"]`, ...commands];
 }
 
 /** A filter that is a file of the repository, changed by the same diff, would be the job's program on this machine. */

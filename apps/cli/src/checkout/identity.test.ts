@@ -82,6 +82,28 @@ describe('a job and the checkout it is pulled into', () => {
     expect(await pull('app')).toMatchObject({ job: side, applied: true });
   });
 
+  it('are listed by the same rule, a page at a time, whatever they are called', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    desk.repo('other/app', { 'b.txt': 'two\n' });
+    execFileSync('git', ['clone', '--quiet', desk.path('app'), desk.path('elsewhere')], { env: desk.env });
+    const sent = [await sendFrom('app')];
+    await sendFrom('other/app');
+    for (let n = 0; n < 250; n++) server.addJob({ repo: { url: 'https://git.example.org/team/noise.git' } });
+    sent.unshift(await sendFrom('elsewhere'));
+    await sendFrom('other/app');
+    sent.unshift(await sendFrom('app'));
+    const list = async (cwd: string, ...args: string[]) => desk.json(['jobs', '--here', ...args], { cwd });
+    const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
+    for (const cwd of ['app', 'elsewhere']) {
+      const all = await list(cwd);
+      expect(ids(all)).toEqual(sent);
+      expect(all.nextCursor).toBeNull();
+      const first = await list(cwd, '--limit', '2');
+      expect(ids(first)).toEqual(sent.slice(0, 2));
+      expect(ids(await list(cwd, '--limit', '2', '--cursor', first.nextCursor))).toEqual(sent.slice(2));
+    }
+  });
+
   it('still do after the commit it started from was taken back and removed', async () => {
     desk.repo('app', { 'a.txt': 'one\n' });
     desk.write('app/a.txt', 'two\n');

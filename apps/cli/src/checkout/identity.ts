@@ -17,7 +17,11 @@ export async function rootCommit({ git, head, commonDir }: Checkout): Promise<st
   return cut.includes(root) ? null : root;
 }
 
-type JobSource = Pick<Job, 'id' | 'repo'>;
+/** Whichever says where it started from, a job or a run on this machine. */
+export interface JobSource {
+  readonly id: string;
+  readonly repo: Pick<Job['repo'], 'commit' | 'root' | 'url'>;
+}
 
 /**
  * Which of these jobs started from the repository of the checkout: they were sent from here, or a commit of theirs is here, the one

@@ -4,11 +4,12 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { ALL, type Change, type Conflict, indexInfo } from './changes.ts';
 import { type Checkout, needHead, type TreeState, treeState } from './checkout.ts';
-import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull } from './git.ts';
+import { causeOf, errorLines, GitFailed, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
 import { meeting, refuseObstacles, refuseUnreadable } from './obstacles.ts';
 import type { Sent } from './sent.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
 import { tryDiff } from './trial.ts';
+import { filterFailed, tryFilters } from './try-filters.ts';
 import { indexOfWorkTree } from './work-tree-index.ts';
 
 /** A diff and where it comes from. */
@@ -96,12 +97,7 @@ export async function planPull(
     checkout,
     written.filter(({ path }) => !same.has(path)),
   );
-  await tryFilters(
-    checkout,
-    plan.to,
-    written.filter(({ path, after }) => after && filtered.has(path)),
-    dir,
-  );
+  await tryFilters(checkout, plan.to, written, filtered, dir);
   // What git itself says: the same command as in earnest, on a copy of the index. With a stash to come, it would only see what goes there.
   if (met.length === 0 && changes.length > 0) {
     const result = await git.attempt([...GO, '--dry-run', plan.from, plan.to], { env });
@@ -125,7 +121,7 @@ async function sameAsSent(
     return tree === sent.baseTree ? { index, tree } : null;
   } catch (error) {
     // What git cannot read was not sent either.
-    if (error instanceof GitFailed) return null;
+    if (error instanceof GitFailed && error.code !== 'disk_full') return null;
     throw error;
   }
 }
@@ -232,18 +228,6 @@ async function withoutUnwritten(
   return git.line(['write-tree'], { env });
 }
 
-/** That a filter can write a file shows only when it does: once beside the checkout. @throws HangarError filter_blocks */
-async function tryFilters({ git }: Checkout, tree: string, changes: readonly Change[], dir: string): Promise<void> {
-  if (changes.length === 0) return;
-  const env = { GIT_INDEX_FILE: join(dir, 'filtered-index') };
-  await git.read(['read-tree', tree], { env });
-  const result = await git.attempt(['checkout-index', `--prefix=${join(dir, 'filtered')}/`, '-z', '--stdin'], {
-    env,
-    input: joinNull(changes.map(({ path }) => path)),
-  });
-  if (result.code !== 0 || /^(error|fatal): /m.test(result.stderr)) throw refusal(result.stderr);
-}
-
 /** @throws HangarError tree_dirty */
 function refuseDirty(plan: Plan, state: TreeState, hidden: readonly string[], stash: boolean): void {
   if (state.unmerged.length > 0 && plan.onTop === null)
@@ -281,13 +265,10 @@ async function refuseUnready({ gitDir }: Checkout): Promise<void> {
 
 /** Git would not go from one tree to the other. */
 export function refusal(stderr: string): HangarError {
+  const full = troubleOf(stderr, ['disk_full']);
+  if (full !== null) return full;
   const cause = causeOf(stderr);
-  if (/(smudge|external) filter/.test(stderr))
-    return new HangarError('filter_blocks', {
-      message: 'A filter of this checkout failed while files were written. Everything is as it was.',
-      wayOut: 'Put right what it says, then pull again; or use --branch NAME, which writes no files.',
-      details: { files: errorLines(stderr) },
-    });
+  if (/(smudge|external) filter|subprocess '/.test(stderr)) return filterFailed(stderr);
   if (cause === null) return doesNotApply(lastWords(stderr), errorLines(stderr));
   return new HangarError(cause.code === 'git_busy' ? 'diff_does_not_apply' : cause.code, {
     message: cause.message,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, diffOfJob, openCheckout, pictureOf } from '../testing/checkouts.ts';
@@ -176,6 +176,78 @@ describe('what a filter normalises', () => {
     expect(JSON.stringify(refused)).toContain('gone-program');
     // How it is started is no business of the person.
     expect(JSON.stringify(refused)).not.toContain('GIT_DIR');
+  });
+
+  // A driver that only fails, one that is required, one that works one way, one that takes some files and not others.
+  it.each([
+    ['clean', { clean: 'gone-program' }],
+    ['smudge', { smudge: 'gone-program' }],
+    ['smudge, required', { smudge: 'gone-program', required: 'true' }],
+    ['both', { clean: 'cat', smudge: 'false', required: 'true' }],
+    ['the way in of one file', { clean: 'cat', smudge: 'grep -v pick' }],
+    ['process', { process: 'gone-program' }],
+    ['required and nothing else', { required: 'true' }],
+    ['beside others, both', { clean: 'cat', smudge: 'false', required: 'true' }],
+    ['beside others, smudge', { smudge: 'gone-program' }],
+    ['nothing', { clean: 'cat', smudge: 'cat' }],
+  ])('and fails by attributes that the diff brings (%s): asking says what the pull then does', async (_, driver) => {
+    desk.repo('app', {
+      'a.x': 'one\n',
+      'a.up': 'ONE\n',
+      'sub/b.x': 'two\n',
+      ...(_.startsWith('beside') && { '.gitattributes': '*.y text\n', 'sub/.gitattributes': '' }),
+    });
+    // Of files as young as the index git asks the filter again whenever it likes.
+    for (const file of ['a.x', 'a.up', 'sub/b.x']) utimesSync(desk.path('app', file), 1e9, 1e9);
+    desk.git('app', 'update-index', '--refresh');
+    for (const [key, value] of Object.entries(driver)) desk.git('app', 'config', `filter.foo.${key}`, value);
+    const attributes = '*.x filter=foo\n';
+    const diffs = {
+      'with a file of it': (root: string) => writeFileSync(join(root, 'new.x'), 'pick\n'),
+      'with a file that was here': (root: string) => writeFileSync(join(root, 'a.x'), 'pick\n'),
+      'with one that is moved to it': (root: string) => renameSync(join(root, 'a.up'), join(root, 'up.x')),
+      'with one that changes its mode': (root: string) => chmodSync(join(root, 'a.x'), 0o755),
+      alone: () => {},
+    };
+    for (const [name, change] of Object.entries(diffs))
+      for (const where of ['.gitattributes', 'sub/.gitattributes']) {
+        const incoming = diffOf((root) => {
+          writeFileSync(join(root, where), attributes);
+          change(root);
+        });
+        const before = pictureOf(desk, 'app');
+        const asked = await codeOf(checkPull(await open(), incoming));
+        const done = await codeOf(pullIntoTree(await open(), incoming, { stash: false }));
+        expect(`${name} ${where} ${done}`).toBe(`${name} ${where} ${asked}`);
+        expect([null, 'filter_blocks']).toContain(done);
+        if (done === null) await undoPull(await open());
+        expect(pictureOf(desk, 'app')).toBe(before);
+      }
+  });
+
+  it('and fails by attributes that git does not know of: asking says so, too', async () => {
+    desk.repo('app', { 'a.x': 'one\n', 'sub/b.x': 'two\n' });
+    desk.write('app/.git/info/exclude', '.gitattributes\n');
+    desk.git('app', 'config', 'filter.foo.smudge', 'grep -v pick');
+    for (const where of ['.gitattributes', 'sub/.gitattributes']) {
+      desk.write(join('app', where), '*.x filter=foo\n');
+      const incoming = diffOf((root) => writeFileSync(join(root, 'sub/b.x'), 'pick\n'));
+      expect(await pull(incoming), where).toBe('filter_blocks');
+      rmSync(desk.path('app', where));
+    }
+  });
+
+  it('is written by a program that is found from the top of the checkout', async () => {
+    desk.repo('app', { '.gitattributes': '*.x filter=foo\n', 'tools/up.sh': '#!/bin/sh\ntr a-z A-Z\n' });
+    chmodSync(desk.path('app/tools/up.sh'), 0o755);
+    desk.git('app', 'config', 'filter.foo.smudge', 'tools/up.sh %f');
+    desk.git('app', 'config', 'filter.foo.clean', 'tr A-Z a-z');
+    await pullIntoTree(
+      await open(),
+      diffOf((root) => writeFileSync(join(root, 'new.x'), 'one\n')),
+      { stash: false },
+    );
+    expect(readFileSync(desk.path('app/new.x'), 'utf8')).toBe('ONE\n');
   });
 
   it('line ends by attributes and settings of this checkout alone', async () => {

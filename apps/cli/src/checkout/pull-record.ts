@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { naming } from '../terminal/file-trouble.ts';
 import { type Checkout, ownFolder } from './checkout.ts';
 import type { Here, Kept } from './snapshot.ts';
 
@@ -48,8 +49,23 @@ export async function openRecord(checkout: Checkout): Promise<string> {
 }
 
 export async function writeRecord(folder: string, record: PullRecord): Promise<void> {
-  await writeFile(join(folder, 'record.json.part'), JSON.stringify(record));
-  await rename(join(folder, 'record.json.part'), join(folder, 'record.json'));
+  const part = join(folder, 'record.json.part');
+  await naming(part, writeFile(part, JSON.stringify(record)));
+  await rename(part, join(folder, 'record.json'));
+}
+
+/** The record of a pull at work is kept beside the one of its end, for `markAtWork`. */
+export async function endRecord(folder: string, record: PullRecord): Promise<void> {
+  await link(join(folder, 'record.json'), join(folder, 'begun.json')).catch(() => undefined);
+  await writeRecord(folder, record);
+}
+
+/**
+ * Before files are put back: should that be cut off, the next undo must not take what is half put back for work of the person. It
+ * takes no space, so that it can be done on a full disk.
+ */
+export async function markAtWork(folder: string): Promise<void> {
+  await rename(join(folder, 'begun.json'), join(folder, 'record.json')).catch(() => undefined);
 }
 
 /** The last pull. A folder without a whole record is of one that was killed before it changed anything. */

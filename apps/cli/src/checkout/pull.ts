@@ -2,12 +2,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
+import { fileTrouble } from '../terminal/file-trouble.ts';
 import { indexInfo } from './changes.ts';
 import { type Checkout, treeState } from './checkout.ts';
 import { causeOf, joinNull, lastWords } from './git.ts';
 import { meeting } from './obstacles.ts';
 import { GO, type Incoming, liftMarks, type Plan, planPull, refusal } from './plan.ts';
-import { openRecord, type TreeRecord, UNSTOPPABLE, writeRecord } from './pull-record.ts';
+import { endRecord, openRecord, type TreeRecord, UNSTOPPABLE, writeRecord } from './pull-record.ts';
 import { copyIndex, type Kept, keep, lookAt } from './snapshot.ts';
 import { inTurn } from './turn.ts';
 import { entries, takeBack } from './undo.ts';
@@ -62,13 +63,13 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
           stashed: stashed.filter((path) => !paths.includes(path)),
         },
       };
-      await writeRecord(record, begun);
+      await orNothing(record, writeRecord(record, begun));
       let stash: string | null = null;
       try {
         if (stashed.length > 0) stash = await putAside(checkout, plan, incoming.jobId);
         if (stash !== null) await writeRecord(record, { ...begun, stash });
         await carryOut(checkout, plan);
-        await writeRecord(record, {
+        await endRecord(record, {
           ...begun,
           stash,
           after: await Promise.all(kept.map(({ path }) => lookAt(checkout.root, path))),
@@ -77,7 +78,9 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
         const conflicts = plan.conflicts.map(({ path }) => path);
         return { conflicts, stash, onTop: plan.onTop !== null, alreadyHere: false };
       } catch (error) {
-        await takeBack(checkout, record, { ...begun, stash });
+        await takeBack(checkout, record, { ...begun, stash }).catch((other: unknown) => {
+          throw halfDone(other);
+        });
         throw error;
       }
     }),
@@ -119,14 +122,28 @@ async function carryOut({ git }: Checkout, plan: Plan): Promise<void> {
 }
 
 async function keepAll({ root, gitDir }: Checkout, paths: readonly string[], record: string): Promise<Kept[]> {
-  try {
-    const kept = await keep(root, paths, join(record, 'files'));
-    await copyIndex(join(gitDir, 'index'), join(record, 'index'));
-    return kept;
-  } catch (error) {
-    await rm(record, { recursive: true, force: true });
+  const kept = await orNothing(record, keep(root, paths, join(record, 'files')));
+  await orNothing(record, copyIndex(join(gitDir, 'index'), join(record, 'index')));
+  return kept;
+}
+
+/** A record that cannot be made whole goes at once: its copies may be what fills the disk. */
+const orNothing = <T>(record: string, work: Promise<T>): Promise<T> =>
+  work.catch(async (error: unknown) => {
+    await rm(record, { recursive: true, force: true }).catch(() => {});
     throw error;
-  }
+  });
+
+/** The pull failed, and so did taking it back: all that is needed for it is still kept. */
+function halfDone(error: unknown): unknown {
+  const trouble = error instanceof HangarError ? error : fileTrouble(error);
+  if (trouble === null) return error;
+  return new HangarError(trouble.code, {
+    message: `The pull stopped half-way, and could not be taken back yet: ${trouble.message}`,
+    wayOut: `${trouble.wayOut} Then take it back: hangar pull --undo`,
+    ...(trouble.details === undefined ? {} : { details: trouble.details }),
+    cause: error,
+  });
 }
 
 /**

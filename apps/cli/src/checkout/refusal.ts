@@ -46,6 +46,16 @@ const RULES: readonly Rule[] = [
     }),
   },
   {
+    // In these words git does not say why.
+    says: /unable to write (?:new.)?(?:index )?file(?: ([^\n]+))?$|unable to write (?:index\.|temporary index file|temp-file)|write error/im,
+    cause: ([, path]) => ({
+      code: 'disk_full',
+      message: `git could not write ${path ?? 'a file'}: the disk of this machine is full, or does not work.`,
+      wayOut: 'Free some space (df says where there is none), then try again.',
+      ...(path === undefined ? {} : { path }),
+    }),
+  },
+  {
     says: /insufficient permission for adding an object to repository database (.+?)(?:\n|$)/,
     cause: ([, path = '']) => ({
       code: 'file_unreadable',
@@ -129,6 +139,21 @@ export function causeOf(stderr: string): Cause | null {
     if (match !== null) return cause(match, stderr);
   }
   return null;
+}
+
+/** What git was kept from by the machine, whatever it was asked; null when it was not. */
+export function troubleOf(
+  stderr: string,
+  codes: readonly ErrorCode[] = ['disk_full', 'file_unreadable'],
+): HangarError | null {
+  const cause = causeOf(stderr);
+  if (cause === null || !codes.includes(cause.code)) return null;
+  const { code, message, wayOut, path } = cause;
+  return new HangarError(code, {
+    message,
+    wayOut,
+    details: path === undefined ? { reason: lastWords(stderr) } : { path },
+  });
 }
 
 /** Git refused. It says what is in the way and what to do about it, as far as that can be told from its words. Never a bug of ours. */

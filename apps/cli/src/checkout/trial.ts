@@ -2,7 +2,7 @@ import { type Change, type Conflict, changesIn, conflictsIn, unchangedIn } from 
 import type { Checkout } from './checkout.ts';
 import { refuseBomb } from './diff.ts';
 import { throughFilters } from './filters.ts';
-import { errorLines, joinNull, lastWords } from './git.ts';
+import { errorLines, joinNull, lastWords, troubleOf } from './git.ts';
 import { openGround } from './ground.ts';
 import { copyIndex } from './snapshot.ts';
 
@@ -32,6 +32,8 @@ export async function tryDiff(checkout: Checkout, file: string, from: string, di
   await git.read(['read-tree', from], { env });
   await copyIndex(ground.index, ground.before);
   const result = await git.attempt(['apply', '--3way', '--index', '--allow-empty', file], { env });
+  const trouble = result.code === 0 ? null : troubleOf(result.stderr);
+  if (trouble !== null) throw trouble;
   const conflicts = result.code === 0 ? [] : await conflictsIn(ground);
   if (result.code !== 0 && conflicts.length === 0) {
     // What removes a file that is gone does not apply; where all of it could be taken back, all of it is there.

@@ -5,7 +5,7 @@ import { decodePath, encodePath, showPath } from '@hangar/contract/path-bytes';
 import { ALL } from './changes.ts';
 import { type Checkout, ownFolder } from './checkout.ts';
 import { splitNull } from './git.ts';
-import { type BranchRecord, newestRecord, type TreeRecord, UNSTOPPABLE } from './pull-record.ts';
+import { type BranchRecord, markAtWork, newestRecord, type TreeRecord, UNSTOPPABLE } from './pull-record.ts';
 import { behindLinks, copyIndex, isSame, lookAt, onDisk, putBack, putBackIndex } from './snapshot.ts';
 import { inTurn } from './turn.ts';
 
@@ -192,6 +192,7 @@ async function restore(
 ): Promise<void> {
   const { git, root, gitDir } = checkout;
   const kept = found.kept.filter(({ path }) => !left.has(path));
+  await markAtWork(record);
   if (wholeIndex) await putBackIndex(gitDir, join(record, 'index'));
   else {
     const before = byPath(await entries(checkout, { GIT_INDEX_FILE: join(record, 'index') }));

@@ -10,8 +10,8 @@ import { lookFor } from './run-owner.ts';
  * @throws HangarError job_not_found; job_not_ended when its command is out of reach
  */
 export async function cancelLocalRun(cli: Cli, id: string): Promise<{ run: LocalRun; diffFile: string | null }> {
-  const { checkout, run } = await needLocalRun(cli, id);
-  const asked = { run, diffFile: diffFileOf(checkout, run) };
+  const run = await needLocalRun(cli, id);
+  const asked = { run, diffFile: diffFileOf(run) };
   if (run.state !== 'running') return asked;
   const seen = lookFor(run.owner);
   if (seen === 'elsewhere')

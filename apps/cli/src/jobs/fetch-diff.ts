@@ -12,10 +12,11 @@ import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import { isPassing, whyLost } from '../server/http.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
+import { naming } from '../terminal/file-trouble.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
 import { stateName } from './job-words.ts';
-import { findLocalRun, localDiff, newestLocalRun } from './local-runs.ts';
+import { findLocalRun, isOfCheckout, localDiff, newestLocalRun, sourceOfRun } from './local-runs.ts';
 import { endLostRuns } from './lost-runs.ts';
 import { newestHere } from './newest.ts';
 
@@ -52,9 +53,9 @@ export async function fetchDiff(
   flags: GlobalFlags & DiffWish,
   given: string | undefined,
 ): Promise<FetchedDiff> {
-  if (flags.local) return localRunDiff(cli, given);
+  if (flags.local) return localRunDiff(cli, flags, given);
   const id = given ?? (await newestHere(cli, flags.server, { ended: true }));
-  if (isLocalRun(id)) return localRunDiff(cli, id);
+  if (isLocalRun(id)) return localRunDiff(cli, given === undefined ? { ...flags, anyway: true } : flags, id);
   const api = await cli.api(flags.server);
   const job = await api.client.jobs.get({ id });
   if (!isFinal(job.state))
@@ -93,7 +94,7 @@ export async function fetchDiff(
         received += chunk.length;
         progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
       });
-      await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal });
+      await naming(file, pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal }));
     });
     return { ...common, file, dispose };
   } catch (error) {
@@ -110,10 +111,13 @@ export async function fetchDiff(
   }
 }
 
-async function localRunDiff(cli: Cli, given: string | undefined): Promise<FetchedDiff> {
-  const checkout = needCheckout(await cli.checkout());
+async function localRunDiff(cli: Cli, flags: DiffWish, given: string | undefined): Promise<FetchedDiff> {
+  const checkout = await cli.checkout();
   await endLostRuns(cli, checkout);
-  const run = given === undefined ? await newestLocalRun(checkout) : await findLocalRun(checkout, given);
+  const run =
+    given === undefined ? await newestLocalRun(cli, needCheckout(checkout)) : await findLocalRun(cli, checkout, given);
+  if (checkout !== null && flags.forCheckout && !flags.anyway && !(await isOfCheckout(checkout, run)))
+    await refuseForeign(checkout, sourceOfRun(run));
   if (given === undefined) cli.terminal.note(`${run.id}, the newest run here: ${run.title}`);
   if (run.state === 'running')
     throw new HangarError('job_not_ended', {
@@ -128,7 +132,7 @@ async function localRunDiff(cli: Cli, given: string | undefined): Promise<Fetche
   return {
     jobId: run.id,
     title: run.title,
-    file: run.diff.filesChanged === 0 ? null : localDiff(checkout, run.id),
+    file: run.diff.filesChanged === 0 ? null : localDiff(run),
     partial: run.diff.partial || run.state !== 'succeeded',
     leftOut: run.diff.leftOut ?? [],
     baseCommit: run.commit,

@@ -1,6 +1,7 @@
 import type { Job, JobState } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Checkout } from '../checkout/checkout.ts';
+import type { JobSource } from '../checkout/identity.ts';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
 
@@ -17,7 +18,7 @@ export function parseJobId(text: string): string {
   });
 }
 
-/** A run on this machine (hangar run without --cloud): it lives in the git folder, no server knows it. */
+/** A run on this machine (hangar run without --cloud): it lives in a git folder, no server knows it. */
 export const isLocalRun = (id: string): boolean => id.startsWith('l_');
 
 /**
@@ -33,7 +34,7 @@ export function refuseLocalRun(id: string, wayOut: string): void {
 async function proposeJobs(this: Cli): Promise<readonly string[]> {
   const here = async () => {
     const checkout = await this.checkout();
-    return checkout === null ? [] : (await import('./local-runs.ts')).localRuns(checkout);
+    return checkout === null ? [] : (await import('./local-runs.ts')).localRuns(this, checkout);
   };
   const there = async () => {
     const { client, identity } = await this.api(undefined);
@@ -72,10 +73,13 @@ export async function newestOf(
 }
 
 /**
- * Refuses a job of another repository, which was named by its id.
+ * Refuses a job or run of another repository, which was named by its id.
  * @throws HangarError job_of_other_repository
  */
-export async function refuseForeign(checkout: Checkout, job: Pick<Job, 'id' | 'repo'>): Promise<void> {
+export async function refuseForeign(
+  checkout: Checkout,
+  job: JobSource & { readonly repo: { name: string } },
+): Promise<void> {
   const { jobsOfRepository } = await import('../checkout/identity.ts');
   if ((await jobsOfRepository(checkout, [job])).length > 0) return;
   throw new HangarError('job_of_other_repository', {

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Checkout } from '../checkout/checkout.ts';
-import { ARTIFACT_PREFIX, diffFileOf, type LocalRun, localFolder } from './local-runs.ts';
+import { ARTIFACT_PREFIX, diffFileOf, type KeptRun } from './local-runs.ts';
 
 export interface LocalArtifact {
   readonly name: string;
@@ -17,10 +16,10 @@ export interface LocalArtifact {
 }
 
 /** What a run on this machine has left, the diff first. */
-export async function localArtifacts(checkout: Checkout, run: LocalRun): Promise<LocalArtifact[]> {
-  const folder = localFolder(checkout, run.id);
+export async function localArtifacts(run: KeptRun): Promise<LocalArtifact[]> {
+  const { folder } = run;
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(ARTIFACT_PREFIX)).sort();
-  const diff = diffFileOf(checkout, run);
+  const diff = diffFileOf(run);
   const partial = run.diff?.partial === true;
   return Promise.all([
     ...(diff === null ? [] : [describe('diff', 'diff', diff, partial)]),

@@ -66,12 +66,12 @@ function endedRuns(count: number, from: string): void {
 }
 
 describe('runs on this machine', () => {
-  it('keeps the last ten that have ended, and every one that still runs', async () => {
+  it('keeps the last thirty that have ended, and every one that still runs', async () => {
     const { run, id, end } = await live();
-    endedRuns(12, id);
+    endedRuns(32, id);
     expect((await desk.run(['run'], { ...here, input: spec('true') })).code).toBe(0);
     expect(readdirSync(records())).toContain(id);
-    expect(readdirSync(records())).toHaveLength(11);
+    expect(readdirSync(records())).toHaveLength(31);
     expect((await desk.json(['status', id], here)).state).toBe('running');
     end();
     expect((await run.ended).code).toBe(0);

@@ -3,10 +3,12 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import type { DiffStat, Failure, Outcome } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { type Checkout, ownFolder } from '../checkout/checkout.ts';
+import type { Checkout } from '../checkout/checkout.ts';
+import type { Cli } from '../cli.ts';
 import { lookFor, type Owner } from './run-owner.ts';
+import { notedPlaces, notePlace } from './run-places.ts';
 
-/** A run on this machine, kept in the git folder until newer ones push it out. */
+/** A run on this machine, kept in the git folder that all work trees share until newer ones push it out. */
 export interface LocalRun {
   readonly id: string;
   readonly title: string;
@@ -18,6 +20,8 @@ export interface LocalRun {
   readonly diff: DiffStat | null;
   readonly commit: string;
   readonly baseTree: string;
+  /** As a job names it, for other clones; records of earlier versions do not say it. */
+  readonly repo?: RunRepo;
   readonly startedAt: string;
   readonly finishedAt: string | null;
   /** The command of the run. */
@@ -26,72 +30,110 @@ export interface LocalRun {
   readonly dir: string | null;
 }
 
-const REMEMBERED = 10;
+export interface RunRepo {
+  readonly name: string;
+  readonly url: string | null;
+  readonly root: string | null;
+}
+
+/** With the folder that holds all there is of it. */
+export interface KeptRun extends LocalRun {
+  readonly folder: string;
+}
+
+/** Of a repository, however many work trees it has. */
+const REMEMBERED = 30;
 /** The command of a run says so often that it is there, for those who cannot look for its process. */
 export const BEAT_MS = 60_000;
 const SILENT_MS = 10 * BEAT_MS;
 /** Records of earlier versions do not say who writes them. */
 const NOBODY: Owner = { pid: 0, began: '', place: '' };
 const ID = /^l_[0-9a-z]+$/;
+/** Inside a git folder. */
+const RUNS = join('hangar', 'runs');
 
-const folderOf = (checkout: Checkout): string => join(ownFolder(checkout), 'runs');
-const recordOf = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'run.json');
+const recordIn = (folder: string): string => join(folder, 'run.json');
 
 /** Ids sort by time. */
 export const newLocalId = (): string => `l_${Date.now().toString(36)}${randomBytes(2).toString('hex')}`;
 
-export const localFolder = (checkout: Checkout, id: string): string => join(folderOf(checkout), id);
-export const localDiff = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'diff');
+export const localDiff = ({ folder }: Pick<KeptRun, 'folder'>): string => join(folder, 'diff');
 /** null where there is nothing to pull. */
-export const diffFileOf = (checkout: Checkout, { id, diff }: Pick<LocalRun, 'id' | 'diff'>): string | null =>
-  diff === null || diff.filesChanged === 0 ? null : localDiff(checkout, id);
-export const localLogFile = (checkout: Checkout, id: string): string => join(folderOf(checkout), id, 'log');
+export const diffFileOf = (run: KeptRun): string | null =>
+  run.diff === null || run.diff.filesChanged === 0 ? null : localDiff(run);
+export const localLogFile = ({ folder }: KeptRun): string => join(folder, 'log');
 
 export const ARTIFACT_PREFIX = 'artifact-';
 /** The name, in the folder of its run, of a file the agent left besides the diff; how that is called was the agent's choice. */
 export const artifactFile = (name: string): string => `${ARTIFACT_PREFIX}${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`;
-export const localArtifact = (checkout: Checkout, id: string, name: string): string =>
-  join(folderOf(checkout), id, artifactFile(name));
+export const localArtifact = ({ folder }: KeptRun, name: string): string => join(folder, artifactFile(name));
 
 /** Makes the folder of a new run and lets the oldest that have ended go. Those that still run stay, however many there are. */
-export async function openLocalRun(checkout: Checkout, run: LocalRun): Promise<string> {
-  const ended = (await localRuns(checkout)).filter(({ state }) => state !== 'running');
-  for (const { id } of ended.slice(REMEMBERED - 1))
-    await rm(localFolder(checkout, id), { recursive: true, force: true });
-  const folder = localFolder(checkout, run.id);
-  await mkdir(folder, { recursive: true });
-  await keepLocalRun(checkout, run);
-  return folder;
+export async function openLocalRun({ settings }: Cli, checkout: Checkout, run: LocalRun): Promise<KeptRun> {
+  const ended = (await ownRuns(checkout.commonDir)).filter(({ state }) => state !== 'running');
+  for (const { folder } of ended.slice(REMEMBERED - 1)) await rm(folder, { recursive: true, force: true });
+  const kept = { ...run, folder: join(checkout.commonDir, RUNS, run.id) };
+  await mkdir(kept.folder, { recursive: true });
+  await keepLocalRun(kept);
+  await notePlace(settings.configDir, checkout.commonDir);
+  return kept;
 }
 
-export async function keepLocalRun(checkout: Checkout, run: LocalRun): Promise<void> {
-  const file = recordOf(checkout, run.id);
+export async function keepLocalRun({ folder, ...run }: KeptRun): Promise<void> {
+  const file = recordIn(folder);
   const part = `${file}.${randomBytes(4).toString('hex')}.part`;
   await writeFile(part, JSON.stringify(run, null, 2));
   await rename(part, file);
 }
 
 /** Says that the command of a run is still there. */
-export async function beat(checkout: Checkout, id: string): Promise<void> {
+export async function beat({ folder }: KeptRun): Promise<void> {
   const now = new Date();
-  await utimes(recordOf(checkout, id), now, now).catch(() => undefined);
+  await utimes(recordIn(folder), now, now).catch(() => undefined);
 }
 
-/** The runs of this checkout that are kept, newest first. */
-export async function localRuns(checkout: Checkout): Promise<LocalRun[]> {
-  const names = (await readdir(folderOf(checkout)).catch(() => [])).filter((name) => ID.test(name));
-  const runs = await Promise.all(names.map((id) => read(checkout, id)));
-  return runs
-    .filter((run) => run !== null)
-    .sort((one, other) => (one.startedAt < other.startedAt ? 1 : one.startedAt > other.startedAt ? -1 : 0));
+/**
+ * The runs on this machine of the repository of a checkout, newest first: its own, and those of other clones that are of the same
+ * repository by the rule for jobs.
+ */
+export async function localRuns(cli: Cli, checkout: Checkout): Promise<KeptRun[]> {
+  const [own, others] = await Promise.all([ownRuns(checkout.commonDir), runsElsewhere(cli, checkout)]);
+  // A copied checkout has the same runs.
+  const far = others.filter(({ id }) => !own.some((run) => run.id === id));
+  return newestFirst([...own, ...(await ofRepository(checkout, far))]);
 }
 
-/** @throws HangarError job_not_found */
-export async function findLocalRun(checkout: Checkout, id: string): Promise<LocalRun> {
-  const run = ID.test(id) ? await read(checkout, id) : null;
-  if (run !== null) return run;
+/** Whether a run is of the repository of the checkout. */
+export const isOfCheckout = async (checkout: Checkout, run: KeptRun): Promise<boolean> =>
+  run.folder.startsWith(`${checkout.commonDir}/`) || (await ofRepository(checkout, [run])).length > 0;
+
+/** Whose runs they are, as it is said of jobs. */
+export const sourceOfRun = ({ id, commit, repo }: LocalRun) => ({
+  id,
+  repo: { name: repo?.name ?? 'another repository', url: repo?.url ?? null, root: repo?.root ?? null, commit },
+});
+
+async function ofRepository(checkout: Checkout, runs: readonly KeptRun[]): Promise<KeptRun[]> {
+  if (runs.length === 0) return [];
+  const { jobsOfRepository } = await import('../checkout/identity.ts');
+  const found = new Set((await jobsOfRepository(checkout, runs.map(sourceOfRun))).map(({ id }) => id));
+  return runs.filter(({ id }) => found.has(id));
+}
+
+async function runsElsewhere({ settings }: Cli, checkout: Checkout | null): Promise<KeptRun[]> {
+  const places = (await notedPlaces(settings.configDir)).filter((place) => place !== checkout?.commonDir);
+  const found = (await Promise.all(places.map(ownRuns))).flat();
+  return [...new Map(found.map((run) => [run.id, run])).values()];
+}
+
+/** A run by its id, of any repository on this machine, the one around first. @throws HangarError job_not_found */
+export async function findLocalRun(cli: Cli, checkout: Checkout | null, id: string): Promise<KeptRun> {
+  const own = checkout === null ? [] : await ownRuns(checkout.commonDir);
+  const suits = (run: KeptRun) => run.id === id;
+  const run = own.find(suits) ?? (await runsElsewhere(cli, checkout)).find(suits);
+  if (run !== undefined) return run;
   throw new HangarError('job_not_found', {
-    message: `This checkout has no run ${id}; the last ${REMEMBERED} are kept.`,
+    message: `This machine has no run ${id}; the last ${REMEMBERED} of a repository are kept.`,
     wayOut: 'Run it again: hangar run --spec SPEC.md',
   });
 }
@@ -101,20 +143,39 @@ export const hasResult = ({ state, finishedAt, diff }: LocalRun): boolean =>
   state !== 'running' && (finishedAt !== null || diff !== null);
 
 /** @throws HangarError job_not_found */
-export async function newestLocalRun(checkout: Checkout): Promise<LocalRun> {
-  const run = (await localRuns(checkout)).find(hasResult);
+export async function newestLocalRun(cli: Cli, checkout: Checkout): Promise<KeptRun> {
+  const run = (await localRuns(cli, checkout)).find(hasResult);
   if (run !== undefined) return run;
   throw new HangarError('job_not_found', {
-    message: 'There was no run on this machine in this checkout.',
+    message: 'There was no run of this repository on this machine.',
     wayOut: 'Run one: hangar run --spec SPEC.md',
   });
 }
 
+/** As its record says now. */
+export const readAgain = async (run: KeptRun): Promise<KeptRun> => (await read(run.folder)) ?? run;
+
+/** What a repository holds; earlier versions kept the runs of a linked work tree in the git folder of that alone. */
+async function ownRuns(commonDir: string): Promise<KeptRun[]> {
+  const trees = await readdir(join(commonDir, 'worktrees')).catch(() => []);
+  const places = [commonDir, ...trees.map((name) => join(commonDir, 'worktrees', name))];
+  const folders = await Promise.all(
+    places.map(async (place) => {
+      const names = await readdir(join(place, RUNS)).catch(() => []);
+      return names.filter((name) => ID.test(name)).map((name) => join(place, RUNS, name));
+    }),
+  );
+  return newestFirst((await Promise.all(folders.flat().map(read))).filter((run) => run !== null));
+}
+
+const newestFirst = (runs: KeptRun[]): KeptRun[] =>
+  runs.sort((one, other) => (one.startedAt < other.startedAt ? 1 : one.startedAt > other.startedAt ? -1 : 0));
+
 /** null when there is none, or only what a killed command wrote of it. */
-async function read(checkout: Checkout, id: string): Promise<LocalRun | null> {
-  const file = recordOf(checkout, id);
+async function read(folder: string): Promise<KeptRun | null> {
+  const file = recordIn(folder);
   const run = await readFile(file, 'utf8')
-    .then((text) => JSON.parse(text) as LocalRun)
+    .then((text) => ({ ...(JSON.parse(text) as LocalRun), folder }))
     .catch(() => null);
   if (run === null || run.state !== 'running') return run;
   const seen = lookFor(run.owner ?? NOBODY);

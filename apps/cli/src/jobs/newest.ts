@@ -33,7 +33,7 @@ export async function newestHere(cli: Cli, server: string | undefined, { ended }
   }
   const repo = await repoOf(checkout);
   throw new HangarError('job_not_found', {
-    message: `You have no ${ended ? 'finished job' : 'job'}${repo === null ? '' : ` of ${repo}`} on this server${checkout === null ? '' : ', and there was no run on this machine in this checkout'}.`,
+    message: `You have no ${ended ? 'finished job' : 'job'}${repo === null ? '' : ` of ${repo}`} on this server${checkout === null ? '' : ', and there was no run of it on this machine'}.`,
     wayOut: 'Send one: hangar run --cloud --spec SPEC.md, or name one: hangar jobs',
   });
 }
@@ -44,7 +44,7 @@ async function newestRun(cli: Cli, checkout: Checkout, ended: boolean): Promise<
     import('./local-runs.ts'),
   ]);
   await endLostRuns(cli, checkout);
-  return (await localRuns(checkout)).find((run) => !ended || hasResult(run)) ?? null;
+  return (await localRuns(cli, checkout)).find((run) => !ended || hasResult(run)) ?? null;
 }
 
 /** null: there is none, or there is no server to ask. */
@@ -59,7 +59,7 @@ async function newestJob(
   if (api.identity === 'none' && server === undefined) {
     if (run !== null) return null;
     throw new HangarError('not_signed_in', {
-      message: `${checkout === null ? 'This is no checkout' : 'There was no run on this machine in this checkout'}, and you are not signed in to ${api.server}.`,
+      message: `${checkout === null ? 'This is no checkout' : 'There was no run of this repository on this machine'}, and you are not signed in to ${api.server}.`,
       wayOut: 'Run one: hangar run --spec SPEC.md, or sign in: hangar cloud login',
     });
   }

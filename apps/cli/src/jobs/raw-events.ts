@@ -46,8 +46,8 @@ async function localEvents(cli: Cli, id: string): Promise<Readable> {
     import('./local-runs.ts'),
     import('./lost-runs.ts'),
   ]);
-  const { checkout, run } = await needLocalRun(cli, id);
-  const file = localArtifact(checkout, id, AGENT_EVENTS);
+  const run = await needLocalRun(cli, id);
+  const file = localArtifact(run, AGENT_EVENTS);
   if ((await stat(file).catch(() => null)) === null) throw run.state === 'running' ? later(id, run.state) : none(id);
   return createReadStream(file);
 }

@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path';
 import { type DiffStat, type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
-import { type Checkout, findCheckout, needCheckout, needHead } from '../checkout/checkout.ts';
+import { type Checkout, findCheckout, findRemote, nameOf, needCheckout, needHead } from '../checkout/checkout.ts';
+import { rootCommit } from '../checkout/identity.ts';
 import { leftBehind } from '../checkout/left-behind.ts';
 import { packChanges } from '../checkout/parcel.ts';
 import { completeFiles } from '../checkout/partial-clone.ts';
@@ -16,11 +17,13 @@ import {
   BEAT_MS,
   beat,
   diffFileOf,
-  findLocalRun,
+  type KeptRun,
   keepLocalRun,
   type LocalRun,
   newLocalId,
   openLocalRun,
+  type RunRepo,
+  readAgain,
 } from './local-runs.ts';
 import { localJson, localNext, sayLocalEnding } from './local-words.ts';
 import { endLostRuns } from './lost-runs.ts';
@@ -61,7 +64,7 @@ export async function runHere(
     endProcesses(id, dir, 'and my children');
     removeWorkFolder(dir);
   });
-  let run: LocalRun;
+  let run: KeptRun;
   try {
     const { source, commit, baseTree, changedFiles } = await sourceOf(checkout, flags.ref, dir, (line) =>
       terminal.warn(line),
@@ -88,24 +91,24 @@ export async function runHere(
     const begun: LocalRun = {
       ...{ id, title, commit, baseTree, startedAt: new Date(started).toISOString(), finishedAt: null },
       ...{ state: 'running', exitCode: null, reason: 'the agent is at work', failure: null, diff: null },
-      ...{ owner, dir },
+      ...{ owner, dir, repo: await repoOf(checkout) },
     };
-    const folder = await openLocalRun(checkout, begun);
+    const kept = await openLocalRun(cli, checkout, begun);
     const finish = await work(cli, order, {
-      channel: localChannel(cli, flags, folder, (diff) => keepLocalRun(checkout, { ...begun, diff })),
+      channel: localChannel(cli, flags, kept.folder, (diff) => keepLocalRun({ ...kept, diff })),
       dir,
       source,
-      beat: () => void beat(checkout, id),
+      beat: () => void beat(kept),
     }).catch(async (error: unknown) => {
-      const { diff } = await findLocalRun(checkout, id);
+      const { diff } = await readAgain(kept);
       const reason = error instanceof Error ? error.message : String(error);
       const finishedAt = new Date().toISOString();
-      await keepLocalRun(checkout, { ...begun, diff, dir: null, state: 'failed', reason, finishedAt });
+      await keepLocalRun({ ...kept, diff, dir: null, state: 'failed', reason, finishedAt });
       throw error;
     });
     const { at: finishedAt, outcome: state, exitCode, reason, failure, diff } = finish;
-    run = { ...begun, dir: null, finishedAt, state, exitCode, reason, failure, diff };
-    await keepLocalRun(checkout, run);
+    run = { ...kept, dir: null, finishedAt, state, exitCode, reason, failure, diff };
+    await keepLocalRun(run);
   } finally {
     removeWorkFolder(dir);
     done();
@@ -177,6 +180,11 @@ async function checkoutOf(cli: Cli, repo: string | undefined): Promise<Checkout>
   });
 }
 
+async function repoOf(checkout: Checkout): Promise<RunRepo> {
+  const [remote, root] = await Promise.all([findRemote(checkout), rootCommit(checkout)]);
+  return { name: await nameOf(checkout, remote), url: remote?.url ?? null, root };
+}
+
 async function sourceOf(
   checkout: Checkout,
   ref: string | undefined,
@@ -240,12 +248,12 @@ function localChannel(
   };
 }
 
-async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun): Promise<void> {
+async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: KeptRun): Promise<void> {
   const { terminal } = cli;
   const worked = run.state === 'succeeded';
   if (!worked) cli.endWith(cli.signal.aborted ? INTERRUPTED_EXIT_CODE : JOB_FAILED_EXIT_CODE);
   sayLocalEnding(cli, run);
-  const json = localJson(run, diffFileOf(checkout, run));
+  const json = localJson(run, diffFileOf(run));
   if (flags.apply && worked) return apply(cli, flags, checkout, run, json);
   if (flags.json) return terminal.json(flags.apply ? { ...json, applied: false } : json);
   if (run.diff === null) terminal.note('It left no diff.');
@@ -255,10 +263,10 @@ async function say(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun)
 }
 
 /** Applies the diff of a run to the checkout that it was made from, which need not be the one around the current folder. */
-async function apply(cli: Cli, flags: RunFlags, checkout: Checkout, run: LocalRun, json: object): Promise<void> {
+async function apply(cli: Cli, flags: RunFlags, checkout: Checkout, run: KeptRun, json: object): Promise<void> {
   const { terminal, settings } = cli;
   const cd = await wayTo(cli, checkout);
-  const file = diffFileOf(checkout, run);
+  const file = diffFileOf(run);
   const there: Cli = {
     ...cli,
     settings: { ...settings, cwd: checkout.root },

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readFile, readlink, rm, stat } from 'node
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract/errors';
+import { naming } from '../terminal/file-trouble.ts';
 
 export interface LockTimes {
   /** A lock that nobody has touched for so long was left behind by a killed process. */
@@ -52,15 +53,31 @@ async function holding<T>(path: string, handle: FileHandle, work: () => Promise<
   const touching = setInterval(touch, staleMs / 6);
   touching.unref();
   try {
-    await handle.writeFile(content);
+    await naming(path, handle.writeFile(content)).catch(async (error: unknown) => {
+      // Without its content nobody could tell whose it is: not even we.
+      await rm(path, { force: true }).catch(() => {});
+      throw error;
+    });
     return await work();
   } finally {
     clearInterval(touching);
-    await handle.close();
-    for (let tries = 0; tries < 50; tries++) {
-      if (await removeIf(path, staleMs, (now) => now.content === content)) break;
-      await sleep(20);
+    await handle.close().catch(() => {});
+    await release(path, content, staleMs);
+  }
+}
+
+/** What the work ended with counts, whatever becomes of the lock: one that stays is seen to be of a process that is gone. */
+async function release(path: string, content: string, staleMs: number): Promise<void> {
+  const isOurs = (now: Found | null) => now?.content === content;
+  for (let tries = 0; tries < 50; tries++) {
+    try {
+      if (await removeIf(path, staleMs, isOurs)) return;
+    } catch {
+      // A full disk takes no claim either.
+      if (isOurs(await look(path))) await rm(path, { force: true }).catch(() => {});
+      return;
     }
+    await sleep(20);
   }
 }
 

@@ -15,6 +15,8 @@ interface Limits {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  /** Of a value that may also be null. */
+  readonly anyOf?: readonly Limits[];
 }
 
 /** The value of an option, with what the contract says of it. */
@@ -44,7 +46,8 @@ export function checkOptions(command: string, options: readonly GivenOption[]): 
 }
 
 function sentence({ value, schema, shown = String }: GivenOption, message: string): string {
-  const takes = schema.toJSONSchema({ io: 'input' });
+  const said = schema.toJSONSchema({ io: 'input' });
+  const takes = said.anyOf?.[0] ?? said;
   if (typeof value === 'number') {
     const least = takes.minimum;
     // A whole number always ends somewhere; that end is nobody's limit.

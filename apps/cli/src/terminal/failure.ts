@@ -1,4 +1,5 @@
 import { HangarError } from '@hangar/contract/errors';
+import { fileTrouble } from './file-trouble.ts';
 import type { Palette } from './terminal.ts';
 
 /** Ctrl-C: the shell's own number for it, so that a script around the command stops too. */
@@ -7,13 +8,8 @@ export const INTERRUPTED_EXIT_CODE = 130;
 /** Any thrown thing as an error of the table; what nobody threw on purpose is a bug of the command line. */
 export function asHangarError(thrown: unknown): HangarError {
   if (thrown instanceof HangarError) return thrown;
-  const { code, path } = (thrown ?? {}) as Partial<NodeJS.ErrnoException>;
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new HangarError('disk_full', {
-      message: `There is no space left on the disk${path === undefined ? '' : ` for ${path}`}.`,
-      wayOut: 'Free some space on this machine, or write to another disk.',
-      cause: thrown,
-    });
+  const trouble = fileTrouble(thrown);
+  if (trouble !== null) return trouble;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new HangarError('internal', {
     message: `Something went wrong in the command line: ${message}`,

@@ -468,7 +468,10 @@ function router(fake: FakeServer) {
               (input.group === undefined || job.group === input.group) &&
               (states?.includes(job.state) ?? true),
           );
-        return { items: items.slice(0, input.limit), nextCursor: items.length > input.limit ? 'more' : null };
+        // A cursor is the last job of the page before.
+        const from = input.cursor === undefined ? 0 : items.findIndex(({ id }) => id === input.cursor) + 1;
+        const page = items.slice(from, from + input.limit);
+        return { items: page, nextCursor: items.length > from + input.limit ? (page.at(-1)?.id ?? null) : null };
       }),
       get: os.jobs.get.handler(({ input }) => known(() => fake.job(input.id).detail)),
       cancel: os.jobs.cancel.handler(({ input }) =>

@@ -1,7 +1,10 @@
 import { type Plan, Plan as PlanSchema } from '@hangar/contract';
+import { sizeInWords } from '@hangar/contract/quantities';
 import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { checkOptions } from '../../terminal/check-options.ts';
 import { seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 import { parseInput } from '../../terminal/parse-input.ts';
+import { duration } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly title?: string | undefined;
@@ -44,6 +47,24 @@ const numberOrNone = (brief: string) =>
 /** What was given, with none as null; else what was before. */
 const orNull = (given: number | 'none' | undefined, before: number | null): number | null =>
   given === 'none' ? null : (given ?? before);
+
+/** @throws HangarError usage, before anything is sent */
+function checkFlags(flags: Flags): void {
+  const { shape } = PlanSchema;
+  const given = (value: number | 'none' | undefined) => (value === 'none' ? undefined : value);
+  checkOptions('plans put', [
+    { flag: '--title', value: flags.title, schema: shape.title },
+    { flag: '--jobs-at-once', value: flags.jobsAtOnce, schema: shape.jobsAtOnce },
+    { flag: '--jobs-waiting', value: flags.jobsWaiting, schema: shape.jobsWaiting },
+    { flag: '--minutes-per-month', value: given(flags.minutesPerMonth), schema: shape.minutesPerMonth },
+    { flag: '--max-timeout', value: flags.maxTimeout, schema: shape.maxTimeoutSeconds, shown: duration },
+    { flag: '--max-artifacts', value: flags.maxArtifacts, schema: shape.maxArtifactBytes, shown: sizeInWords },
+    { flag: '--max-log', value: flags.maxLog, schema: shape.maxLogBytes, shown: sizeInWords },
+    { flag: '--keep-logs', value: given(flags.keepLogs), schema: shape.keepLogDays },
+    { flag: '--keep-artifacts', value: given(flags.keepArtifacts), schema: shape.keepArtifactDays },
+    { flag: '--keep', value: given(flags.keep), schema: shape.keepBytes, shown: sizeInWords },
+  ]);
+}
 
 export const command = defineCommand<Flags, [string]>({
   brief: 'Make or change a plan (admin)',
@@ -93,6 +114,7 @@ export const command = defineCommand<Flags, [string]>({
     },
   },
   async run(flags, id) {
+    checkFlags(flags);
     const { client } = await this.api(flags.server);
     const before = (await client.access.listPlans({})).items.find((plan) => plan.id === id);
     const base = before ?? { ...NEW, id, title: id };

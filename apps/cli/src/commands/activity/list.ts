@@ -42,6 +42,7 @@ export const command = defineCommand<Flags>({
   },
   async run(flags) {
     const { terminal } = this;
+    if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('activity', flags);
     const { client } = await this.api(flags.server);
     const found = await client.activity.list({
       ...(flags.limit === undefined ? {} : { limit: flags.limit }),

@@ -99,8 +99,8 @@ async function ofLocalRun(cli: Cli, id: string, name: string): Promise<Found> {
     import('../../jobs/lost-runs.ts'),
     import('../../jobs/local-artifacts.ts'),
   ]);
-  const { checkout, run } = await needLocalRun(cli, id);
-  const found = (await localArtifacts(checkout, run)).find((item) => item.name === name) ?? missing(id, name);
+  const run = await needLocalRun(cli, id);
+  const found = (await localArtifacts(run)).find((item) => item.name === name) ?? missing(id, name);
   return { ...found, open: async () => createReadStream(found.file) };
 }
 

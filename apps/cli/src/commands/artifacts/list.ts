@@ -43,6 +43,6 @@ async function ofLocalRun(cli: Cli, id: string) {
     import('../../jobs/lost-runs.ts'),
     import('../../jobs/local-artifacts.ts'),
   ]);
-  const { checkout, run } = await needLocalRun(cli, id);
-  return (await localArtifacts(checkout, run)).map(({ file: _, ...artifact }) => artifact);
+  const run = await needLocalRun(cli, id);
+  return (await localArtifacts(run)).map(({ file: _, ...artifact }) => artifact);
 }

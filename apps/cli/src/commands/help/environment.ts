@@ -5,7 +5,7 @@ import { wrap } from '../../terminal/words.ts';
 const VARIABLES: readonly (readonly [string, string])[] = [
   ['HANGAR_SERVER', `Address of the server; else the last sign-in, else ${DEFAULT_SERVER}. --server wins.`],
   ['HANGAR_TOKEN', 'An API key to use instead of a sign-in; spaces and line ends around it do not count.'],
-  ['HANGAR_CONFIG_DIR', 'Folder for sign-ins; else $XDG_CONFIG_HOME/hangar, else ~/.config/hangar.'],
+  ['HANGAR_CONFIG_DIR', 'Folder for the files below; else $XDG_CONFIG_HOME/hangar, else ~/.config/hangar.'],
   ['HTTPS_PROXY', 'The proxy to a server with https://, as http://NAME:PASSWORD@HOST:PORT; also https_proxy.'],
   ['HTTP_PROXY', 'The same to a server with http://; also http_proxy. ALL_PROXY is for both.'],
   ['NO_PROXY', 'What is reached without: hosts with all below them, addresses, networks, commas between; * for all.'],
@@ -16,6 +16,7 @@ const VARIABLES: readonly (readonly [string, string])[] = [
 const FILES: readonly (readonly [string, string])[] = [
   ['servers.json', 'Servers you signed in to; no secrets.'],
   ['credentials.json', 'Tokens, where there is no system keychain; only you can read it.'],
+  ['runs/', 'Which git folders hold runs on this machine, so that other clones find them.'],
   ['.git/hangar/', 'In each checkout: what pull --undo and runs on this machine need.'],
 ];
 

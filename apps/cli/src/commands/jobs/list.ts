@@ -36,7 +36,7 @@ export const command = defineCommand<Flags>({
         placeholder: 'STATE',
       },
       all: yes('Jobs of everybody (admin)'),
-      here: yes('Only jobs of this repository'),
+      here: yes('Only jobs of this repository, told as pull tells them'),
       search: text('Only with this in title, repository or id', 'TEXT'),
       agent: text('Only of this agent', 'NAME'),
       on: text('Only on this profile', 'PROFILE'),
@@ -56,23 +56,21 @@ export const command = defineCommand<Flags>({
   },
   async run(flags) {
     const { terminal } = this;
-    const { client } = await this.api(flags.server);
-    let { repo } = flags;
-    if (flags.here) {
-      const { nameOf, needCheckout } = await import('../../checkout/checkout.ts');
-      repo = await nameOf(needCheckout(await this.checkout()));
-    }
-    const found = await client.jobs.list({
-      limit: flags.limit ?? 20,
+    if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('jobs', flags);
+    const api = await this.api(flags.server);
+    const query = {
       mine: !flags.all,
-      ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
       ...(flags.state === undefined ? {} : { state: [...flags.state] }),
       ...(flags.search === undefined ? {} : { search: flags.search }),
       ...(flags.agent === undefined ? {} : { agent: flags.agent }),
       ...(flags.on === undefined ? {} : { profile: flags.on }),
-      ...(repo === undefined ? {} : { repo }),
+      ...(flags.repo === undefined ? {} : { repo: flags.repo }),
       ...(flags.group === undefined ? {} : { group: flags.group }),
-    });
+    };
+    const page = { limit: flags.limit ?? 20, ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }) };
+    const found = flags.here
+      ? await (await import('../../jobs/jobs-here.ts')).jobsHere(this, api, query, page)
+      : await api.client.jobs.list({ ...query, ...page });
     if (flags.json) return terminal.json(found);
     if (found.items.length === 0) {
       terminal.note('No jobs.');
@@ -91,7 +89,10 @@ export const command = defineCommand<Flags>({
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     const [newest] = found.items;
     if (found.nextCursor !== null)
-      terminal.next(`hangar jobs --cursor ${found.nextCursor}`, `hangar status ${newest?.id}`);
+      terminal.next(
+        `hangar jobs ${flags.here ? '--here ' : ''}--cursor ${found.nextCursor}`,
+        `hangar status ${newest?.id}`,
+      );
     else if (flags.group !== undefined && found.items.length > 1)
       terminal.next(`hangar compare --group ${flags.group}`);
     else terminal.next(`hangar status ${newest?.id}`);

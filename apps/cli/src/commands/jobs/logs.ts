@@ -108,7 +108,7 @@ export const command = defineCommand<Flags, [string?]>({
 
 /** The log of a run on this machine, from the git folder. */
 async function localLogs(cli: Cli, flags: Flags, id: string): Promise<void> {
-  const [{ needLocalRun }, { findLocalRun, localLogFile }, { readLocalLog }, { logPrinter }, words, waiting] =
+  const [{ needLocalRun }, { readAgain, localLogFile }, { readLocalLog }, { logPrinter }, words, waiting] =
     await Promise.all([
       import('../../jobs/lost-runs.ts'),
       import('../../jobs/local-runs.ts'),
@@ -118,14 +118,14 @@ async function localLogs(cli: Cli, flags: Flags, id: string): Promise<void> {
       import('../../jobs/wait.ts'),
     ]);
   const { terminal, signal } = cli;
-  const { checkout, run } = await needLocalRun(cli, id);
-  const now = () => findLocalRun(checkout, id);
+  const run = await needLocalRun(cli, id);
+  const now = () => readAgain(run);
   const print = logPrinter(terminal, flags);
   const { tail, since, grep, stream } = flags;
   let shown = 0;
   try {
     const isRunning = async () => flags.follow && (await now()).state === 'running';
-    const file = localLogFile(checkout, id);
+    const file = localLogFile(run);
     for await (const lines of readLocalLog(file, { tail, since, grep, stream }, { signal, isRunning })) {
       shown += lines.length;
       await print(lines);

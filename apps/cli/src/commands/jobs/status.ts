@@ -73,9 +73,9 @@ async function localRun(cli: Cli, id: string): Promise<Seen> {
     import('../../jobs/local-runs.ts'),
     import('../../jobs/local-words.ts'),
   ]);
-  const { checkout, run } = await needLocalRun(cli, id);
+  const run = await needLocalRun(cli, id);
   return {
-    json: localJson(run, diffFileOf(checkout, run)),
+    json: localJson(run, diffFileOf(run)),
     next: localNext(run),
     show: () => showLocalRun(run, cli.terminal),
   };

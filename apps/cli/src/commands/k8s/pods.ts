@@ -67,6 +67,8 @@ export const command = defineCommand<Flags>({
   },
   async run(flags) {
     const { terminal } = this;
+    if (flags.limit !== undefined || flags.offset !== undefined)
+      (await import('../../terminal/check-page.ts')).checkPage('k8s pods', flags);
     const { client } = await this.api(flags.server);
     const limit = flags.limit ?? 20;
     const ask = () =>

@@ -2,6 +2,7 @@ import { NewProfile } from '@hangar/contract';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import { parseInput } from '../../terminal/parse-input.ts';
 import {
+  checkLimits,
   limitsOf,
   type ProfileFlags,
   profileArgument,
@@ -37,6 +38,7 @@ export const command = defineCommand<Flags, [string]>({
     positional: { kind: 'tuple', parameters: [{ ...profileArgument, brief: 'Name of the new profile' }] },
   },
   async run(flags, name) {
+    checkLimits('profiles create', flags);
     const wish = parseInput(NewProfile, {
       name,
       driver: flags.driver,

@@ -1,7 +1,8 @@
-import type { Profile } from '@hangar/contract';
+import { type Profile, ProfileLimits } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { sizeInWords } from '@hangar/contract/quantities';
 import type { Cli } from '../../cli.ts';
+import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
 /** The argument that names a profile. */
@@ -59,6 +60,17 @@ export const limitsOf = ({ cpus, memory, pids, jobsAtOnce }: ProfileFlags): Prof
   ...(pids === undefined ? {} : { pids }),
   ...(jobsAtOnce === undefined ? {} : { jobsAtOnce }),
 });
+
+/** @throws HangarError usage, before anything is sent */
+export function checkLimits(command: string, { cpus, memory, pids, jobsAtOnce }: ProfileFlags): void {
+  const { shape } = ProfileLimits;
+  checkOptions(command, [
+    { flag: '--cpus', value: cpus, schema: shape.cpus },
+    { flag: '--memory', value: memory, schema: shape.memoryBytes, shown: sizeInWords },
+    { flag: '--pids', value: pids, schema: shape.pids },
+    { flag: '--jobs-at-once', value: jobsAtOnce, schema: shape.jobsAtOnce },
+  ]);
+}
 
 /** `KEY=VALUE` pairs; the server checks them against the driver. @throws HangarError usage */
 export function settingsOf(pairs: readonly string[]): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { HangarError } from '@hangar/contract/errors';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import {
+  checkLimits,
   limitsOf,
   type ProfileFlags,
   profileArgument,
@@ -24,6 +25,7 @@ export const command = defineCommand<Flags, [string]>({
     positional: { kind: 'tuple', parameters: [{ ...profileArgument, brief: 'Name of the profile' }] },
   },
   async run(flags, name) {
+    checkLimits('profiles update', flags);
     const limits = limitsOf(flags);
     const settings = settingsOf(flags.set ?? []);
     const changed = { limits: Object.keys(limits).length > 0, settings: Object.keys(settings).length > 0 };
