@@ -277,7 +277,7 @@ export const jobs = {
           .max(200)
           .optional()
           .describe(
-            'In title, repository, id; less than three letters or digits in a row: of the newest 2,000 jobs only',
+            'In title, repository, id; less than three letters or digits in a row are looked for in the newest 2,000 jobs',
           ),
         agent: z.string().max(200).optional(),
         profile: z.string().max(64).optional(),

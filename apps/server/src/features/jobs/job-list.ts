@@ -15,8 +15,8 @@ export interface ListFilter {
   readonly limit: number;
 }
 
-/** The index of texts knows three letters or digits in a row. Anything shorter is looked for in so many jobs, the newest. */
-const INDEXED = /[\p{L}\p{N}]{3}/u;
+/** The index of texts knows three letters or digits in a row; of others than ASCII each is a word. Less is looked for in so many jobs. */
+const INDEXED = /[a-z\d]{3}|[^\0-\x7f]/i;
 const SHORT_TEXT_JOBS = 2_000;
 
 /** Jobs of one person, or of everybody, newest first. What they are found by stands in `job_search`, what becomes of them in `job`. */
@@ -50,7 +50,12 @@ function by({ agent, profile, repo, group, search }: ListFilter): SQL[] {
   if (profile) where.push(eq(jobSearch.profile, profile));
   if (repo) where.push(eq(jobSearch.repoName, repo));
   if (group) where.push(eq(jobSearch.group, group));
-  if (search) where.push(sql`${jobSearch.text} ilike ${`%${search.replaceAll(/[\\%_]/g, '\\$&')}%`}`);
+  if (search) {
+    const like = `%${search.replaceAll(/[\\%_]/g, '\\$&')}%`;
+    // A line end stands between what is searched, and nowhere in it.
+    where.push(search.includes('\n') ? sql`false` : sql`${jobSearch.key} like job_search_key(${like})`);
+    where.push(sql`${jobSearch.text} ilike ${like}`);
+  }
   return where;
 }
 

@@ -186,6 +186,8 @@ export const jobSearch = pgTable(
     group: text('group_name'),
     /** Title, repository and id, with a line end between them. */
     text: text().notNull(),
+    /** The same as the index of texts knows it: `job_search_key` of the migration makes words of letters that PostgreSQL may take for none. */
+    key: text().notNull(),
   },
   (found) => [
     index('job_search_of').on(found.userId, found.createdAt, found.jobId),
@@ -197,7 +199,7 @@ export const jobSearch = pgTable(
     index('job_search_repo_of').on(found.userId, found.repoName, found.createdAt, found.jobId),
     index('job_search_repo').on(found.repoName, found.createdAt, found.jobId),
     index('job_search_group').on(found.group, found.createdAt, found.jobId).where(sql`group_name is not null`),
-    index('job_search_text').using('gin', found.text.op('gin_trgm_ops')),
+    index('job_search_text').using('gin', found.key.op('gin_trgm_ops')),
   ],
 );
 
