@@ -41,7 +41,8 @@ export async function openBrowser(executablePath: string): Promise<Browser> {
     timezoneId: 'UTC',
     viewport: { width: 1280, height: 800 },
   });
-  context.setDefaultTimeout(15_000);
+  // What a busy machine draws late has come in a minute.
+  context.setDefaultTimeout(60_000);
   return {
     context,
     async close() {

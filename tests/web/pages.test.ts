@@ -224,12 +224,13 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
 
     await page.keyboard.press('F8');
     const undo = notices.getByRole('button', { name: 'Undo' });
-    expect(await page.evaluate('document.activeElement?.textContent')).toBe('Undo');
+    await expect.poll(() => page.evaluate('document.activeElement?.textContent')).toBe('Undo');
     await page.clock.fastForward(120_000);
     await undo.waitFor();
     await page.keyboard.press('Enter');
     await notices.getByText('is not cancelled').waitFor();
     await page.keyboard.press('F8');
+    await expect.poll(() => notices.evaluate('(stack) => stack.contains(document.activeElement)')).toBe(true);
     await page.keyboard.press('Escape');
     await notices.getByText('is not cancelled').waitFor({ state: 'detached' });
     await page.close();
@@ -242,10 +243,11 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.getByRole('log').focus();
     await page.keyboard.press('Tab');
     const line = () => page.evaluate<string | undefined>('document.activeElement?.dataset.line');
+    await expect.poll(line).toBeDefined();
     const first = Number(await line());
     expect(first).toBeGreaterThan(0);
     await page.keyboard.press('ArrowDown');
-    expect(Number(await line())).toBe(first + 1);
+    await expect.poll(async () => Number(await line())).toBe(first + 1);
     await page.keyboard.press('Enter');
     await page.waitForURL(new RegExp(`#L${first + 1}$`));
 
