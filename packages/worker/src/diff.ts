@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, rm } from 'node:fs/promises';
 import type { DiffStat } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
-import { type Git, GitError } from './git.ts';
+import { type Git, GitError, isDiskFull } from './git.ts';
 import { noteLeftBehind } from './left-behind.ts';
 import { Notes } from './notes.ts';
 import { ALL, changesIn, type Entry, indexInfo, isSubmodule } from './paths.ts';
@@ -66,8 +66,7 @@ export async function collectDiff(o: Collecting, file: string, known: string | n
       stat: { ...written.stat, ...(leftOut.length > 0 ? { leftOut } : {}) },
     };
   } catch (error) {
-    if (error instanceof GitError && /no space left on device|disk quota exceeded/i.test(error.errors))
-      throw new HangarError('disk_full');
+    if (error instanceof GitError && isDiskFull(error.errors)) throw new HangarError('disk_full');
     if (!(await lstat(o.tree).catch(() => null))?.isDirectory()) throw new HangarError('worktree_gone');
     throw error;
   } finally {

@@ -195,10 +195,16 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** Whether the disk is full, in git's words: in the last ones it does not say why it could not write. */
+export const isDiskFull = (errors: string): boolean =>
+  /no space left on device|disk quota exceeded|out of diskspace|write error|unable to write (new )?index file/i.test(
+    errors,
+  );
+
 /** What git said, as an error people can act on; null when it is none of the known ones. */
 export function gitFailure(errors: string, shown: { url: string; ref: string | null }): HangarError | null {
   const has = (pattern: RegExp) => pattern.test(errors);
-  if (has(/no space left on device|disk quota exceeded/i)) return new HangarError('disk_full');
+  if (isDiskFull(errors)) return new HangarError('disk_full');
   if (has(/cannot run ssh|ssh: (command )?not found/i))
     return new HangarError('repo_unreachable', {
       message: 'ssh is not installed where the job runs.',

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, lstat } from 'node:fs/promises';
-import { type GitCall, GitError, type GitResult } from './git.ts';
+import { type GitCall, GitError, type GitResult, isDiskFull } from './git.ts';
 import { fieldsFor, onDisk } from './paths.ts';
 import type { Place, Taking } from './taking.ts';
 
@@ -48,7 +48,7 @@ export async function readFiles(o: Taking, call: GitCall, place: Place, paths: r
     for (const [, path] of result.errors.matchAll(/^Ignoring path (.+)$/gm))
       o.notes.refused.add(`${place.prefix}${path}`);
     if (result.code === 0) continue;
-    if (tries === MAX_TRIES || isFull(result)) throw new GitError('update-index', result);
+    if (tries === MAX_TRIES || isDiskFull(result.errors)) throw new GitError('update-index', result);
     const bad = isLookedAt
       ? namedBy(result, some)
       : new Set([...(await unreadable(place, some)), ...namedBy(result, some)]);
@@ -63,8 +63,6 @@ export async function readFiles(o: Taking, call: GitCall, place: Place, paths: r
     if (bad.size > 0) waiting.push(some.filter((path) => !bad.has(path)));
   }
 }
-
-const isFull = ({ errors }: GitResult): boolean => /no space left on device|disk quota exceeded/i.test(errors);
 
 function namedBy({ errors }: GitResult, paths: readonly string[]): Set<string> {
   const name = /^fatal: Unable to process path ([\s\S]+)\n$/m.exec(errors)?.[1];

@@ -2,7 +2,7 @@ import { copyFile, mkdir, open, rm, stat, statfs, writeFile } from 'node:fs/prom
 import { join, resolve } from 'node:path';
 import { HangarError } from '@hangar/contract';
 import { type CredentialHelper, type GitCredential, openAccess, parseRemote, type Remote } from './credential.ts';
-import { type Git, GitError, gitFailure } from './git.ts';
+import { type Git, GitError, gitFailure, isDiskFull } from './git.ts';
 import { fieldsOf, listed } from './paths.ts';
 import type { Places } from './places.ts';
 import { findReach, type ReachRules, redirectOf, wasRedirected } from './reach.ts';
@@ -410,8 +410,7 @@ const lastLine = (errors: string): string =>
     .at(-1)
     ?.replace(/^(fatal|error): /, '') || 'git gave no reason';
 
-const diskFull = (errors: string): HangarError | null =>
-  /no space left on device|disk quota exceeded/i.test(errors) ? new HangarError('disk_full') : null;
+const diskFull = (errors: string): HangarError | null => (isDiskFull(errors) ? new HangarError('disk_full') : null);
 
 function failed(
   command: string,

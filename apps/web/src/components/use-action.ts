@@ -22,11 +22,13 @@ export function useAction<A extends unknown[], R>(
   const [error, setError] = useState<HangarError | null>(null);
   const isHere = useIsHere();
   const run = async (...input: A) => {
+    const from = window.location.pathname;
     setPending(true);
     setError(null);
     try {
       const result = await work(...input);
-      if (isHere()) then?.(result);
+      // A page stays until the next one is loaded, and is the same one for the next job: the address has changed by then.
+      if (isHere() && window.location.pathname === from) then?.(result);
     } catch (thrown) {
       if (isHere()) setError(asHangarError(thrown));
     } finally {
