@@ -102,7 +102,7 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
     await Promise.all(Array.from({ length: READERS }, reader));
 
     const checks: Check[] = [
-      ...judge({ evidence, markers, base, kills, checkpointMs: CHECKPOINT_SECONDS * 1_000 }),
+      ...judge({ evidence, markers, base, kills, upFrom: supervisor.upFrom, checkpointMs: CHECKPOINT_SECONDS * 1_000 }),
       ...left,
       {
         name: 'the server ended only when killed',

@@ -13,7 +13,7 @@ export interface Check {
   readonly note?: string;
 }
 
-/** Without an outage for so long a worker gets through: the server is back after 3 s, and its pauses grow to 7.5 s. */
+/** Without an outage for so long a worker gets through: its pauses grow to 7.5 s, and a database is back after 3 s. */
 const CALM_MS = 12_000;
 /** To collect and send a small diff on a busy machine. */
 const SAVING_MS = 3_000;
@@ -34,6 +34,8 @@ export function judge(o: {
   markers: Markers;
   base: Base;
   kills: readonly Kill[];
+  /** When the server was ready, each time it had been started. */
+  upFrom: readonly number[];
   checkpointMs: number;
 }): Check[] {
   const { evidence, markers } = o;
@@ -132,7 +134,7 @@ function untruth(one: Evidence): string | null {
 function hadTimeForCheckpoint(
   one: Evidence,
   beganAt: number | undefined,
-  o: { kills: readonly Kill[]; checkpointMs: number },
+  o: { kills: readonly Kill[]; upFrom: readonly number[]; checkpointMs: number },
 ): boolean {
   if (beganAt === undefined || numberedLines(one) === 0 || isHit(one, 'git')) return false;
   const end = one.hits.find(({ victim }) => victim === 'worker' || victim === 'wrapper')?.at;
@@ -140,7 +142,8 @@ function hadTimeForCheckpoint(
   const due = beganAt + o.checkpointMs;
   const outages = o.kills
     .filter(({ victim, at }) => ['server', 'postmaster', 'backend'].includes(victim) && at > due - CALM_MS && at < end)
-    .map(({ at }) => at);
+    // A server is away until it is ready again, which takes as long as the machine is busy.
+    .map(({ victim, at }) => (victim === 'server' ? (o.upFrom.find((up) => up > at) ?? end) : at));
   // An outage before it was due may still be felt, so the calm counts from there.
   const marks = outages.length === 0 ? [due - CALM_MS + SAVING_MS, end] : [...outages, end];
   return end > due && marks.some((at, index) => index > 0 && at - (marks[index - 1] ?? at) > CALM_MS);
