@@ -26,7 +26,8 @@ import {
   readAgain,
 } from './local-runs.ts';
 import { localJson, localNext, sayLocalEnding } from './local-words.ts';
-import { endLostRuns } from './lost-runs.ts';
+import { notePlace } from './look-around.ts';
+import { endLostHere } from './lost-runs.ts';
 import type { RunFlags } from './run-options.ts';
 import { thisProcess } from './run-owner.ts';
 import { logPrinter } from './show-log.ts';
@@ -53,7 +54,7 @@ export async function runHere(
   if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
   if (spec.settings.image !== undefined) terminal.note('The image in the front matter does not count on this machine.');
 
-  await endLostRuns(cli, checkout);
+  await endLostHere(cli, checkout);
   const id = newLocalId();
   const title = flags.title ?? spec.title;
   const started = Date.now();
@@ -93,7 +94,8 @@ export async function runHere(
       ...{ state: 'running', exitCode: null, reason: 'the agent is at work', failure: null, diff: null },
       ...{ owner, dir, repo: await repoOf(checkout) },
     };
-    const kept = await openLocalRun(cli, checkout, begun);
+    const kept = await openLocalRun(checkout, begun);
+    const noted = notePlace(cli, checkout.commonDir);
     const finish = await work(cli, order, {
       channel: localChannel(cli, flags, kept.folder, (diff) => keepLocalRun({ ...kept, diff })),
       dir,
@@ -109,6 +111,7 @@ export async function runHere(
     const { at: finishedAt, outcome: state, exitCode, reason, failure, diff } = finish;
     run = { ...kept, dir: null, finishedAt, state, exitCode, reason, failure, diff };
     await keepLocalRun(run);
+    await noted;
   } finally {
     removeWorkFolder(dir);
     done();
