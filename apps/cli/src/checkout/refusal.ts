@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { shellWord } from '../terminal/command-line.ts';
 
 /** What keeps git from its work, told from its (English) words. */
 export interface Cause {
@@ -24,7 +25,7 @@ const RULES: readonly Rule[] = [
     cause: ([, path = '']) => ({
       code: 'checkout_not_trusted',
       message: `git does not trust ${path}: it belongs to another user.`,
-      wayOut: `If you trust what is in it: git config --global --add safe.directory ${quoted(path)}`,
+      wayOut: `If you trust what is in it: git config --global --add safe.directory ${shellWord(path)}`,
       path,
     }),
   },
@@ -197,6 +198,3 @@ export const errorLines = (stderr: string): string[] => [
       .map((line) => line.replace(/^(error|fatal): /, '')),
   ),
 ];
-
-/** As a shell takes it. */
-const quoted = (path: string): string => (/^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);

@@ -6,7 +6,7 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Checkout } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
 import { lookFor, type Owner } from './run-owner.ts';
-import { liesIn, RUNS, type RunRecord, recordIn, recordOf, recordsOf } from './run-records.ts';
+import { liesIn, type Noted, RUNS, type RunRecord, recordIn, recordOf, recordsOf } from './run-records.ts';
 
 /** A run on this machine, kept in the git folder that all work trees share until newer ones push it out. */
 export interface LocalRun {
@@ -161,7 +161,7 @@ const newestFirst = (runs: KeptRun[]): KeptRun[] =>
 
 /** A run whose command is gone is lost, whatever its record says. */
 function asSeen({ value, folder, changedMs }: RunRecord): KeptRun {
-  const run: KeptRun = { ...(value as unknown as LocalRun), folder };
+  const run: KeptRun = { ...(value as Noted['value'] & LocalRun), folder };
   if (run.state !== 'running') return run;
   const seen = lookFor(run.owner ?? NOBODY);
   if (seen === 'alive' || (seen === 'elsewhere' && Date.now() - changedMs < SILENT_MS)) return run;

@@ -9,6 +9,7 @@ import { leftBehind } from '../checkout/left-behind.ts';
 import { packChanges } from '../checkout/parcel.ts';
 import { completeFiles } from '../checkout/partial-clone.ts';
 import type { Cli } from '../cli.ts';
+import { shellWord } from '../terminal/command-line.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
 import { count } from '../terminal/words.ts';
 import { endProcesses } from './end-processes.ts';
@@ -312,6 +313,3 @@ async function wayTo(cli: Cli, { root, gitDir }: Checkout): Promise<string> {
   const around = await cli.checkout().catch(() => null);
   return around?.gitDir === gitDir ? '' : `cd ${shellWord(root)} && `;
 }
-
-const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
