@@ -198,3 +198,9 @@ export const errorLines = (stderr: string): string[] => [
       .map((line) => line.replace(/^(error|fatal): /, '')),
   ),
 ];
+
+/** What git said, with names that hold a line end written out, so that a line of it stays one. */
+export const inLines = (stderr: string, paths: readonly string[]): string =>
+  paths
+    .filter((path) => path.includes('\n'))
+    .reduce((text, path) => text.replaceAll(path, path.replaceAll('\n', '\\n')), stderr);
