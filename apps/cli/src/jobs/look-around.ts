@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Cli } from '../cli.ts';
-import type { PlacesWish } from './run-places.ts';
+import { noteOf, type PlacesWish } from './run-places.ts';
 import type { RunRecord } from './run-records.ts';
 
 /** Until the process that looks has begun, on a machine with much else to do. */
@@ -17,6 +18,16 @@ export const notePlace = async (cli: Around, gitFolder: string): Promise<void> =
   await ask(cli, { configDir: cli.settings.configDir, note: gitFolder, look: false });
 };
 
+/** Has a place noted that is not yet, as after a checkout was moved. Nobody waits for it. */
+export function noteLater(cli: Around, gitFolder: string): void {
+  const { configDir } = cli.settings;
+  if (existsSync(noteOf(configDir, gitFolder))) return;
+  const wish = { configDir, note: gitFolder, look: false };
+  spawn(...looker(cli, wish), { ...optionsOf(cli), stdio: 'ignore' })
+    .on('error', () => undefined)
+    .unref();
+}
+
 /**
  * The records of all noted places but the own one, as far as they answer.
  * @throws the reason of the signal
@@ -31,16 +42,9 @@ export async function recordsElsewhere(cli: Around, own: string | null): Promise
  * Another process looks: one that waits for a disk cannot even end before that answers, and this command is to end when the person says
  * so.
  */
-function ask({ self, settings, signal }: Around, wish: PlacesWish): Promise<RunRecord[]> {
-  const [file = process.execPath, ...args] = self;
-  const child = spawn(file, [...args, '__places', JSON.stringify(wish)], {
-    cwd: '/',
-    // Disks that do not answer hold a thread each; the others are read beside them.
-    env: { ...settings.env, UV_THREADPOOL_SIZE: '64' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    // Ctrl-C at the terminal is for the command.
-    detached: true,
-  });
+function ask(around: Around, wish: PlacesWish): Promise<RunRecord[]> {
+  const { signal } = around;
+  const child = spawn(...looker(around, wish), { ...optionsOf(around), stdio: ['ignore', 'pipe', 'ignore'] });
   const found: RunRecord[] = [];
   return new Promise((resolve) => {
     const over = () => {
@@ -65,6 +69,19 @@ function ask({ self, settings, signal }: Around, wish: PlacesWish): Promise<RunR
     else signal.addEventListener('abort', over, { once: true });
   });
 }
+
+const looker = ({ self }: Around, wish: PlacesWish): [string, string[]] => {
+  const [file = process.execPath, ...args] = self;
+  return [file, [...args, '__places', JSON.stringify(wish)]];
+};
+
+const optionsOf = ({ settings }: Around) => ({
+  cwd: '/',
+  // Disks that do not answer hold a thread each; the others are read beside them.
+  env: { ...settings.env, UV_THREADPOOL_SIZE: '64' },
+  // Ctrl-C at the terminal is for the command.
+  detached: true,
+});
 
 function read(line: string): RunRecord[] {
   try {

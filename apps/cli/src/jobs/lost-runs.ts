@@ -10,6 +10,8 @@ import {
   ownRuns,
   readAgain,
 } from './local-runs.ts';
+import { noteLater } from './look-around.ts';
+import { liesIn } from './run-records.ts';
 import { abandonedFolders, removeWorkFolder } from './work-folder.ts';
 
 /**
@@ -65,7 +67,9 @@ const keptOf = ({ id, diff }: LocalRun): string =>
  */
 export async function needLocalRun(cli: Cli, id: string): Promise<KeptRun> {
   endAbandoned();
-  const run = await findLocalRun(cli, await cli.checkout(), id);
+  const checkout = await cli.checkout();
+  const run = await findLocalRun(cli, checkout, id);
+  if (checkout !== null && liesIn(checkout.commonDir, run.folder)) noteLater(cli, checkout.commonDir);
   await endLost(cli, [run]);
   return run;
 }

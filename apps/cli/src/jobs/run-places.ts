@@ -11,6 +11,9 @@ const LIFE_MS = 30_000;
 
 const indexIn = (configDir: string): string => join(configDir, 'runs');
 
+export const noteOf = (configDir: string, gitFolder: string): string =>
+  join(indexIn(configDir), `${createHash('sha256').update(gitFolder).digest('hex').slice(0, 32)}.json`);
+
 export interface PlacesWish {
   readonly configDir: string;
   /** A git folder that is noted when it holds runs. */
@@ -44,7 +47,7 @@ export async function answerPlaces(
  */
 async function notePlace(configDir: string, gitFolder: string): Promise<void> {
   const index = indexIn(configDir);
-  const file = join(index, `${createHash('sha256').update(gitFolder).digest('hex').slice(0, 32)}.json`);
+  const file = noteOf(configDir, gitFolder);
   const part = `${file}.${randomBytes(4).toString('hex')}.part`;
   if ((await recordsOf(gitFolder)).length === 0) return;
   try {

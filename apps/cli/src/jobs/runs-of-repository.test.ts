@@ -101,6 +101,10 @@ describe('a run on this machine and the checkout it is pulled into', () => {
     renameSync(desk.path('app'), desk.path('moved'));
     expect(await answer('moved', 'status')).toMatchObject({ id });
     expect(await answer('elsewhere', 'status')).toMatchObject({ id });
+    // By its id other places are not looked at; this one is noted all the same.
+    renameSync(desk.path('moved'), desk.path('again'));
+    expect(await answer('again', 'pull', id, '--check')).toMatchObject({ job: id });
+    await expect.poll(() => answer('elsewhere', 'status', id), { timeout: 30_000 }).toMatchObject({ id });
   });
 
   it('lose nothing where the folder of settings can neither be made nor read', async () => {
