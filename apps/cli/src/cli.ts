@@ -1,6 +1,7 @@
 import type { ReadStream } from 'node:tty';
 import type { CommandContext } from '@stricli/core';
 import type { Checkout } from './checkout/checkout.ts';
+import type { RunRecord } from './jobs/run-records.ts';
 import type { Api } from './server/api.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -21,6 +22,10 @@ export interface Cli extends CommandContext {
   api(server: string | undefined): Promise<Api>;
   /** The git checkout around the current folder; null outside one. */
   checkout(): Promise<Checkout | null>;
+  /** What the places of this machine that are noted hold of runs, the checkout around left out. Looked at once, on first use. */
+  recordsElsewhere(): Promise<readonly RunRecord[]>;
+  /** The program and arguments that start this command line once more. */
+  readonly self: readonly string[];
   /** Ends the command with this exit code although it did what it was asked (5: the job failed). */
   endWith(exitCode: number): void;
 }

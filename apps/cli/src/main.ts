@@ -20,6 +20,7 @@ async function main(): Promise<void> {
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
+    self: [process.execPath, ...process.argv.slice(1, 2)],
     onInterrupt: (listener) => {
       process.on('SIGINT', () => listener(true));
       process.on('SIGTERM', () => listener(true));

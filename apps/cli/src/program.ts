@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** The program and arguments that start this one. */
+  readonly self: readonly string[];
   /** `canForce`: when it was interrupted before, it exits at once. */
   readonly onInterrupt: (listener: (canForce: boolean) => void) => void;
   readonly exit: (exitCode: number) => void;
@@ -115,6 +117,12 @@ async function dispatch(
     await terminal.write(
       await complete(argv.slice(argv[1] === '--' ? 2 : 1), makeCli(around, terminal, signal, beforeExit)),
     );
+    return 0;
+  }
+
+  if (argv[0] === '__places') {
+    const { answerPlaces } = await import('./jobs/run-places.ts');
+    await answerPlaces(JSON.parse(argv[1] ?? ''), (line) => terminal.write(line));
     return 0;
   }
 
@@ -218,6 +226,7 @@ function makeCli(
   const settings = readSettings(around.env, around.cwd);
   let api: ReturnType<Cli['api']> | undefined;
   let checkout: ReturnType<Cli['checkout']> | undefined;
+  let elsewhere: ReturnType<Cli['recordsElsewhere']> | undefined;
   const silent = { write: () => {} };
   const cli: Cli = {
     // Stricli's own words are caught above; nothing it prints reaches the terminal.
@@ -239,6 +248,13 @@ function makeCli(
         findCheckout(settings.cwd, { signal, env: settings.env }),
       );
       return checkout;
+    },
+    self: around.self,
+    recordsElsewhere: () => {
+      elsewhere ??= Promise.all([import('./jobs/look-around.ts'), cli.checkout()]).then(([look, around]) =>
+        look.recordsElsewhere(cli, around?.commonDir ?? null),
+      );
+      return elsewhere;
     },
   };
   return cli;

@@ -4,7 +4,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
 import { type Change, type Conflict, changesIn, indexInfo, unchangedIn } from './changes.ts';
 import type { Checkout } from './checkout.ts';
-import { errorLines, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
+import { errorLines, inLines, joinNull, lastWords, splitNull, troubleOf } from './git.ts';
 import { configValue, type Ground } from './ground.ts';
 import { copyIndex, onDisk } from './snapshot.ts';
 
@@ -81,7 +81,7 @@ export async function throughFilters(
   if (result.code !== 0) {
     const trouble = troubleOf(result.stderr, ['disk_full']);
     if (trouble !== null) throw trouble;
-    const said = result.stderr.replaceAll(startedIn(checkout.root), '');
+    const said = inLines(result.stderr.replaceAll(startedIn(checkout.root), ''), again);
     const reason = errorLines(said);
     throw new HangarError('filter_blocks', {
       message: 'A filter of this checkout does not take what the job made.',
@@ -162,7 +162,7 @@ async function settingsOf({ git }: Checkout): Promise<{ drivers: Map<string, Dri
   return { drivers, autocrlf };
 }
 
-const startedIn = (root: string): string =>
+export const startedIn = (root: string): string =>
   `cd '${root.replaceAll("'", "'\\''")}' && unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY && `;
 
 /** The filter, started where git would start it in the checkout; that it fails must not pass for "nothing to do". */

@@ -6,7 +6,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { decodePath, encodePath } from '@hangar/contract/path-bytes';
 import { GitFailed } from './refusal.ts';
 
-export { causeOf, errorLines, GitFailed, lastWords, troubleOf } from './refusal.ts';
+export { causeOf, errorLines, GitFailed, inLines, lastWords, troubleOf } from './refusal.ts';
 
 export interface GitOptions {
   readonly signal: AbortSignal;

@@ -104,6 +104,61 @@ describe('a job and the checkout it is pulled into', () => {
     }
   });
 
+  it('are neither skipped nor shown twice when jobs come or go between two pages', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    const commit = desk.git('app', 'rev-parse', 'HEAD').trim();
+    const repo = { bundle: undefined, commit, name: 'x', url: 'https://old.example.org/x.git' };
+    const add = () => server.addJob({ repo });
+    const noise = (n: number) => {
+      for (let i = 0; i < n; i++) server.addJob({ repo: { url: 'https://git.example.org/team/noise.git' } });
+    };
+    const sent: string[] = [];
+    for (let n = 0; n < 6; n++) {
+      sent.unshift(add());
+      noise(90);
+    }
+    const list = async (...args: string[]) => desk.json(['jobs', '--here', '--limit', '2', ...args], { cwd: 'app' });
+    const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
+    // Whenever the list is asked for, another job of this repository comes a moment later.
+    const jobs = server.jobs.values.bind(server.jobs);
+    let isAdding = false;
+    server.jobs.values = () => {
+      const seen = [...jobs()];
+      if (!isAdding) {
+        isAdding = true;
+        add();
+        isAdding = false;
+      }
+      return seen.values();
+    };
+    const first = await list();
+    expect(ids(first)).toEqual(sent.slice(0, 2));
+    noise(250);
+    const second = await list('--cursor', first.nextCursor);
+    expect(ids(second)).toEqual(sent.slice(2, 4));
+    const last = server.job(sent[3] ?? '').detail.createdAt;
+    server.jobs.delete(sent[3] ?? '');
+    for (const id of sent.slice(4)) server.job(id).detail.createdAt = new Date(Date.parse(last) - 1000).toISOString();
+    expect(ids(await list('--cursor', second.nextCursor))).toEqual(sent.slice(4));
+    expect((await desk.run(['jobs', '--here', '--cursor', 'here.x'], { cwd: 'app' })).code).toBe(2);
+  });
+
+  it('lead to the next page with all that was asked for, also when none was found so far', async () => {
+    desk.repo('app', { 'a.txt': 'one\n' });
+    const asked = ['--search', "it's login", '--agent', 'shell', '--on', 'local', '--repo', 'team/app'];
+    for (let n = 0; n < 3; n++) server.addJob({ repo: { name: 'team/app' }, group: 'g' });
+    const page = await desk.run(
+      ['jobs', '--all', '--state', 'queued', '--state', 'running', '--group', 'g', '--limit', '2', ...asked],
+      { cwd: 'app' },
+    );
+    expect(page.stderr + page.stdout).toContain(
+      "hangar jobs --state queued --state running --all --search 'it'\\''s login' --agent shell --on local --repo team/app --group g --limit 2 --cursor ",
+    );
+    for (let n = 0; n < 10_000; n++) server.addJob({ repo: { url: 'https://git.example.org/team/noise.git' } });
+    const none = await desk.run(['jobs', '--here', '--state', 'queued'], { cwd: 'app' });
+    expect(none.stderr + none.stdout).toContain('hangar jobs --here --state queued --cursor ');
+  });
+
   it('still do after the commit it started from was taken back and removed', async () => {
     desk.repo('app', { 'a.txt': 'one\n' });
     desk.write('app/a.txt', 'two\n');

@@ -237,6 +237,20 @@ describe('what a filter normalises', () => {
     }
   });
 
+  it('and cannot be written: each file is named whole, and where it was tried is not', async () => {
+    desk.repo('app', { '.gitattributes': '*.x filter=foo\n' });
+    desk.git('app', 'config', 'filter.foo.required', 'true');
+    desk.git('app', 'config', 'filter.foo.clean', 'cat');
+    desk.git('app', 'config', 'filter.foo.smudge', 'false');
+    const incoming = diffOf((root) => writeFileSync(join(root, 'one\nother.x'), 'pick\n'));
+    const said = async () => JSON.stringify(await checkPull(await open(), incoming).catch((error) => error.details));
+    const smudge = await said();
+    expect(smudge).toContain('one\\\\nother.x: smudge filter foo failed');
+    expect(smudge).not.toMatch(/GIT_DIR|filtered/);
+    desk.git('app', 'config', 'filter.foo.clean', 'false');
+    expect(await said()).toContain("one\\\\nother.x: clean filter 'foo' failed");
+  });
+
   it('is written by a program that is found from the top of the checkout', async () => {
     desk.repo('app', { '.gitattributes': '*.x filter=foo\n', 'tools/up.sh': '#!/bin/sh\ntr a-z A-Z\n' });
     chmodSync(desk.path('app/tools/up.sh'), 0o755);

@@ -60,6 +60,23 @@ describe('what git does not take', () => {
     expect(local.stderr).toContain('deep/er is a repository of its own and stays behind.');
   });
 
+  it('and only warns of does not stand in the way of a pull: attributes that cannot be read', async ({ skip }) => {
+    if (process.getuid?.() === 0 && !hasSetpriv()) return skip('setpriv is not installed');
+    desk.repo('app', { 'a.txt': 'a\n' });
+    desk.write('app/.git/info/exclude', '.gitattributes\n');
+    chmodSync(desk.write('app/.gitattributes', '*.txt text\n'), 0o000);
+    desk.write('app/a.txt', 'b\n');
+    const diff = desk.git('app', 'diff');
+    desk.write('app/a.txt', 'a\n');
+    const id = server.addJob();
+    server.finish(id, diff);
+    for (const args of [['--check'], []]) {
+      const ended = await unprivileged('app', 'pull', id, '--anyway', '--json', ...args);
+      expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    }
+    expect(readFileSync(desk.path('app/a.txt'), 'utf8')).toBe('b\n');
+  });
+
   it('is left behind aloud: files and folders that cannot be read, more than fifty of them', async ({ skip }) => {
     if (process.getuid?.() === 0 && !hasSetpriv()) return skip('setpriv is not installed');
     desk.repo('app', { 'a.txt': 'a\n', 'tracked.txt': 't\n' });

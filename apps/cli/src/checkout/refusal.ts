@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { shellWord } from '../terminal/command-line.ts';
 
 /** What keeps git from its work, told from its (English) words. */
 export interface Cause {
@@ -24,7 +25,7 @@ const RULES: readonly Rule[] = [
     cause: ([, path = '']) => ({
       code: 'checkout_not_trusted',
       message: `git does not trust ${path}: it belongs to another user.`,
-      wayOut: `If you trust what is in it: git config --global --add safe.directory ${quoted(path)}`,
+      wayOut: `If you trust what is in it: git config --global --add safe.directory ${shellWord(path)}`,
       path,
     }),
   },
@@ -198,5 +199,8 @@ export const errorLines = (stderr: string): string[] => [
   ),
 ];
 
-/** As a shell takes it. */
-const quoted = (path: string): string => (/^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+/** What git said, with names that hold a line end written out, so that a line of it stays one. */
+export const inLines = (stderr: string, paths: readonly string[]): string =>
+  paths
+    .filter((path) => path.includes('\n'))
+    .reduce((text, path) => text.replaceAll(path, path.replaceAll('\n', '\\n')), stderr);

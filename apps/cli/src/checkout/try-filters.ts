@@ -1,19 +1,21 @@
-import { copyFile, lstat, mkdir, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, copyFile, lstat, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
+import { naming } from '../terminal/file-trouble.ts';
 import type { Change } from './changes.ts';
 import type { Checkout } from './checkout.ts';
-import { smudgeSections } from './filters.ts';
-import { errorLines, joinNull, openGit, splitNull, troubleOf } from './git.ts';
+import { smudgeSections, startedIn } from './filters.ts';
+import { errorLines, inLines, joinNull, openGit, splitNull, troubleOf } from './git.ts';
 import { above } from './obstacles.ts';
 import { onDisk } from './snapshot.ts';
 
 /** A filter failed where files were, or would be, written. */
-export const filterFailed = (stderr: string): HangarError =>
+export const filterFailed = (stderr: string, paths: readonly string[] = []): HangarError =>
   new HangarError('filter_blocks', {
     message: 'A filter of this checkout failed while files were written. Everything is as it was.',
     wayOut: 'Put right what it says, then pull again; or use --branch NAME, which writes no files.',
-    details: { files: errorLines(stderr) },
+    details: { files: errorLines(inLines(stderr, paths)) },
   });
 
 /**
@@ -47,7 +49,7 @@ export async function tryFilters(
     const known = new Set(splitNull(await git.bytes(['ls-files', '-z', '--', ...loose], { env })));
     for (const path of loose.filter((one) => !known.has(one))) {
       await mkdir(onDisk(place, dirname(path)), { recursive: true });
-      await copyFile(onDisk(checkout.root, path), onDisk(place, path));
+      await copyReadable(join(checkout.root, path), onDisk(checkout.root, path), onDisk(place, path));
     }
     const asked = await git.bytes(['check-attr', '-z', '--stdin', 'filter'], { env, input: joinNull(files) });
     const out = splitNull(asked);
@@ -56,12 +58,24 @@ export async function tryFilters(
   }
   const settings = join(dir, 'filtered-config');
   await writeFile(settings, await smudgeSections(checkout));
+  // Neither where they were tried nor how they were started.
+  const inWordsOfTheCheckout = (said: string) =>
+    said.replaceAll(startedIn(checkout.root), '').replaceAll(`${place}/`, '');
   const result = await git.attempt(['-c', `include.path=${settings}`, 'checkout-index', '-z', '--stdin'], {
     env,
     input: joinNull(paths),
   });
   if (result.code !== 0 || /^(error|fatal): /m.test(result.stderr))
-    throw troubleOf(result.stderr, ['disk_full']) ?? filterFailed(result.stderr);
+    throw troubleOf(result.stderr, ['disk_full']) ?? filterFailed(inWordsOfTheCheckout(result.stderr), paths);
+}
+
+/** What may not be read git passes over with a warning; so do we. */
+async function copyReadable(name: string, from: Buffer | string, to: Buffer | string): Promise<void> {
+  const isReadable = await access(from, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  if (isReadable) await naming(name, copyFile(from, to));
 }
 
 /** Files with attributes that lie in the work tree above these paths. */

@@ -20,6 +20,7 @@ describe('a limit that is given as an option', () => {
   it.each([
     ['profiles create x --driver local --cpus 2000', '--cpus is 2000: it must be from 0.1 to 1024.'],
     ['profiles create x --driver local --memory 1m', '--memory is 1 MiB: it must be at least 32 MiB.'],
+    ['profiles update x --memory 99999999999t', '--memory is larger than anything can be.'],
     ['profiles create x --driver local --pids 2', '--pids is 2: it must be from 16 to 1000000.'],
     ['profiles update x --jobs-at-once 0', '--jobs-at-once is 0: it must be from 1 to 10000.'],
     ['jobs --limit 201', '--limit is 201: it must be from 1 to 200.'],

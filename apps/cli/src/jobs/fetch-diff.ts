@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { isFinal } from '@hangar/contract/state-words';
-import { needCheckout } from '../checkout/checkout.ts';
+import { type Checkout, needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/sent.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
@@ -16,8 +16,8 @@ import { naming } from '../terminal/file-trouble.ts';
 import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
 import { stateName } from './job-words.ts';
-import { findLocalRun, isOfCheckout, localDiff, newestLocalRun, sourceOfRun } from './local-runs.ts';
-import { endLostRuns } from './lost-runs.ts';
+import { hasResult, isOfCheckout, type KeptRun, localDiff, sourceOfRun } from './local-runs.ts';
+import { needLocalRun, settledRuns } from './lost-runs.ts';
 import { newestHere } from './newest.ts';
 
 const PATIENCE_MS = 5 * 60_000;
@@ -113,9 +113,7 @@ export async function fetchDiff(
 
 async function localRunDiff(cli: Cli, flags: DiffWish, given: string | undefined): Promise<FetchedDiff> {
   const checkout = await cli.checkout();
-  await endLostRuns(cli, checkout);
-  const run =
-    given === undefined ? await newestLocalRun(cli, needCheckout(checkout)) : await findLocalRun(cli, checkout, given);
+  const run = given === undefined ? await newestResult(cli, needCheckout(checkout)) : await needLocalRun(cli, given);
   if (checkout !== null && flags.forCheckout && !flags.anyway && !(await isOfCheckout(checkout, run)))
     await refuseForeign(checkout, sourceOfRun(run));
   if (given === undefined) cli.terminal.note(`${run.id}, the newest run here: ${run.title}`);
@@ -139,4 +137,14 @@ async function localRunDiff(cli: Cli, flags: DiffWish, given: string | undefined
     sent: { commit: run.commit, baseTree: run.baseTree },
     dispose: async () => {},
   };
+}
+
+/** @throws HangarError job_not_found */
+async function newestResult(cli: Cli, checkout: Checkout): Promise<KeptRun> {
+  const run = (await settledRuns(cli, checkout)).find(hasResult);
+  if (run !== undefined) return run;
+  throw new HangarError('job_not_found', {
+    message: 'There was no run of this repository on this machine.',
+    wayOut: 'Run one: hangar run --spec SPEC.md',
+  });
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DiffStat, Failure, Outcome } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Checkout } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
 import { lookFor, type Owner } from './run-owner.ts';
-import { notedPlaces, notePlace } from './run-places.ts';
+import { liesIn, type Noted, RUNS, type RunRecord, recordIn, recordOf, recordsOf } from './run-records.ts';
 
 /** A run on this machine, kept in the git folder that all work trees share until newer ones push it out. */
 export interface LocalRun {
@@ -48,11 +48,6 @@ export const BEAT_MS = 60_000;
 const SILENT_MS = 10 * BEAT_MS;
 /** Records of earlier versions do not say who writes them. */
 const NOBODY: Owner = { pid: 0, began: '', place: '' };
-const ID = /^l_[0-9a-z]+$/;
-/** Inside a git folder. */
-const RUNS = join('hangar', 'runs');
-
-const recordIn = (folder: string): string => join(folder, 'run.json');
 
 /** Ids sort by time. */
 export const newLocalId = (): string => `l_${Date.now().toString(36)}${randomBytes(2).toString('hex')}`;
@@ -69,13 +64,12 @@ export const artifactFile = (name: string): string => `${ARTIFACT_PREFIX}${name.
 export const localArtifact = ({ folder }: KeptRun, name: string): string => join(folder, artifactFile(name));
 
 /** Makes the folder of a new run and lets the oldest that have ended go. Those that still run stay, however many there are. */
-export async function openLocalRun({ settings }: Cli, checkout: Checkout, run: LocalRun): Promise<KeptRun> {
+export async function openLocalRun(checkout: Checkout, run: LocalRun): Promise<KeptRun> {
   const ended = (await ownRuns(checkout.commonDir)).filter(({ state }) => state !== 'running');
   for (const { folder } of ended.slice(REMEMBERED - 1)) await rm(folder, { recursive: true, force: true });
   const kept = { ...run, folder: join(checkout.commonDir, RUNS, run.id) };
   await mkdir(kept.folder, { recursive: true });
   await keepLocalRun(kept);
-  await notePlace(settings.configDir, checkout.commonDir);
   return kept;
 }
 
@@ -97,15 +91,28 @@ export async function beat({ folder }: KeptRun): Promise<void> {
  * repository by the rule for jobs.
  */
 export async function localRuns(cli: Cli, checkout: Checkout): Promise<KeptRun[]> {
-  const [own, others] = await Promise.all([ownRuns(checkout.commonDir), runsElsewhere(cli, checkout)]);
-  // A copied checkout has the same runs.
-  const far = others.filter(({ id }) => !own.some((run) => run.id === id));
-  return newestFirst([...own, ...(await ofRepository(checkout, far))]);
+  const [own, elsewhere] = await Promise.all([ownRuns(checkout.commonDir), runsElsewhere(cli)]);
+  const known = new Set(own.map(({ id }) => id));
+  const far = await ofRepository(checkout, oneOfEach(elsewhere.filter(({ id }) => !known.has(id))));
+  return newestFirst([...oneOfEach([...own, ...elsewhere.filter(({ id }) => known.has(id))]), ...far]);
 }
+
+/** A checkout that was copied has the same runs. One that was copied while a run was going never hears how that ended. */
+function oneOfEach(runs: readonly KeptRun[]): KeptRun[] {
+  const byId = new Map<string, KeptRun>();
+  for (const run of runs) {
+    const known = byId.get(run.id);
+    if (known === undefined || (hasEnded(run) && !hasEnded(known))) byId.set(run.id, run);
+  }
+  return [...byId.values()];
+}
+
+/** By what its own command said. */
+const hasEnded = ({ state }: LocalRun): boolean => state !== 'running' && state !== 'lost';
 
 /** Whether a run is of the repository of the checkout. */
 export const isOfCheckout = async (checkout: Checkout, run: KeptRun): Promise<boolean> =>
-  run.folder.startsWith(`${checkout.commonDir}/`) || (await ofRepository(checkout, [run])).length > 0;
+  liesIn(checkout.commonDir, run.folder) || (await ofRepository(checkout, [run])).length > 0;
 
 /** Whose runs they are, as it is said of jobs. */
 export const sourceOfRun = ({ id, commit, repo }: LocalRun) => ({
@@ -120,17 +127,14 @@ async function ofRepository(checkout: Checkout, runs: readonly KeptRun[]): Promi
   return runs.filter(({ id }) => found.has(id));
 }
 
-async function runsElsewhere({ settings }: Cli, checkout: Checkout | null): Promise<KeptRun[]> {
-  const places = (await notedPlaces(settings.configDir)).filter((place) => place !== checkout?.commonDir);
-  const found = (await Promise.all(places.map(ownRuns))).flat();
-  return [...new Map(found.map((run) => [run.id, run])).values()];
-}
+const runsElsewhere = async (cli: Cli): Promise<KeptRun[]> => (await cli.recordsElsewhere()).map(asSeen);
 
 /** A run by its id, of any repository on this machine, the one around first. @throws HangarError job_not_found */
 export async function findLocalRun(cli: Cli, checkout: Checkout | null, id: string): Promise<KeptRun> {
-  const own = checkout === null ? [] : await ownRuns(checkout.commonDir);
-  const suits = (run: KeptRun) => run.id === id;
-  const run = own.find(suits) ?? (await runsElsewhere(cli, checkout)).find(suits);
+  const own = (checkout === null ? [] : await ownRuns(checkout.commonDir)).filter((run) => run.id === id);
+  const [run] = own.some(({ state }) => state !== 'lost')
+    ? oneOfEach(own)
+    : oneOfEach([...own, ...(await runsElsewhere(cli)).filter((far) => far.id === id)]);
   if (run !== undefined) return run;
   throw new HangarError('job_not_found', {
     message: `This machine has no run ${id}; the last ${REMEMBERED} of a repository are kept.`,
@@ -142,47 +146,25 @@ export async function findLocalRun(cli: Cli, checkout: Checkout | null, id: stri
 export const hasResult = ({ state, finishedAt, diff }: LocalRun): boolean =>
   state !== 'running' && (finishedAt !== null || diff !== null);
 
-/** @throws HangarError job_not_found */
-export async function newestLocalRun(cli: Cli, checkout: Checkout): Promise<KeptRun> {
-  const run = (await localRuns(cli, checkout)).find(hasResult);
-  if (run !== undefined) return run;
-  throw new HangarError('job_not_found', {
-    message: 'There was no run of this repository on this machine.',
-    wayOut: 'Run one: hangar run --spec SPEC.md',
-  });
-}
-
 /** As its record says now. */
-export const readAgain = async (run: KeptRun): Promise<KeptRun> => (await read(run.folder)) ?? run;
-
-/** What a repository holds; earlier versions kept the runs of a linked work tree in the git folder of that alone. */
-async function ownRuns(commonDir: string): Promise<KeptRun[]> {
-  const trees = await readdir(join(commonDir, 'worktrees')).catch(() => []);
-  const places = [commonDir, ...trees.map((name) => join(commonDir, 'worktrees', name))];
-  const folders = await Promise.all(
-    places.map(async (place) => {
-      const names = await readdir(join(place, RUNS)).catch(() => []);
-      return names.filter((name) => ID.test(name)).map((name) => join(place, RUNS, name));
-    }),
-  );
-  return newestFirst((await Promise.all(folders.flat().map(read))).filter((run) => run !== null));
+export async function readAgain(run: KeptRun): Promise<KeptRun> {
+  const record = await recordOf(run.folder);
+  return record === null ? run : asSeen(record);
 }
+
+/** What the repository itself holds, newest first. */
+export const ownRuns = async (commonDir: string): Promise<KeptRun[]> =>
+  newestFirst((await recordsOf(commonDir)).map(asSeen));
 
 const newestFirst = (runs: KeptRun[]): KeptRun[] =>
   runs.sort((one, other) => (one.startedAt < other.startedAt ? 1 : one.startedAt > other.startedAt ? -1 : 0));
 
-/** null when there is none, or only what a killed command wrote of it. */
-async function read(folder: string): Promise<KeptRun | null> {
-  const file = recordIn(folder);
-  const run = await readFile(file, 'utf8')
-    .then((text) => ({ ...(JSON.parse(text) as LocalRun), folder }))
-    .catch(() => null);
-  if (run === null || run.state !== 'running') return run;
+/** A run whose command is gone is lost, whatever its record says. */
+function asSeen({ value, folder, changedMs }: RunRecord): KeptRun {
+  const run: KeptRun = { ...(value as Noted['value'] & LocalRun), folder };
+  if (run.state !== 'running') return run;
   const seen = lookFor(run.owner ?? NOBODY);
-  if (seen === 'alive' || (seen === 'elsewhere' && (await ageOf(file)) < SILENT_MS)) return run;
+  if (seen === 'alive' || (seen === 'elsewhere' && Date.now() - changedMs < SILENT_MS)) return run;
   const kept = run.diff === null ? 'Its log is kept.' : 'Its log and the last diff it had saved are kept.';
   return { ...run, state: 'lost', reason: `The command was killed before the run had ended. ${kept}` };
 }
-
-const ageOf = async (file: string): Promise<number> =>
-  Date.now() - (await stat(file).catch(() => ({ mtimeMs: 0 }))).mtimeMs;

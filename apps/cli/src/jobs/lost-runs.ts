@@ -1,19 +1,50 @@
 import type { Checkout } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
 import { endProcesses } from './end-processes.ts';
-import { findLocalRun, type KeptRun, keepLocalRun, type LocalRun, localRuns } from './local-runs.ts';
+import {
+  findLocalRun,
+  type KeptRun,
+  keepLocalRun,
+  type LocalRun,
+  localRuns,
+  ownRuns,
+  readAgain,
+} from './local-runs.ts';
+import { noteLater } from './look-around.ts';
+import { liesIn } from './run-records.ts';
 import { abandonedFolders, removeWorkFolder } from './work-folder.ts';
 
 /**
- * Ends what killed commands have left behind on this machine: agents that still work, and the folders they work in. Says what is kept.
- * Every command that looks at runs on this machine comes by here first.
+ * The runs on this machine of the repository of a checkout, newest first, after what killed commands have left behind is gone: agents
+ * that still work, and the folders they work in. Says what is kept.
  */
-export async function endLostRuns(cli: Cli, checkout: Checkout | null): Promise<void> {
+export async function settledRuns(cli: Cli, checkout: Checkout): Promise<KeptRun[]> {
+  endAbandoned();
+  const runs = await localRuns(cli, checkout);
+  await endLost(cli, runs);
+  return runs;
+}
+
+/** Before a run: what was left behind here. Other places are asked only where a run may have ended in a copy of this checkout. */
+export async function endLostHere(cli: Cli, checkout: Checkout): Promise<void> {
+  endAbandoned();
+  const isLeft = ({ state, dir }: KeptRun) => state === 'lost' && dir !== null;
+  if ((await ownRuns(checkout.commonDir)).some(isLeft)) await endLost(cli, await localRuns(cli, checkout));
+}
+
+/** Also of runs that have no record yet. */
+function endAbandoned(): void {
   for (const { dir, runId } of abandonedFolders()) {
     endProcesses(runId, dir, 'only of the run');
     removeWorkFolder(dir);
   }
-  for (const run of checkout === null ? [] : await localRuns(cli, checkout)) {
+}
+
+async function endLost(cli: Cli, runs: readonly KeptRun[]): Promise<void> {
+  for (const seen of runs) {
+    if (seen.state !== 'lost' || seen.dir === null) continue;
+    // Another look of this command may have done it.
+    const run = await readAgain(seen);
     if (run.state !== 'lost' || run.dir === null) continue;
     endProcesses(run.id, run.dir, 'only of the run');
     removeWorkFolder(run.dir);
@@ -35,7 +66,10 @@ const keptOf = ({ id, diff }: LocalRun): string =>
  * @throws HangarError job_not_found
  */
 export async function needLocalRun(cli: Cli, id: string): Promise<KeptRun> {
+  endAbandoned();
   const checkout = await cli.checkout();
-  await endLostRuns(cli, checkout);
-  return findLocalRun(cli, checkout, id);
+  const run = await findLocalRun(cli, checkout, id);
+  if (checkout !== null && liesIn(checkout.commonDir, run.folder)) noteLater(cli, checkout.commonDir);
+  await endLost(cli, [run]);
+  return run;
 }

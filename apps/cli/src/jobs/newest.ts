@@ -39,12 +39,8 @@ export async function newestHere(cli: Cli, server: string | undefined, { ended }
 }
 
 async function newestRun(cli: Cli, checkout: Checkout, ended: boolean): Promise<LocalRun | null> {
-  const [{ endLostRuns }, { hasResult, localRuns }] = await Promise.all([
-    import('./lost-runs.ts'),
-    import('./local-runs.ts'),
-  ]);
-  await endLostRuns(cli, checkout);
-  return (await localRuns(cli, checkout)).find((run) => !ended || hasResult(run)) ?? null;
+  const [{ settledRuns }, { hasResult }] = await Promise.all([import('./lost-runs.ts'), import('./local-runs.ts')]);
+  return (await settledRuns(cli, checkout)).find((run) => !ended || hasResult(run)) ?? null;
 }
 
 /** null: there is none, or there is no server to ask. */
@@ -55,7 +51,13 @@ async function newestJob(
   run: LocalRun | null,
   ended: boolean,
 ): Promise<Job | null> {
-  const api = await cli.api(server);
+  const api = await cli.api(server).catch((error: unknown) => {
+    // Who is signed in cannot be read: runs on this machine need nobody.
+    if (run === null || server !== undefined || !isAway(error)) throw error;
+    cli.terminal.warn(`only runs on this machine were looked at. ${error.message}`);
+    return null;
+  });
+  if (api === null) return null;
   if (api.identity === 'none' && server === undefined) {
     if (run !== null) return null;
     throw new HangarError('not_signed_in', {
@@ -66,12 +68,15 @@ async function newestJob(
   try {
     return await newestOf(api, checkout, ended ? { states: [...FINAL_STATES] } : {});
   } catch (error) {
-    const isAway = error instanceof HangarError && ['unavailable', 'unauthenticated'].includes(error.kind);
-    if (run === null || !isAway) throw error;
+    if (run === null || !isAway(error)) throw error;
     cli.terminal.warn(`only runs on this machine were looked at. ${error.message}`);
     return null;
   }
 }
+
+const isAway = (error: unknown): error is HangarError =>
+  error instanceof HangarError &&
+  (error.code === 'config_invalid' || ['unavailable', 'unauthenticated'].includes(error.kind));
 
 const repoOf = async (checkout: Checkout | null): Promise<string | null> =>
   checkout === null ? null : (await import('../checkout/checkout.ts')).nameOf(checkout);

@@ -9,6 +9,7 @@ import { leftBehind } from '../checkout/left-behind.ts';
 import { packChanges } from '../checkout/parcel.ts';
 import { completeFiles } from '../checkout/partial-clone.ts';
 import type { Cli } from '../cli.ts';
+import { shellWord } from '../terminal/command-line.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
 import { count } from '../terminal/words.ts';
 import { endProcesses } from './end-processes.ts';
@@ -26,7 +27,8 @@ import {
   readAgain,
 } from './local-runs.ts';
 import { localJson, localNext, sayLocalEnding } from './local-words.ts';
-import { endLostRuns } from './lost-runs.ts';
+import { notePlace } from './look-around.ts';
+import { endLostHere } from './lost-runs.ts';
 import type { RunFlags } from './run-options.ts';
 import { thisProcess } from './run-owner.ts';
 import { logPrinter } from './show-log.ts';
@@ -53,7 +55,7 @@ export async function runHere(
   if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
   if (spec.settings.image !== undefined) terminal.note('The image in the front matter does not count on this machine.');
 
-  await endLostRuns(cli, checkout);
+  await endLostHere(cli, checkout);
   const id = newLocalId();
   const title = flags.title ?? spec.title;
   const started = Date.now();
@@ -93,7 +95,8 @@ export async function runHere(
       ...{ state: 'running', exitCode: null, reason: 'the agent is at work', failure: null, diff: null },
       ...{ owner, dir, repo: await repoOf(checkout) },
     };
-    const kept = await openLocalRun(cli, checkout, begun);
+    const kept = await openLocalRun(checkout, begun);
+    const noted = notePlace(cli, checkout.commonDir);
     const finish = await work(cli, order, {
       channel: localChannel(cli, flags, kept.folder, (diff) => keepLocalRun({ ...kept, diff })),
       dir,
@@ -109,6 +112,7 @@ export async function runHere(
     const { at: finishedAt, outcome: state, exitCode, reason, failure, diff } = finish;
     run = { ...kept, dir: null, finishedAt, state, exitCode, reason, failure, diff };
     await keepLocalRun(run);
+    await noted;
   } finally {
     removeWorkFolder(dir);
     done();
@@ -309,6 +313,3 @@ async function wayTo(cli: Cli, { root, gitDir }: Checkout): Promise<string> {
   const around = await cli.checkout().catch(() => null);
   return around?.gitDir === gitDir ? '' : `cd ${shellWord(root)} && `;
 }
-
-const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

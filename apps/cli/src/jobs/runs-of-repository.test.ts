@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Desk } from '../testing/hangar.ts';
 
@@ -93,5 +93,72 @@ describe('a run on this machine and the checkout it is pulled into', () => {
     const input = '# Do it\n\n```sh\ntrue\n```\n';
     const run = await desk.json(['run'], { cwd: 'moved', input, env: blocked });
     expect(await desk.json(['status'], { cwd: 'moved', env: blocked })).toMatchObject({ id: run.id });
+  });
+
+  it('are found through the noted place after a checkout was moved and looked at there', async () => {
+    clone('app', 'elsewhere');
+    const id = await runIn('app');
+    renameSync(desk.path('app'), desk.path('moved'));
+    expect(await answer('moved', 'status')).toMatchObject({ id });
+    expect(await answer('elsewhere', 'status')).toMatchObject({ id });
+    // By its id other places are not looked at; this one is noted all the same.
+    renameSync(desk.path('moved'), desk.path('again'));
+    expect(await answer('again', 'pull', id, '--check')).toMatchObject({ job: id });
+    await expect.poll(() => answer('elsewhere', 'status', id), { timeout: 30_000 }).toMatchObject({ id });
+  });
+
+  it('lose nothing where the folder of settings can neither be made nor read', async () => {
+    desk.write('file', 'no folder');
+    // Below /proc the system says that the folder above is missing, although it is there.
+    for (const HANGAR_CONFIG_DIR of ['/proc/nope/config', desk.path('file')]) {
+      const env = { HANGAR_CONFIG_DIR };
+      const input = '# Do it\n\n```sh\necho made > made.txt\n```\n';
+      const { id } = await desk.json(['run'], { cwd: 'app', input, env });
+      expect(await desk.json(['status'], { cwd: 'app', env })).toMatchObject({ id });
+      expect(await desk.json(['pull', '--check'], { cwd: 'app', env })).toMatchObject({ job: id });
+    }
+  });
+
+  it('do not wait for a place or a record that does not answer', async () => {
+    clone('app', 'elsewhere');
+    const id = await runIn('app');
+    const pipe = (path: string) => execFileSync('mkfifo', [desk.path(path)]);
+    pipe('config/runs/0123.json');
+    mkdirSync(desk.path('elsewhere/.git/hangar/runs/l_pipe00'), { recursive: true });
+    pipe('elsewhere/.git/hangar/runs/l_pipe00/run.json');
+    mkdirSync(desk.path('app/.git/hangar/runs/l_pipe01'), { recursive: true });
+    pipe('app/.git/hangar/runs/l_pipe01/run.json');
+    for (const cwd of ['app', 'elsewhere']) {
+      expect(await answer(cwd, 'status')).toMatchObject({ id });
+      expect(await answer(cwd, 'pull', '--check', '--local')).toMatchObject({ job: id });
+    }
+    expect(await runIn('elsewhere')).toMatch(/^l_/);
+  });
+
+  it('tell a submodule from the repository it lies in', async () => {
+    desk.repo('part', { 'part.txt': 'part\n' });
+    desk.git('app', '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', desk.path('part'), 'part');
+    desk.git('app', 'commit', '--quiet', '--message=with a part');
+    const id = await runIn('app/part');
+    expect((await answer('app', 'pull', id)).error.code).toBe('job_of_other_repository');
+    expect(await answer('app/part', 'pull', id)).toMatchObject({ applied: true });
+  });
+
+  it('know how a run ended in a checkout that was copied while it was going', async () => {
+    const id = await runIn('app');
+    cpSync(desk.path('app'), desk.path('copy'), { recursive: true });
+    const file = desk.path('copy/.git/hangar/runs', id, 'run.json');
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    const going = { ...record, state: 'running', finishedAt: null, dir: desk.path('home/hangar-run-gone') };
+    writeFileSync(file, JSON.stringify(going));
+    // The copy is noted, too: whichever of the two comes first.
+    clone('app', 'elsewhere');
+    await desk.run(['status'], { cwd: 'copy' });
+    for (const cwd of ['copy', 'elsewhere', 'app']) {
+      const status = await desk.run(['status', '--json'], { cwd });
+      expect(JSON.parse(status.stdout), cwd).toMatchObject({ id, state: 'succeeded' });
+      expect(status.stderr).not.toContain('was killed');
+      expect(await answer(cwd, 'status', id)).toMatchObject({ state: 'succeeded' });
+    }
   });
 });

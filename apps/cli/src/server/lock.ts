@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { naming } from '../terminal/file-trouble.ts';
+import { makeFolder } from '../terminal/make-folder.ts';
 
 export interface LockTimes {
   /** A lock that nobody has touched for so long was left behind by a killed process. */
@@ -26,7 +27,7 @@ export async function withLock<T>(
   work: () => Promise<T>,
   { staleMs, waitMs, busy }: LockTimes = TIMES,
 ): Promise<T> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path), 0o700);
   const deadline = Date.now() + waitMs;
   for (;;) {
     const handle = await create(path);

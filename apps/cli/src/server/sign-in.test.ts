@@ -139,6 +139,16 @@ describe('tokens', () => {
     }
   });
 
+  it('say so where their folder cannot be made', async () => {
+    // Below /proc the system says that the folder above is missing, although it is there.
+    const env = { HANGAR_CONFIG_DIR: '/proc/nope/config' };
+    const login = await desk.run(['cloud', 'login', '--with-token', '--json'], { env, input: server.apiKey });
+    expect(JSON.parse(login.stdout).error).toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('/proc/nope/config cannot be written'),
+    });
+  });
+
   it('give way to HANGAR_TOKEN', async () => {
     const env = { HANGAR_TOKEN: server.apiKey };
     expect((await desk.json(['cloud', 'whoami'], { env })).signedInBy).toBe('environment');

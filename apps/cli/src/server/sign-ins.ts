@@ -51,7 +51,12 @@ export function openSignIns(settings: Settings, signal: AbortSignal): SignIns {
   const account = (server: string) => (settings.ownConfigDir ? `${server} ${settings.configDir}` : server);
   // What only a sign-in needs is loaded then: every command comes by here.
   const alone: SignIns['alone'] = async (work) => {
-    const { withLock } = await import('./lock.ts');
+    const [{ withLock }, { makeFolder }] = await Promise.all([
+      import('./lock.ts'),
+      import('../terminal/make-folder.ts'),
+    ]);
+    const { configDir } = settings;
+    await makeFolder(configDir, 0o700).catch((error: unknown) => Promise.reject(notWritten(configDir, error)));
     return withLock(join(settings.configDir, 'sign-ins.lock'), signal, work);
   };
 
@@ -152,21 +157,25 @@ function readJson<T>(path: string): T | null {
 /** Whole or not at all, and never readable by others, not even for a moment. */
 async function writeJson(path: string, value: unknown): Promise<void> {
   const folder = join(path, '..');
-  const [{ randomBytes }, { chmod, mkdir, rename, rm, writeFile }] = await Promise.all([
+  const [{ randomBytes }, { chmod, rename, rm, writeFile }, { makeFolder }] = await Promise.all([
     import('node:crypto'),
     import('node:fs/promises'),
+    import('../terminal/make-folder.ts'),
   ]);
   const part = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     await chmod(folder, 0o700);
     await writeFile(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
     await rename(part, path);
   } catch (error) {
-    await rm(part, { force: true });
-    throw new HangarError('config_invalid', {
-      message: `${path} cannot be written: ${(error as Error).message}`,
-      wayOut: 'Make the folder writable, or set HANGAR_CONFIG_DIR to another one.',
-    });
+    await rm(part, { force: true }).catch(() => undefined);
+    throw notWritten(path, error);
   }
 }
+
+const notWritten = (path: string, error: unknown): HangarError =>
+  new HangarError('config_invalid', {
+    message: `${path} cannot be written: ${(error as Error).message}`,
+    wayOut: 'Make the folder writable, or set HANGAR_CONFIG_DIR to another one.',
+  });

@@ -50,8 +50,9 @@ function sentence({ value, schema, shown = String }: GivenOption, message: strin
   const takes = said.anyOf?.[0] ?? said;
   if (typeof value === 'number') {
     const least = takes.minimum;
-    // A whole number always ends somewhere; that end is nobody's limit.
+    // A whole number always ends somewhere; that end is nobody's limit, but nothing can be counted beyond it.
     const most = takes.maximum === undefined || takes.maximum >= Number.MAX_SAFE_INTEGER ? undefined : takes.maximum;
+    if (most === undefined && value > Number.MAX_SAFE_INTEGER) return 'is larger than anything can be.';
     if (least !== undefined && value < least)
       return `is ${shown(value)}: it must be ${most === undefined ? `at least ${shown(least)}` : `from ${shown(least)} to ${shown(most)}`}.`;
     if (most !== undefined && value > most)

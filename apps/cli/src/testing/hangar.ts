@@ -145,6 +145,7 @@ export class Desk {
   }
 
   dispose(): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    // What a command has left to do beside itself may still write there.
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }

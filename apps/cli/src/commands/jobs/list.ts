@@ -1,6 +1,7 @@
 import { JOB_STATES, type JobState } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { diffWords, stateWord } from '../../jobs/job-words.ts';
+import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { ago, cut, duration, table } from '../../terminal/words.ts';
 
@@ -72,9 +73,17 @@ export const command = defineCommand<Flags>({
       ? await (await import('../../jobs/jobs-here.ts')).jobsHere(this, api, query, page)
       : await api.client.jobs.list({ ...query, ...page });
     if (flags.json) return terminal.json(found);
+    const { state, all, here, search, agent, on, repo, group, limit, server } = flags;
+    const more =
+      found.nextCursor === null
+        ? null
+        : commandLine('hangar jobs', {
+            ...{ here, state, all, search, agent, on, repo, group, limit, server },
+            cursor: found.nextCursor,
+          });
     if (found.items.length === 0) {
-      terminal.note('No jobs.');
-      terminal.next('hangar run --cloud --spec SPEC.md');
+      terminal.note(more === null ? 'No jobs.' : 'No jobs so far.');
+      terminal.next(more ?? 'hangar run --cloud --spec SPEC.md');
       return;
     }
     const rows = found.items.map((job) => [
@@ -88,11 +97,7 @@ export const command = defineCommand<Flags>({
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     const [newest] = found.items;
-    if (found.nextCursor !== null)
-      terminal.next(
-        `hangar jobs ${flags.here ? '--here ' : ''}--cursor ${found.nextCursor}`,
-        `hangar status ${newest?.id}`,
-      );
+    if (more !== null) terminal.next(more, `hangar status ${newest?.id}`);
     else if (flags.group !== undefined && found.items.length > 1)
       terminal.next(`hangar compare --group ${flags.group}`);
     else terminal.next(`hangar status ${newest?.id}`);

@@ -3,6 +3,7 @@ import type { PodState } from '@hangar/contract';
 import { sizeInWords } from '@hangar/contract/quantities';
 import { POD_SORTS, POD_STATES } from '@hangar/contract/state-words';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { ago, count, cut, table } from '../../terminal/words.ts';
 import { contextFlag, cores, podWord, warnOf } from './cluster-words.ts';
@@ -123,7 +124,9 @@ export const command = defineCommand<Flags>({
     terminal.note(`${page.items.length} of ${count(page.total, 'pod')}`);
     if (first === undefined) return;
     const pod = `hangar k8s pod ${first.namespace} ${first.name}`;
-    if (next < page.total) terminal.next(`hangar k8s pods --offset ${next}`, pod);
-    else terminal.next(pod);
+    if (next >= page.total) return terminal.next(pod);
+    const { namespace, status, node, search, sort, reverse, context, server } = flags;
+    const asked = { namespace, status, node, search, sort, reverse, limit: flags.limit, context, server };
+    terminal.next(commandLine('hangar k8s pods', { ...asked, offset: next }), pod);
   },
 });
