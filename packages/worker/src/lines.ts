@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Masker } from './mask.ts';
 import type { MaskStream } from './mask-stream.ts';
-import type { Screen } from './screen.ts';
+import { type Screen, UNKNOWN_LINES } from './screen.ts';
 
 /** A longer line is cut into pieces of this many characters. */
 export const MAX_LINE = 64 * 1024;
@@ -17,6 +17,8 @@ export class LineReader {
   readonly #screen: Screen;
   /** All that is read of the line so far has passed the screen. */
   #passes = true;
+  /** So many lines are read whatever the screen says: it also read text that was dropped since, and a secret may stand around that. */
+  #unscreened = 0;
   readonly #now: () => number;
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
@@ -78,21 +80,33 @@ export class LineReader {
   }
 
   #emit(line: string, lines: string[]): void {
-    let rest = lastState(line);
+    let rest = this.#lastState(line);
     const isWhole = rest.length <= MAX_LINE;
     for (; rest.length > MAX_LINE; rest = this.#cut(rest, lines));
-    if (this.#passes && isWhole) this.#masks.pass(rest, lines);
+    if (this.#passes && isWhole && this.#unscreened === 0) this.#masks.pass(rest, lines);
     else lines.push(...this.#masks.push(rest, true));
+    if (this.#unscreened > 0) this.#unscreened--;
+  }
+
+  #lastState(line: string): string {
+    if (!line.includes('\r')) return line;
+    const states = line.split('\r').filter((state) => state !== '');
+    if (states.length > 1) this.#unscreened = UNKNOWN_LINES;
+    return states.at(-1) ?? '';
   }
 
   #dropProgress(lines: string[]): void {
-    // A \r at the very end may still become \r\n.
-    const at = this.#rest.lastIndexOf('\r', this.#rest.length - 2);
-    if (at === -1 || this.#rest.length < 2) return;
-    const shown = lastState(this.#rest.slice(0, at));
-    this.#rest = this.#rest.slice(at + 1);
+    let end = this.#rest.length;
+    while (end > 0 && this.#rest[end - 1] === '\r') end--;
+    // What ends the rest may still become \r\n or, of a terminal, \r\r\n. One says as much as many.
+    const last = end < this.#rest.length ? '\r' : '';
+    const at = end === 0 ? -1 : this.#rest.lastIndexOf('\r', end - 1);
+    const shown = at === -1 ? '' : this.#lastState(this.#rest.slice(0, at));
+    if (at !== -1 || this.#rest.length - end > 1) this.#rest = this.#rest.slice(at + 1, end) + last;
+    if (shown === '') return;
+    this.#unscreened = UNKNOWN_LINES;
     const now = this.#now();
-    if (shown === '' || now - this.#shownAt < PROGRESS_EVERY_MS) return;
+    if (now - this.#shownAt < PROGRESS_EVERY_MS) return;
     this.#shownAt = now;
     this.#emit(shown, lines);
   }
@@ -108,12 +122,6 @@ export class LineReader {
     lines.push(...this.#masks.push(text.slice(0, to), false));
     return text.slice(to);
   }
-}
-
-function lastState(line: string): string {
-  if (!line.includes('\r')) return line;
-  const states = line.split('\r').filter((state) => state !== '');
-  return states.at(-1) ?? '';
 }
 
 /** Not through a surrogate pair, and not through an escape or the escapes of one character, which would then not be read as such. */

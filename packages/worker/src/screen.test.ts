@@ -92,6 +92,9 @@ const BETWEEN = [
   '{"a":"\\"',
   '\\u00',
   '%4',
+  '\n10%\r',
+  '\r',
+  '\r\r\n',
 ];
 
 function someLog(next: Numbers, secrets: readonly string[]): string {
