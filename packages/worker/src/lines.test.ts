@@ -65,12 +65,20 @@ describe('LineReader', () => {
         return stream;
       }
     }
-    const masker = new Telling();
-    masker.add('the-secret-of-the-job-0123456789');
-    const lines = Array.from({ length: 20 }, (_, n) => `line ${n}`);
-    const r = new LineReader(masker, () => 0);
-    all(r, [`10%\r20%\r30%\n${lines.join('\r\n')}\n`]);
-    expect(screened).toEqual(lines.slice(7));
+    for (const [name, from] of [
+      ['of ', 7],
+      ['a longer line: ', 1],
+    ] as const) {
+      const masker = new Telling();
+      masker.add('the-secret-of-the-job-0123456789');
+      const lines = Array.from({ length: 20 }, (_, n) => `${name}${n}`);
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [`10%\r20%\rdone with 100\n${lines.join('\r\n')}\n`]);
+      expect(screened).toEqual(lines);
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [`10%\r20%\r30%\n${lines.join('\r\n')}\n`]);
+      expect(screened).toEqual(lines.slice(from));
+    }
   });
 
   test('a line that a terminal ends with two \\r keeps its text however it is cut', () => {

@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Masker } from './mask.ts';
 import type { MaskStream } from './mask-stream.ts';
+import { tellsBegins } from './passed-lines.ts';
 import { type Screen, UNKNOWN_LINES } from './screen.ts';
 
 /** A longer line is cut into pieces of this many characters. */
@@ -85,7 +86,7 @@ export class LineReader {
     for (; rest.length > MAX_LINE; rest = this.#cut(rest, lines));
     if (this.#passes && isWhole && this.#unscreened === 0) this.#masks.pass(rest, lines);
     else lines.push(...this.#masks.push(rest, true));
-    if (this.#unscreened > 0) this.#unscreened--;
+    if (this.#unscreened > 0) this.#unscreened = tellsBegins(rest) ? 0 : this.#unscreened - 1;
   }
 
   #lastState(line: string): string {
