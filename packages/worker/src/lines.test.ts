@@ -78,6 +78,9 @@ describe('LineReader', () => {
       screened.length = 0;
       all(new LineReader(masker, () => 0), [`10%\r20%\r30%\n${lines.join('\r\n')}\n`]);
       expect(screened).toEqual(lines.slice(from));
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [lines.map((line) => `10%\rstep ${line} is done\n`).join('')]);
+      expect(screened.length).toBe(19);
     }
   });
 
