@@ -104,7 +104,10 @@ function someLog(next: Numbers, secrets: readonly string[]): string {
     // Broken anywhere, whole or begun only.
     const width = 1 + next(30);
     if (next(3) === 0)
-      form = form.replaceAll(new RegExp(`.{${width}}`, 'gu'), `$&${oneOf(next, ['\n', '\r\n', ' ', ':'])}`);
+      form = form.replaceAll(
+        new RegExp(`.{${width}}`, 'gu'),
+        `$&${oneOf(next, ['\n', '\r\n', ' ', ':', '\n99% of it\r'])}`,
+      );
     if (next(4) === 0) form = form.slice(next(form.length), next(2) === 0 ? next(form.length) : undefined);
     log += oneOf(next, BETWEEN) + (next(3) === 0 ? '' : form) + oneOf(next, BETWEEN);
     if (next(3) === 0) log += `plain text ${'of a log that goes on\n'.repeat(next(12))}`;
