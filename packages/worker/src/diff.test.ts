@@ -11,7 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { collectDiff } from './diff.ts';
+import { type Git, openGit } from './git.ts';
 import { git, makeRepo, tempFolders } from './testing/fixtures.ts';
 import { type Ground, ground, listing } from './testing/ground.ts';
 
@@ -210,6 +213,29 @@ describe('collectDiff', () => {
     writeFileSync(join(g.places.run, 'index.lock'), '');
     writeFileSync(join(g.tree, 'new.txt'), 'new\n');
     expect((await g.collect())?.stat.filesChanged).toBe(1);
+  });
+
+  test('when it fails, none of its work goes on: the folders are cleared away then', async () => {
+    const { places, tree } = g;
+    const store = openGit({ home: places.gitHome, base: process.env });
+    let atWork = 0;
+    const run: Git['run'] = async (args, call) => {
+      if (args[0] === 'diff-index') throw new Error('lost');
+      atWork++;
+      // What else is read then takes longer than the failure.
+      await setTimeout(200);
+      return store.run(args, call).finally(() => atWork--);
+    };
+    const collecting = collectDiff(
+      {
+        ...{ git: { ...store, run }, store: places.store, tree, index: join(places.run, 'index') },
+        ...{ baseTree: git(tree, 'rev-parse', 'HEAD^{tree}'), excludesFile: join(places.run, 'excludes') },
+        ...{ maxFileBytes: 1 << 30, signal: new AbortController().signal, say: () => undefined },
+      },
+      join(places.run, 'd'),
+    );
+    await expect(collecting).rejects.toThrow('lost');
+    expect(atWork).toBe(0);
   });
 
   test('10,000 files', async () => {

@@ -37,6 +37,60 @@ describe('LineReader', () => {
     expect(out.length).toBeLessThanOrEqual(5);
   });
 
+  test('a secret broken into lines is masked however these come, with states of a progress bar between', () => {
+    const secret = 'the-secret-of-the-job-0123456789';
+    const form = Buffer.from(secret).toString('base64');
+    for (let at = 1; at < 12; at++) {
+      const log = Buffer.from(
+        `before\n10%\r${form.slice(0, at)}\n20%\r\r30%\r${form.slice(at, at + 2)}\r\n40%\r${form.slice(at + 2)}\nafter\n`,
+      );
+      const cut = (size: number) =>
+        Array.from({ length: Math.ceil(log.length / size) }, (_, n) => log.subarray(n * size, (n + 1) * size));
+      const wanted = ['before', '***', '***', '***', 'after'];
+      for (const size of [log.length, 1, 2, 3, 5, 7, 11, 16, 23, 29])
+        expect(all(reader([secret]), cut(size)), `${at}, ${size}`).toEqual(wanted);
+    }
+  });
+
+  test('after states of a progress bar, lines are screened again', () => {
+    const screened: string[] = [];
+    class Telling extends Masker {
+      override stream() {
+        const stream = super.stream();
+        const pass = stream.pass.bind(stream);
+        stream.pass = (line, lines) => {
+          screened.push(line);
+          pass(line, lines);
+        };
+        return stream;
+      }
+    }
+    for (const [name, from] of [
+      ['of ', 7],
+      ['a longer line: ', 1],
+    ] as const) {
+      const masker = new Telling();
+      masker.add('the-secret-of-the-job-0123456789');
+      const lines = Array.from({ length: 20 }, (_, n) => `${name}${n}`);
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [`10%\r20%\rdone with 100\n${lines.join('\r\n')}\n`]);
+      expect(screened).toEqual(lines);
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [`10%\r20%\r30%\n${lines.join('\r\n')}\n`]);
+      expect(screened).toEqual(lines.slice(from));
+      screened.length = 0;
+      all(new LineReader(masker, () => 0), [lines.map((line) => `10%\rstep ${line} is done\n`).join('')]);
+      expect(screened.length).toBe(19);
+    }
+  });
+
+  test('a line that a terminal ends with two \\r keeps its text however it is cut', () => {
+    const log = 'one\r\r\ntwo\r\r\n';
+    for (let at = 0; at <= log.length; at++)
+      expect(all(reader(), [log.slice(0, at), log.slice(at)])).toEqual(['one', 'two']);
+    expect(all(reader(), ['x', ...Array.from({ length: 9 }, () => '\r'.repeat(MAX_LINE)), '\n'])).toEqual(['x']);
+  });
+
   test('a line without end is cut at 64 KiB, nothing lost, surrogate pairs whole', () => {
     const text = `a${'😀'.repeat(100_000)}`;
     const out = all(reader(), [text, '\n']);

@@ -1,12 +1,16 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Masker } from './mask.ts';
 import type { MaskStream } from './mask-stream.ts';
-import type { Screen } from './screen.ts';
+import { tellsBegins } from './passed-lines.ts';
+import { type Screen, UNKNOWN_LINES } from './screen.ts';
 
 /** A longer line is cut into pieces of this many characters. */
 export const MAX_LINE = 64 * 1024;
 const LONGEST_ESCAPE = 10;
 const PROGRESS_EVERY_MS = 1000;
+/** Most lines have enough that counts in so many characters at either end. */
+const AROUND = 32;
+const ESCAPES = /[\\%]/;
 
 /**
  * Bytes of one stream → masked lines. Bytes that are not UTF-8 become U+FFFD, NUL is dropped. A lone `\r` begins the line
@@ -17,6 +21,13 @@ export class LineReader {
   readonly #screen: Screen;
   /** All that is read of the line so far has passed the screen. */
   #passes = true;
+  /** So many lines are read whatever the screen says: it also read text that was dropped since, and a secret may stand around that. */
+  #unscreened = 0;
+  /** For what stands together since text between was dropped, which the other one has read. */
+  readonly #around: Screen;
+  #isTextDropped = false;
+  /** The last line, if it was not cut. */
+  #last = '';
   readonly #now: () => number;
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
@@ -25,6 +36,7 @@ export class LineReader {
   constructor(masker: Masker, now: () => number = () => performance.now()) {
     this.#masks = masker.stream();
     this.#screen = masker.screen();
+    this.#around = masker.screen();
     this.#now = now;
   }
 
@@ -78,21 +90,47 @@ export class LineReader {
   }
 
   #emit(line: string, lines: string[]): void {
-    let rest = lastState(line);
+    let rest = this.#lastState(line);
     const isWhole = rest.length <= MAX_LINE;
     for (; rest.length > MAX_LINE; rest = this.#cut(rest, lines));
-    if (this.#passes && isWhole) this.#masks.pass(rest, lines);
+    if (this.#isTextDropped && !this.#isClearAround(rest)) this.#unscreened = UNKNOWN_LINES;
+    this.#isTextDropped = false;
+    this.#last = isWhole ? rest : '';
+    if (this.#passes && isWhole && this.#unscreened === 0) this.#masks.pass(rest, lines);
     else lines.push(...this.#masks.push(rest, true));
+    if (this.#unscreened > 0) this.#unscreened = tellsBegins(rest) ? 0 : this.#unscreened - 1;
+  }
+
+  #lastState(line: string): string {
+    if (!line.includes('\r')) return line;
+    const states = line.split('\r').filter((state) => state !== '');
+    if (states.length > 1) this.#isTextDropped = true;
+    return states.at(-1) ?? '';
+  }
+
+  /** Whether no secret begins in the line before that goes on in this one, as far as their ends tell. */
+  #isClearAround(line: string): boolean {
+    const [before, after] = [this.#last.slice(-AROUND), line.slice(0, AROUND)];
+    // An escape may have been cut where it begins.
+    const isTelling =
+      !ESCAPES.test(before) && tellsBegins(before.slice(-AROUND + LONGEST_ESCAPE)) && tellsBegins(after);
+    return isTelling && this.#around.passes(Buffer.from(`${before}\n${after}`));
   }
 
   #dropProgress(lines: string[]): void {
-    // A \r at the very end may still become \r\n.
-    const at = this.#rest.lastIndexOf('\r', this.#rest.length - 2);
-    if (at === -1 || this.#rest.length < 2) return;
-    const shown = lastState(this.#rest.slice(0, at));
-    this.#rest = this.#rest.slice(at + 1);
+    let end = this.#rest.length;
+    while (end > 0 && this.#rest[end - 1] === '\r') end--;
+    // What ends the rest may still become \r\n or, of a terminal, \r\r\n. One says as much as many.
+    const last = end < this.#rest.length ? '\r' : '';
+    const at = end === 0 ? -1 : this.#rest.lastIndexOf('\r', end - 1);
+    const shown = at === -1 ? '' : this.#lastState(this.#rest.slice(0, at));
+    if (at !== -1 || this.#rest.length - end > 1) this.#rest = this.#rest.slice(at + 1, end) + last;
+    if (shown === '') return;
     const now = this.#now();
-    if (shown === '' || now - this.#shownAt < PROGRESS_EVERY_MS) return;
+    if (now - this.#shownAt < PROGRESS_EVERY_MS) {
+      this.#isTextDropped = true;
+      return;
+    }
     this.#shownAt = now;
     this.#emit(shown, lines);
   }
@@ -104,16 +142,11 @@ export class LineReader {
 
   /** @returns what is left of it */
   #cut(text: string, lines: string[]): string {
+    this.#last = '';
     const to = cutAt(text);
     lines.push(...this.#masks.push(text.slice(0, to), false));
     return text.slice(to);
   }
-}
-
-function lastState(line: string): string {
-  if (!line.includes('\r')) return line;
-  const states = line.split('\r').filter((state) => state !== '');
-  return states.at(-1) ?? '';
 }
 
 /** Not through a surrogate pair, and not through an escape or the escapes of one character, which would then not be read as such. */

@@ -62,6 +62,17 @@ export class PassedLines {
   }
 }
 
+/** Whether, where a secret began before a line, a screen or its readers know of that after the line: it begins with enough that counts. */
+export function tellsBegins(line: string): boolean {
+  let count = 0;
+  for (let at = 0; at < line.length && count < UNKNOWN; at++) {
+    const code = line.charCodeAt(at);
+    if (code === 0x25 || code === 0x5c) return false;
+    if (!isSkipped(code)) count++;
+  }
+  return count === UNKNOWN;
+}
+
 /** Where the last characters that count begin, as they are and without escapes, or as many of them as the line has. */
 function lastOf(line: string, wanted: number): { from: number; count: number } {
   const near = betweenEscapes(line);

@@ -78,3 +78,22 @@ export function changesIn(out: Buffer): Change[] {
 /** What `update-index -z --index-info` reads. */
 export const indexInfo = (entries: Iterable<readonly [path: string, entry: Entry]>): Buffer =>
   fieldsFor([...entries].map(([path, { mode, id }]) => `${mode} ${id}\t${path}`));
+
+/** Whether a file among some takes the place of a folder that holds some of the others, or the other way round. */
+export function isInWay(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length === 0 || others.length === 0) return false;
+  const [folders, otherFolders] = [foldersAbove(some), foldersAbove(others)];
+  return others.some((path) => folders.has(path)) || some.some((path) => otherFolders.has(path));
+}
+
+/** Each is come by once, however deep it is and however many paths are below: those above a known one are known. */
+function foldersAbove(paths: readonly string[]): Set<string> {
+  const folders = new Set<string>();
+  for (const path of paths)
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const folder = path.slice(0, end);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  return folders;
+}

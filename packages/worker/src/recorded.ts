@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentGit, attempt, borrowing, LOOK_MS, MAX_INDEX, type Reading, readPlain, textOf } from './agent-git.ts';
+import { allEnded } from './all-ended.ts';
 import type { GitCall } from './git.ts';
 import { ALL, type Change, changesIn, type Entry, fieldsOf, isSubmodule } from './paths.ts';
 
@@ -60,7 +61,7 @@ export async function readRecorded(
         : null;
     return { copied, changes: staged && changesIn(staged) };
   };
-  const [committed, { copied, changes }] = await Promise.all([readHead(), readIndex()]);
+  const [committed, { copied, changes }] = await allEnded([readHead(), readIndex()]);
   // The agent took nothing out of a repository that it made afresh.
   const lenders = await textOf(join(found.commonDir, 'objects', 'info', 'alternates'));
   const isOurs = lenders?.includes(join(o.store, 'objects')) === true;

@@ -92,6 +92,9 @@ const BETWEEN = [
   '{"a":"\\"',
   '\\u00',
   '%4',
+  '\n10%\r',
+  '\r',
+  '\r\r\n',
 ];
 
 function someLog(next: Numbers, secrets: readonly string[]): string {
@@ -101,7 +104,10 @@ function someLog(next: Numbers, secrets: readonly string[]): string {
     // Broken anywhere, whole or begun only.
     const width = 1 + next(30);
     if (next(3) === 0)
-      form = form.replaceAll(new RegExp(`.{${width}}`, 'gu'), `$&${oneOf(next, ['\n', '\r\n', ' ', ':'])}`);
+      form = form.replaceAll(
+        new RegExp(`.{${width}}`, 'gu'),
+        `$&${oneOf(next, ['\n', '\r\n', ' ', ':', '\n99% of it\r'])}`,
+      );
     if (next(4) === 0) form = form.slice(next(form.length), next(2) === 0 ? next(form.length) : undefined);
     log += oneOf(next, BETWEEN) + (next(3) === 0 ? '' : form) + oneOf(next, BETWEEN);
     if (next(3) === 0) log += `plain text ${'of a log that goes on\n'.repeat(next(12))}`;
@@ -144,5 +150,47 @@ describe('lines that pass the screen', () => {
     reader.release();
     const out = [...reader.push(Buffer.from(`${lines.slice(1).join('\n')}\nafter\n`)), ...reader.end()];
     expect(out).toEqual([...lines.slice(1).map(() => '***'), 'after']);
+  });
+});
+
+describe('screening takes time in proportion', () => {
+  /** How many bytes a screen reads of a chunk, one by one. */
+  function reads(anchors: Anchors, chunk: Buffer): number {
+    let count = 0;
+    const counting = new Proxy(chunk, {
+      get(bytes, key) {
+        if (typeof key === 'string' && /^\d+$/.test(key)) count++;
+        const value: unknown = Reflect.get(bytes, key, bytes);
+        return typeof value === 'function' ? value.bind(bytes) : value;
+      },
+    });
+    new Screen(anchors).passes(counting);
+    return count;
+  }
+
+  test.each([
+    ['one beginning and white space', 'abcd'],
+    ['more and more of one', 'a b c d e f g'],
+    ['one that is cut by colons', 'xxxabc:::::::::::::::::::::d'],
+    ['none', 'xyz'],
+  ])('to the chunk: %s', (_, begin) => {
+    const anchors = new Anchors(['abcdefgh-secret-token']);
+    const short = new Anchors(['abcd', 'abcdefgh-secret-token']);
+    for (const space of [' ', '\n', ': ']) {
+      const chunk = Buffer.from(`${begin}${space.repeat(1000)}`.repeat(4));
+      for (const some of [anchors, short]) expect(reads(some, chunk)).toBeLessThan(20 * chunk.length);
+    }
+  });
+
+  // With a list for each four bytes, this would take minutes.
+  test('to the texts, of which any number may begin in the same way', () => {
+    const same = Array.from({ length: 150_000 }, (_, n) => `user-000-${n.toString(36)}`);
+    const other = Array.from({ length: 150_000 }, (_, n) => `user${n.toString(36).padStart(4, '-')}-and-more`);
+    for (const texts of [same, other]) {
+      const anchors = new Anchors(texts);
+      const screen = new Screen(anchors);
+      expect(screen.passes(Buffer.from('user+00X\n'.repeat(100_000)))).toBe(true);
+      expect(screen.passes(Buffer.from(`x ${texts[77]}\n`))).toBe(false);
+    }
   });
 });

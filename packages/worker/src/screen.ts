@@ -6,6 +6,8 @@ const ANCHOR = 8;
 const LOOK = 4;
 const STRIDE = 4;
 const FIRST_LOOK = 65_536;
+const ROOT = 0;
+const NOWHERE = -1;
 /** So many lines, none of them empty, hold all that a screen cannot know of yet. */
 export const UNKNOWN_LINES = 8;
 
@@ -25,30 +27,49 @@ const NO_TEXT = '\ufffd';
 export class Anchors {
   /** What a hash of four bytes says first, for all of them. */
   readonly look = new Uint8Array(FIRST_LOOK);
-  /** Any four bytes that are looked at → where they stand in which text. */
-  readonly places = new Map<number, Place[]>();
+  /** Any four bytes that are looked at → after how many bytes of a beginning they stand, a bit for each. */
+  readonly places = new Map<number, number>();
   /** So many bytes may be read between two looks; a look at each takes several times as long. */
   readonly stride: number;
   /** Some text cannot be told by how it begins. */
   readonly isBlind: boolean;
+  /** The beginnings as a tree, node and byte → node: reading one takes the same time however many there are. */
+  readonly #next = new Map<number, number>();
+  readonly #whole = new Set<number>();
 
   constructor(texts: Iterable<string>) {
     const begins = [...texts].map(beginOf);
     const known = begins.filter((begin) => begin !== null);
     this.isBlind = known.length < begins.length;
     this.stride = known.every((begin) => begin.length >= LOOK + STRIDE - 1) ? STRIDE : 1;
-    for (const begin of known)
-      for (let before = 0; before < this.stride; before++) {
-        const word = begin.readInt32BE(before);
-        this.look[hash(word)] = 1;
-        this.places.set(word, [...(this.places.get(word) ?? []), { begin, before }]);
-      }
+    for (const begin of known) this.#add(begin);
   }
-}
 
-interface Place {
-  readonly begin: Buffer;
-  readonly before: number;
+  #add(begin: Buffer): void {
+    let node = ROOT;
+    for (const byte of begin) {
+      const known = this.next(node, byte);
+      const next = known === NOWHERE ? this.#next.size + 1 : known;
+      this.#next.set(node * 256 + byte, next);
+      node = next;
+    }
+    this.#whole.add(node);
+    for (let before = 0; before < this.stride; before++) {
+      const word = begin.readInt32BE(before);
+      this.look[hash(word)] = 1;
+      this.places.set(word, (this.places.get(word) ?? 0) | (1 << before));
+    }
+  }
+
+  /** Where a beginning goes on with this byte. */
+  next(node: number, byte: number): number {
+    return this.#next.get(node * 256 + byte) ?? NOWHERE;
+  }
+
+  /** A beginning ends there. */
+  isWhole(node: number): boolean {
+    return this.#whole.has(node);
+  }
 }
 
 /** The first bytes of a text that count; null where they tell nothing. */
@@ -115,6 +136,9 @@ class Window {
     return isClear;
   }
 
+  // Both look where the last bytes that count are others than at the look before: in a run of what is skipped, once. The first look
+  // is one, whatever it is at: a text may have begun at the end of the chunk before.
+
   #atEachStride(bytes: Uint8Array, anchors: Anchors): boolean {
     const { look } = anchors;
     const whole = bytes.length - (bytes.length % STRIDE);
@@ -129,7 +153,9 @@ class Window {
       last = (last << (MOVES[b] as number)) | (ADDS[b] as number);
       last = (last << (MOVES[c] as number)) | (ADDS[c] as number);
       last = (last << (MOVES[d] as number)) | (ADDS[d] as number);
-      if (look[hash(last)] !== 0 && this.#begins(bytes, at + 3, last, anchors)) isClear = false;
+      if (look[hash(last)] === 0) continue;
+      const isRun = at > 0 && isSkipped(a) && isSkipped(b) && isSkipped(c) && isSkipped(d);
+      if (!isRun && this.#begins(bytes, at + 3, last, anchors)) isClear = false;
     }
     return this.#atEach(bytes, whole, anchors, last) && isClear;
   }
@@ -141,45 +167,48 @@ class Window {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at] as number;
       last = (last << (MOVES[byte] as number)) | (ADDS[byte] as number);
-      if (look[hash(last)] !== 0 && this.#begins(bytes, at, last, anchors)) isClear = false;
+      if (look[hash(last)] === 0) continue;
+      const isRun = at > from && isSkipped(byte);
+      if (!isRun && this.#begins(bytes, at, last, anchors)) isClear = false;
     }
     return isClear;
   }
 
-  /** Whether a text begins around `at`, as far as these bytes tell. */
+  /** Whether a text begins around `at`, where the four bytes of `word` end, as far as these bytes tell. */
   #begins(bytes: Uint8Array, at: number, word: number, anchors: Anchors): boolean {
     const places = anchors.places.get(word);
-    return (
-      places?.some(
-        ({ begin, before }) => this.#stoodBefore(bytes, at, begin, before) && follows(bytes, at, begin, before),
-      ) === true
-    );
-  }
-
-  #stoodBefore(bytes: Uint8Array, last: number, begin: Buffer, before: number): boolean {
-    let wanted = before + LOOK - 1;
-    for (let at = last; at >= 0 && wanted >= 0; at--) {
-      const byte = bytes[at] as number;
-      if (isSkipped(byte)) continue;
-      if (byte !== begin[wanted]) return false;
-      wanted--;
+    if (places === undefined) return false;
+    const stood = this.#stoodBefore(bytes, at);
+    let nodes: number[] = [];
+    for (let before = 0; before < anchors.stride; before++) {
+      if ((places & (1 << before)) === 0) continue;
+      let node = ROOT;
+      for (let n = before + LOOK - 1; n >= 0; n--) node = anchors.next(node, byteOf(n < LOOK ? word : stood, n % LOOK));
+      nodes.push(node);
     }
-    for (let n = 0; wanted >= 0; n++, wanted--)
-      if ((((n < LOOK ? this.#last : this.#before) >>> ((n % LOOK) * 8)) & 0xff) !== begin[wanted]) return false;
-    return true;
+    nodes = nodes.filter((node) => node !== NOWHERE);
+    for (let next = at + 1; nodes.length > 0 && !nodes.some((node) => anchors.isWhole(node)); next++) {
+      while (next < bytes.length && isSkipped(bytes[next] as number)) next++;
+      if (next === bytes.length) return true;
+      nodes = nodes.map((node) => anchors.next(node, bytes[next] as number)).filter((node) => node !== NOWHERE);
+    }
+    return nodes.length > 0;
+  }
+
+  /** The bytes that count before the last four of them up to `last`, of which some came in chunks before. */
+  #stoodBefore(bytes: Uint8Array, last: number): number {
+    let word = 0;
+    for (let at = last, count = 0, earlier = 0; count < LOOK + STRIDE - 1; count++) {
+      while (at >= 0 && isSkipped(bytes[at] as number)) at--;
+      const byte =
+        at >= 0 ? (bytes[at--] as number) : byteOf(earlier < LOOK ? this.#last : this.#before, earlier++ % LOOK);
+      if (count >= LOOK) word |= byte << ((count - LOOK) * 8);
+    }
+    return word;
   }
 }
 
-function follows(bytes: Uint8Array, last: number, begin: Buffer, before: number): boolean {
-  let wanted = before + LOOK;
-  for (let at = last + 1; at < bytes.length && wanted < begin.length; at++) {
-    const byte = bytes[at] as number;
-    if (isSkipped(byte)) continue;
-    if (byte !== begin[wanted]) return false;
-    wanted++;
-  }
-  return true;
-}
+const byteOf = (word: number, n: number): number => (word >>> (n * 8)) & 0xff;
 
 /** Where the last `count` bytes that count begin, -1 if there are fewer. */
 function beforeLast(bytes: Uint8Array, count: number): number {

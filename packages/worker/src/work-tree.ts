@@ -1,5 +1,6 @@
 import { copyFile, rm } from 'node:fs/promises';
 import { attempt, borrowing, findAgentGit, lookingAt } from './agent-git.ts';
+import { allEnded } from './all-ended.ts';
 import { type GitCall, GitError } from './git.ts';
 import {
   ALL,
@@ -9,6 +10,7 @@ import {
   fieldsFor,
   fieldsOf,
   indexInfo,
+  isInWay,
   isSubmodule,
   readable,
 } from './paths.ts';
@@ -48,7 +50,7 @@ export async function takeWorkTree(o: Taking, place: Place): Promise<string> {
   const found = await findAgentGit(tree);
   try {
     const ours = { file: index, changes: changedBefore(o, place, call) };
-    const [recorded, before] = await Promise.all([
+    const [recorded, before] = await allEnded([
       found ? readRecorded(o, found, place.base, scratch, ours) : NOTHING_RECORDED,
       ours.changes,
     ]);
@@ -98,19 +100,6 @@ async function names({ o, place, call }: Work, ...args: readonly string[]): Prom
   for (const [, folder] of result.errors.matchAll(/^warning: could not open directory '(.+)': /gm))
     o.notes.unreadable.add(`${place.prefix}${folder}`);
   return [...new Set(fieldsOf(result.out))];
-}
-
-/** Whether a new file takes the place of a folder that had some of the others, or the other way round. */
-function isInWay(fresh: readonly string[], others: readonly string[]): boolean {
-  const files = new Set(fresh);
-  const folders = new Set(fresh.flatMap(foldersOf));
-  return others.some((path) => folders.has(path) || foldersOf(path).some((folder) => files.has(folder)));
-}
-
-function foldersOf(path: string): string[] {
-  const folders: string[] = [];
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) folders.push(path.slice(0, end));
-  return folders;
 }
 
 /** How our index differs from the base: by what was read at earlier calls. */
