@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Cli } from '../cli.ts';
-import { noteOf, type PlacesWish } from './run-places.ts';
+import { isOtherNoted, noteOf, type PlacesWish } from './run-places.ts';
 import type { RunRecord } from './run-records.ts';
 
 /** Until the process that looks has begun, on a machine with much else to do. */
@@ -33,6 +33,7 @@ export function noteLater(cli: Around, gitFolder: string): void {
  * @throws the reason of the signal
  */
 export async function recordsElsewhere(cli: Around, own: string | null): Promise<RunRecord[]> {
+  if (!(await isOtherNoted(cli.settings.configDir, own))) return [];
   const records = await ask(cli, { configDir: cli.settings.configDir, note: own, look: true });
   cli.signal.throwIfAborted();
   return records;

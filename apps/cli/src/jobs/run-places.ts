@@ -14,6 +14,13 @@ const indexIn = (configDir: string): string => join(configDir, 'runs');
 export const noteOf = (configDir: string, gitFolder: string): string =>
   join(indexIn(configDir), `${createHash('sha256').update(gitFolder).digest('hex').slice(0, 32)}.json`);
 
+/** Whether another place than this one is noted. The folder is the one that the settings were read from: to look into it takes nothing more. */
+export async function isOtherNoted(configDir: string, gitFolder: string | null): Promise<boolean> {
+  const own = gitFolder === null ? null : noteOf(configDir, gitFolder);
+  const names = await readdir(indexIn(configDir)).catch(() => []);
+  return names.some((name) => name.endsWith('.json') && join(indexIn(configDir), name) !== own);
+}
+
 export interface PlacesWish {
   readonly configDir: string;
   /** A git folder that is noted when it holds runs. */
