@@ -136,9 +136,6 @@ class Window {
     return isClear;
   }
 
-  // Both look where the last bytes that count are others than at the look before: in a run of what is skipped, once. The first look
-  // is one, whatever it is at: a text may have begun at the end of the chunk before.
-
   #atEachStride(bytes: Uint8Array, anchors: Anchors): boolean {
     const { look } = anchors;
     const whole = bytes.length - (bytes.length % STRIDE);
@@ -153,9 +150,7 @@ class Window {
       last = (last << (MOVES[b] as number)) | (ADDS[b] as number);
       last = (last << (MOVES[c] as number)) | (ADDS[c] as number);
       last = (last << (MOVES[d] as number)) | (ADDS[d] as number);
-      if (look[hash(last)] === 0) continue;
-      const isRun = at > 0 && isSkipped(a) && isSkipped(b) && isSkipped(c) && isSkipped(d);
-      if (!isRun && this.#begins(bytes, at + 3, last, anchors)) isClear = false;
+      if (look[hash(last)] !== 0 && this.#begins(bytes, at + 3, last, anchors, STRIDE)) isClear = false;
     }
     return this.#atEach(bytes, whole, anchors, last) && isClear;
   }
@@ -167,17 +162,18 @@ class Window {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at] as number;
       last = (last << (MOVES[byte] as number)) | (ADDS[byte] as number);
-      if (look[hash(last)] === 0) continue;
-      const isRun = at > from && isSkipped(byte);
-      if (!isRun && this.#begins(bytes, at, last, anchors)) isClear = false;
+      if (look[hash(last)] !== 0 && this.#begins(bytes, at, last, anchors, 1)) isClear = false;
     }
     return isClear;
   }
 
-  /** Whether a text begins around `at`, where the four bytes of `word` end, as far as these bytes tell. */
-  #begins(bytes: Uint8Array, at: number, word: number, anchors: Anchors): boolean {
+  /**
+   * Whether a text begins around `at`, where the four bytes of `word` end, as far as these bytes tell.
+   * @param read so many bytes since the look before: where all of them are skipped, that one told, if it was at this chunk
+   */
+  #begins(bytes: Uint8Array, at: number, word: number, anchors: Anchors, read: number): boolean {
     const places = anchors.places.get(word);
-    if (places === undefined) return false;
+    if (places === undefined || (at >= read && areSkipped(bytes, at, read))) return false;
     const stood = this.#stoodBefore(bytes, at);
     let nodes: number[] = [];
     for (let before = 0; before < anchors.stride; before++) {
@@ -206,6 +202,12 @@ class Window {
     }
     return word;
   }
+}
+
+/** The last `count` bytes up to `last`. */
+function areSkipped(bytes: Uint8Array, last: number, count: number): boolean {
+  for (let at = last; at > last - count; at--) if (!isSkipped(bytes[at] as number)) return false;
+  return true;
 }
 
 const byteOf = (word: number, n: number): number => (word >>> (n * 8)) & 0xff;
