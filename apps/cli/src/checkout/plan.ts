@@ -268,7 +268,7 @@ export function refusal(stderr: string): HangarError {
   const full = troubleOf(stderr, ['disk_full']);
   if (full !== null) return full;
   const cause = causeOf(stderr);
-  if (/(smudge|external) filter|subprocess '/.test(stderr)) return filterFailed(stderr);
+  if (/(smudge|clean|external) filter|subprocess '/.test(stderr)) return filterFailed(stderr);
   if (cause === null) return doesNotApply(lastWords(stderr), errorLines(stderr));
   return new HangarError(cause.code === 'git_busy' ? 'diff_does_not_apply' : cause.code, {
     message: cause.message,

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
@@ -87,13 +88,18 @@ export const pullIntoTree = (checkout: Checkout, incoming: Incoming, o: { stash:
   );
 
 /** Writes files and index. Nothing that reads configuration comes after the files: the diff may have changed what it includes. */
-async function carryOut({ git }: Checkout, plan: Plan): Promise<void> {
+async function carryOut({ git, gitDir }: Checkout, plan: Plan): Promise<void> {
   const { onTop, changes, conflicts, unwritten, marked } = plan;
-  const env: Record<string, string> = onTop === null ? {} : { GIT_INDEX_FILE: onTop.index };
+  const index = onTop?.index ?? join(gitDir, 'index');
+  const env: Record<string, string> = onTop === null ? {} : { GIT_INDEX_FILE: index };
   if (onTop === null) await liftMarks({ git }, marked);
   await git.attempt(['update-index', '-q', '--refresh'], { ...UNSTOPPABLE, env });
+  const before = changes.some(({ path }) => isAttributes(path)) ? await makeYounger(index) : null;
   const result = await git.attempt([...GO, plan.from, plan.to], { ...UNSTOPPABLE, env });
-  if (result.code !== 0 || /^error: /m.test(result.stderr)) throw refusal(result.stderr);
+  if (result.code !== 0 || /^error: /m.test(result.stderr)) {
+    if (before !== null) await utimes(index, before.atime, before.mtime).catch(() => undefined);
+    throw refusal(result.stderr);
+  }
   if (onTop !== null) return;
   const info = [
     indexInfo(unwritten, plan.to.length),
@@ -119,6 +125,19 @@ async function carryOut({ git }: Checkout, plan: Plan): Promise<void> {
     if (again.length > 0)
       await git.read(['update-index', mark, '-z', '--stdin'], { ...UNSTOPPABLE, input: joinNull(again) });
   }
+}
+
+const isAttributes = (path: string): boolean => path === '.gitattributes' || path.endsWith('/.gitattributes');
+
+/**
+ * Files of the same second as the index are read again by git on the way, through the filters of attributes that come. They were just
+ * found unchanged: the index is to say that it is younger than all of them.
+ */
+async function makeYounger(index: string): Promise<Stats | null> {
+  const before = await stat(index).catch(() => null);
+  const young = (Date.now() + 2_000) / 1000;
+  if (before !== null) await utimes(index, young, young);
+  return before;
 }
 
 async function keepAll({ root, gitDir }: Checkout, paths: readonly string[], record: string): Promise<Kept[]> {
