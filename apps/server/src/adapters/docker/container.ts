@@ -147,9 +147,12 @@ export async function unitState(
   return { ...ended, reason: `The worker ended with exit code ${exitCode}${detail}` };
 }
 
+/** Docker notes the start when the process is under way already. */
+const NOTED_LATE_MS = 1_000;
+
 function livedToItsDeadline({ State, Config }: Parameters<typeof unitState>[0]): boolean {
   const seconds = Number(Config?.Env.find((entry) => entry.startsWith('HANGAR_WORKER_SECONDS='))?.split('=')[1]);
-  return Date.parse(State.FinishedAt ?? '') - Date.parse(State.StartedAt ?? '') >= seconds * 1000;
+  return Date.parse(State.FinishedAt ?? '') - Date.parse(State.StartedAt ?? '') >= seconds * 1000 - NOTED_LATE_MS;
 }
 
 /** Text of a log answer: frames with an 8 byte head of kind and length. */

@@ -102,7 +102,8 @@ export class StreamHub {
     this.connections.clear();
     for (const tab of this.tabs) {
       tab.listening.clear();
-      if (tab !== by && tab.person !== person) tab.tell({ type: 'over' });
+      // One that has not said yet whose it is shows nothing of anybody.
+      if (tab !== by && tab.person !== null && tab.person !== person) tab.tell({ type: 'over' });
     }
   }
 

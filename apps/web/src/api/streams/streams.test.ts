@@ -119,6 +119,15 @@ it('who begins further back than what is kept catches up alone, then shares', as
   await expect.poll(() => far.texts).toEqual(['b', 'c', 'a', 'd']);
 });
 
+it('tabs that are opened at once are all of the same person, whoever says so first', async () => {
+  const server = serverOf();
+  const { tab, over } = browserOf(server.fetcher);
+  // All are attached before the first of them is heard.
+  const texts = Array.from({ length: 8 }, () => read(tab(), '/log', 'log', '0'));
+  for (const { said } of texts) await expect.poll(() => said).toEqual(['open']);
+  expect(over).toEqual([]);
+});
+
 it('a tab that is closed takes nothing from the others', async () => {
   const server = serverOf();
   const { tab } = browserOf(server.fetcher);
