@@ -143,10 +143,12 @@ function hadTimeForCheckpoint(
   const outages = o.kills
     .filter(({ victim, at }) => ['server', 'postmaster', 'backend'].includes(victim) && at > due - CALM_MS && at < end)
     // A server is away until it is ready again, which takes as long as the machine is busy.
-    .map(({ victim, at }) => (victim === 'server' ? (o.upFrom.find((up) => up > at) ?? end) : at));
+    .map(({ victim, at }) => ({ from: at, to: victim === 'server' ? (o.upFrom.find((up) => up > at) ?? end) : at }));
+  if (end <= due) return false;
   // An outage before it was due may still be felt, so the calm counts from there.
-  const marks = outages.length === 0 ? [due - CALM_MS + SAVING_MS, end] : [...outages, end];
-  return end > due && marks.some((at, index) => index > 0 && at - (marks[index - 1] ?? at) > CALM_MS);
+  if (outages.length === 0) return end - due > SAVING_MS;
+  const begins = [...outages.map(({ from }) => from).slice(1), end];
+  return outages.some(({ to }, index) => (begins[index] ?? end) - to > CALM_MS);
 }
 
 const hitsOf = ({ hits }: Evidence) =>
