@@ -144,11 +144,12 @@ function hadTimeForCheckpoint(
     .filter(({ victim, at }) => ['server', 'postmaster', 'backend'].includes(victim) && at > due - CALM_MS && at < end)
     // A server is away until it is ready again, which takes as long as the machine is busy.
     .map(({ victim, at }) => ({ from: at, to: victim === 'server' ? (o.upFrom.find((up) => up > at) ?? end) : at }));
-  if (end <= due) return false;
   // An outage before it was due may still be felt, so the calm counts from there.
-  if (outages.length === 0) return end - due > SAVING_MS;
-  const begins = [...outages.map(({ from }) => from).slice(1), end];
-  return outages.some(({ to }, index) => (begins[index] ?? end) - to > CALM_MS);
+  const calms = [{ from: 0, to: due - CALM_MS }, ...outages].map(({ to }, index) => ({
+    from: to,
+    to: outages[index]?.from ?? end,
+  }));
+  return calms.some(({ from, to }) => to - from > CALM_MS && to - due > SAVING_MS);
 }
 
 const hitsOf = ({ hits }: Evidence) =>
