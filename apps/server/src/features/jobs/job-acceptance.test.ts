@@ -146,3 +146,20 @@ it('large ones that come together are written in several rounds: no statement gr
   expect(transactions.mock.calls.length).toBeGreaterThanOrEqual(3);
   transactions.mockRestore();
 });
+
+it('was made when it came, by the clock of the database, and after what its person sent before', async () => {
+  const now = async () =>
+    (await database.pool.query<{ now: Date }>('select clock_timestamp() as now')).rows[0]?.now ?? 0;
+  const begun = await now();
+  const first = await accept(submission());
+  const ended = await now();
+  expect(Number(first.row.createdAt)).toBeGreaterThanOrEqual(Number(begun));
+  expect(Number(first.row.createdAt)).toBeLessThanOrEqual(Number(ended) + 1);
+  // One that stands in the future, as after a clock was set back, is followed for a second at most.
+  await database.pool.query(`update job set created_at = clock_timestamp() + interval '500 ms'`);
+  const { rows } = await database.pool.query<{ at: Date }>('select created_at as at from job');
+  const second = await accept(submission());
+  expect(Number(second.row.createdAt)).toBeGreaterThan(Number(rows[0]?.at) - 1);
+  const other = await accept(submission({ userId: 'u_2' }));
+  expect(Number(other.row.createdAt)).toBeLessThanOrEqual(Number(await now()) + 1);
+});

@@ -129,9 +129,9 @@ async function oneServerAtATime(tx: Tx, submissions: readonly Submission[]): Pro
   await tx.execute(lockThings('accept', people));
   const { rows } = await tx.execute<{ user_id: string; next_ms: string }>(sql`
     with clock as materialized (select clock_timestamp() as now)
-    select id as user_id, extract(epoch from greatest(now, least(now + interval '1 s',
-      (select max(created_at) + interval '1 ms' from job where user_id = id)))) * 1000 as next_ms
-    from clock, unnest(${sql.param(people)}::text[]) id`);
+    select person.id as user_id, extract(epoch from greatest(now, least(now + interval '1 s',
+      coalesce((select max(created_at) from job where user_id = person.id) + interval '1 ms', now)))) * 1000 as next_ms
+    from clock, unnest(${sql.param(people)}::text[]) person(id)`);
   return new Map(rows.map((row) => [row.user_id, Math.ceil(Number(row.next_ms))]));
 }
 
