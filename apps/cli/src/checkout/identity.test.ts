@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeServer } from '../testing/fake-server.ts';
-import { Desk } from '../testing/hangar.ts';
+import { type DeskAtServer, deskAtServer } from '../testing/desk-at-server.ts';
+
 import { isSameRemote } from './identity.ts';
 
 // Real processes on a machine that may have much else to do.
@@ -17,17 +17,14 @@ index 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9c
 +hello
 `;
 
-let server: FakeServer;
-let desk: Desk;
+let at: DeskAtServer;
+let server: DeskAtServer['server'];
+let desk: DeskAtServer['desk'];
 beforeEach(async () => {
-  server = await new FakeServer().start();
-  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
-  desk.write('spec.md', '# Do it\n\n```sh\ntrue\n```\n');
+  at = await deskAtServer({ 'spec.md': '# Do it\n\n```sh\ntrue\n```\n' });
+  ({ server, desk } = at);
 });
-afterEach(async () => {
-  await server.stop();
-  desk.dispose();
-});
+afterEach(() => at.leave());
 
 async function sendFrom(cwd: string): Promise<string> {
   const { id } = await desk.json(['run', '--cloud', '--spec', desk.path('spec.md')], { cwd });

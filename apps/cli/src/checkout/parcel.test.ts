@@ -2,24 +2,21 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeServer } from '../testing/fake-server.ts';
-import { Desk } from '../testing/hangar.ts';
+import { type DeskAtServer, deskAtServer } from '../testing/desk-at-server.ts';
+
 import { cloneable, repoName } from './checkout.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
 
-let server: FakeServer;
-let desk: Desk;
+let at: DeskAtServer;
+let server: DeskAtServer['server'];
+let desk: DeskAtServer['desk'];
 beforeEach(async () => {
-  server = await new FakeServer().start();
-  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
-  desk.write('spec.md', '# Do it\n\n```sh\ntrue\n```\n');
+  at = await deskAtServer({ 'spec.md': '# Do it\n\n```sh\ntrue\n```\n' });
+  ({ server, desk } = at);
 });
-afterEach(async () => {
-  await server.stop();
-  desk.dispose();
-});
+afterEach(() => at.leave());
 
 const send = async (folder: string, ...more: string[]) => {
   const { id } = await desk.json(['run', '--cloud', '--spec', desk.path('spec.md'), ...more], { cwd: folder });

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { shellWord } from '../terminal/command-line.ts';
+import { shellWord } from '@hangar/contract/shell-words';
 
 /** What keeps git from its work, told from its (English) words. */
 export interface Cause {

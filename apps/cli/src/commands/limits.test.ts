@@ -1,20 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeServer } from '../testing/fake-server.ts';
-import { Desk } from '../testing/hangar.ts';
+import { type DeskAtServer, deskAtServer } from '../testing/desk-at-server.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
 
-let server: FakeServer;
-let desk: Desk;
+let at: DeskAtServer;
+let server: DeskAtServer['server'];
+let desk: DeskAtServer['desk'];
 beforeEach(async () => {
-  server = await new FakeServer().start();
-  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
+  at = await deskAtServer();
+  ({ server, desk } = at);
 });
-afterEach(async () => {
-  await server.stop();
-  desk.dispose();
-});
+afterEach(() => at.leave());
 
 describe('a limit that is given as an option', () => {
   it.each([

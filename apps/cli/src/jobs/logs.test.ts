@@ -1,23 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect } from '../server/api.ts';
 import { readSettings } from '../settings.ts';
-import { FakeServer } from '../testing/fake-server.ts';
-import { Desk } from '../testing/hangar.ts';
+import { type DeskAtServer, deskAtServer } from '../testing/desk-at-server.ts';
+
 import { AWAY_MS, followLog } from './log-reader.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });
 
-let server: FakeServer;
-let desk: Desk;
+let at: DeskAtServer;
+let server: DeskAtServer['server'];
+let desk: DeskAtServer['desk'];
 beforeEach(async () => {
-  server = await new FakeServer().start();
-  desk = new Desk({ HANGAR_SERVER: server.url, HANGAR_TOKEN: server.apiKey });
+  at = await deskAtServer();
+  ({ server, desk } = at);
 });
 afterEach(async () => {
   vi.useRealTimers();
-  await server.stop();
-  desk.dispose();
+  await at.leave();
 });
 
 const numbers = (from: number, to: number) =>

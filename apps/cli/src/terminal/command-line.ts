@@ -1,6 +1,4 @@
-/** A word as a shell takes it. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+import { shellWord } from '@hangar/contract/shell-words';
 
 type Value = string | number | boolean | readonly string[] | undefined;
 

@@ -1,7 +1,7 @@
+import { shellWord } from '@hangar/contract/shell-words';
 import { ActionIcon, Popover, Stack, Text, Tooltip } from '@mantine/core';
 import { IconTerminal2 } from '@tabler/icons-react';
 import { Command } from './command.tsx';
-import { shellWord } from './shell-words.ts';
 
 export interface AsCommandProps {
   /** The same thing on the command line: `hangar cancel j_7k2…`. Left out where the command has no verb for it. */

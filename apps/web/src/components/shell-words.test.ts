@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shellCommand } from '@hangar/contract/shell-words';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { healthCommand, nodesCommand, podCommand } from '../modules/kubernetes/cluster-commands.ts';
 import { curlFor } from './as-command.tsx';
-import { shellCommand } from './shell-words.ts';
 
 let folder: string;
 beforeAll(() => {

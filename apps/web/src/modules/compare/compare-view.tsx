@@ -1,5 +1,6 @@
 import type { Job } from '@hangar/contract';
 import { showPath } from '@hangar/contract/path-bytes';
+import { shellCommand } from '@hangar/contract/shell-words';
 import { isFinal } from '@hangar/contract/state-words';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
@@ -13,7 +14,6 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
-import { shellCommand } from '../../components/shell-words.ts';
 import { Bone, LinesSkeleton } from '../../components/skeletons.tsx';
 import { useNow } from '../../components/time.tsx';
 import { Counts } from '../diff/counts.tsx';

@@ -1,4 +1,5 @@
 import type { Job } from '@hangar/contract';
+import { shellCommand } from '@hangar/contract/shell-words';
 import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -10,7 +11,6 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
 import { SearchField } from '../../components/search-field.tsx';
-import { shellCommand } from '../../components/shell-words.ts';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';

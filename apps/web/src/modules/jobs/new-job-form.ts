@@ -14,7 +14,7 @@ import {
   shellBlocks,
   TimeoutSeconds,
 } from '@hangar/contract';
-import { shellCommand } from '../../components/shell-words.ts';
+import { shellCommand } from '@hangar/contract/shell-words';
 
 /** What is typed into the form, as it is typed. */
 export interface JobForm {

@@ -1,5 +1,5 @@
+import { shellCommand } from '@hangar/contract/shell-words';
 import { curlFor } from '../../components/as-command.tsx';
-import { shellCommand } from '../../components/shell-words.ts';
 import { type PodsFilter, queryOf } from './filter.ts';
 
 interface Commands {
