@@ -190,6 +190,8 @@ describe.skipIf(skip !== null)('the web app on a real server', () => {
   it('says quietly that the server is away, and has true data again when it is back', async () => {
     await go('/settings/profiles');
     await page.getByText('default', { exact: true }).waitFor();
+    // Connected as soon as that is known.
+    await button(/^You: /).waitFor();
     await server.kill('SIGKILL');
     await page.getByText(/reconnecting, data from \d\d:\d\d:\d\d/).waitFor();
     await page.getByText('default', { exact: true }).waitFor();
@@ -199,6 +201,19 @@ describe.skipIf(skip !== null)('the web app on a real server', () => {
     expect(started.status).toBe(201);
     await page.getByText('After the gap').first().waitFor();
   }, 90_000);
+
+  it('says it as well when it was away before it was known who is signed in, and comes back by itself', async () => {
+    await page.route('**/api/users/me', (route) => route.abort('connectionrefused'));
+    await page.route('**/api/drivers*', (route) => route.abort('connectionrefused'));
+    await go('/settings/profiles');
+    await page.getByText('server_unreachable').waitFor();
+    await page.getByText('reconnecting').waitFor();
+    await page.unroute('**/api/drivers*');
+    await page.unroute('**/api/users/me');
+    await button(/^You: /).waitFor();
+    await page.getByText('reconnecting').waitFor({ state: 'detached' });
+    await page.getByText('server_unreachable').waitFor({ state: 'detached' });
+  });
 
   it('had no error in the console', () => {
     expect(problems).toEqual([]);

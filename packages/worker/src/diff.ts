@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, rm } from 'node:fs/promises';
 import type { DiffStat } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
+import { allEnded } from './all-ended.ts';
 import { type Git, GitError, isDiskFull } from './git.ts';
 import { noteLeftBehind } from './left-behind.ts';
 import { Notes } from './notes.ts';
@@ -77,23 +78,23 @@ export async function collectDiff(o: Collecting, file: string, known: string | n
 async function writeDiff(o: Collecting, tree: string, file: string) {
   const call = { signal: o.signal, timeoutMs: COLLECT_MS, env: { GIT_DIR: o.store } };
   const trees = [...ALL, '-M', o.baseTree, tree];
-  await o.git.run(
-    [
-      'diff-tree',
-      '-r',
-      '--patch',
-      '--binary',
-      '--full-index',
-      '--no-color',
-      '--no-ext-diff',
-      '--no-textconv',
-      '--src-prefix=a/',
-      '--dst-prefix=b/',
-      ...trees,
-    ],
-    { ...call, toFile: file },
-  );
-  const counted = await o.git.run(['diff-tree', '-r', '--numstat', '-z', ...trees], call);
+  const patch = [
+    'diff-tree',
+    '-r',
+    '--patch',
+    '--binary',
+    '--full-index',
+    '--no-color',
+    '--no-ext-diff',
+    '--no-textconv',
+    '--src-prefix=a/',
+    '--dst-prefix=b/',
+    ...trees,
+  ];
+  const [, counted] = await allEnded([
+    o.git.run(patch, { ...call, toFile: file }),
+    o.git.run(['diff-tree', '-r', '--numstat', '-z', ...trees], call),
+  ]);
   const { sha256, sizeBytes } = await digest(file);
   return { sha256, stat: { ...countLines(counted), sizeBytes } };
 }

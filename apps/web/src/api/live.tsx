@@ -1,7 +1,8 @@
-import type { Activity, Job } from '@hangar/contract';
+import type { Activity, Job, Me } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
-import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from 'react';
 import { type Api, useApi } from './client.tsx';
+import type { Loadable } from './loadable.ts';
 import { createPatcher } from './patch.ts';
 import { type Streams, useStreams } from './streams/streams.tsx';
 
@@ -90,19 +91,39 @@ const isWithId = <T extends { id: string }>(value: unknown): value is T =>
   typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string';
 
 const QUIET: LiveState = { status: 'connecting', freshAt: null };
+const AWAY: LiveState = { status: 'lost', freshAt: null };
 const LiveContext = createContext<LiveState>(QUIET);
 
 export const useLive = (): LiveState => useContext(LiveContext);
 
+const ASK_AGAIN_MS = 3000;
+
 /** Connects as soon as it is known who is signed in. */
-export function LiveProvider({ person, children }: { person: string | undefined; children: ReactNode }) {
+export function LiveProvider({ me, children }: { me: Loadable<Me>; children: ReactNode }) {
   const api = useApi();
   const streams = useStreams();
   const queries = useQueryClient();
   const [state, setState] = useState(QUIET);
+  const wasAway = useRef(false);
+  const person = me.data?.user.id;
+  const isAway = person === undefined && me.error?.kind === 'unavailable';
+
+  // Without a person there is no stream that tells when the server is back.
+  useEffect(() => {
+    if (!isAway) return;
+    wasAway.current = true;
+    setState(AWAY);
+    const ask = () => void queries.refetchQueries({ queryKey: api.access.me.key() });
+    const timer = setTimeout(ask, ASK_AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [isAway, queries, api]);
+
   useEffect(() => {
     if (person === undefined) return;
     streams.signedIn(person);
+    // What else was asked for in the meantime has failed as well.
+    if (wasAway.current) void queries.invalidateQueries();
+    wasAway.current = false;
     return connectLive({ streams, queries, api, onState: setState });
   }, [person, streams, queries, api]);
   return <LiveContext value={state}>{children}</LiveContext>;

@@ -33,7 +33,7 @@ import { ShellView } from './shell-view.tsx';
 export function AppLayout() {
   const me = useMe();
   return (
-    <LiveProvider person={me.data?.user.id}>
+    <LiveProvider me={me}>
       <ActionsProvider>
         <Frame />
       </ActionsProvider>

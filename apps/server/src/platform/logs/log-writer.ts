@@ -5,7 +5,10 @@ import { type Chunk, packChunks } from './log-line.ts';
 import type { LogStore } from './log-store.ts';
 import { createSlots } from './slots.ts';
 
-/** A log that prints all the time makes one chunk in this time; one that was silent is written at once. */
+/**
+ * A log that prints all the time makes one chunk in this time. One that was silent has two writes at once: a word that comes right
+ * after another, as the last one of a job does, waits for nothing.
+ */
 const WINDOW_MS = 50;
 /** What is taken into one write, counted in UTF-16 units of text and what each line costs besides. */
 const WRITE_MOST = 4 * 1024 * 1024;
@@ -27,7 +30,8 @@ interface Stream {
   state: LogState | null;
   waiting: Waiting[];
   writing: boolean;
-  lastWrite: number;
+  /** When a log that prints all the time would be written next. */
+  due: number;
 }
 
 /** Group commit: what arrives for a log while it is being written, or within the window, becomes one chunk. */
@@ -50,7 +54,7 @@ export function createLogWriter(o: {
   function streamOf(logId: string): Stream {
     const known = streams.get(logId);
     if (known) return known;
-    const stream: Stream = { logId, state: null, waiting: [], writing: false, lastWrite: Number.NEGATIVE_INFINITY };
+    const stream: Stream = { logId, state: null, waiting: [], writing: false, due: Number.NEGATIVE_INFINITY };
     streams.set(logId, stream);
     if (streams.size > REMEMBERED) forgetIdle();
     return stream;
@@ -66,14 +70,14 @@ export function createLogWriter(o: {
   function wake(stream: Stream): void {
     if (stream.writing || stream.waiting.length === 0) return;
     stream.writing = true;
-    const wait = stream.lastWrite + WINDOW_MS - performance.now();
+    const wait = stream.due - WINDOW_MS - performance.now();
     if (wait > 0) setTimeout(() => void write(stream), wait);
     else void write(stream);
   }
 
   async function write(stream: Stream): Promise<void> {
     await slots.run(async () => {
-      stream.lastWrite = performance.now();
+      stream.due = Math.max(stream.due, performance.now()) + WINDOW_MS;
       const taken = take(stream);
       try {
         const acks = await store(stream, taken);
