@@ -105,7 +105,7 @@ async function makeMany(count: number): Promise<void> {
   await database.pool.query(
     `insert into job (id, user_id, user_name, created_at, title, agent, profile, driver, repo_name, group_name, state, timeout_seconds, request_hash, reason)
      select 'j_' || lpad(n::text, 16, '0'), case when n % 2 = 0 then 'u_ada' else 'u_bob' end, 'Ada', timestamptz '2026-01-01' + n * interval '1 s',
-       case when rare then 'Paint the bikeshed, сарай 小屋' else 'Change the parser, часть ' || n end, case when rare then 'gemini' else 'claude' end,
+       case when rare then 'Paint the bikeshed, сарай 小屋' else 'Change the parser in room-' || n % 20 || ', часть ' || n end, case when rare then 'gemini' else 'claude' end,
        case when rare then 'big' else 'local' end, 'local', case when rare then 'team/rare' else 'team/usual-' || n % 7 end,
        case when rare then 'g_rare' end, case when rare then 'failed' else 'succeeded' end, 60, '', ''
      from (select n, n <= 4 as rare from generate_series(1, $1::int) n) made`,
@@ -144,6 +144,7 @@ it('reads no more of 20,000 jobs than of 2,000', async () => {
       { search: 'parser' },
       { search: 'nothing like it' },
       { search: 'zz' },
+      { search: 'room-8' },
       { search: 'часть' },
     ],
     ...[{ search: 'j_0000000000000002' }, { agent: 'claude', search: 'bikeshed' }, { agent: 'gemini', states: FAILED }],
