@@ -152,8 +152,10 @@ async function add(on: pg.Client, person: { id: string; name: string }, after: n
        from generate_series($3::int + 1, $4::int) n) made`,
     [person.id, person.name, after, upTo],
   );
-  // What the server keeps of one person.
-  await on.query(`delete from activity where id in (select id from activity order by id desc offset 2000)`);
+  // What the server keeps of one person, and the first, which is asked for.
+  await on.query(
+    `delete from activity where id in (select id from activity where id > 'a_0000000000000001' order by id desc offset 2000)`,
+  );
   await on.query(
     `insert into log (id, revision, last_line, bytes, ended_at, end_state, compacted_at)
      select 'j_' || lpad(n::text, 16, '0'), 1, 100, 1000, now(), 'succeeded', now() from generate_series($1::int + 1, $2::int) n`,
