@@ -1,4 +1,5 @@
 // P12: lists and statuses with 1,000 jobs, and how they grow to 100,000. Sessions and clusters do not exist yet.
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { ServerProcess } from '../tests/e2e/server-process.ts';
@@ -13,14 +14,16 @@ const SECONDS = 2;
 /** Of the bar. */
 const SIZE = 1_000;
 const RUNS = 5;
+/** Of the first job and its activity: ids look like chance. */
+const FIRST = createHash('md5').update('1').digest('hex').slice(0, 16);
 /** Every other list and status. A filter says what it finds: something, or nothing although it looks at all. */
 const OTHER_RUNS = 2;
 const FILTERS = `mine=false state=succeeded state=failed&state=lost mine=false&state=failed&state=lost agent=shell agent=nobody
   mine=false&agent=nobody profile=local profile=nowhere mine=false&profile=nowhere repo=team/repo-7 repo=none mine=false&repo=none
-  group=g_none search=repo-7 search=nothing%20like%20it mine=false&search=nothing%20like%20it search=zz search=j_0000000000000001
+  group=g_none search=repo-7 search=nothing%20like%20it mine=false&search=nothing%20like%20it search=zz search=j_${FIRST}
   search=repo-7&state=failed agent=shell&search=nothing%20like%20it`;
-const STATUSES = `jobs/j_0000000000000001/artifacts devops/activity?status=failed devops/activity?status=completed
-  devops/activity?actor=nobody devops/activity?correlationId=j_0000000000000001 devops/activity/a_0000000000000001
+const STATUSES = `jobs/j_${FIRST}/artifacts devops/activity?status=failed devops/activity?status=completed
+  devops/activity?actor=nobody devops/activity?correlationId=j_${FIRST} devops/activity/a_${FIRST}
   search?q=nothing%20like%20it search?q=Job users invites api-keys devices plans profiles profiles/local drivers agents credentials server`;
 const words = (text: string): string[] => text.split(/\s+/);
 const OTHERS = [
@@ -35,7 +38,7 @@ try {
   const client = await jobClient(server);
   const me = await client.call<{ user: { id: string; name: string } }>('GET', '/users/me');
   await db.connect();
-  const paths = ['/api/jobs', '/api/jobs/j_0000000000000001', '/api/devops/activity', '/api/users/me', '/healthz'];
+  const paths = ['/api/jobs', `/api/jobs/j_${FIRST}`, '/api/devops/activity', '/api/users/me', '/healthz'];
   const byKey = { authorization: `Bearer ${client.key}` };
   const asPerson = { cookie: await signIn(server) };
   const all = new Map(paths.map((path) => [path, [] as number[][]]));
@@ -119,25 +122,25 @@ async function add(on: pg.Client, person: { id: string; name: string }, after: n
   await on.query(
     `insert into job (id, user_id, user_name, created_at, title, agent, profile, driver, repo_name, timeout_seconds, request_hash, reason,
        state, state_since, admitted_at, started_at, finished_at, cleaned_at, wake_at, activity_id, phases)
-     select 'j_' || lpad(n::text, 16, '0'), $1, $2, at, 'Job ' || n, 'shell', 'local', 'local',
-       'team/repo-' || n % 50, 60, 'x', 'Done', 'succeeded', at, at, at, at + interval '40 s', at, null, 'a_' || lpad(n::text, 16, '0'),
+     select 'j_' || substr(md5(n::text), 1, 16), $1, $2, at, 'Job ' || n, 'shell', 'local', 'local',
+       'team/repo-' || n % 50, 60, 'x', 'Done', 'succeeded', at, at, at, at + interval '40 s', at, null, 'a_' || substr(md5(n::text), 1, 16),
        '[{"name":"queued","startedAt":"2026-01-01T00:00:00Z","endedAt":"2026-01-01T00:00:01Z","reason":null}]'
      from (select n, now() - (($4::int - n) * interval '20 s') as at from generate_series($3::int + 1, $4::int) n) made`,
     [person.id, person.name, after, upTo],
   );
   await on.query(
-    `insert into job_order (job_id, spec) select 'j_' || lpad(n::text, 16, '0'), repeat('Read the notes and change the parser. ', 20)
+    `insert into job_order (job_id, spec) select 'j_' || substr(md5(n::text), 1, 16), repeat('Read the notes and change the parser. ', 20)
      from generate_series($1::int + 1, $2::int) n`,
     [after, upTo],
   );
   await on.query(
     `insert into job_event (job_id, n, at, state, reason, attempt)
-     select 'j_' || lpad(n::text, 16, '0'), e, now(), 'succeeded', 'Done', 1 from generate_series($1::int + 1, $2::int) n, generate_series(1, 6) e`,
+     select 'j_' || substr(md5(n::text), 1, 16), e, now(), 'succeeded', 'Done', 1 from generate_series($1::int + 1, $2::int) n, generate_series(1, 6) e`,
     [after, upTo],
   );
   await on.query(
     `insert into activity_message (activity_id, at, type, message, actor_id, actor_name, correlation_id)
-     select 'a_' || lpad(n::text, 16, '0'), now(), m->>'type', m, $1, $2, 'j_' || lpad(n::text, 16, '0')
+     select 'a_' || substr(md5(n::text), 1, 16), now(), m->>'type', m, $1, $2, 'j_' || substr(md5(n::text), 1, 16)
      from generate_series($3::int + 1, $4::int) n,
        jsonb_array_elements('[{"type":"DEVOPS_STARTED","operation":"Job","steps":["Run"]},{"type":"DEVOPS_STEP_UPDATE","step":"Run","status":"running"},{"type":"DEVOPS_STEP_UPDATE","step":"Run","status":"completed"},{"type":"DEVOPS_COMPLETE","note":"Done"}]'::jsonb) m`,
     [person.id, person.name, after, upTo],
@@ -148,17 +151,17 @@ async function add(on: pg.Client, person: { id: string; name: string }, after: n
        'startedAt', '2026-01-01T00:00:00.000Z', 'completedAt', '2026-01-01T00:00:00.000Z', 'error', null, 'link', '/jobs/' || job,
        'steps', '[{"name":"Run","status":"completed","startedAt":null,"completedAt":null,"error":null}]'::jsonb,
        'actor', jsonb_build_object('id', $1::text, 'name', $2::text), 'correlationId', job)
-     from (select 'a_' || lpad(n::text, 16, '0') as id, 'j_' || lpad(n::text, 16, '0') as job, now() - (($4::int - n) * interval '20 s') as at
+     from (select 'a_' || substr(md5(n::text), 1, 16) as id, 'j_' || substr(md5(n::text), 1, 16) as job, now() - (($4::int - n) * interval '20 s') as at
        from generate_series($3::int + 1, $4::int) n) made`,
     [person.id, person.name, after, upTo],
   );
   // What the server keeps of one person, and the first, which is asked for.
   await on.query(
-    `delete from activity where id in (select id from activity where id > 'a_0000000000000001' order by id desc offset 2000)`,
+    `delete from activity where id <> 'a_${FIRST}' and id not in (select id from activity order by at desc limit 2000)`,
   );
   await on.query(
     `insert into log (id, revision, last_line, bytes, ended_at, end_state, compacted_at)
-     select 'j_' || lpad(n::text, 16, '0'), 1, 100, 1000, now(), 'succeeded', now() from generate_series($1::int + 1, $2::int) n`,
+     select 'j_' || substr(md5(n::text), 1, 16), 1, 100, 1000, now(), 'succeeded', now() from generate_series($1::int + 1, $2::int) n`,
     [after, upTo],
   );
 }
