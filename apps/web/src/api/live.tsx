@@ -1,6 +1,6 @@
 import type { Activity, Job, Me } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { type Api, useApi } from './client.tsx';
 import type { Loadable } from './loadable.ts';
 import { createPatcher } from './patch.ts';
@@ -60,9 +60,7 @@ export function connectLive({ streams, queries, api, onState }: LiveOptions): ()
       if (heardAt !== null) freshAt = new Date(heardAt).toISOString();
       wasOpen = true;
       onState({ status: 'lost', freshAt });
-      poll ??= setInterval(() => {
-        if (document.visibilityState === 'visible') void queries.invalidateQueries({ refetchType: 'active' });
-      }, POLL_MS);
+      poll ??= startPolling(queries);
     },
     failed() {
       // Nobody is signed in any more, most likely: whatever is asked for next tells.
@@ -76,6 +74,12 @@ export function connectLive({ streams, queries, api, onState }: LiveOptions): ()
     patcher.stop();
   };
 }
+
+/** What is looked at is asked for again and again, until the timer is cleared. */
+const startPolling = (queries: QueryClient): ReturnType<typeof setInterval> =>
+  setInterval(() => {
+    if (document.visibilityState === 'visible') void queries.invalidateQueries({ refetchType: 'active' });
+  }, POLL_MS);
 
 /** A frame is the object as the server gives it; a frame that was cut off on the way is none. */
 function parse<T extends { id: string }>(text: string): T | undefined {
@@ -96,34 +100,26 @@ const LiveContext = createContext<LiveState>(QUIET);
 
 export const useLive = (): LiveState => useContext(LiveContext);
 
-const ASK_AGAIN_MS = 3000;
-
 /** Connects as soon as it is known who is signed in. */
 export function LiveProvider({ me, children }: { me: Loadable<Me>; children: ReactNode }) {
   const api = useApi();
   const streams = useStreams();
   const queries = useQueryClient();
   const [state, setState] = useState(QUIET);
-  const wasAway = useRef(false);
   const person = me.data?.user.id;
   const isAway = person === undefined && me.error?.kind === 'unavailable';
 
   // Without a person there is no stream that tells when the server is back.
   useEffect(() => {
     if (!isAway) return;
-    wasAway.current = true;
     setState(AWAY);
-    const ask = () => void queries.refetchQueries({ queryKey: api.access.me.key() });
-    const timer = setTimeout(ask, ASK_AGAIN_MS);
-    return () => clearTimeout(timer);
-  }, [isAway, queries, api]);
+    const poll = startPolling(queries);
+    return () => clearInterval(poll);
+  }, [isAway, queries]);
 
   useEffect(() => {
     if (person === undefined) return;
     streams.signedIn(person);
-    // What else was asked for in the meantime has failed as well.
-    if (wasAway.current) void queries.invalidateQueries();
-    wasAway.current = false;
     return connectLive({ streams, queries, api, onState: setState });
   }, [person, streams, queries, api]);
   return <LiveContext value={state}>{children}</LiveContext>;

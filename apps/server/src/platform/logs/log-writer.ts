@@ -30,7 +30,7 @@ interface Stream {
   state: LogState | null;
   waiting: Waiting[];
   writing: boolean;
-  /** When a log that prints all the time would be written next. */
+  /** When it may be written next. */
   due: number;
 }
 
@@ -70,14 +70,14 @@ export function createLogWriter(o: {
   function wake(stream: Stream): void {
     if (stream.writing || stream.waiting.length === 0) return;
     stream.writing = true;
-    const wait = stream.due - WINDOW_MS - performance.now();
+    const wait = stream.due - performance.now();
     if (wait > 0) setTimeout(() => void write(stream), wait);
     else void write(stream);
   }
 
   async function write(stream: Stream): Promise<void> {
     await slots.run(async () => {
-      stream.due = Math.max(stream.due, performance.now()) + WINDOW_MS;
+      stream.due = Math.max(stream.due, performance.now() - WINDOW_MS) + WINDOW_MS;
       const taken = take(stream);
       try {
         const acks = await store(stream, taken);
