@@ -84,7 +84,8 @@ function run(task: Follow): Promise<Followed> {
 }
 let following = 0;
 
-process.once('message', (task: Follow) => {
+// Stays until it is ended: the exit of a process may be heard before its last message.
+process.on('message', (task: Follow) => {
   following = task.followers;
-  run(task).then((result) => process.send?.(result, () => process.disconnect()));
+  run(task).then((result) => process.send?.(result));
 });

@@ -102,13 +102,12 @@ async function insert(load: InsertLoad): Promise<LoadResult> {
 
 const empty = (): LoadResult & { ms: number[] } => ({ ms: [], seconds: 0, retries: 0, ids: [] });
 
-process.once('message', (load: Load) => {
+// Stays until it is ended: the exit of a process may be heard before its last message.
+process.on('message', (load: Load) => {
   const begun = performance.now();
   const run = load.kind === 'submit' ? submit(load) : load.kind === 'ask' ? ask(load) : insert(load);
   run.then(
-    (result) => process.send?.({ ...result, seconds: (performance.now() - begun) / 1000 }, () => process.disconnect()),
-    (error: unknown) => {
-      process.send?.({ error: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
-    },
+    (result) => process.send?.({ ...result, seconds: (performance.now() - begun) / 1000 }),
+    (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
   );
 });

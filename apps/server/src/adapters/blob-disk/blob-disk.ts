@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
+import { chunksOf } from '../../platform/blobs/chunks-of.ts';
 import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
 
 /** No segment of a key begins with a dot, so nothing here can be named by a key. */
@@ -92,7 +93,7 @@ async function writeAside(
   try {
     if (o.signal?.aborted) stop();
     let sizeBytes = 0;
-    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    for await (const chunk of chunksOf(body)) {
       const bytes: Buffer = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       sizeBytes += bytes.byteLength;
       if (sizeBytes > o.maxBytes) {

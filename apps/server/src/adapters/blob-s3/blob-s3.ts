@@ -17,6 +17,7 @@ import { HangarError, proxyFor } from '@hangar/contract';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Logger } from 'pino';
 import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
+import { chunksOf } from '../../platform/blobs/chunks-of.ts';
 import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
 import type { S3Place } from '../../platform/blobs/place.ts';
 import { readThroughBreaks } from './download.ts';
@@ -104,11 +105,7 @@ export async function openBlobsInS3(o: {
     const hash = createHash('sha256');
     const most = Math.min(o.maxBytes, PART_BYTES * PARTS_MOST);
     const parts = beginParts(bucket, Key, signal);
-    const stop = () => {
-      // Who has stopped reading it would not be told.
-      body.on('error', () => undefined);
-      body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    };
+    const stop = () => body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal?.addEventListener('abort', stop, { once: true });
     let sizeBytes = 0;
     let waiting: Buffer[] = [];
@@ -122,7 +119,7 @@ export async function openBlobsInS3(o: {
     };
     try {
       if (signal?.aborted) stop();
-      for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      for await (const chunk of chunksOf(body)) {
         let bytes: Buffer = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
         sizeBytes += bytes.byteLength;
         if (sizeBytes > most)

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
+import { chunksOf } from '../../platform/blobs/chunks-of.ts';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lockThings } from '../../platform/database/locks.ts';
 import { createWaitingLines } from './waiting-line.ts';
@@ -78,7 +79,7 @@ export function createArrivals({ db }: Pick<Database, 'db'>) {
       let isCounted = false;
       async function* metered(): AsyncGenerator<Buffer> {
         let [received, taken, askedAt] = [0, 0, 0];
-        for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+        for await (const chunk of chunksOf(body)) {
           const bytes = Buffer.from(chunk);
           received += bytes.length;
           if (!isCounted && received > freeBytes) {

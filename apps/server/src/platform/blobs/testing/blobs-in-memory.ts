@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs } from '../blobs.ts';
+import { chunksOf } from '../chunks-of.ts';
 import { checkedKey, checkedPrefix } from '../keys.ts';
 
 /** For tests of what keeps blobs; passes the same suite as the real stores. */
@@ -17,7 +18,7 @@ export function createBlobsInMemory(): Blobs {
       const stop = () => body.destroy(o.signal?.reason instanceof Error ? o.signal.reason : new Error('aborted'));
       o.signal?.addEventListener('abort', stop, { once: true });
       if (o.signal?.aborted) stop();
-      for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      for await (const chunk of chunksOf(body)) {
         const bytes = Buffer.from(chunk);
         sizeBytes += bytes.length;
         if (sizeBytes > o.maxBytes) throw new HangarError('body_too_large');

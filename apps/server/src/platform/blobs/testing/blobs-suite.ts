@@ -93,6 +93,14 @@ export function blobsSuite(name: string, open: () => Blobs | Promise<Blobs>): vo
       expect(await keys('')).toEqual([]);
     });
 
+    test('a body that breaks after it was refused harms nobody', async () => {
+      const endless = new Readable({ read() {} });
+      endless.push('too much');
+      await expect(blobs.put('a', endless, { maxBytes: 1 })).rejects.toMatchObject({ code: 'body_too_large' });
+      // Heard by nobody, it would be thrown here.
+      expect(() => endless.emit('error', new Error('socket gone'))).not.toThrow();
+    });
+
     test.each([
       '',
       '/etc/passwd',
