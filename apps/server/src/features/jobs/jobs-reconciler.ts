@@ -227,11 +227,14 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
     return {
       say(reason) {
         const what = reason.replace(/ \(.*\)$/, '');
-        const line = said.has(what) ? null : parts.say(row.id, `${row.attempt} ${what}`, what);
+        const isNew = !said.has(what);
         said.add(what);
         last = last
           .then(async () => {
-            await Promise.all([line, store.advance(row.id, () => ({ reportedReason: reason.slice(0, REASON_MOST) }))]);
+            await Promise.all([
+              isNew ? parts.say(row.id, `${row.attempt} ${what}`, what) : null,
+              store.advance(row.id, () => ({ reportedReason: reason.slice(0, REASON_MOST) })),
+            ]);
           })
           .catch((error: unknown) => log.warn({ err: error, job: row.id }, 'cannot tell how a launch goes'));
       },

@@ -52,6 +52,8 @@ class Backend implements Launcher {
   fail: HangarError | null = null;
   /** What a launch says, and that it then hangs until it is told to stop. */
   pulling: string[] = [];
+  /** What cannot be written to a log. */
+  unsayable: string | null = null;
   async launch(unit: LaunchRequest, o: { signal: AbortSignal; say: (reason: string) => void }): Promise<void> {
     if (this.fail) throw this.fail;
     for (const words of this.pulling) o.say(words);
@@ -154,7 +156,10 @@ function build(
     jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
     jobsAtOnceOfProfiles: async () => new Map(Object.entries(o.onProfiles ?? {})),
     jobsAtOnce: o.jobsAtOnce ?? 100,
-    say: async (_id, _key, words) => void said.push(words),
+    say: async (_id, _key, words) => {
+      if (words === backend.unsayable) throw new HangarError('database_unavailable');
+      said.push(words);
+    },
     endLog: async () => o.endLog?.(),
   });
   return { store, jobs, worker, reconciler, said };
@@ -615,6 +620,23 @@ describe('reconciling', () => {
     await parts.jobs.cancel(ada, id);
     await reach(id, 'cancelled');
     expect(backend.launches).toEqual([]);
+  });
+
+  it('what cannot be written to the log of a job that is launched takes nothing else along', async () => {
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown) => void unheard.push(reason);
+    process.on('unhandledRejection', hear);
+    backend.pulling = ['Pulling image x', 'Pulling image x (1 of 90 MB)', 'Starting x', 'Waiting for x'];
+    backend.unsayable = 'Starting x';
+    const { id } = await parts.jobs.submit(ada, request);
+    await until(
+      () => parts.jobs.get(ada, id),
+      ({ reason }) => reason === 'Waiting for x',
+      'the reason',
+    );
+    process.off('unhandledRejection', hear);
+    expect(unheard).toEqual([]);
+    expect(parts.said).toEqual(['Pulling image x', 'Waiting for x']);
   });
 
   it('says why it cannot start, tries again, and gives up for good only on what stays', async () => {
