@@ -61,17 +61,21 @@ export class ServerProcess {
     return this.#exited;
   }
 
-  async start(): Promise<this> {
+  /** `out`: where its words go, a descriptor or a pipe that nobody reads; else they are kept in `output`. */
+  async start({ out = 'pipe' }: { out?: 'pipe' | 'closed' | number } = {}): Promise<this> {
+    const to = out === 'closed' ? 'pipe' : out;
     const child = spawn(process.execPath, [MAIN, 'start'], {
       env: { ...baseEnv(), ...this.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', to, to],
     });
     this.#child = child;
     this.#exited = new Promise((done) => child.once('exit', () => done()));
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text;
-      });
+      if (out === 'closed') stream?.destroy();
+      else
+        stream?.setEncoding('utf8').on('data', (text: string) => {
+          this.output += text;
+        });
     }
     const deadline = Date.now() + 120_000;
     while (Date.now() < deadline) {

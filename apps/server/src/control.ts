@@ -4,6 +4,7 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fromWire, HangarError, toWire } from '@hangar/contract';
+import { outlivesLostConnections } from './listen.ts';
 import { ownFolder } from './own-folder.ts';
 
 /** sun_path holds 107 bytes; a data directory may lie deeper than that. */
@@ -31,7 +32,8 @@ export async function serveControl(folder: string, control: Control): Promise<Se
   const path = join(folder, `control-${process.pid}.sock`);
   await rm(path, { force: true });
   const server = createServer((request, response) => {
-    const verb = control[(request.url ?? '').slice(1)];
+    const name = (request.url ?? '').slice(1);
+    const verb = Object.hasOwn(control, name) ? control[name] : undefined;
     const answer = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.method !== 'POST' || !verb) {
@@ -56,7 +58,7 @@ export async function serveControl(folder: string, control: Control): Promise<Se
     process.umask(old);
   }
   await chmod(path, 0o600);
-  return server;
+  return outlivesLostConnections(server);
 }
 
 /**
@@ -92,8 +94,8 @@ function ask(socketPath: string, verb: string, signal: AbortSignal): Promise<unk
         text += chunk;
       });
       response.on('end', () => {
-        const body: unknown = JSON.parse(text);
-        if (response.statusCode === 200) resolve(body);
+        const body = parsed(text);
+        if (response.statusCode === 200 && body !== undefined) resolve(body);
         else reject(fromWire(body) ?? new HangarError('internal'));
       });
     });
@@ -102,6 +104,14 @@ function ask(socketPath: string, verb: string, signal: AbortSignal): Promise<unk
     );
     request.end();
   });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export const workerSocketFolder = (dataDir: string): string => join(socketFolder(dataDir), 'worker');

@@ -18,9 +18,13 @@ export async function freePort(host: string): Promise<number> {
   });
 }
 
+/** A connection that the machine has no room for is lost; the server goes on with the others. */
+export const outlivesLostConnections = (server: Server): Server => server.on('error', () => undefined);
+
 export async function listen(app: FastifyInstance, config: { host: string; port: number }): Promise<void> {
   try {
     await app.listen({ host: config.host, port: config.port });
+    outlivesLostConnections(app.server);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE')
@@ -58,5 +62,5 @@ export async function listenForWorkers(app: FastifyInstance, folder: string): Pr
   } finally {
     process.umask(old);
   }
-  return server;
+  return outlivesLostConnections(server);
 }

@@ -11,6 +11,7 @@ import { openBlobs } from './blobs.ts';
 import { type Places, STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
+import { jsonOn } from './log-json.ts';
 import { textOn } from './log-text.ts';
 import { rotateKey, withAccess } from './on-this-machine.ts';
 import { throughLosses } from './start-again.ts';
@@ -167,6 +168,8 @@ function untilSignal(left = 'nothing is left behind.'): AbortSignal {
 }
 
 async function start(config: Config): Promise<void> {
+  // A terminal that was closed, a pipe whose reader ended, a full disk: the server has other things to do.
+  for (const out of [process.stdout, process.stderr]) out.on('error', () => undefined);
   const log = pino(
     {
       level: config.logLevel,
@@ -174,7 +177,7 @@ async function start(config: Config): Promise<void> {
     },
     config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY)
       ? textOn(process.stderr)
-      : pino.destination({ fd: 2, sync: false }),
+      : jsonOn(2),
   );
   const starting = new AbortController();
   let stop: ((signal: string) => Promise<void>) | null = null;

@@ -1,6 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type Agent, createServer, type IncomingMessage, request, type Server } from 'node:http';
-import { createServer as createSecureServer, request as requestSecurely } from 'node:https';
+import {
+  createServer as createSecureServer,
+  request as requestSecurely,
+  type AgentOptions as SecureOptions,
+} from 'node:https';
 import { type AddressInfo, createServer as createTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +83,13 @@ describe.skipIf(TINYPROXY === null)('calls through a real proxy', () => {
     expect(await ask(url, agent, certificate.cert)).toBe(`200 POST /big for localhost:${port}, 0 bytes`);
     expect(proxy.asked().filter((line) => line === `CONNECT localhost:${port}`)).toHaveLength(1);
     await expect(ask(url, await openProxyAgent(new URL(proxy.url), true))).rejects.toThrow(/self-signed/);
+  });
+
+  it('a key that is none fails the request through a tunnel, and nothing else', async () => {
+    const secure = await listen(createSecureServer(certificate, (_incoming, answer) => answer.end('in')));
+    const half: SecureOptions = { cert: certificate.cert, key: certificate.key.slice(0, 200) };
+    const agent = await openProxyAgent(new URL(proxy.url), true, half);
+    await expect(ask(`https://127.0.0.1:${secure}/`, agent, certificate.cert)).rejects.toThrow(/PEM|DECODER/);
   });
 
   it('signs in where the proxy asks for it, and says what a proxy answered that does not let through', async () => {

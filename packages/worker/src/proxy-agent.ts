@@ -52,7 +52,14 @@ async function tunnelAgent(proxy: URL, options: AgentOptions): Promise<Agent> {
       openTunnel(ask, proxy, target).then(
         (socket) => {
           const wrapped: ClientRequestArgs & { socket: Duplex } = { ...target, socket };
-          const stream = super.createConnection(wrapped, () => undefined);
+          let stream: ReturnType<Agent['createConnection']>;
+          try {
+            stream = super.createConnection(wrapped, () => undefined);
+          } catch (error) {
+            // A certificate or a key that is none, as while they are being renewed.
+            socket.destroy();
+            return callback(error as Error);
+          }
           if (stream) callback(null, stream);
         },
         (error: Error) => callback(error),

@@ -77,6 +77,16 @@ export function openGit(dir: string, around: GitSurroundings): Git {
         stdio: ['pipe', 'pipe', 'pipe'],
         signal: options.signal ?? signal,
       });
+      child.on('error', async (error: NodeJS.ErrnoException) => {
+        // A folder that is gone and a program that is not there end alike.
+        if (error.code === 'ENOENT' && (await stat(dir).catch(() => null)) === null)
+          reject(new HangarError('not_a_checkout', { message: `The folder ${dir} is not there any more.` }));
+        else if (error.code === 'ENOENT')
+          reject(new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' }));
+        else reject((options.signal ?? signal).aborted ? (options.signal ?? signal).reason : error);
+      });
+      // Not begun: without descriptors it has no streams either.
+      if (child.pid === undefined) return;
       const out: Buffer[] = [];
       let stderr = '';
       const file =
@@ -90,14 +100,6 @@ export function openGit(dir: string, around: GitSurroundings): Git {
       });
       child.stdin.on('error', () => {});
       child.stdin.end(options.input);
-      child.on('error', async (error: NodeJS.ErrnoException) => {
-        // A folder that is gone and a program that is not there end alike.
-        if (error.code === 'ENOENT' && (await stat(dir).catch(() => null)) === null)
-          reject(new HangarError('not_a_checkout', { message: `The folder ${dir} is not there any more.` }));
-        else if (error.code === 'ENOENT')
-          reject(new HangarError('not_a_checkout', { message: 'git was not found.', wayOut: 'Install git.' }));
-        else reject((options.signal ?? signal).aborted ? (options.signal ?? signal).reason : error);
-      });
       child.on('close', (code) => {
         file.then(() => resolve({ code: code ?? 1, stdout: Buffer.concat(out), stderr }), reject);
       });

@@ -14,9 +14,13 @@ const WHOLE_MS = 10_000;
 type Around = Pick<Cli, 'self' | 'settings' | 'signal'>;
 
 /** Notes a place beside the work. Nothing fails where that cannot be done; to wait for it is bounded. */
-export const notePlace = async (cli: Around, gitFolder: string): Promise<void> => {
-  await ask(cli, { configDir: cli.settings.configDir, note: gitFolder, look: false });
-};
+export async function notePlace(cli: Around, gitFolder: string): Promise<void> {
+  try {
+    await ask(cli, { configDir: cli.settings.configDir, note: gitFolder, look: false });
+  } catch {
+    // No process can be had for it: only other folders do not know of this one.
+  }
+}
 
 /** Has a place noted that is not yet, as after a checkout was moved. Nobody waits for it. */
 export function noteLater(cli: Around, gitFolder: string): void {
@@ -48,6 +52,8 @@ function ask(around: Around, wish: PlacesWish): Promise<RunRecord[]> {
   const child = spawn(...looker(around, wish), { ...optionsOf(around), stdio: ['ignore', 'pipe', 'ignore'] });
   const found: RunRecord[] = [];
   return new Promise((resolve) => {
+    // Not begun: without descriptors it has no streams either.
+    if (child.pid === undefined) return void child.on('error', () => resolve(found));
     const over = () => {
       clearTimeout(silence);
       clearTimeout(whole);

@@ -84,6 +84,8 @@ export async function createArchive(file: string, head: Head, o: { force: boolea
     add,
     async stream(name, body, sizeBytes) {
       const hash = createHash('sha256');
+      // It may break, or be given up, before it is read.
+      body.on('error', () => undefined);
       await put(name, sizeBytes, async (sink) => {
         try {
           for await (const chunk of body) {
@@ -94,6 +96,9 @@ export async function createArchive(file: string, head: Head, o: { force: boolea
         } catch (error) {
           sink.destroy(error instanceof Error ? error : new Error(String(error)));
         }
+      }).catch((error: unknown) => {
+        body.destroy();
+        throw error;
       });
       const digest = hash.digest('hex');
       await noted({ name, sizeBytes, sha256: digest });

@@ -194,7 +194,10 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
     },
 
     async stream(method, path, call) {
-      const { api } = await engine.info(call);
+      const { api } = await engine.info(call).catch((error: unknown) => {
+        call.upload?.destroy();
+        throw error;
+      });
       return send(method, `/v${api}${path}`, call);
     },
 

@@ -241,6 +241,8 @@ async function nameOf(entries: Entry[]): Promise<string> {
 function archive(entries: Entry[]): Readable {
   const tar = pack();
   const output = new PassThrough();
+  // It may break before anybody reads it: who reads it then finds it broken.
+  output.on('error', () => undefined);
   tar.on('error', (error) => output.destroy(error));
   tar.pipe(output);
   const write = async () => {

@@ -148,23 +148,28 @@ export function createLocalLauncher(parts: LocalParts, profile: LocalProfile): L
     const token = await tokenInput(path.join(folder.root, 'input'), request.workerToken);
     const log = await open(folder.log, 'a', 0o600);
     let child: ChildProcess;
+    let failure: Error | undefined;
     try {
       child = spawn('/bin/sh', ['-c', START_SCRIPT, 'hangar-unit', folder.root, ...command], {
         ...{ cwd: folder.root, env, detached: true },
         stdio: [token.fd, log.fd, log.fd],
       });
+      // Said before the files below are closed: no process can be had, or the folder has gone.
+      child.once('error', (error) => {
+        failure = error;
+      });
     } finally {
       await token.close();
       await log.close();
     }
-    let failure: Error | undefined;
-    child.once('error', (error) => {
-      failure = error;
-    });
     child.unref();
     const deadline = performance.now() + START_DEADLINE_MS;
     while (!(await readClaim(folder))) {
-      if (failure) throw failure;
+      if (failure)
+        throw new HangarError('launch_failed', {
+          message: `The worker cannot be started: ${failure.message}.`,
+          cause: failure,
+        });
       if (child.exitCode === ALREADY_CLAIMED) return;
       if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
         const words = await lastWords(folder);

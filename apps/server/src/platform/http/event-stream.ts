@@ -7,6 +7,8 @@ const RETRY = 'retry: 1000\n\n';
 /** The response itself, to be written piece by piece; with the headers that every answer has. */
 export function takeOver(reply: FastifyReply): ServerResponse {
   reply.hijack();
+  // Its end may wait long for a reader that takes nothing; what is written after it is lost, and ends nobody.
+  reply.raw.on('error', () => undefined);
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) reply.raw.setHeader(name, value);
   return reply.raw;
