@@ -224,19 +224,18 @@ export function createJobsReconciler(parts: JobsReconcilerParts) {
   function tell(row: JobRow): { say: (reason: string) => void; told: () => Promise<void> } {
     const said = new Set<string>();
     let last = Promise.resolve();
+    const untold = (error: unknown) => log.warn({ err: error, job: row.id }, 'cannot tell how a launch goes');
     return {
       say(reason) {
         const what = reason.replace(/ \(.*\)$/, '');
         const isNew = !said.has(what);
         said.add(what);
-        last = last
-          .then(async () => {
-            await Promise.all([
-              isNew ? parts.say(row.id, `${row.attempt} ${what}`, what) : null,
-              store.advance(row.id, () => ({ reportedReason: reason.slice(0, REASON_MOST) })),
-            ]);
-          })
-          .catch((error: unknown) => log.warn({ err: error, job: row.id }, 'cannot tell how a launch goes'));
+        last = last.then(async () => {
+          await Promise.all([
+            isNew ? parts.say(row.id, `${row.attempt} ${what}`, what).catch(untold) : null,
+            store.advance(row.id, () => ({ reportedReason: reason.slice(0, REASON_MOST) })).catch(untold),
+          ]);
+        });
       },
       told: () => last,
     };
