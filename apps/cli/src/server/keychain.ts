@@ -55,6 +55,7 @@ async function inTime<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> 
       reject(new HangarError('keychain_failed', { message: 'The keychain did not answer in 30 s.' })),
     );
   });
+  // The call may throw before anybody waits for this.
   late.catch(() => undefined);
   try {
     return await Promise.race([call(signal), late]);

@@ -1,12 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
+import { unheardDuring } from '../process/testing/unheard.ts';
 import { openEventStream } from './event-stream.ts';
 
 it('what is written to a stream after its end ends nobody', async () => {
-  const unheard: unknown[] = [];
-  const hear = (error: unknown) => void unheard.push(error);
-  process.on('uncaughtException', hear);
   const app = Fastify();
   app.get('/', (_request, reply) => {
     const stream = openEventStream(reply);
@@ -15,9 +12,9 @@ it('what is written to a stream after its end ends nobody', async () => {
     for (let turn = 0; turn < 3; turn++) stream.write('event: alive\n\n');
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
-  expect(await (await fetch(url)).text()).toMatch(/event: last\n\n$/);
-  await sleep(20);
+  const unheard = await unheardDuring(async () => {
+    expect(await (await fetch(url)).text()).toMatch(/event: last\n\n$/);
+  });
   await app.close();
-  process.off('uncaughtException', hear);
   expect(unheard).toEqual([]);
 });
