@@ -6,7 +6,7 @@
 const TEST = '\\.test\\.tsx?$|/testing/';
 
 /** Values of a port that adapters use: what stands in them belongs to the port, not to the feature's inside. */
-const PORT_FILES = ['^apps/server/src/features/jobs/(worker-probe|start-script)\\.ts$'];
+const PORT_FILES = ['^apps/server/src/features/jobs/launch/(worker-probe|start-script)\\.ts$'];
 
 /** How calls go through a proxy: one way for worker, command line and server. */
 const PROXY_FILES = ['^packages/worker/src/proxy-agent\\.ts$'];
@@ -19,7 +19,7 @@ const FEATURE_ARROWS = {
   profiles: [],
   credentials: [],
   activity: [],
-  search: [],
+  system: [],
 };
 
 /** Library → the only places that import its values. What is handed in (a logger, a pool) may be named by type anywhere. */
@@ -28,7 +28,7 @@ const VENDORS = {
   '^pg-boss$': ['^apps/server/src/platform/'],
   // A small feature keeps SQL beside its use cases; what translates or decides never sees the database.
   '^drizzle-orm$': [
-    '^apps/server/src/platform/database/',
+    '^apps/server/src/platform/(database|reconcile|places)/',
     '-tables\\.ts$', // the migrations are made from them, wherever they are
     '^apps/server/src/features/[^/]+/(?!.*-(routes|lifecycle|reconciler|view)\\.ts$)',
   ],

@@ -9,6 +9,7 @@ import { createJobsStore, PATIENCE } from '../apps/server/src/features/jobs/inde
 import { openDatabase } from '../apps/server/src/platform/database/index.ts';
 import { readPostmaster } from '../apps/server/src/platform/database/postmaster.ts';
 import { createLogs } from '../apps/server/src/platform/logs/index.ts';
+import { createAdmit } from '../apps/server/src/platform/places/admit.ts';
 import { createReconciler } from '../apps/server/src/platform/reconcile/reconciler.ts';
 import { ROOT } from '../tests/e2e/server-process.ts';
 import { median, timed } from './measure.ts';
@@ -24,7 +25,7 @@ const log = pino({ level: 'silent' });
 const database = await openDatabase({ dataDir: join(dir, 'data'), log });
 try {
   const postmaster = (await readPostmaster(join(dir, 'data/postgres')))?.pid ?? 0;
-  const store = createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined });
+  const store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
   const logs = createLogs({ database, blobs: await openBlobsOnDisk(join(dir, 'blobs')), log });
 
   const number = async (text: string): Promise<number> =>
@@ -106,7 +107,7 @@ try {
     const reconciler = createReconciler({
       ...{ database, table: 'job', concurrency: 32, log },
       async handle({ id, claim }) {
-        const { decision } = await store.advance(id, () => ({}), claim);
+        const { decision } = await store.advance(id, () => ({}), { claim });
         done += 1;
         if (done === due) all.resolve();
         return decision.wakeMs;
@@ -128,8 +129,9 @@ try {
   }
 
   async function admission() {
+    const admit = createAdmit(database, { noun: 'job', table: 'job' });
     const pass = () =>
-      store.admit(async () => ({ ofUser: () => 0, ofProfile: () => 0, total: 0 }), {
+      admit(async () => ({ ofUser: () => 0, ofProfile: () => 0, total: 0 }), {
         perUser: 200,
         places: Number.MAX_SAFE_INTEGER,
       });

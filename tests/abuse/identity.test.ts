@@ -2,7 +2,7 @@ import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { workerTokens } from '../../apps/server/src/features/jobs/worker-token.ts';
+import { workerTokens } from '../../apps/server/src/features/jobs/worker/worker-token.ts';
 import { openSecrets } from '../../apps/server/src/platform/secrets/index.ts';
 import { bundleOf, makeRepo } from '../../packages/worker/src/testing/fixtures.ts';
 import type { ServerProcess } from '../e2e/server-process.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createClusters, createKubernetesDriver } from '../../apps/server/src/adapters/kubernetes/index.ts';
-import type { JobDriver, WorkerAccess } from '../../apps/server/src/features/jobs/launcher.ts';
+import type { JobDriver, WorkerAccess } from '../../apps/server/src/features/jobs/launch/launcher.ts';
 import { ROOT } from '../e2e/server-process.ts';
 
 export interface DriverOptions {

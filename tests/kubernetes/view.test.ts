@@ -7,7 +7,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { createClusterReach, createClusters } from '../../apps/server/src/adapters/kubernetes/index.ts';
-import { createKubernetes, type Kubernetes, type PodLogText } from '../../apps/server/src/features/kubernetes/index.ts';
+import type { PodLogText } from '../../apps/server/src/features/kubernetes/index.ts';
+import { createKubernetes, type Kubernetes } from '../../apps/server/src/features/kubernetes/kubernetes.ts';
 import { clusterForTests } from './cluster.ts';
 
 const cluster = await clusterForTests();

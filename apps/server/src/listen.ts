@@ -8,7 +8,7 @@ import { ownFolder } from './own-folder.ts';
 export const hostInUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
 /** Where port 0 is asked for, the port must be known before it is listened on: links and tokens name it. */
-export async function freePort(host: string): Promise<number> {
+async function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject);
     probe.listen(0, host, () => {
@@ -16,6 +16,30 @@ export async function freePort(host: string): Promise<number> {
       probe.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
     });
   });
+}
+
+/** Where a server is reached. */
+export interface Address {
+  readonly port: number;
+  /** By people: links and tokens name it. */
+  readonly url: string;
+  /** By workers on this machine. */
+  readonly loopback: string;
+}
+
+export async function addressOf(config: {
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string | undefined;
+}): Promise<Address> {
+  const { host } = config;
+  const port = config.port === 0 ? await freePort(host) : config.port;
+  const here = hostInUrl(['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host);
+  return {
+    port,
+    url: config.publicUrl ?? `http://${hostInUrl(host)}:${port}`,
+    loopback: `http://${here}:${port}`,
+  };
 }
 
 /** A connection that the machine has no room for is lost; the server goes on with the others. */

@@ -8,9 +8,10 @@ import { pino } from 'pino';
 import { backUp } from './backup/backup.ts';
 import { restore } from './backup/restore.ts';
 import { openBlobs } from './blobs.ts';
-import { type Places, STOP_MS, startServer } from './compose.ts';
+import { STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
+import type { BuiltFiles } from './drivers.ts';
 import { jsonOn } from './log-json.ts';
 import { textOn } from './log-text.ts';
 import { rotateKey, withAccess } from './on-this-machine.ts';
@@ -190,7 +191,7 @@ async function start(config: Config): Promise<void> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   process.on('SIGHUP', () => log.debug('SIGHUP does nothing'));
 
-  const server = await throughLosses(() => startServer({ config, places: places(), log, signal: starting.signal }), {
+  const server = await throughLosses(() => startServer({ config, files: builtFiles(), log, signal: starting.signal }), {
     log,
     signal: starting.signal,
   });
@@ -246,7 +247,7 @@ function print(answer: unknown, field: string): void {
 }
 
 /** The built parts, beside this file in a bundle or in their packages in a checkout. */
-function places(): Places {
+function builtFiles(): BuiltFiles {
   const here = dirname(fileURLToPath(import.meta.url));
   const root = join(here, '../../..');
   const first = (...candidates: string[]) => candidates.find((candidate) => existsSync(candidate));

@@ -21,8 +21,8 @@ test('a change of the master key beside a running server reaches all that is sea
     HANGAR_MASTER_KEY_FILE: join(folder, 'key'),
     HANGAR_DRIVERS: 'local',
   });
-  const places = { workerFile: '/nowhere', nodeFile: process.execPath, webDir: null, jobTemplateFile: TEMPLATE };
-  const server = await startServer({ config, places, log });
+  const files = { workerFile: '/nowhere', nodeFile: process.execPath, webDir: null, jobTemplateFile: TEMPLATE };
+  const server = await startServer({ config, files, log });
   try {
     const { key } = await server.adminKey();
     const ask = async (method: string, path: string, body?: object) => {

@@ -1,10 +1,7 @@
 import { sealedSigningKeys } from './features/access/index.ts';
 import { sealedCredentials } from './features/credentials/index.ts';
-import { sealedEnvironments } from './features/jobs/index.ts';
+import { sealedEnvironments, WORKER_TOKEN_KEY } from './features/jobs/index.ts';
 import { type SealedColumn, sealedSetting } from './platform/secrets/index.ts';
-
-/** The setting with the key that worker tokens are made with. */
-export const WORKER_TOKEN_KEY = 'worker.token.key';
 
 /** Everything that is sealed with the master key. What is not named here could not be read after a change of it. */
 export const SEALED: readonly SealedColumn[] = [

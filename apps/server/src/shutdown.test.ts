@@ -36,8 +36,8 @@ async function start(more: Record<string, string> = {}): Promise<{ server: Hanga
     HANGAR_DRIVERS: 'local',
     ...more,
   });
-  const places = { workerFile: '/nowhere', nodeFile: process.execPath, webDir: null, jobTemplateFile: TEMPLATE };
-  const server = await startServer({ config, places, log: pino({ level: 'silent' }) });
+  const files = { workerFile: '/nowhere', nodeFile: process.execPath, webDir: null, jobTemplateFile: TEMPLATE };
+  const server = await startServer({ config, files, log: pino({ level: 'silent' }) });
   return { server, key: (await server.adminKey()).key };
 }
 

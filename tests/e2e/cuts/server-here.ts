@@ -74,7 +74,7 @@ export class ServerHere {
     );
     const server = await startServer({
       config: readConfig({ ...cli.env, PATH: process.env.PATH }),
-      places: {
+      files: {
         workerFile: join(ROOT, 'packages/worker/dist/worker.mjs'),
         nodeFile: process.execPath,
         webDir: join(ROOT, 'apps/web/dist'),

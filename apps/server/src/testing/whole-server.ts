@@ -21,7 +21,7 @@ export async function startWholeServer(o: { connections?: number; env?: Record<s
     HANGAR_DRAIN_SECONDS: '0',
     ...o.env,
   });
-  const places = {
+  const files = {
     workerFile,
     nodeFile: process.execPath,
     webDir: null,
@@ -31,7 +31,7 @@ export async function startWholeServer(o: { connections?: number; env?: Record<s
   let key = '';
   const start = async () => {
     server = await startServer({
-      ...{ config, places, log: pino({ level: 'silent' }) },
+      ...{ config, files, log: pino({ level: 'silent' }) },
       ...(o.connections === undefined ? {} : { connections: o.connections }),
     });
     if (key === '') key = (await server.adminKey()).key;

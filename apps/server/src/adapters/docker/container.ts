@@ -1,7 +1,7 @@
 import { type DockerSettings, HangarError, type Resources, sizeInWords } from '@hangar/contract';
 import { z } from 'zod';
-import type { UnitKey, UnitState, WorkerAccess } from '../../features/jobs/launcher.ts';
-import { UNSUITABLE } from '../../features/jobs/start-script.ts';
+import type { UnitKey, UnitState, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
+import { UNSUITABLE } from '../../features/jobs/launch/start-script.ts';
 import type { Engine } from './engine.ts';
 import { LABEL, RUNTIME_DIR } from './runtime.ts';
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { DockerSettings } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import { SCRIPTED_WORKER } from '../../features/jobs/testing/scripted-worker.ts';
 import { openWorkerDesk, type WorkerDesk } from '../../features/jobs/testing/worker-desk.ts';
 import { containerName } from './container.ts';

@@ -1,7 +1,7 @@
 import { DockerSettings, type Driver, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { JobDriver, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { JobDriver, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createDockerLauncher } from './launcher.ts';
 import { createRuntime, type Runtime } from './runtime.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerSettings, HangarError } from '@hangar/contract';
-import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import {
   type ContainerPlan,
   ContainerState,

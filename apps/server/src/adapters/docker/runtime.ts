@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
-import { CLEAN_SCRIPT, startScript } from '../../features/jobs/start-script.ts';
-import { PROBE_SOURCE } from '../../features/jobs/worker-probe.ts';
+import { CLEAN_SCRIPT, startScript } from '../../features/jobs/launch/start-script.ts';
+import { PROBE_SOURCE } from '../../features/jobs/launch/worker-probe.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './errors.ts';
 

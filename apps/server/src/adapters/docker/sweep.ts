@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import type { SweepReport, UnitKey } from '../../features/jobs/launch/launcher.ts';
 import { isStatus } from './errors.ts';
 import type { DockerParts } from './launcher.ts';
 import { LABEL } from './runtime.ts';

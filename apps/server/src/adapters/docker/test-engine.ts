@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerSettings, HangarError, type ProfileCheck } from '@hangar/contract';
-import { readProbe } from '../../features/jobs/worker-probe.ts';
+import { readProbe } from '../../features/jobs/launch/worker-probe.ts';
 import { type ContainerPlan, ContainerState, readFrames, unitState, workerUrl } from './container.ts';
 import { asHangarError } from './errors.ts';
 import type { DockerParts } from './launcher.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Driver, HangarError, KubernetesSettings } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { JobDriver, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { JobDriver, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import type { Clusters } from './connect.ts';
 import { asHangarError } from './errors.ts';
 import { createPodFiles } from './files.ts';

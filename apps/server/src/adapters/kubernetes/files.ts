@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { HangarError } from '@hangar/contract';
-import { CLEAN_SCRIPT, startScript } from '../../features/jobs/start-script.ts';
-import { PROBE_SOURCE } from '../../features/jobs/worker-probe.ts';
+import { CLEAN_SCRIPT, startScript } from '../../features/jobs/launch/start-script.ts';
+import { PROBE_SOURCE } from '../../features/jobs/launch/worker-probe.ts';
 import { type ClusterApi, isStatus } from './api.ts';
 import { LABEL } from './labels.ts';
 

@@ -1,6 +1,6 @@
 import type { KubernetesSettings } from '@hangar/contract';
 import { z } from 'zod';
-import type { UnitState } from '../../features/jobs/launcher.ts';
+import type { UnitState } from '../../features/jobs/launch/launcher.ts';
 import { unless } from './api.ts';
 import { isAdmission, isQuota } from './errors.ts';
 import type { KubernetesParts, Place } from './parts.ts';

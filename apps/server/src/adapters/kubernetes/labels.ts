@@ -1,4 +1,4 @@
-import type { UnitKey } from '../../features/jobs/launcher.ts';
+import type { UnitKey } from '../../features/jobs/launch/launcher.ts';
 
 /** Labels of what this driver makes. */
 export const LABEL = {

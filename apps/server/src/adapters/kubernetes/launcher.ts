@@ -1,6 +1,6 @@
 import { HangarError } from '@hangar/contract';
 import { z } from 'zod';
-import type { Launcher } from '../../features/jobs/launcher.ts';
+import type { Launcher } from '../../features/jobs/launch/launcher.ts';
 import { isStatus, unless } from './api.ts';
 import { asHangarError } from './errors.ts';
 import { FILES_DIR } from './files.ts';

@@ -1,6 +1,6 @@
 import { HangarError, type KubernetesSettings } from '@hangar/contract';
 import type { Logger } from 'pino';
-import type { LaunchRequest, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { LaunchRequest, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import type { Clusters, Connection } from './connect.ts';
 import type { PodFiles } from './files.ts';
 import type { JobTemplate } from './job-template.ts';

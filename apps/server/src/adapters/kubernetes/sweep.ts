@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import type { SweepReport, UnitKey } from '../../features/jobs/launch/launcher.ts';
 import { type ClusterApi, unless } from './api.ts';
 import { LABEL, unitOf } from './labels.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { HangarError, type KubernetesSettings, type ProfileCheck } from '@hangar/contract';
 import { z } from 'zod';
-import { readProbe } from '../../features/jobs/worker-probe.ts';
+import { readProbe } from '../../features/jobs/launch/worker-probe.ts';
 import { asHangarError } from './errors.ts';
 import { FILES_DIR } from './files.ts';
 import { LABEL } from './labels.ts';

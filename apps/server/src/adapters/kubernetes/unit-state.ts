@@ -1,6 +1,6 @@
 import { type ErrorCode, sizeInWords } from '@hangar/contract';
-import type { UnitState } from '../../features/jobs/launcher.ts';
-import { UNSUITABLE } from '../../features/jobs/start-script.ts';
+import type { UnitState } from '../../features/jobs/launch/launcher.ts';
+import { UNSUITABLE } from '../../features/jobs/launch/start-script.ts';
 import type { PodSeen } from './pod.ts';
 
 type Exited = Extract<UnitState, { kind: 'exited' }>;

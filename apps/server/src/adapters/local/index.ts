@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Driver, HangarError, LocalSettings } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { JobDriver, WorkerAccess } from '../../features/jobs/launcher.ts';
+import type { JobDriver, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import { type BubblewrapHere, findBubblewrap } from './bubblewrap.ts';
 import { createLocalLauncher, type LocalParts } from './launcher.ts';
 import { createPrograms } from './programs.ts';

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Launcher, LaunchRequest } from '../../features/jobs/launcher.ts';
+import type { Launcher, LaunchRequest } from '../../features/jobs/launch/launcher.ts';
 import { openWorkerDesk, processesWith, type WorkerDesk } from '../../features/jobs/testing/worker-desk.ts';
 import { findBubblewrap } from './bubblewrap.ts';
 import { createLocalDriver } from './index.ts';

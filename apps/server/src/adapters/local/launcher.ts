@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, open, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
-import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../../features/jobs/launcher.ts';
+import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../../features/jobs/launch/launcher.ts';
 import { bootId, isSame } from '../../platform/process/index.ts';
 import { accountFiles, accountOf, type Bubblewrap, bubblewrapCommand, INSIDE, USER_INSIDE } from './bubblewrap.ts';
 import { endUnit, UNIT_MARKER } from './end-unit.ts';

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Launcher, SweepReport, UnitKey } from '../../features/jobs/launcher.ts';
+import type { Launcher, SweepReport, UnitKey } from '../../features/jobs/launch/launcher.ts';
 import { readMarkers } from '../../platform/process/index.ts';
 import { UNIT_MARKER } from './end-unit.ts';
 import { listUnits, parseUnitName, unitFolder, unitName } from './unit-folder.ts';

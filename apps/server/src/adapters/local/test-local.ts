@@ -3,8 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, type ProfileCheck } from '@hangar/contract';
-import type { Launcher, LaunchRequest } from '../../features/jobs/launcher.ts';
-import { PROBE_SOURCE, type ProbeResult, readProbe } from '../../features/jobs/worker-probe.ts';
+import type { Launcher, LaunchRequest } from '../../features/jobs/launch/launcher.ts';
+import { PROBE_SOURCE, type ProbeResult, readProbe } from '../../features/jobs/launch/worker-probe.ts';
 import type { Bubblewrap } from './bubblewrap.ts';
 import { lastWords, type UnitFolder } from './unit-folder.ts';
 

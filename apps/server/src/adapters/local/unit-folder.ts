@@ -1,7 +1,7 @@
 import { chmod, lstat, open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { UnitKey } from '../../features/jobs/launcher.ts';
+import type { UnitKey } from '../../features/jobs/launch/launcher.ts';
 import type { ProcessIdentity } from '../../platform/process/index.ts';
 
 /**

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type SQL, sql } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
+import { type Note, sending } from '../../platform/database/notes.ts';
+import { announcing } from '../../platform/live/announce.ts';
 import { foldActivity, type StoredMessage } from './activity-fold.ts';
 import type { Summary } from './activity-tables.ts';
 
@@ -13,6 +15,9 @@ interface Row {
   readonly base: Summary | null;
 }
 
+/** As live frames call it. */
+export const ACTIVITY = 'activity';
+
 /** More than these are not kept of one activity: who says so much says little with each. */
 const MOST_KEPT = 200;
 
@@ -20,12 +25,12 @@ const MOST_KEPT = 200;
 export function activityStore(db: Tx) {
   return {
     /** What was said, with what it makes of the activities, in the caller's transaction. Answers of which something changed. */
-    async publish(tx: Tx, said: ReadonlyMap<string, readonly StoredMessage[]>, channel: string): Promise<void> {
+    async publish(tx: Tx, said: ReadonlyMap<string, readonly StoredMessage[]>): Promise<void> {
       const rows = await lock(tx, [...said.keys()]);
       const written: object[] = [];
       const kept: object[] = [];
       const settled: string[] = [];
-      const told: string[] = [];
+      const told: Note[] = [];
       for (const [id, messages] of said) {
         const before = rows.get(id) ?? null;
         // Let go meanwhile, or never begun: nobody could tell what it is.
@@ -37,13 +42,14 @@ export function activityStore(db: Tx) {
         if (isFull) settled.push(id);
         else kept.push(...messages.map(asMessage));
         const lastAt = Math.max(before?.lastAt.getTime() ?? 0, ...messages.map(({ at }) => at.getTime()));
+        const version = (before?.version ?? 0) + 1;
         written.push({
-          ...{ id, version: (before?.version ?? 0) + 1, owner: after.actor.id ?? '', actor_name: after.actor.name },
+          ...{ id, version, owner: after.actor.id ?? '', actor_name: after.actor.name },
           ...{ correlation_id: after.correlationId, is_open: after.status === 'in_progress', summary: after },
           ...{ at: after.completedAt ?? after.startedAt, last_at: new Date(lastAt) },
           ...(isFull ? { kept: 0, base: after } : { kept: count, base: before?.base ?? null }),
         });
-        told.push(JSON.stringify({ type: 'activity', id, userId: after.actor.id }));
+        told.push(announcing({ noun: ACTIVITY, id, audience: after.actor.id, version }));
       }
       if (written.length === 0) return;
       if (settled.length > 0)
@@ -56,7 +62,7 @@ export function activityStore(db: Tx) {
         written as (insert into activity select * from jsonb_populate_recordset(null::activity, ${JSON.stringify(written)}::jsonb)
           on conflict (id) do update set version = excluded.version, is_open = excluded.is_open, at = excluded.at,
             last_at = excluded.last_at, summary = excluded.summary, kept = excluded.kept, base = excluded.base)
-        select pg_notify(${channel}, told) from jsonb_array_elements_text(${JSON.stringify(told)}::jsonb) told`);
+        ${sending(told)}`);
     },
 
     async find(id: string): Promise<(Summary & { version: number }) | null> {

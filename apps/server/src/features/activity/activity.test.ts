@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ActivityMessage } from '@hangar/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { LIVE_CHANNEL } from '../../platform/live/announce.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import { type ActivityBus, createActivity, type Viewer } from './activity.ts';
 
@@ -9,7 +10,7 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let activity: ActivityBus;
 beforeEach(async () => {
   database = await createTestDatabase();
-  activity = createActivity({ database, newId: () => newId('a'), channel: 'test_activity' });
+  activity = createActivity(database);
 });
 afterEach(() => database.drop());
 
@@ -123,7 +124,7 @@ describe('lists', () => {
 
 it('each change has a larger version, and what changes nothing is not told', async () => {
   const told: string[] = [];
-  await database.listen('test_activity', (payload) => told.push(JSON.parse(payload).id));
+  await database.listen(LIVE_CHANNEL, (payload) => told.push(JSON.parse(payload).id));
   const { id, version } = await activity.start(ada, { operation: 'Deploy', steps: ['Build'] });
   const running = await activity.say(ada, id, step('Build', 'running'), time(1));
   expect(running.version).toBeGreaterThan(version);

@@ -2,16 +2,10 @@ import { type Activity, type ActivityMessage, HangarError } from '@hangar/contra
 import { sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lookup } from '../../platform/database/together.ts';
+import type { Publication } from '../../platform/publish.ts';
+import { newId } from '../../platform/secrets/index.ts';
 import type { StoredMessage } from './activity-fold.ts';
 import { activityStore } from './activity-store.ts';
-
-export interface Publication {
-  readonly activityId: string;
-  readonly message: ActivityMessage;
-  readonly at: Date;
-  readonly actor: { readonly id: string | null; readonly name: string };
-  readonly correlationId: string | null;
-}
 
 export interface Viewer {
   readonly userId: string;
@@ -35,13 +29,12 @@ interface Page {
 const MOST_CURRENT = 100;
 /** How many of one person are kept, of those that are open and of those that ended. */
 const KEPT_EACH = 2_000;
-/** One that is open is let go only when nothing can belong to it any more: no job runs for so long. */
+/** One that is open is let go only when nothing can belong to it any more: nothing runs for so long. */
 const OPEN_DAYS = 60;
 const AT_ONCE = 1_000;
 
 /** The activity bus: what is being done, by whom, and how far it is. People see their own, admins everybody's. */
-export function createActivity(o: { database: Database; newId: () => string; channel: string }) {
-  const { db } = o.database;
+export function createActivity({ db }: Pick<Database, 'db'>) {
   const store = activityStore(db);
 
   /** Appends within the caller's transaction, so that what is said and what was done commit together. */
@@ -53,7 +46,7 @@ export function createActivity(o: { database: Database; newId: () => string; cha
       const n = messages.length;
       messages.push({ n, activityId, message, at, actorId: actor.id, actorName: actor.name, correlationId });
     }
-    await store.publish(tx, said, o.channel);
+    await store.publish(tx, said);
   }
 
   async function one(id: string, viewer: Viewer): Promise<Activity> {
@@ -107,7 +100,7 @@ export function createActivity(o: { database: Database; newId: () => string; cha
       viewer: Viewer,
       input: { operation: string; steps: string[]; correlationId?: string; link?: string },
     ): Promise<Activity> {
-      const activityId = o.newId();
+      const activityId = newId('a');
       const { correlationId, ...rest } = input;
       await db.transaction((tx) =>
         publish(tx, [

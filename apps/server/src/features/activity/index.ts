@@ -1,2 +1,2 @@
-export { type ActivityBus, createActivity, type Publication } from './activity.ts';
-export { activityRoutes } from './activity-routes.ts';
+export { type ActivityBus, createActivity } from './activity.ts';
+export { activityFeature } from './feature.ts';

@@ -11,7 +11,8 @@ import { settingsStore } from '../../platform/database/index.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import type { Identity } from '../../platform/http/identity.ts';
 import { openSecrets, type Secrets } from '../../platform/secrets/index.ts';
-import { type Credentials, createCredentials, credentialsRoutes } from './index.ts';
+import { type Credentials, createCredentials } from './credentials.ts';
+import { credentialsRoutes } from './credentials-routes.ts';
 
 const TOKEN = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a';
 const run = promisify(execFile);

@@ -1,3 +1,2 @@
-export { searchCredentials } from './credential-search.ts';
-export { type Credentials, createCredentials, sealedCredentials } from './credentials.ts';
-export { credentialsRoutes } from './credentials-routes.ts';
+export { sealedCredentials } from './credentials.ts';
+export { credentialsFeature } from './feature.ts';

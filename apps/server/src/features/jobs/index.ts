@@ -1,17 +1,14 @@
-export { activityMessages } from './job-activity.ts';
-export { PATIENCE, type Patience } from './job-facts.ts';
-export { createHolds } from './job-holds.ts';
-export { searchJobs } from './job-search.ts';
-export { createJobWorker } from './job-worker.ts';
-export { createJobs, type Jobs } from './jobs.ts';
-export { createJobsReconciler } from './jobs-reconciler.ts';
-export { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
-export { createJobsStore, type JobsStore } from './jobs-store.ts';
-export type { JobDriver, Launcher, LaunchRequest, SweepReport, UnitKey, UnitState, WorkerAccess } from './launcher.ts';
-export { sweepUnits, tellRefused } from './launchers.ts';
-export { createRetention } from './retention.ts';
-export { createRetentionStore } from './retention-store.ts';
-export { environmentBinding, sealedEnvironments } from './sealed-environment.ts';
-export { createUploads } from './uploads.ts';
-export { workerRoutes } from './worker-routes.ts';
-export { workerTokens } from './worker-token.ts';
+export { type JobsFeature, type JobsSettings, jobsFeature } from './feature.ts';
+export type {
+  JobDriver,
+  Launcher,
+  LaunchRequest,
+  SweepReport,
+  UnitKey,
+  UnitState,
+  WorkerAccess,
+} from './launch/launcher.ts';
+export { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
+export { sealedEnvironments } from './sealed-environment.ts';
+export { createJobsStore, type JobsStore } from './store/jobs-store.ts';
+export { WORKER_TOKEN_KEY } from './worker/worker-token.ts';

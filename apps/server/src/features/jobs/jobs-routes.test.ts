@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createApp } from '../../platform/http/app.ts';
 import { jobBytesRoutes } from './jobs-routes.ts';
-import type { ArtifactRow } from './jobs-tables.ts';
+import type { ArtifactRow } from './store/jobs-tables.ts';
 
 const ID = `j_${'a'.repeat(20)}`;
 const diff: ArtifactRow = {

@@ -3,7 +3,6 @@ import {
   AGENTS,
   agentPreset,
   checkEnv,
-  type DriverName,
   HangarError,
   isFinal,
   isLocalHost,
@@ -19,10 +18,12 @@ import {
   type Use,
 } from '@hangar/contract';
 import { lookup } from '../../platform/database/together.ts';
-import { durationKey, type JobsUse, pairOf } from './job-figures.ts';
-import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './job-view.ts';
-import type { JobsStore } from './jobs-store.ts';
-import type { JobRow } from './jobs-tables.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import type { CredentialsOfJobs, Environment, ProfilesOfJobs } from './needs.ts';
+import { durationKey, type JobsUse, pairOf } from './store/job-figures.ts';
+import type { JobsStore } from './store/jobs-store.ts';
+import type { JobRow } from './store/jobs-tables.ts';
+import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './view/job-view.ts';
 
 export interface Caller {
   readonly userId: string;
@@ -30,18 +31,13 @@ export interface Caller {
   readonly role: 'admin' | 'member';
 }
 
-export interface JobsParts extends Omit<ViewParts, 'store'> {
+export interface JobsParts extends ViewParts {
   readonly store: JobsStore;
-  readonly newId: () => string;
-  readonly newActivityId: () => string;
-  /** The named profile, or the default. @throws HangarError profile_not_found */
-  readonly profile: (name: string | undefined) => Promise<{ name: string; driver: DriverName }>;
+  readonly profiles: Pick<ProfilesOfJobs, 'find'>;
+  readonly credentials: Pick<CredentialsOfJobs, 'has'>;
+  readonly environment: Environment;
   /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
   readonly allowLocalRepos: boolean;
-  readonly hasCredential: (userId: string, name: string) => Promise<boolean>;
-  /** Seals a text so that it opens only for this job. */
-  readonly seal: (jobId: string, plain: string) => string;
-  readonly open: (jobId: string, sealed: string) => string;
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 3600;
@@ -80,8 +76,11 @@ export function createJobs(parts: JobsParts) {
     const spec = parseSpec(request.spec);
     const agent = agentOf(request.agent ?? spec.settings.agent ?? 'shell');
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
-    const [plan, profile] = await Promise.all([parts.planOf(caller.userId), parts.profile(request.profile)]);
-    if (request.credential !== undefined && !(await parts.hasCredential(caller.userId, request.credential)))
+    const [plan, profile] = await Promise.all([
+      parts.people.planOf(caller.userId),
+      parts.profiles.find(request.profile),
+    ]);
+    if (request.credential !== undefined && !(await parts.credentials.has(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
     const patch = await uploadsAreThere(caller.userId, request);
     const timeoutSeconds =
@@ -93,7 +92,7 @@ export function createJobs(parts: JobsParts) {
       });
     }
     if (plan.minutesPerMonth !== null) minutesAreLeft(plan, await usedBy(caller.userId));
-    const id = parts.newId();
+    const id = newId('j');
     const env = { ...spec.settings.env, ...request.env };
     // What was taken once is taken again.
     if (retryOf === null) checkEnv(env);
@@ -124,11 +123,11 @@ export function createJobs(parts: JobsParts) {
         retryOf,
         group: request.group ?? null,
         reason: 'Waiting for a free place',
-        activityId: parts.newActivityId(),
+        activityId: newId('a'),
       },
       order: {
         spec: request.spec,
-        envSealed: Object.keys(env).length > 0 ? parts.seal(id, JSON.stringify(env)) : null,
+        envSealed: Object.keys(env).length > 0 ? parts.environment.seal(id, JSON.stringify(env)) : null,
         envNames: Object.keys(env).sort(),
       },
       waitingLimit: plan.jobsWaiting,
@@ -219,7 +218,8 @@ export function createJobs(parts: JobsParts) {
       const row = await owned(caller).get(id);
       if (!isFinal(row.state)) throw new HangarError('job_not_ended');
       const { spec, envSealed } = await store.orderOf(row.id);
-      const env = envSealed === null ? {} : (JSON.parse(parts.open(row.id, envSealed)) as Record<string, string>);
+      const env =
+        envSealed === null ? {} : (JSON.parse(parts.environment.open(row.id, envSealed)) as Record<string, string>);
       const request: NewJob = {
         spec,
         title: row.title,

@@ -1,14 +1,14 @@
-import type { Binding, SealedColumn } from '../../platform/secrets/index.ts';
+import type { Binding, SealedColumn, Secrets } from '../../platform/secrets/index.ts';
+import type { Environment } from './needs.ts';
 
-/** What the environment of a job is bound to. */
-export const environmentBinding = (jobId: string): Binding => ({
-  table: 'job',
-  owner: 'job',
-  row: jobId,
-  field: 'env',
-});
+const binding = (jobId: string): Binding => ({ table: 'job', owner: 'job', row: jobId, field: 'env' });
 
 export const sealedEnvironments: SealedColumn = {
   ...{ table: 'job_order', id: 'job_id', column: 'env_sealed' },
-  bindingOf: ({ id }) => environmentBinding(id),
+  bindingOf: ({ id }) => binding(id),
 };
+
+export const environmentOf = (secrets: Secrets): Environment => ({
+  seal: (jobId, plain) => secrets.seal(plain, binding(jobId)),
+  open: (jobId, sealed) => secrets.open(sealed, binding(jobId)).reveal(),
+});

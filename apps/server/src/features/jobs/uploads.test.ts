@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createBlobsInMemory } from '../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import { PATIENCE } from './job-facts.ts';
-import { createJobsStore, type JobsStore } from './jobs-store.ts';
+import { PATIENCE } from './lifecycle/job-facts.ts';
+import { createJobsStore, type JobsStore } from './store/jobs-store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -16,7 +16,7 @@ let user: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined });
+  store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
 });
 afterAll(() => database.drop());
 beforeEach(() => {
@@ -24,7 +24,6 @@ beforeEach(() => {
   uploads = createUploads({
     store,
     blobs,
-    newId: () => newId('up'),
     mostUnusedBytes: 100,
   });
   user = newId('u');
@@ -110,7 +109,7 @@ it('those on their way share one room: together they never hold more than there 
     },
   };
   const here = createUploads({
-    ...{ store, blobs: counting, newId: () => newId('up'), mostUnusedBytes: 100 },
+    ...{ store, blobs: counting, mostUnusedBytes: 100 },
   });
   const slowly = () =>
     Readable.from(
@@ -148,7 +147,7 @@ it('of one person only so many arrive at the same time, and those of a server th
     },
   };
   const here = createUploads({
-    ...{ store, blobs: slow, newId: () => newId('up') },
+    ...{ store, blobs: slow },
   });
   const one = () => here.receive(user, Readable.from([Buffer.alloc(1)]), AbortSignal.timeout(20_000));
   await Promise.all(Array.from({ length: 12 }, one));
@@ -158,8 +157,7 @@ it('of one person only so many arrive at the same time, and those of a server th
 it('who sends hundreds at the same time waits in line, and does not keep the database busy with it', async () => {
   const transactions = vi.spyOn(database.db, 'transaction');
   const here = createUploads({
-    ...{ store: createJobsStore(database, { patience: PATIENCE, onMove: async () => undefined }), blobs },
-    newId: () => newId('up'),
+    ...{ store: createJobsStore(database, { patience: PATIENCE, publish: async () => undefined }), blobs },
   });
   const [first, gone] = [Promise.withResolvers<void>(), new AbortController()];
   const held = async function* () {

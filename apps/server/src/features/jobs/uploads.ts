@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { HangarError, sizeInWords, type Upload } from '@hangar/contract';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
-import type { JobsStore } from './jobs-store.ts';
+import { newId } from '../../platform/secrets/index.ts';
+import type { JobsStore } from './store/jobs-store.ts';
 
 const KEEP_MS = 7 * 24 * 3600 * 1000;
 /** A whole repository may travel as a bundle. */
@@ -15,7 +16,6 @@ const AT_ONCE = 8;
 export function createUploads(parts: {
   store: Pick<JobsStore, 'arrive' | 'putUpload' | 'unusedUploads' | 'expiredUploads' | 'removeUpload'>;
   blobs: Blobs;
-  newId: () => string;
   mostUnusedBytes?: number;
 }) {
   const { store, mostUnusedBytes: most = MOST_UNUSED_BYTES } = parts;
@@ -24,7 +24,7 @@ export function createUploads(parts: {
   return {
     /** @throws HangarError quota_uploads, body_too_large, bad_request, rate_limited */
     async receive(userId: string, body: Readable, signal: AbortSignal): Promise<Upload> {
-      const id = parts.newId();
+      const id = newId('up');
       const blobKey = `uploads/${id}`;
       const unused = await store.unusedUploads(userId);
       if (unused.bytes >= most) throw noRoom(most, unused);

@@ -1,3 +1,2 @@
-export { searchProfiles } from './profile-search.ts';
-export { createProfiles, type ProfileDriver, type Profiles } from './profiles.ts';
-export { profilesRoutes } from './profiles-routes.ts';
+export { profilesFeature } from './feature.ts';
+export type { ProfileDriver } from './profiles.ts';

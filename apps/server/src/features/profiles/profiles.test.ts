@@ -30,9 +30,11 @@ const build = (drivers: DriverName[] = ['docker', 'local']) =>
   createProfiles({
     database,
     drivers: drivers.map(driver),
-    runningOn: async () => new Map(),
-    unfinishedOn: async () => unfinished,
-    revisionsInUse: async () => inUse,
+    places: {
+      inUse: async () => new Map(),
+      unfinishedOn: async () => new Map(unfinished > 0 ? [['job', unfinished]] : []),
+      revisionsInUse: async () => inUse,
+    },
   });
 const make = (host: string) =>
   build().create({
@@ -60,11 +62,14 @@ describe('a profile in use', () => {
 
   it('is not removed while jobs wait or run on it, and says how many', async () => {
     await make('tcp://old:1');
-    unfinished = 2;
-    await expect(build().remove('box')).rejects.toMatchObject({
-      code: 'profile_in_use',
-      message: '2 jobs wait or run on this profile.',
-    });
+    for (const [n, message] of [
+      [1, 'One job waits or runs on this profile.'],
+      [2, '2 jobs wait or run on this profile.'],
+    ] as const) {
+      unfinished = n;
+      const refused = { code: 'profile_in_use', message, details: { jobs: n } };
+      await expect(build().remove('box')).rejects.toMatchObject(refused);
+    }
     unfinished = 0;
     await build().remove('box');
     await expect(build().get('box')).rejects.toMatchObject({ code: 'profile_not_found' });

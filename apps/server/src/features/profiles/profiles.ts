@@ -11,6 +11,7 @@ import { and, asc, eq, inArray, isNull, lt, max, or, sql } from 'drizzle-orm';
 import { type Database, isUniqueViolation, type Tx } from '../../platform/database/index.ts';
 import { LOCKS, lockFor } from '../../platform/database/locks.ts';
 import { lookup } from '../../platform/database/together.ts';
+import type { Places } from '../../platform/places/places.ts';
 import { profileRevisions, profiles } from './profiles-tables.ts';
 
 type Row = typeof profiles.$inferSelect;
@@ -28,11 +29,13 @@ export interface ProfileDriver {
 export interface ProfilesParts<D extends ProfileDriver> {
   readonly database: Database;
   readonly drivers: readonly D[];
-  readonly runningOn: (profile?: string) => Promise<ReadonlyMap<string, number>>;
-  /** Jobs that wait or run on it. */
-  readonly unfinishedOn: (profile: string) => Promise<number>;
-  /** Settings that units were started with of which something may be left. */
-  readonly revisionsInUse: () => Promise<readonly { readonly profile: string; readonly revision: number }[]>;
+  readonly places: Places;
+}
+
+/** What a first profile gets of its driver's settings and limits. */
+export interface FirstProfile {
+  readonly jobsAtOnce: Readonly<Partial<Record<DriverName, number>>>;
+  readonly settings: Readonly<Partial<Record<DriverName, Record<string, unknown>>>>;
 }
 
 const TEST_MS = 120_000;
@@ -65,7 +68,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     return found;
   }
   async function view(rows: readonly Row[]): Promise<Profile[]> {
-    const running = await parts.runningOn();
+    const running = await parts.places.inUse('job');
     return rows.map((profile) => ({
       ...profile,
       createdAt: profile.createdAt.toISOString(),
@@ -143,7 +146,9 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
     /** Wherever units may be left: with all settings that are kept, each once. Forgets those that no unit needs any more. */
     async everReached(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
-      const used = new Set((await parts.revisionsInUse()).map(({ profile, revision }) => `${profile}\n${revision}`));
+      const used = new Set(
+        (await parts.places.revisionsInUse()).map(({ profile, revision }) => `${profile}\n${revision}`),
+      );
       const old = await db.select().from(profileRevisions).where(lt(profileRevisions.supersededAt, REVISION_AGE));
       for (const { profile, revision } of old) {
         if (used.has(`${profile}\n${revision}`)) continue;
@@ -158,6 +163,11 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
         .filter(isOffered)
         .map((each) => ({ name: each.name, reach: forRow(each) }));
     },
+    /** Of clusters that jobs may run in. */
+    async namespaces(): Promise<string[]> {
+      const rows = await db.select().from(profiles).where(eq(profiles.driver, 'kubernetes'));
+      return rows.flatMap(({ settings: { namespace } }) => (typeof namespace === 'string' ? [namespace] : []));
+    },
     async jobsAtOnce(): Promise<ReadonlyMap<string, number>> {
       const rows = await db.select().from(profiles);
       return new Map(
@@ -167,10 +177,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       );
     },
     /** On first start: a profile of the first driver there is, the default. */
-    async ensureFirst(o: {
-      jobsAtOnce: Readonly<Partial<Record<DriverName, number>>>;
-      settings: Readonly<Partial<Record<DriverName, Record<string, unknown>>>>;
-    }): Promise<void> {
+    async ensureFirst(o: FirstProfile): Promise<void> {
       const any = await db.select({ name: profiles.name }).from(profiles).limit(1);
       const [first] = parts.drivers;
       if (any.length > 0 || first === undefined) return;
@@ -245,15 +252,15 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       return viewOne(updated);
     },
 
-    /** Refused while jobs wait or run on it. What is left of units of ended ones is removed though it is gone. */
+    /** Refused while anything waits or runs on it. What is left of units of ended ones is removed though it is gone. */
     async remove(name: string): Promise<void> {
       const found = await row(name);
       if (found.isDefault) throw new HangarError('profile_is_default');
-      const jobs = await parts.unfinishedOn(name);
-      if (jobs > 0)
+      const uses = await parts.places.unfinishedOn(name);
+      if (uses.size > 0)
         throw new HangarError('profile_in_use', {
-          message: `${jobs === 1 ? 'One job waits or runs' : `${jobs} jobs wait or run`} on this profile.`,
-          details: { jobs },
+          message: `${usesInWords(uses)} on this profile.`,
+          details: Object.fromEntries([...uses].map(([noun, n]) => [`${noun}s`, n])),
         });
       await db.transaction(async (tx) => {
         const gone = await tx
@@ -292,6 +299,13 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       };
     },
   };
+}
+
+/** "One job waits or runs", "3 jobs wait or run", and so on for each noun. */
+function usesInWords(uses: ReadonlyMap<string, number>): string {
+  const words = [...uses].map(([noun, n]) => (n === 1 ? `one ${noun}` : `${n} ${noun}s`)).join(' and ');
+  const all = [...uses.values()].reduce((sum, n) => sum + n, 0);
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)} ${all === 1 ? 'waits or runs' : 'wait or run'}`;
 }
 
 function parsedSettings(before: Row, change: Record<string, unknown>): Record<string, unknown> {

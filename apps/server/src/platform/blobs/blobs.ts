@@ -6,7 +6,7 @@ export interface StoredBlob {
 }
 
 /**
- * Where bytes are kept: a directory, or S3. Keys are made by Hangar (`jobs/j_…/1/diff`), never by a caller.
+ * Where bytes are kept: a directory, or S3. Keys are made by Hangar (`logs/<id>/1-…`), never by a caller.
  * A blob is whole or not there: readers never see half of one.
  */
 export interface Blobs {

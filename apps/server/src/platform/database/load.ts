@@ -13,7 +13,7 @@ export interface Load {
   }): Promise<void>;
   /** Rows as JSON objects. */
   insert(table: string, rows: readonly string[]): Promise<void>;
-  /** One statement of the caller, for what a restored server must not believe. Answers the number of rows. */
+  /** One statement of the caller, once all rows are there, for what a restored server must not believe. Answers the number of rows. */
   run(text: string, values?: readonly unknown[]): Promise<number>;
   /** Sets what counts up, commits, and brings the schema to that of this Hangar. */
   commit(): Promise<void>;
@@ -34,8 +34,12 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
   await client.query('set idle_in_transaction_session_timeout = 0');
   let tables = new Map<string, TableInfo>();
 
-  /** Rows come as they were: what triggers made of them is among them. */
-  async function triggers(what: 'enable' | 'disable'): Promise<void> {
+  let isFilling = false;
+  /** Rows come as they were: what triggers made of them is among them. What is changed afterwards is followed by triggers as always. */
+  async function filling(is: boolean): Promise<void> {
+    if (isFilling === is) return;
+    isFilling = is;
+    const what = is ? 'disable' : 'enable';
     for (const name of tables.keys())
       await client.query(`alter table public.${pg.escapeIdentifier(name)} ${what} trigger user`);
   }
@@ -64,7 +68,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
         ]);
       const made = await tablesOf(client);
       tables = new Map(made.map((table) => [table.name, table]));
-      await triggers('disable');
+      await filling(true);
       const same = (a: readonly string[], b: readonly string[]) => [...a].sort().join() === [...b].sort().join();
       for (const table of o.tables) {
         const found = tables.get(table.name);
@@ -86,7 +90,10 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
       );
     },
 
-    run: async (text, values = []) => (await client.query(text, [...values])).rowCount ?? 0,
+    async run(text, values = []) {
+      await filling(false);
+      return (await client.query(text, [...values])).rowCount ?? 0;
+    },
 
     async commit() {
       const { rows } = await client.query(
@@ -100,7 +107,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
           `select setval($1::regclass, (select coalesce(max(${pg.escapeIdentifier(row.column)}), 0) + 1 from public.${pg.escapeIdentifier(row.table)}), false)`,
           [row.sequence],
         );
-      await triggers('enable');
+      await filling(false);
       await client.query('commit');
       await migrate(connection);
     },

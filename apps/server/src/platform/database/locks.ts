@@ -9,7 +9,7 @@ export const LOCKS = {
   testTemplate: [HANGAR, 3],
   /** Held alone by a backup, shared by whoever removes bytes that a backup may still have to copy. */
   backup: [HANGAR, 4],
-  /** Who lets waiting jobs start. */
+  /** Who lets in what waits for a place. */
   admission: [HANGAR, 5],
   /** The master key is changed by one command at a time. */
   rotation: [HANGAR, 6],

@@ -8,7 +8,7 @@ const compress = promisify(gzip);
 const WORTH_BYTES = 1024;
 
 /**
- * Sends a JSON answer compressed to who takes gzip: a page of jobs shrinks to a tenth. Streams, files and what has its own
+ * Sends a JSON answer compressed to who takes gzip: a page of a list shrinks to a tenth. Streams, files and what has its own
  * encoding pass as they are. For `onSend`.
  */
 export async function compressJson(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {

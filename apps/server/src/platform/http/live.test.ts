@@ -39,16 +39,14 @@ beforeEach(async () => {
   live = await openLive({
     database: { listen },
     log,
-    load: {
-      job: async (id) => {
-        loaded.push(id);
-        return load(id);
-      },
-    },
+  });
+  live.show('thing', async (id) => {
+    loaded.push(id);
+    return load(id);
   });
   app = await createApp({
     router: {},
-    rawRoutes: [live.routes],
+    rawRoutes: [live.routes('/api/events', null)],
     identify: (request) => identify(request),
     refuseForeignOrigin: () => undefined,
     isDraining: () => false,
@@ -88,7 +86,7 @@ async function follow(): Promise<Reader> {
     });
   return reader;
 }
-const change = (id: string) => say(JSON.stringify({ type: 'job', id, userId: 'u_bob' }));
+const change = (id: string) => say(JSON.stringify({ noun: 'thing', id, audience: 'u_bob', version: 1 }));
 
 it('who leaves while it is found out who they are is not kept as a listener', async () => {
   const asked = Promise.withResolvers<void>();

@@ -1,23 +1,18 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
+import { type Announcement, LIVE_CHANNEL } from '../live/announce.ts';
 import { orAborted } from '../process/index.ts';
 import { openEventStream } from './event-stream.ts';
 import type { RawRoutes } from './routes.ts';
 
-/** On this channel features say what changed, with the commit that changed it: `{ type, id, userId }`. */
-export const LIVE_CHANNEL = 'hangar_event';
-
-interface Change {
-  readonly type: string;
-  readonly id: string;
-  readonly userId: string | null;
-}
+/** How a thing is now, with its version: a viewer who has a newer one keeps that. Null: there is none. */
+export type LiveView = (id: string) => Promise<{ readonly version: number } | null>;
 
 interface Listener {
   readonly userId: string;
   readonly everything: boolean;
-  readonly types: ReadonlySet<string> | null;
+  readonly nouns: ReadonlySet<string> | null;
   readonly response: ServerResponse;
 }
 
@@ -30,8 +25,10 @@ interface Pending {
 }
 
 export interface Live {
-  /** `GET /api/events` for pages, and `GET /api/devops/activity/events`. */
-  readonly routes: RawRoutes;
+  /** A stream of changes under this URL: of these nouns, or of all. */
+  routes(url: string, nouns: readonly string[] | null): RawRoutes;
+  /** Things of this noun are told to viewers from now on. */
+  show(noun: string, view: LiveView): void;
   /** Resolves at the next change of this thing, or when the signal aborts. */
   untilChanged(id: string, signal: AbortSignal): Promise<void>;
   /** Lets go of everybody: streams end, so that their readers come back to another server, and waits are over. */
@@ -50,12 +47,8 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
  * One stream of changes to every viewer. Each changed thing is read once a process and sent as it now is to those who may see it.
  * A stream is no history: after a reconnect a page reads its lists again.
  */
-export async function openLive(o: {
-  database: Pick<Database, 'listen'>;
-  log: Logger;
-  /** How a thing is now, with its version: a viewer who has a newer one keeps that. Null: there is none. */
-  load: Readonly<Record<string, (id: string) => Promise<{ readonly version: number } | null>>>;
-}): Promise<Live> {
+export async function openLive(o: { database: Pick<Database, 'listen'>; log: Logger }): Promise<Live> {
+  const views = new Map<string, LiveView>();
   const listeners = new Set<Listener>();
   const waiting = new Map<string, Set<() => void>>();
   const pending = new Map<string, Pending>();
@@ -68,9 +61,9 @@ export async function openLive(o: {
   });
 
   function onMessage(payload: string): void {
-    const change = JSON.parse(payload) as Change;
+    const change = JSON.parse(payload) as Announcement;
     for (const wake of waiting.get(change.id) ?? []) wake();
-    const key = `${change.type} ${change.id}`;
+    const key = `${change.noun} ${change.id}`;
     const before = pending.get(key);
     // What is being read now may have been read before this change.
     if (before) before.again ||= before.isLoading;
@@ -78,7 +71,7 @@ export async function openLive(o: {
   }
 
   /** One thing is never read twice at the same time: what was read later would be sent earlier. */
-  function sendSoon(key: string, change: Change): void {
+  function sendSoon(key: string, change: Announcement): void {
     const timer = setTimeout(async () => {
       entry.isLoading = true;
       await send(change).catch((error: unknown) => o.log.warn({ err: error, change }, 'cannot send a change'));
@@ -89,56 +82,54 @@ export async function openLive(o: {
     pending.set(key, entry);
   }
 
-  async function send(change: Change): Promise<void> {
+  async function send(change: Announcement): Promise<void> {
     const viewers = () =>
       [...listeners].filter(
         (listener) =>
-          (listener.everything || listener.userId === change.userId) &&
-          (listener.types === null || listener.types.has(change.type)),
+          (listener.everything || listener.userId === change.audience) &&
+          (listener.nouns === null || listener.nouns.has(change.noun)),
       );
-    const load = o.load[change.type];
-    if (viewers().length === 0 || !load) return;
-    const data = await orAborted(load(change.id), AbortSignal.timeout(LOAD_MS));
+    const view = views.get(change.noun);
+    if (viewers().length === 0 || !view) return;
+    const data = await orAborted(view(change.id), AbortSignal.timeout(LOAD_MS));
     if (data === null) return;
-    const frame = `event: ${change.type}\ndata: ${JSON.stringify(data)}\n\n`;
+    const frame = `event: ${change.noun}\ndata: ${JSON.stringify(data)}\n\n`;
     for (const viewer of viewers()) {
       if (viewer.response.writableLength > MAX_BEHIND_BYTES) viewer.response.destroy();
       else viewer.response.write(frame);
     }
   }
 
-  const routes: RawRoutes = (app) => {
-    const serve = (url: string, types: readonly string[] | null) =>
-      app.get(url, { config: { identities: ['session', 'token', 'apiKey'] } }, (request, reply) => {
-        const { identity } = request.caller;
-        if (!identity) return;
-        const response = openEventStream(reply);
-        // Gone while it was found out who they are.
-        if (response.destroyed) return;
-        const listener: Listener = {
-          userId: identity.userId,
-          everything: identity.role === 'admin',
-          types: types && new Set(types),
-          response,
-        };
-        if (closed) {
-          response.end();
-          return;
-        }
-        listeners.add(listener);
-        // An event and no comment: pages are not shown comments, and without a sign of life would trust a dead connection.
-        const heartbeat = setInterval(() => response.write('event: alive\ndata: {}\n\n'), HEARTBEAT_MS);
-        response.once('close', () => {
-          clearInterval(heartbeat);
-          listeners.delete(listener);
-        });
+  const routes: Live['routes'] = (url, nouns) => (app) => {
+    app.get(url, { config: { identities: ['session', 'token', 'apiKey'] } }, (request, reply) => {
+      const { identity } = request.caller;
+      if (!identity) return;
+      const response = openEventStream(reply);
+      // Gone while it was found out who they are.
+      if (response.destroyed) return;
+      const listener: Listener = {
+        userId: identity.userId,
+        everything: identity.role === 'admin',
+        nouns: nouns && new Set(nouns),
+        response,
+      };
+      if (closed) {
+        response.end();
+        return;
+      }
+      listeners.add(listener);
+      // An event and no comment: pages are not shown comments, and without a sign of life would trust a dead connection.
+      const heartbeat = setInterval(() => response.write('event: alive\ndata: {}\n\n'), HEARTBEAT_MS);
+      response.once('close', () => {
+        clearInterval(heartbeat);
+        listeners.delete(listener);
       });
-    serve('/api/events', null);
-    serve('/api/devops/activity/events', ['activity']);
+    });
   };
 
   return {
     routes,
+    show: (noun, view) => void views.set(noun, view),
     untilChanged: (id, signal) =>
       new Promise((resolve) => {
         const set = waiting.get(id) ?? new Set();

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { RequestContext } from './identity.ts';
 
 /**
- * The contract, ready to be implemented: `api.jobs.get.handler(({ input, context }) => …)`.
+ * The contract, ready to be implemented: `api.profiles.get.handler(({ input, context }) => …)`.
  * Who may call is checked from the contract's meta before a handler runs; a handler only translates.
  */
 export const api = implement(contract).$context<RequestContext>();

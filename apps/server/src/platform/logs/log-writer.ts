@@ -7,7 +7,7 @@ import { createSlots } from './slots.ts';
 
 /**
  * A log that prints all the time makes one chunk in this time. One that was silent has two writes at once: a word that comes right
- * after another, as the last one of a job does, waits for nothing.
+ * after another, as the last one of a log does, waits for nothing.
  */
 const WINDOW_MS = 50;
 /** What is taken into one write, counted in UTF-16 units of text and what each line costs besides. */

@@ -97,11 +97,11 @@ test('a stream that prints all the time makes few rows; nothing waits when it is
 test('the limit cuts once, and the log goes on accepting', async () => {
   await logs.append(logId, '1', batch(1, ['12345', '12345']), { maxBytes: 100 });
   expect(await other.append(logId, '1', batch(2, ['12345']), { maxBytes: 100 })).toBe(2);
-  await logs.appendSystem(logId, 'The job ended');
+  await logs.appendSystem(logId, 'It has ended');
   expect(texts((await read()).lines)).toEqual([
     '12345',
     'The log has reached its limit of 100 bytes; what follows is not kept.',
-    'The job ended',
+    'It has ended',
   ]);
 });
 

@@ -4,6 +4,7 @@ import { createGzip } from 'node:zlib';
 import { HangarError, type LogBatch, type LogPage, type LogQuery } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Blobs } from '../blobs/blobs.ts';
+import { type BlobOwner, blobsNamedBy } from '../blobs/orphans.ts';
 import type { Database } from '../database/index.ts';
 import { withCompactionSession } from './compaction-session.ts';
 import { blobsOf, createLogCompaction } from './log-compaction.ts';
@@ -59,6 +60,8 @@ export interface Logs {
   remove(logId: string): Promise<void>;
   /** Logs that are not there are not in the map. */
   stats(logIds: readonly string[]): Promise<Map<string, LogStats>>;
+  /** Whose the blobs of logs are. */
+  readonly owner: BlobOwner;
   /** Cuts off all followers, who come back to another server or to this one. */
   close(): Promise<void>;
 }
@@ -143,6 +146,7 @@ export function createLogs(o: { database: Database; blobs: Blobs; log: Logger })
       );
     },
 
+    owner: blobsNamedBy(o.database, 'logs', { table: 'log_chunk', id: 'log_id' }),
     close: () => hubs.close(),
   };
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
+import { Fenced, WAKE_CHANNEL } from './reconciled.ts';
 
 /** A row taken for one handling. `claim` fences every write that follows from it. */
 export interface Claimed {
@@ -10,7 +11,7 @@ export interface Claimed {
 
 export interface ReconcilerOptions {
   readonly database: Database;
-  /** A table with `id text`, `wake_at timestamptz`, `lease_until timestamptz`, `claim integer`. A name of ours, never input. */
+  /** A table with `id` and `reconcileColumns()`. A name of ours, never input. */
   readonly table: string;
   /** How many rows are handled at the same time. */
   readonly concurrency: number;
@@ -30,10 +31,18 @@ export interface Reconciler {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
-/** NOTIFY with the name of a table wakes its reconciler; sent in the transaction that changes the row, it arrives with the commit. */
-export const WAKE_CHANNEL = 'hangar_wake';
 /** The longest sleep: a lost NOTIFY costs no more than this. */
 const IDLE_MS = 5_000;
+/** What fails is tried again after two seconds, and after twice as long each time, up to five minutes. */
+const BACK_OFF = 'least(300, 2 * 2 ^ least(failures, 20))';
+/** A row that has failed so often, and whose last handler ended with its server, may be what ends servers: it waits as well. */
+const SUSPECT_FAILURES = 5;
+
+interface Taken extends Claimed {
+  readonly failures: number;
+  /** Whoever had it before did not give it back. */
+  readonly expired: boolean;
+}
 
 /**
  * Claims rows that are due with FOR UPDATE SKIP LOCKED, so that any number of replicas share one table. The database's clock alone
@@ -50,16 +59,29 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let listener: { close(): Promise<void> } | undefined;
 
   const claimSql = `
-    update ${table} set lease_until = now() + make_interval(secs => $1), claim = claim + 1, wake_at = null
-    where id in (
-      select id from ${table}
+    with due as (
+      select id, lease_until is not null as expired from ${table}
       where (wake_at <= now() and lease_until is null) or lease_until < now()
       order by coalesce(wake_at, lease_until) limit $2 for update skip locked)
-    returning id, claim`;
+    update ${table} t set lease_until = now() + make_interval(secs => $1), claim = claim + 1, wake_at = null,
+      failures = failures + due.expired::int
+    from due where t.id = due.id
+    returning t.id, t.claim, t.failures, due.expired`;
+  // Never of a row that was given back meanwhile.
+  const beatSql = `
+    update ${table} set lease_until = now() + make_interval(secs => $3)
+    where id = $1 and claim = $2 and lease_until is not null`;
   const releaseSql = `
-    update ${table} set lease_until = null, wake_at = least(wake_at, now() + make_interval(secs => $3::float8 / 1000))
+    update ${table} set lease_until = null, failures = 0,
+      wake_at = least(wake_at, now() + make_interval(secs => $3::float8 / 1000))
     where id = $1 and claim = $2
     returning wake_at <= now() as due`;
+  // What is to be done next is due at once: without a pause it would be tried again as fast as it fails.
+  const failSql = `
+    update ${table} set lease_until = null, failures = failures + 1, wake_at = now() + make_interval(secs => ${BACK_OFF})
+    where id = $1 and claim = $2`;
+  /** What another server can do at once is left to it. */
+  const leaveSql = `update ${table} set lease_until = null, wake_at = now() where id = $1 and claim = $2`;
   const nextSql = `
     select extract(epoch from least(min(wake_at) filter (where lease_until is null), min(lease_until)) - now()) * 1000 as ms
     from ${table} where wake_at is not null or lease_until is not null`;
@@ -77,7 +99,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         again = false;
         const free = concurrency - running.size;
         if (free <= 0 || stopping.signal.aborted) break;
-        const { rows } = await database.pool.query<Claimed>(claimSql, [leaseSeconds, free]);
+        const { rows } = await database.pool.query<Taken>(claimSql, [leaseSeconds, free]);
         for (const row of rows) take(row);
         if (rows.length === free) again = true;
       } while (again);
@@ -98,7 +120,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return ms == null ? IDLE_MS : Math.min(IDLE_MS, Math.max(5, Number(ms)));
   }
 
-  function take(row: Claimed): void {
+  function take(row: Taken): void {
     const work = handleOne(row).finally(() => {
       running.delete(work);
       if (!stopping.signal.aborted) void turn();
@@ -106,17 +128,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     running.add(work);
   }
 
-  async function handleOne(row: Claimed): Promise<void> {
+  async function handleOne(row: Taken): Promise<void> {
+    if (row.expired && row.failures > SUSPECT_FAILURES) return giveBack(row, failSql);
     const lost = new AbortController();
     const signal = AbortSignal.any([stopping.signal, lost.signal]);
     const beat = setInterval(
       () => {
         database.pool
-          .query(`update ${table} set lease_until = now() + make_interval(secs => $3) where id = $1 and claim = $2`, [
-            row.id,
-            row.claim,
-            leaseSeconds,
-          ])
+          .query(beatSql, [row.id, row.claim, leaseSeconds])
           .then(({ rowCount }) => {
             if (rowCount === 0) lost.abort(new Error('the row was claimed by another'));
           })
@@ -124,27 +143,27 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       },
       (leaseSeconds * 1000) / 3,
     );
-    let nextMs: number | null;
-    try {
-      nextMs = await handle(row, signal);
-    } catch (error) {
-      if (!signal.aborted) log.warn({ err: error, table, id: row.id }, 'handling failed; trying again');
-      nextMs = 2_000;
-    } finally {
-      clearInterval(beat);
-    }
-    await release(row, nextMs).catch((error: unknown) =>
-      log.warn({ err: error, table, id: row.id }, 'cannot release; the lease will expire'),
+    const outcome = await handle(row, signal).then(
+      (nextMs) => ({ nextMs }),
+      (error: unknown) => ({ error }),
     );
+    clearInterval(beat);
+    if ('nextMs' in outcome) return giveBack(row, releaseSql, outcome.nextMs);
+    const { error } = outcome;
+    // Another has it: what was begun here counts no more, and neither does how it ended.
+    if (error instanceof Fenced || lost.signal.aborted) return;
+    if (stopping.signal.aborted) return giveBack(row, leaveSql);
+    log.warn({ err: error, table, id: row.id, failures: row.failures + 1 }, 'handling failed; trying again');
+    await giveBack(row, failSql);
   }
 
-  async function release(row: Claimed, nextMs: number | null): Promise<void> {
-    const result: pg.QueryResult<{ due: boolean | null }> = await database.pool.query(releaseSql, [
-      row.id,
-      row.claim,
-      nextMs,
-    ]);
-    if (result.rows[0]?.due) void turn();
+  async function giveBack({ id, claim }: Claimed, how: string, ...more: (number | null)[]): Promise<void> {
+    try {
+      const { rows }: pg.QueryResult<{ due?: boolean }> = await database.pool.query(how, [id, claim, ...more]);
+      if (rows[0]?.due) void turn();
+    } catch (error) {
+      log.warn({ err: error, table, id }, 'cannot give back; the lease will expire');
+    }
   }
 
   return {

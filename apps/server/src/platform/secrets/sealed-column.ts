@@ -1,4 +1,5 @@
-import type { Binding } from './secrets.ts';
+import type { SettingsStore } from '../database/index.ts';
+import type { Binding, Secrets } from './secrets.ts';
 
 /** Where sealed values are kept. Each feature names its own, so that a new master key finds them all. Names of ours, never input. */
 export interface SealedColumn {
@@ -25,3 +26,13 @@ export const settingBinding = (key: string): Binding => ({
   row: key,
   field: 'value',
 });
+
+/** A secret of this installation that all its servers share, made when nobody has yet. Its column is `sealedSetting(key)`. */
+export async function sealedValue(
+  { settings, secrets }: { readonly settings: SettingsStore; readonly secrets: Secrets },
+  key: string,
+  make: () => string,
+): Promise<string> {
+  const binding = settingBinding(key);
+  return secrets.open(String(await settings.getOrSet(key, secrets.seal(make(), binding))), binding).reveal();
+}

@@ -10,7 +10,9 @@ import { createApp } from '../../../platform/http/app.ts';
 import { openLive } from '../../../platform/http/live.ts';
 import { createCallerWatch, RIGHTS_CHANNEL } from '../../../platform/http/still-allowed.ts';
 import { openSecrets } from '../../../platform/secrets/index.ts';
-import { type Access, type AccessRates, accessRoutes, createAccess, oauthRoutes } from '../index.ts';
+import { accessRoutes } from '../access-routes.ts';
+import { type Access, type AccessRates, createAccess } from '../index.ts';
+import { oauthRoutes } from '../oauth-routes.ts';
 
 const log = pino({ level: 'silent' });
 const MANY: AccessRates = { device: 1e6, token: 1e6, signIn: 1e6, userCode: 1e6 };
@@ -79,11 +81,11 @@ export async function startAccessServer(): Promise<AccessServer> {
     });
     const callers = createCallerWatch({ identify: access.identify, log });
     await database.listen(RIGHTS_CHANNEL, (userId) => callers.look(userId));
-    const live = await openLive({ database, log, load: {} });
+    const live = await openLive({ database, log });
     const app = await createApp({
       isDraining: () => false,
       router: { access: accessRoutes(access, { useOf: async () => USE }) },
-      rawRoutes: [oauthRoutes(access), live.routes],
+      rawRoutes: [oauthRoutes(access), live.routes('/api/events', null)],
       callers,
       identify: access.identify,
       refuseForeignOrigin: access.refuseForeignOrigin,

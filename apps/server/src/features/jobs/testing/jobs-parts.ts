@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Finish, HangarError, type NewJob, type Plan } from '@hangar/contract';
+import { type Finish, HangarError, type LogBatch, type NewJob, type Plan } from '@hangar/contract';
 import { pino } from 'pino';
 import type { createTestDatabase } from '../../../platform/database/testing/index.ts';
-import { newId } from '../../../platform/secrets/index.ts';
-import { PATIENCE } from '../job-facts.ts';
-import { createJobWorker } from '../job-worker.ts';
+import { createAdmission } from '../../../platform/places/admission.ts';
+import { createPlaces } from '../../../platform/places/places.ts';
 import { createJobs } from '../jobs.ts';
-import { createJobsReconciler } from '../jobs-reconciler.ts';
-import { createJobsStore } from '../jobs-store.ts';
-import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../launcher.ts';
+import { createJobsReconciler } from '../launch/jobs-reconciler.ts';
+import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../launch/launcher.ts';
+import { PATIENCE } from '../lifecycle/job-facts.ts';
+import { JOB } from '../lifecycle/job-noun.ts';
+import type { Environment, ProfilesOfJobs } from '../needs.ts';
+import { createJobsStore } from '../store/jobs-store.ts';
+import { createJobLimits } from '../view/job-limits.ts';
+import { createJobWorker } from '../worker/job-worker.ts';
 
 type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
 
@@ -103,62 +107,64 @@ export function buildJobs(
     endLog?: () => void;
   } = {},
 ) {
+  const log = pino({ level: 'silent' });
   const store = createJobsStore(database, {
     patience: { ...PATIENCE, silenceMs: 300, claimMs: 2_000, cancelMs: 300 },
-    onMove: async () => undefined,
+    publish: async () => undefined,
   });
   const said: string[] = [];
-  const holds = async (ids: readonly string[]) =>
-    new Map(o.held ? ids.map((id) => [id, 'Held in this test'] as const) : []);
-  const jobs = createJobs({
-    store,
-    newId: () => newId('j'),
-    newActivityId: () => newId('a'),
+  const people = {
     planOf: async () => plan,
-    profile: async (name) => ({ name: name ?? 'local', driver: 'local' }),
-    allowLocalRepos: o.allowLocalRepos ?? false,
-    hasCredential: async () => false,
-    seal: (_id, plain) => `sealed:${Buffer.from(plain).toString('hex')}`,
-    open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
-    logLines: async () => new Map(),
-    lastLines: async () => [],
-    placesOf: async () => ({ profiles: new Map(Object.entries(o.onProfiles ?? {})), total: o.jobsAtOnce ?? 100 }),
-    jobsAtOnce: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
-    holds,
-  });
-  const worker = createJobWorker({
-    store,
-    blobs: { put: never, get: never, remove: never, removeAll: never, list: never, removeUnfinished: never },
-    planOf: async () => plan,
-    credential: never,
-    open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
-    appendLog: async (_job, _attempt, batch) => batch.seq,
-    storedSeq: async () => 3,
-    untilPoked: (_id, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
-    allowLocalRepos: o.allowLocalRepos ?? false,
-    heartbeatSeconds: 1,
-    checkpointSeconds: 60,
-  });
-  const reconciler = createJobsReconciler({
-    database,
-    store,
-    log: pino({ level: 'silent' }),
+    standingOf: async (ids: readonly string[]) => new Map(ids.map((id) => [id, { plan, disabled: o.held ?? false }])),
+  };
+  const profiles: ProfilesOfJobs = {
+    find: async (name) => ({ name: name ?? 'local', driver: 'local' }),
     revisionOf: async () => o.settings?.now ?? 1,
-    launcherOf: async (_profile, revision) => {
+    async reach(_profile, revision) {
       if (o.settings?.isGone) throw new HangarError('driver_unknown', { message: 'This server has no such driver.' });
       return revision === 1 ? backend : (o.settings?.second ?? backend);
     },
-    workerToken: () => 'token',
-    holds,
-    jobsAtOnceOfUsers: async (ids) => new Map(ids.map((id) => [id, plan.jobsAtOnce])),
-    jobsAtOnceOfProfiles: async () => new Map(Object.entries(o.onProfiles ?? {})),
-    jobsAtOnce: o.jobsAtOnce ?? 100,
-    say: async (_id, _key, words) => {
+    jobsAtOnce: async () => new Map(Object.entries(o.onProfiles ?? {})),
+    all: never,
+    everReached: never,
+  };
+  const logs = {
+    append: async (_id: string, _source: string, batch: LogBatch) => batch.seq,
+    storedSeq: async () => 3,
+    read: async () => ({ lines: [], nextAfter: null, total: 0, ended: false, endState: null }),
+    stats: async () => new Map(),
+    async appendSystem(_id: string, words: string) {
       if (words === backend.unsayable) throw new HangarError('database_unavailable');
       said.push(words);
     },
-    endLog: async () => o.endLog?.(),
+    end: async () => o.endLog?.(),
+  };
+  const environment: Environment = {
+    seal: (_id, plain) => `sealed:${Buffer.from(plain).toString('hex')}`,
+    open: (_id, sealed) => Buffer.from(sealed.slice(7), 'hex').toString(),
+  };
+  const credentials = { has: async () => false, open: never };
+  const limits = createJobLimits({ people, profiles, store, total: o.jobsAtOnce ?? 100 });
+  const settings = { allowLocalRepos: o.allowLocalRepos ?? false, heartbeatSeconds: 1, checkpointSeconds: 60 };
+  const parts = { ...settings, store, people, profiles, credentials, environment, logs, limits };
+  const jobs = createJobs({ ...parts, places: createPlaces(database) });
+  const worker = createJobWorker({
+    ...parts,
+    blobs: { put: never, get: never, remove: never, removeAll: never, list: never, removeUnfinished: never },
+    live: {
+      untilChanged: (_id, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+    },
   });
+  const acting = createJobsReconciler({ ...parts, database, log, workerToken: () => 'token' });
+  const places = { noun: JOB, table: JOB, limitsOf: limits.of, places: limits.total };
+  const admission = createAdmission({ ...places, database, log });
+  const reconciler = {
+    async start(): Promise<void> {
+      await acting.start();
+      await admission.start();
+    },
+    stop: async () => void (await Promise.all([acting.stop(), admission.stop()])),
+  };
   return { store, jobs, worker, reconciler, said };
 }
 const never = () => {

@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { JobDriver, Launcher, LaunchRequest, UnitKey, UnitState } from '../launcher.ts';
+import type { JobDriver, Launcher, LaunchRequest, UnitKey, UnitState } from '../launch/launcher.ts';
 import { openWorkerDesk, processesWith, type WorkerDesk } from './worker-desk.ts';
 
 /** What a driver tells of itself so that the suite can make it, here and in a process that will be killed. */

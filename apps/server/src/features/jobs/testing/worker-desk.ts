@@ -5,7 +5,7 @@ import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { WorkerAccess } from '../launcher.ts';
+import type { WorkerAccess } from '../launch/launcher.ts';
 import { SCRIPTED_WORKER } from './scripted-worker.ts';
 
 const Message = z.looseObject({ run: z.string(), event: z.string(), id: z.string() });

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import type { Capability, Foundation } from '../../platform/capability.ts';
+import { answerLogRequest } from '../../platform/logs/index.ts';
+import { createAdmission } from '../../platform/places/admission.ts';
+import { sealedValue } from '../../platform/secrets/index.ts';
+import { searchJobs } from './job-search.ts';
+import { createJobs, type Jobs } from './jobs.ts';
+import { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
+import { createJobsReconciler } from './launch/jobs-reconciler.ts';
+import { sweepUnits, tellRefused } from './launch/launchers.ts';
+import { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
+import { JOB } from './lifecycle/job-noun.ts';
+import type { CredentialsOfJobs, PeopleOfJobs, ProfilesOfJobs } from './needs.ts';
+import { environmentOf } from './sealed-environment.ts';
+import { createJobKeeper, jobBlobs } from './store/job-keeper.ts';
+import { createJobsStore } from './store/jobs-store.ts';
+import { createUploads } from './uploads.ts';
+import { createJobLimits } from './view/job-limits.ts';
+import { createJobWorker } from './worker/job-worker.ts';
+import { workerRoutes } from './worker/worker-routes.ts';
+import { WORKER_TOKEN_KEY, workerTokens } from './worker/worker-token.ts';
+
+export interface JobsSettings {
+  readonly patience?: Patience | undefined;
+  readonly allowLocalRepos: boolean;
+  readonly jobsAtOnce: number;
+  readonly heartbeatSeconds: number;
+  readonly checkpointSeconds: number;
+}
+
+export interface JobsFeature extends Capability {
+  readonly useOf: Jobs['useOf'];
+  jobOf(id: string): Promise<{ id: string; title: string } | null>;
+}
+
+/** Jobs: a repository and a spec go to an agent elsewhere, a diff comes back. */
+export async function jobsFeature(
+  f: Foundation,
+  needs: { readonly people: PeopleOfJobs; readonly profiles: ProfilesOfJobs; readonly credentials: CredentialsOfJobs },
+  settings: JobsSettings,
+): Promise<JobsFeature> {
+  const { database, logs, live, places, blobs, whileNoBackup } = f;
+  const { profiles } = needs;
+  const log = f.log.child({ part: 'jobs' });
+  const environment = environmentOf(f.secrets);
+  const tokens = workerTokens(Buffer.from(await sealedValue(f, WORKER_TOKEN_KEY, newTokenKey), 'base64'));
+  const store = createJobsStore(database, { patience: settings.patience ?? PATIENCE, publish: f.publish });
+  const limits = createJobLimits({ ...needs, store, total: settings.jobsAtOnce });
+  const jobs = createJobs({ ...needs, ...settings, store, environment, logs, places, limits });
+  const worker = createJobWorker({
+    ...{ ...needs, ...settings, store, environment, logs, live },
+    // Bytes that were replaced stay while a backup is made; the sweep removes them later.
+    blobs: { ...blobs, remove: async (key) => void (await whileNoBackup(() => blobs.remove(key))) },
+  });
+  const uploads = createUploads({ store, blobs });
+  const reconciler = createJobsReconciler({ database, store, profiles, logs, log, workerToken: tokens.issue });
+  const admission = createAdmission({
+    ...{ database, log, noun: JOB, table: 'job' },
+    ...{ limitsOf: limits.of, places: settings.jobsAtOnce },
+  });
+
+  return {
+    useOf: jobs.useOf,
+    async jobOf(id) {
+      const job = await store.byId(id);
+      return job ? { id: job.id, title: job.title } : null;
+    },
+    router: { jobs: jobsRoutes(jobs) },
+    raw: [
+      jobBytesRoutes({ jobs, uploads, blobs, answerLog: (...log) => answerLogRequest(logs, ...log) }),
+      workerRoutes(worker, tokens),
+    ],
+    live: {
+      async [JOB](id) {
+        const row = await store.byId(id);
+        return row ? ((await jobs.viewRows([row]))[0] ?? null) : null;
+      },
+    },
+    search: searchJobs(jobs),
+    keepers: [createJobKeeper({ database, blobs, logs })],
+    blobs: jobBlobs(database),
+    chores: [
+      {
+        name: 'remove uploads that have expired',
+        everyMs: 10 * 60_000,
+        run: async (signal) => void (await whileNoBackup(() => uploads.sweep(signal))),
+      },
+      {
+        name: 'remove units nobody owns',
+        everyMs: 5 * 60_000,
+        run: async (signal) => sweepUnits(await profiles.everReached(), store, { log, signal }),
+      },
+    ],
+    async start() {
+      await reconciler.start();
+      await admission.start();
+      void tellRefused(() => profiles.all(), log);
+    },
+    stop: async (signal) => void (await Promise.all([admission.stop(), reconciler.stop(signal)])),
+  };
+}
+
+const newTokenKey = () => randomBytes(32).toString('base64');

@@ -1,0 +1,91 @@
+import { ClaimInput, Finish, Heartbeat, LogBatch, Report } from '@hangar/contract';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { parseInput } from '../../../platform/http/input.ts';
+import type { RawRoutes } from '../../../platform/http/routes.ts';
+import { type JobWorker, UPLOADS_MOST } from './job-worker.ts';
+import type { WorkerTokens } from './worker-token.ts';
+
+const ArtifactParams = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(250)
+    .regex(/^(?!.*(^|\/)\.{0,2}(\/|$))[^\0\\]+$/, 'A relative path without . and ..'),
+});
+const Count = z.coerce.number().int().min(0).optional();
+const ArtifactQuery = z.object({
+  kind: z.enum(['diff', 'file']),
+  partial: z.stringbool().default(false),
+  number: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(UPLOADS_MOST - 1)
+    .default(0),
+  files: Count,
+  insertions: Count,
+  deletions: Count,
+});
+const UploadParams = z.object({ which: z.enum(['bundle', 'patch']) });
+
+/** A batch of a worker is a few hundred KiB; this is the wall behind it. LogBatch bounds the lines in it. */
+const BATCH_LIMIT = 16 * 1024 * 1024;
+
+/** The worker's own routes. The token names the job; nothing in a body or path can name another. */
+export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes {
+  return (app: FastifyInstance) => {
+    const config = { identities: 'worker' } as const;
+    const who = (request: FastifyRequest) => tokens.read(request.headers.authorization);
+    app.removeContentTypeParser(['text/plain']);
+    app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
+
+    app.post('/api/worker/claim', { config }, async (request) => {
+      const identity = who(request);
+      return worker.claim(identity, parseInput(ClaimInput, request.body).workerId);
+    });
+    app.get('/api/worker/uploads/:which', { config }, async (request, reply) => {
+      const blob = await worker.upload(
+        who(request),
+        parseInput(UploadParams, request.params).which,
+        request.caller.signal,
+      );
+      return reply.type('application/octet-stream').header('content-length', blob.sizeBytes).send(blob.body);
+    });
+    app.post('/api/worker/logs', { config, bodyLimit: BATCH_LIMIT }, async (request) => {
+      const identity = who(request);
+      return { acked: await worker.log(identity, parseInput(LogBatch, request.body)) };
+    });
+    app.post('/api/worker/report', { config }, async (request) => {
+      await worker.report(who(request), parseInput(Report, request.body));
+      return { done: true };
+    });
+    app.post('/api/worker/heartbeat', { config }, async (request) =>
+      worker.heartbeat(who(request), parseInput(Heartbeat, request.body).waitSeconds, request.caller.signal),
+    );
+    app.put('/api/worker/artifacts/*', { config }, async (request) => {
+      const identity = who(request);
+      const { name } = parseInput(ArtifactParams, { name: (request.params as { '*': string })['*'] });
+      const { kind, partial, number, files, insertions, deletions } = parseInput(ArtifactQuery, request.query);
+      const sha256 = request.headers['x-content-sha256'];
+      const contentType = kind === 'diff' ? 'text/x-diff; charset=utf-8' : 'application/octet-stream';
+      await worker.artifact(
+        identity,
+        {
+          ...{ name, kind, partial, number, contentType, sha256: typeof sha256 === 'string' ? sha256 : undefined },
+          counts:
+            files === undefined || insertions === undefined || deletions === undefined
+              ? null
+              : { filesChanged: files, insertions, deletions },
+        },
+        request.raw,
+        request.caller.signal,
+      );
+      return { done: true };
+    });
+    app.post('/api/worker/finish', { config }, async (request) => {
+      await worker.finish(who(request), parseInput(Finish, request.body));
+      return { done: true };
+    });
+  };
+}

@@ -1,0 +1,56 @@
+import type { AnyRouter } from '@orpc/server';
+import type { Logger } from 'pino';
+import type { Blobs } from './blobs/blobs.ts';
+import type { BlobOwner } from './blobs/orphans.ts';
+import type { Chore } from './chores.ts';
+import type { Database, SettingsStore } from './database/index.ts';
+import type { Live, LiveView } from './http/live.ts';
+import type { RawRoutes } from './http/routes.ts';
+import type { Logs } from './logs/index.ts';
+import type { Places } from './places/places.ts';
+import type { Publish } from './publish.ts';
+import type { Keeper } from './retention/retention.ts';
+import type { SearchSource } from './search.ts';
+import type { Secrets } from './secrets/index.ts';
+
+/** What every feature stands on. */
+export interface Foundation {
+  readonly database: Database;
+  readonly settings: SettingsStore;
+  readonly secrets: Secrets;
+  readonly blobs: Blobs;
+  readonly logs: Logs;
+  readonly live: Live;
+  readonly places: Places;
+  readonly publish: Publish;
+  /** For whoever takes away rows and then the bytes they named. Null: a backup is being made; come again. */
+  readonly whileNoBackup: <T>(work: () => Promise<T>) => Promise<T | null>;
+  /** Random id of this Hangar instance, kept in the database: the owner label of everything made. */
+  readonly instanceId: string;
+  readonly log: Logger;
+}
+
+/** What a feature hands to `compose.ts`; it leaves out what it has not. */
+export interface Capability {
+  /** Operations, by their group in the contract. */
+  readonly router?: Readonly<Record<string, AnyRouter>>;
+  /** Routes of bytes. */
+  readonly raw?: readonly RawRoutes[];
+  /** How a thing that changed is read for viewers, once a process; by noun. */
+  readonly live?: Readonly<Record<string, LiveView>>;
+  readonly search?: SearchSource;
+  /** Nouns whose ended things keep something that plans limit. */
+  readonly keepers?: readonly Keeper[];
+  readonly blobs?: readonly BlobOwner[];
+  readonly chores?: readonly Chore[];
+  /** Before anybody is let in; in the order of the list, as all that follows. */
+  prepare?(): Promise<void>;
+  /** Begins work in the background, once requests are answered. */
+  start?(): Promise<void>;
+  /** Ends work in the background, until the signal aborts: what is in hand goes to other servers. In reverse order from here on. */
+  stop?(signal: AbortSignal): Promise<void>;
+  /** Ends answers that go on for long: who reads them comes back to another server. */
+  letGo?(): Promise<void>;
+  /** When the last request was answered. */
+  close?(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+import { sql } from 'drizzle-orm';
+import { boolean, index, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+
+/**
+ * Who waits for a place on a profile, who has one, and of whom something may be left there; one row for each thing of each noun, gone
+ * when that is cleaned up. The trigger `keep_place('<noun>')` on the noun's table writes it, so that no writer can forget it.
+ */
+export const places = pgTable(
+  'place',
+  {
+    noun: text().notNull(),
+    id: text().notNull(),
+    userId: text('user_id').notNull(),
+    profile: text().notNull(),
+    /** Of the profile's settings, once something was started with them. */
+    revision: integer(),
+    askedAt: at('asked_at').notNull(),
+    /** Nobody took back that it is wanted. */
+    isWanted: boolean('is_wanted').notNull(),
+    takenAt: at('taken_at'),
+    freedAt: at('freed_at'),
+  },
+  (place) => [
+    primaryKey({ columns: [place.noun, place.id] }),
+    index('place_waiting')
+      .on(place.noun, place.userId, place.askedAt, place.id)
+      .where(sql`taken_at is null and freed_at is null`),
+    index('place_taken')
+      .on(place.noun, place.userId, place.profile)
+      .where(sql`taken_at is not null and freed_at is null`),
+    index('place_profile').on(place.profile),
+  ],
+);
+
+/** When each person was let in last, for who comes next. */
+export const placeTurns = pgTable(
+  'place_turn',
+  { noun: text().notNull(), userId: text('user_id').notNull(), at: at('at').notNull() },
+  (turn) => [primaryKey({ columns: [turn.noun, turn.userId] })],
+);

@@ -1,0 +1,40 @@
+import type { Database } from '../database/index.ts';
+
+/** What all nouns together use of profiles. */
+export interface Places {
+  /** In use now, by profile; of one noun or of all. */
+  inUse(noun?: string): Promise<Map<string, number>>;
+  /** Those that wait or run on a profile, by noun. */
+  unfinishedOn(profile: string): Promise<Map<string, number>>;
+  /** Settings of profiles that something was started with of which something may be left. */
+  revisionsInUse(): Promise<{ profile: string; revision: number }[]>;
+}
+
+export function createPlaces({ pool }: Pick<Database, 'pool'>): Places {
+  return {
+    async inUse(noun) {
+      const { rows } = await pool.query<{ profile: string; n: number }>(
+        `select profile, count(*)::int as n from place
+         where taken_at is not null and freed_at is null and ($1::text is null or noun = $1) group by 1`,
+        [noun ?? null],
+      );
+      return new Map(rows.map(({ profile, n }) => [profile, n]));
+    },
+
+    async unfinishedOn(profile) {
+      const { rows } = await pool.query<{ noun: string; n: number }>(
+        'select noun, count(*)::int as n from place where profile = $1 and freed_at is null group by 1',
+        [profile],
+      );
+      return new Map(rows.map(({ noun, n }) => [noun, n]));
+    },
+
+    async revisionsInUse() {
+      const { rows } = await pool.query<{ profile: string; revision: number }>(
+        `select distinct profile, revision from place
+         where revision is not null and (taken_at is not null or freed_at is not null)`,
+      );
+      return rows;
+    },
+  };
+}
