@@ -31,7 +31,13 @@ const BUNDLES = [
   {
     what: 'the command line',
     file: 'apps/cli/dist/main.cjs',
-    sources: ['apps/cli/build.mjs', 'apps/cli/src', 'packages/contract/src', 'packages/worker/src'],
+    sources: [
+      'apps/cli/build.mjs',
+      'apps/cli/src',
+      'packages/client/src',
+      'packages/contract/src',
+      'packages/worker/src',
+    ],
     command: ['apps/cli/build.mjs'],
   },
   {
@@ -56,6 +62,7 @@ const BUNDLES = [
       'apps/web/index.html',
       'apps/web/public',
       'apps/web/src',
+      'packages/client/src',
       'packages/contract/src',
     ],
     command: ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'error'],

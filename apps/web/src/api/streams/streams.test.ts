@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamEvent } from '@hangar/client/event-stream';
 import { HangarError, toWire } from '@hangar/contract';
 import { expect, it } from 'vitest';
-import type { StreamEvent } from './event-stream.ts';
 import { type HubTiming, StreamHub } from './stream-hub.ts';
 import type { StreamMode } from './stream-messages.ts';
 import { type Connect, connectAlone, Streams } from './streams.tsx';

@@ -1,7 +1,7 @@
+import type { StreamEvent } from '@hangar/client/event-stream';
 import { fromWire, type HangarError } from '@hangar/contract/errors';
 import { createContext, useContext } from 'react';
 import { asHangarError } from '../errors.ts';
-import type { StreamEvent } from './event-stream.ts';
 import { type HubOptions, StreamHub } from './stream-hub.ts';
 import type { HubMessage, Refusal, StreamMode, TabMessage, Wanted } from './stream-messages.ts';
 
@@ -195,7 +195,8 @@ export function connectAlone(
   onMessage: (message: HubMessage) => void,
   options: HubOptions = { places: 1 },
 ): StreamLink {
-  const post = new StreamHub(options).attach(onMessage);
+  // As from a worker: what a page throws is no break of the stream.
+  const post = new StreamHub(options).attach((message) => queueMicrotask(() => onMessage(message)));
   return { post, isShared: false };
 }
 
