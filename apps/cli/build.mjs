@@ -86,7 +86,8 @@ async function asCommonJs({ outputFiles, metafile }) {
   for (const { entryPoint, name } of outputs.values()) if (OFTEN.includes(entryPoint)) need(name);
   for (const name of often)
     for (const input of Object.keys(outputs.get(name).inputs))
-      if (LATER.test(input)) throw new Error(`${input} is in what every command reads: few need it, it is loaded by those`);
+      if (LATER.test(input))
+        throw new Error(`${input} is in what every command reads: few need it, it is loaded by those`);
 
   const packed = [];
   const apart = [];

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BackOff } from './back-off.ts';
-import { jsonOf, readStream, type StreamBody, type StreamEvent, type StreamOptions } from './event-stream.ts';
+import { readStream, type StreamBody, type StreamOptions } from './event-stream.ts';
+import { jsonOf, type StreamEvent } from './frame.ts';
 
 /** Reads until a frame says that it is over; each connection brings the pieces that stand at its place. */
 async function read(

@@ -1,13 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import type { BackOff } from './back-off.ts';
-
-/** One frame of a text/event-stream. */
-export interface StreamEvent {
-  readonly event: string;
-  readonly data: string;
-  /** Of this frame, or of the last one before it that had one. */
-  readonly id: string | null;
-}
+import type { StreamEvent } from './frame.ts';
 
 /** A stream that stands. */
 export interface StreamBody {
@@ -98,14 +91,5 @@ async function* readOnce(o: StreamOptions, place: { id: string | null }): AsyncG
     settled();
     over.abort();
     close();
-  }
-}
-
-/** What a frame carries; undefined where it is no JSON. */
-export function jsonOf({ data }: StreamEvent): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return undefined;
   }
 }

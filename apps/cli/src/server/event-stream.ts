@@ -1,4 +1,5 @@
-import { readStream, type StreamEvent } from '@hangar/client/event-stream';
+import { readStream } from '@hangar/client/event-stream';
+import type { StreamEvent } from '@hangar/client/frame';
 import { HangarError } from '@hangar/contract/errors';
 import type { Api } from './api.ts';
 import { AWAY_MS, type BreaksOptions, breaks } from './through-breaks.ts';

@@ -1,4 +1,4 @@
-import { jsonOf, type StreamEvent } from '@hangar/client/event-stream';
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import type { Activity, Job, Me } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';

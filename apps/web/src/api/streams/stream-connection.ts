@@ -1,5 +1,6 @@
 import { BackOff } from '@hangar/client/back-off';
-import { type ConnectStream, readStream, type StreamEvent } from '@hangar/client/event-stream';
+import { type ConnectStream, readStream } from '@hangar/client/event-stream';
+import type { StreamEvent } from '@hangar/client/frame';
 import { isPassingStatus } from '@hangar/contract/errors';
 import type { Refusal, StreamMode } from './stream-messages.ts';
 import type { Turns } from './turns.ts';

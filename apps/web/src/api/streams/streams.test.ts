@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StreamEvent } from '@hangar/client/event-stream';
+import type { StreamEvent } from '@hangar/client/frame';
 import { HangarError, toWire } from '@hangar/contract';
 import { expect, it } from 'vitest';
 import { type HubTiming, StreamHub } from './stream-hub.ts';

@@ -1,4 +1,4 @@
-import { jsonOf, type StreamEvent } from '@hangar/client/event-stream';
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import { type HangarError, PodLogLine } from '@hangar/contract';
 import type { Streams } from '../../api/streams/streams.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';

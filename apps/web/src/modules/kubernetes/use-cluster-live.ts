@@ -1,4 +1,4 @@
-import { jsonOf } from '@hangar/client/event-stream';
+import { jsonOf } from '@hangar/client/frame';
 import { ClusterHealth, ClusterNodes, PodPage, type PodQuery } from '@hangar/contract';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';

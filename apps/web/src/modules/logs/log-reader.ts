@@ -1,5 +1,5 @@
 import { BackOff } from '@hangar/client/back-off';
-import { jsonOf, type StreamEvent } from '@hangar/client/event-stream';
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import { fromWire, HangarError, isPassingStatus, LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { asHangarError } from '../../api/errors.ts';
 import type { Streams } from '../../api/streams/streams.tsx';
