@@ -191,9 +191,7 @@ export class Streams {
 
 const errorOf = ({ status, body }: Refusal): HangarError => fromWire(body) ?? asHangarError({ status });
 
-/**
- * A hub of the tab's own, which only those load that need it. Places are few: every tab that is looked at has as many.
- */
+/** A hub of the tab's own, loaded by those that need one. Places are few: every tab that is looked at has as many. */
 export function connectAlone(
   onMessage: (message: HubMessage) => void,
   options: HubOptions = { places: 1 },
