@@ -163,6 +163,8 @@ function packagesFit() {
   const there = JSON.parse(readFileSync(installed, 'utf8')).packages ?? {};
   const asked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages ?? {};
   for (const [path, entry] of Object.entries(asked)) {
+    // A workspace that came since the packages were installed.
+    if (entry.link && !existsSync(join(root, path))) return false;
     if (!path.startsWith('node_modules/') || entry.link || entry.optional || entry.peer) continue;
     if (there[path]?.version !== entry.version) return false;
   }
