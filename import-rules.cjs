@@ -44,6 +44,7 @@ const VENDORS = {
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
+  '^eventsource-parser$': ['^packages/client/src/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^apps/server/src/adapters/kubernetes/'],
 };
 
@@ -82,6 +83,13 @@ module.exports = {
       to: { pathNot: ['^packages/contract/', lies('zod'), lies('@orpc/contract'), lies('yaml')] },
     },
     {
+      name: 'client-knows-the-contract',
+      severity: 'error',
+      comment: 'Browser-safe and free of I/O: how a connection is made is handed in.',
+      from: { path: '^packages/client/', pathNot: TEST },
+      to: { pathNot: ['^packages/(client|contract)/', lies('eventsource-parser')] },
+    },
+    {
       name: 'sandbox-knows-the-contract',
       severity: 'error',
       from: { path: '^packages/sandbox/' },
@@ -94,10 +102,10 @@ module.exports = {
       to: { path: OURS, pathNot: ['^packages/(worker|contract)/'] },
     },
     {
-      name: 'web-knows-the-contract',
+      name: 'web-knows-contract-and-client',
       severity: 'error',
       from: { path: '^apps/web/' },
-      to: { path: OURS, pathNot: ['^apps/web/', '^packages/contract/'] },
+      to: { path: OURS, pathNot: ['^apps/web/', '^packages/(contract|client)/'] },
     },
     {
       name: 'web-has-no-node',
@@ -113,10 +121,10 @@ module.exports = {
       to: { path: '^apps/web/src/(pages|shell|gallery|router)' },
     },
     {
-      name: 'cli-knows-contract-worker-sandbox',
+      name: 'cli-knows-contract-client-worker-sandbox',
       severity: 'error',
       from: { path: '^apps/cli/' },
-      to: { path: OURS, pathNot: ['^apps/cli/', '^packages/(contract|worker|sandbox)/'] },
+      to: { path: OURS, pathNot: ['^apps/cli/', '^packages/(contract|client|worker|sandbox)/'] },
     },
     {
       name: 'server-knows-contract-and-sandbox',

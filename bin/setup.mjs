@@ -31,7 +31,13 @@ const BUNDLES = [
   {
     what: 'the command line',
     file: 'apps/cli/dist/main.cjs',
-    sources: ['apps/cli/build.mjs', 'apps/cli/src', 'packages/contract/src', 'packages/worker/src'],
+    sources: [
+      'apps/cli/build.mjs',
+      'apps/cli/src',
+      'packages/client/src',
+      'packages/contract/src',
+      'packages/worker/src',
+    ],
     command: ['apps/cli/build.mjs'],
   },
   {
@@ -56,6 +62,7 @@ const BUNDLES = [
       'apps/web/index.html',
       'apps/web/public',
       'apps/web/src',
+      'packages/client/src',
       'packages/contract/src',
     ],
     command: ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'error'],
@@ -156,6 +163,8 @@ function packagesFit() {
   const there = JSON.parse(readFileSync(installed, 'utf8')).packages ?? {};
   const asked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages ?? {};
   for (const [path, entry] of Object.entries(asked)) {
+    // A workspace that came since the packages were installed.
+    if (entry.link && !existsSync(join(root, path))) return false;
     if (!path.startsWith('node_modules/') || entry.link || entry.optional || entry.peer) continue;
     if (there[path]?.version !== entry.version) return false;
   }

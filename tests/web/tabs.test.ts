@@ -117,6 +117,20 @@ describe.skipIf(skip !== null)('eight tabs of one browser', () => {
     await Promise.all(tabs.map(goesOn));
   }, 240_000);
 
+  it('a browser without such a worker follows by itself, and only there the page loads what that needs', async () => {
+    const hubs: string[] = [];
+    const page = await browser.context.newPage();
+    page.on('request', (request) => void (/stream-(hub|worker)/.test(request.url()) && hubs.push(request.url())));
+    await page.goto(`${proxy.origin}/jobs/${jobs[0]}`);
+    await goesOn(page);
+    expect(hubs.filter((url) => url.includes('stream-hub'))).toEqual([]);
+    await page.addInitScript({ content: 'delete globalThis.SharedWorker' });
+    await page.reload();
+    await goesOn(page);
+    expect(hubs.filter((url) => url.includes('stream-hub'))).toHaveLength(1);
+    await page.close();
+  }, 240_000);
+
   it('the tab that came first is closed, and the others go on without a gap', async () => {
     const [first, ...others] = tabs;
     await first?.close();

@@ -68,6 +68,9 @@ export function toWire(error: HangarError, reference?: string): WireError {
   };
 }
 
+/** Whether what answered so may be well by itself after a while. */
+export const isPassingStatus = (status: number): boolean => status >= 500 || status === 429 || status === 408;
+
 /** Reads an answer of a Hangar server back into the error that was thrown there; null when it is something else. */
 export function fromWire(body: unknown): HangarError | null {
   if (typeof body !== 'object' || body === null) return null;

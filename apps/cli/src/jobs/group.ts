@@ -4,12 +4,11 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import type { Api } from '../server/api.ts';
-import { throughBreaks } from '../server/through-breaks.ts';
+import { AWAY_MS, throughBreaks } from '../server/through-breaks.ts';
 import { count, cut, duration } from '../terminal/words.ts';
 import { jobTable, pullCommands, sumWords } from './compare-table.ts';
 import type { Copy } from './copies.ts';
 import { stateWord } from './job-words.ts';
-import { AWAY_MS } from './log-reader.ts';
 import type { SentJobs } from './send-job.ts';
 import { JOB_FAILED_EXIT_CODE } from './wait.ts';
 

@@ -1,9 +1,8 @@
 import { LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { createParser } from 'eventsource-parser';
 import type { Api } from '../server/api.ts';
+import { closedEarly, eventStream, understood } from '../server/event-stream.ts';
 import { isPassing, whyLost } from '../server/http.ts';
-import { Breaks, closedEarly } from '../server/through-breaks.ts';
 
 /** Which lines are wanted; the server does the choosing. */
 export interface LogWish {
@@ -14,8 +13,6 @@ export interface LogWish {
 }
 
 const PAGE = 10_000;
-/** A server that stays away this long is given up on. */
-export const AWAY_MS = 15 * 60_000;
 const Lines = LogLine.array();
 
 /** The log as it is now, page by page. */
@@ -80,37 +77,24 @@ export async function* followLog(
     }
     last = total;
   }
-  const breaks = new Breaks({
-    ...{ signal, patienceMs: AWAY_MS, quietFirst: true },
+  // Only the lines that are still to come: tail and since were answered before.
+  const still: LogWish = { grep: wish.grep, stream: wish.stream };
+  const frames = eventStream(api, `/jobs/${id}/logs?${query(still, { follow: 'true' })}`, {
+    ...{ signal, after: last === 0 ? null : String(last) },
     onLost: (reason) => onConnection(false, reason),
     onBack: () => onConnection(true, ''),
   });
-  for (;;) {
-    let settled = () => {};
-    try {
-      for await (const event of connect(api, id, wish, last, signal)) {
-        if (event.kind === 'open') {
-          settled = breaks.opened();
-          continue;
-        }
-        if (event.kind === 'end') {
-          breaks.progress();
-          return event.end;
-        }
-        const seen = last;
-        const fresh = event.lines.filter(({ n }) => n > seen);
-        last = Math.max(event.id, seen, fresh.at(-1)?.n ?? 0);
-        if (last > seen) breaks.progress();
-        if (fresh.length > 0) yield fresh;
-      }
-      throw closedEarly();
-    } catch (error) {
-      await breaks.again(error).catch((thrown: unknown) => {
-        throw isPassing(thrown) ? tooLong(api, id, thrown) : thrown;
-      });
-    } finally {
-      settled();
+  try {
+    for await (const { event, data } of frames) {
+      if (event === 'end') return understood(api, LogEnd, data);
+      if (event !== 'message' && event !== 'lines') continue;
+      const fresh = understood(api, Lines, data).filter(({ n }) => n > last);
+      last = fresh.at(-1)?.n ?? last;
+      if (fresh.length > 0) yield fresh;
     }
+    throw closedEarly();
+  } catch (thrown) {
+    throw isPassing(thrown) ? tooLong(api, id, thrown) : thrown;
   }
 }
 
@@ -121,51 +105,3 @@ const tooLong = ({ server }: Api, id: string, cause: unknown): HangarError =>
     details: { reason: whyLost(cause) },
     cause,
   });
-
-type FollowEvent = { kind: 'open' } | { kind: 'lines'; id: number; lines: LogLine[] } | { kind: 'end'; end: LogEnd };
-
-async function* connect(
-  api: Api,
-  id: string,
-  wish: LogWish,
-  last: number,
-  signal: AbortSignal,
-): AsyncGenerator<FollowEvent> {
-  // Only the lines that are still to come: tail and since were answered before.
-  const still: LogWish = { grep: wish.grep, stream: wish.stream };
-  const response = await api.request(`/jobs/${id}/logs?${query(still, { follow: 'true' })}`, {
-    headers: { accept: 'text/event-stream', ...(last === 0 ? {} : { 'last-event-id': String(last) }) },
-  });
-  yield { kind: 'open' };
-  const events: FollowEvent[] = [];
-  const parser = createParser({
-    onEvent: (message) => {
-      if (message.event === 'end') events.push({ kind: 'end', end: understood(api, LogEnd, message.data) });
-      else if (message.event === undefined || message.event === 'message' || message.event === 'lines')
-        events.push({
-          kind: 'lines',
-          id: Number(message.id ?? 0) || 0,
-          lines: understood(api, Lines, message.data),
-        });
-    },
-  });
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body) {
-    parser.feed(decoder.decode(chunk, { stream: true }));
-    yield* events.splice(0);
-    signal.throwIfAborted();
-  }
-}
-
-/** @throws HangarError bad_request, which no other try would mend */
-function understood<T>({ server }: Api, schema: { parse(value: unknown): T }, data: string): T {
-  try {
-    return schema.parse(JSON.parse(data));
-  } catch (error) {
-    throw new HangarError('bad_request', {
-      message: `The log that comes from ${server} is not understood.`,
-      wayOut: 'Check that the address is a Hangar server of the same version as this command line.',
-      cause: error,
-    });
-  }
-}

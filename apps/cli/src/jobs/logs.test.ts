@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect } from '../server/api.ts';
+import { AWAY_MS } from '../server/through-breaks.ts';
 import { readSettings } from '../settings.ts';
 import { type DeskAtServer, deskAtServer } from '../testing/desk-at-server.ts';
 
-import { AWAY_MS, followLog } from './log-reader.ts';
+import { followLog } from './log-reader.ts';
 
 // Real processes on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 120_000 });

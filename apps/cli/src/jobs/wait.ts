@@ -2,10 +2,10 @@ import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
-import { throughBreaks } from '../server/through-breaks.ts';
+import { AWAY_MS, throughBreaks } from '../server/through-breaks.ts';
 import { duration } from '../terminal/words.ts';
 import { stateWord, wayOutFor } from './job-words.ts';
-import { AWAY_MS, followLog, type LogWish } from './log-reader.ts';
+import { followLog, type LogWish } from './log-reader.ts';
 import { type LogLook, logPrinter } from './show-log.ts';
 
 /** The job failed; nothing is wrong with the command. */

@@ -1,6 +1,6 @@
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { Readable } from 'node:stream';
-import { fromWire, HangarError } from '@hangar/contract/errors';
+import { fromWire, HangarError, isPassingStatus } from '@hangar/contract/errors';
 import { VERSION } from '../version.ts';
 import type { Link, Way } from './link.ts';
 
@@ -264,7 +264,7 @@ export async function errorOf({ server }: Link, answer: Answer): Promise<HangarE
   if (status === 401) return new HangarError('not_signed_in');
   if (status === 403) return new HangarError('wrong_identity');
   if (status === 429) return new HangarError('rate_limited');
-  if (status >= 500)
+  if (isPassingStatus(status))
     return new HangarError(status === 500 ? 'internal' : 'server_unreachable', {
       message: `The server at ${server} answered ${status}.`,
     });

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-server.ts';
 import { Desk } from '../testing/hangar.ts';
 import { isPassing } from './http.ts';
-import { Breaks, throughBreaks } from './through-breaks.ts';
+import { breaks, throughBreaks } from './through-breaks.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -64,31 +64,31 @@ describe('breaks', () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const said: string[] = [];
     const onLost = (reason: string) => void said.push(reason);
-    const breaks = new Breaks({ signal, patienceMs: 20_000, onLost, onBack: () => void said.push('back') });
+    const backOff = breaks({ signal, patienceMs: 20_000, onLost, onBack: () => void said.push('back') });
     const pause = async () => {
       const from = Date.now();
       const [waited] = await Promise.all([
-        breaks.again(broken('ECONNRESET')).then(() => Date.now() - from),
+        backOff.again(broken('ECONNRESET')).then(() => Date.now() - from),
         vi.advanceTimersByTimeAsync(6000),
       ]);
       return waited;
     };
     // A stream that is opened and closed at once is no progress.
     const opened = async () => {
-      const over = breaks.opened();
+      const over = backOff.opened();
       over();
       return pause();
     };
     expect([await opened(), await opened(), await opened()]).toEqual([200, 400, 800]);
-    breaks.progress();
+    backOff.progress();
     expect(await opened()).toBe(200);
-    const over = breaks.opened();
+    const over = backOff.opened();
     await vi.advanceTimersByTimeAsync(3100);
     over();
     expect(await opened()).toBe(200);
     expect(said).toEqual(['ECONNRESET', 'back', 'ECONNRESET', 'back', 'ECONNRESET']);
     await vi.advanceTimersByTimeAsync(21_000);
-    await expect(breaks.again(broken('ECONNRESET'))).rejects.toThrow('ECONNRESET');
+    await expect(backOff.again(broken('ECONNRESET'))).rejects.toThrow('ECONNRESET');
     vi.restoreAllMocks();
   });
 });

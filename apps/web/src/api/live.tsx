@@ -1,3 +1,4 @@
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import type { Activity, Job, Me } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
@@ -44,14 +45,14 @@ export function connectLive({ streams, queries, api, onState }: LiveOptions): ()
       else patcher.opened();
       wasOpen = true;
     },
-    frame({ event, data }) {
+    frame(frame) {
       // The server itself missed something.
-      if (event === 'resync') patcher.missed();
-      else if (event === 'job') {
-        const job = parse<Job>(data);
+      if (frame.event === 'resync') patcher.missed();
+      else if (frame.event === 'job') {
+        const job = parse<Job>(frame);
         if (job !== undefined) patcher.job(job);
-      } else if (event === 'activity') {
-        const activity = parse<Activity>(data);
+      } else if (frame.event === 'activity') {
+        const activity = parse<Activity>(frame);
         if (activity !== undefined) patcher.activity(activity);
       }
     },
@@ -82,13 +83,9 @@ const startPolling = (queries: QueryClient): ReturnType<typeof setInterval> =>
   }, POLL_MS);
 
 /** A frame is the object as the server gives it; a frame that was cut off on the way is none. */
-function parse<T extends { id: string }>(text: string): T | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isWithId<T>(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function parse<T extends { id: string }>(frame: StreamEvent): T | undefined {
+  const value = jsonOf(frame);
+  return isWithId<T>(value) ? value : undefined;
 }
 
 const isWithId = <T extends { id: string }>(value: unknown): value is T =>

@@ -1,8 +1,7 @@
-import { HangarError } from '@hangar/contract/errors';
-import { createParser } from 'eventsource-parser';
+import type { PodLogLine } from '@hangar/contract';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import type { Api } from '../../server/api.ts';
-import { Breaks, closedEarly, sayBreaks } from '../../server/through-breaks.ts';
+import { eventStream, understood } from '../../server/event-stream.ts';
+import { sayBreaks } from '../../server/through-breaks.ts';
 import { clean } from '../../terminal/ansi.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { contextFlag, podArguments } from './cluster-words.ts';
@@ -14,8 +13,6 @@ interface Flags extends GlobalFlags {
   readonly follow: boolean;
   readonly context?: string | undefined;
 }
-
-const AWAY_MS = 15 * 60_000;
 
 export const command = defineCommand<Flags, [string, string]>({
   brief: 'What a container prints, live or its last lines',
@@ -59,77 +56,21 @@ export const command = defineCommand<Flags, [string, string]>({
       return;
     }
     query.set('follow', 'true');
-    const breaks = new Breaks({ signal: this.signal, patienceMs: AWAY_MS, quietFirst: true, ...sayBreaks(terminal) });
-    const reading = { lastId: '' };
-    const print = (line: Line) =>
-      terminal.write(flags.json ? `${JSON.stringify(line)}\n` : `${clean(line.text, colors)}\n`);
-    for (let isOver = false; !isOver; )
-      isOver = await follow(api, `${path}?${query}`, { reading, print, breaks, signal: this.signal }).then(
-        () => true,
-        (error: unknown) => breaks.again(error).then(() => false),
-      );
+    const frames = eventStream(api, `${path}?${query}`, { signal: this.signal, ...sayBreaks(terminal) });
+    for await (const { event, data } of frames) {
+      if (event === 'end') break;
+      if (event !== 'message') continue;
+      for (const line of understood(api, Lines, data))
+        await terminal.write(flags.json ? `${JSON.stringify(line)}\n` : `${clean(line.text, colors)}\n`);
+    }
     terminal.next(`hangar k8s pod ${namespace} ${name}`);
   },
 });
 
-interface Line {
-  readonly n: number;
-  readonly at: string;
-  readonly text: string;
-}
-
-/** Reads to the end of the log. Throws where the connection broke before it. */
-async function follow(
-  api: Api,
-  path: string,
-  o: {
-    readonly reading: { lastId: string };
-    readonly print: (line: Line) => Promise<void>;
-    readonly breaks: Breaks;
-    readonly signal: AbortSignal;
+/** By hand: this command need not wait until schemas are loaded. */
+const Lines = {
+  parse(value: unknown): PodLogLine[] {
+    if (Array.isArray(value) && value.every((line) => typeof line?.text === 'string')) return value;
+    throw new TypeError('no lines');
   },
-): Promise<void> {
-  const { reading, print, breaks, signal } = o;
-  const { lastId } = reading;
-  const response = await api.request(path, {
-    headers: { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) },
-  });
-  const settled = breaks.opened();
-  try {
-    const frames: { event: string; id: string; data: string }[] = [];
-    const parser = createParser({
-      onEvent: ({ event = 'message', id = '', data }) => void frames.push({ event, id, data }),
-    });
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body) {
-      signal.throwIfAborted();
-      parser.feed(decoder.decode(chunk, { stream: true }));
-      for (const frame of frames.splice(0)) {
-        if (frame.event === 'end') return;
-        if (frame.event !== 'message') continue;
-        const lines = linesOf(api, frame.data);
-        if (lines.length > 0 && frame.id !== reading.lastId) breaks.progress();
-        for (const line of lines) await print(line);
-        reading.lastId = frame.id;
-      }
-    }
-  } finally {
-    settled();
-    response.discard();
-  }
-  throw closedEarly();
-}
-
-/** @throws HangarError bad_request, which no other try would mend */
-function linesOf({ server }: Api, data: string): Line[] {
-  try {
-    const lines: unknown = JSON.parse(data);
-    if (Array.isArray(lines) && lines.every((line) => typeof line?.text === 'string')) return lines;
-  } catch {
-    // Said below.
-  }
-  throw new HangarError('bad_request', {
-    message: `The log that comes from ${server} is not understood.`,
-    wayOut: 'Check that the address is a Hangar server of the same version as this command line.',
-  });
-}
+};

@@ -1,18 +1,16 @@
-import { EventStreamParser, type StreamEvent } from './event-stream.ts';
+import { BackOff } from '@hangar/client/back-off';
+import { type ConnectStream, readStream } from '@hangar/client/event-stream';
+import type { StreamEvent } from '@hangar/client/frame';
+import { isPassingStatus } from '@hangar/contract/errors';
 import type { Refusal, StreamMode } from './stream-messages.ts';
-import type { Turn, Turns } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 export interface StreamTiming {
-  /** Pauses before the next try, the last of them again and again. */
-  readonly pauses: readonly number[];
+  /** Before the next try; those of the back-off when left out. */
+  readonly pauses?: readonly number[];
   readonly connectMs: number;
-  /** The server says at least each 15 s that it is alive; longer silence is a loss that no error tells of. */
   readonly silenceMs: number;
 }
-
-export const PAUSES_MS: readonly number[] = [300, 1000, 2000, 4000, 8000, 15_000];
-export const pauseAfter = (failures: number, pauses = PAUSES_MS): number =>
-  pauses[Math.min(failures, pauses.length - 1)] ?? 1000;
 
 export interface StreamListener {
   open(): void;
@@ -54,7 +52,7 @@ export class StreamConnection {
   private isOver = false;
   private heardAt: number | null = null;
   private cut: AbortController | null = null;
-  private wake: (() => void) | null = null;
+  private readonly backOff: BackOff;
 
   constructor(options: StreamOptions) {
     this.options = options;
@@ -62,6 +60,11 @@ export class StreamConnection {
     this.mode = options.mode;
     this.place = options.after;
     this.keptFrom = options.after;
+    this.backOff = new BackOff({
+      ...{ signal: this.end.signal, pauses: options.timing.pauses },
+      isPassing: (error) => !(error instanceof Refused) || isPassingStatus(error.refusal.status),
+      onLost: (error) => this.lost(error),
+    });
     void this.run(this.end.signal);
   }
 
@@ -94,7 +97,7 @@ export class StreamConnection {
 
   /** The next try is now. */
   retry(): void {
-    this.wake?.();
+    this.backOff.retry();
   }
 
   private after(after: string | null): readonly StreamEvent[] {
@@ -105,90 +108,50 @@ export class StreamConnection {
   }
 
   private async run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    const onLife = () => {
-      failures = 0;
-    };
-    while (!signal.aborted) {
-      let refusal: Refusal | null = null;
-      // Changes that are missed cannot be had again: their stream never waits for a turn.
-      const turn = this.mode === 'changes' ? null : await this.options.turns.take(signal).catch(() => null);
-      try {
-        if (signal.aborted) break;
-        const how = await this.read(signal, turn, onLife);
-        if (how === 'ended') break;
-        if (how === 'turn') continue;
-      } catch (thrown) {
-        if (signal.aborted) break;
-        if (thrown instanceof Refused) {
-          refusal = thrown.refusal;
-          if (!thrown.isPassing) {
-            this.isOver = true;
-            for (const listener of this.listeners) listener.failed(refusal);
-            break;
-          }
-        }
-      } finally {
-        turn?.release();
+    const { after, timing } = this.options;
+    const { connect, backOff } = this;
+    const frames = readStream({
+      ...{ connect, backOff, signal, after, silenceMs: timing.silenceMs },
+      onOpen: () => this.opened(),
+    });
+    try {
+      for await (const some of frames) {
+        this.isOver ||= this.mode === 'log' && some.some(({ event }) => event === 'end');
+        this.take(some);
+        if (this.isOver) break;
       }
-      if (signal.aborted) break;
-      this.lost(refusal);
-      await this.pause(pauseAfter(failures, this.options.timing.pauses), signal);
-      failures += 1;
+    } catch (thrown) {
+      if (!signal.aborted && thrown instanceof Refused) {
+        this.isOver = true;
+        for (const listener of this.listeners) listener.failed(thrown.refusal);
+      }
     }
     this.options.onOver(this);
   }
 
-  private lost(refusal: Refusal | null): void {
-    this.isOpen = false;
-    for (const listener of this.listeners) listener.lost(this.heardAt, refusal);
-  }
-
-  private async read(outer: AbortSignal, turn: Turn | null, onLife: () => void): Promise<'ended' | 'turn' | 'cut'> {
-    const { connectMs, silenceMs } = this.options.timing;
+  private readonly connect: ConnectStream = async (place, signal) => {
+    // Changes that are missed cannot be had again: their stream never waits for a turn.
+    const turn = this.mode === 'changes' ? null : await this.options.turns.take(signal);
     const cut = new AbortController();
     this.cut = cut;
-    let timer = setTimeout(() => cut.abort(), connectMs);
-    const parser = new EventStreamParser();
-    const yieldTurn = () => {
-      if (parser.isBetween) cut.abort();
-    };
-    turn?.over.addEventListener('abort', yieldTurn);
+    const late = setTimeout(() => cut.abort(), this.options.timing.connectMs);
     try {
-      const response = await this.request(AbortSignal.any([outer, cut.signal]));
-      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-      if (reader === undefined) return 'cut';
+      const { body } = await this.request(place, AbortSignal.any([signal, cut.signal]));
       turn?.begin();
-      this.opened();
-      for (;;) {
-        clearTimeout(timer);
-        timer = setTimeout(() => cut.abort(), silenceMs);
-        this.heardAt = Date.now();
-        const { done, value } = await reader.read();
-        if (done) return 'cut';
-        onLife();
-        const frames = parser.push(value).filter(({ event }) => event !== 'alive');
-        this.isOver ||= this.mode === 'log' && frames.some(({ event }) => event === 'end');
-        if (frames.length > 0) this.take(frames);
-        if (this.isOver) return 'ended';
-        if (turn?.over.aborted) yieldTurn();
-      }
+      return { body: this.pieces(body), leave: turn?.over, close: () => turn?.release() };
     } catch (error) {
-      if (turn?.over.aborted && !outer.aborted) return 'turn';
+      turn?.release();
       throw error;
     } finally {
-      clearTimeout(timer);
-      turn?.over.removeEventListener('abort', yieldTurn);
-      this.cut = null;
-      cut.abort();
+      clearTimeout(late);
     }
-  }
+  };
 
-  private async request(signal: AbortSignal): Promise<Response> {
+  private async request(place: string | null, signal: AbortSignal): Promise<Response> {
     const response = await this.options.fetcher(this.url, {
       headers: {
         accept: 'text/event-stream',
-        ...(this.mode === 'log' && this.place !== null ? { 'last-event-id': this.place } : {}),
+        ...(this.mode === 'log' && place !== null ? { 'last-event-id': place } : {}),
       },
       signal,
       credentials: 'same-origin',
@@ -200,11 +163,28 @@ export class StreamConnection {
     throw new Refused({ status, body: await response.json().catch(() => null) });
   }
 
+  /** Not every browser lets a body be iterated. */
+  private async *pieces(body: Response['body']): AsyncGenerator<Uint8Array, void> {
+    const reader = body?.getReader();
+    for (;;) {
+      this.heardAt = Date.now();
+      const piece = await reader?.read();
+      if (piece?.value === undefined) return;
+      yield piece.value;
+    }
+  }
+
   private opened(): void {
     // Back after a turn of others: nobody was told that it was away.
     if (this.isOpen) return;
     this.isOpen = true;
     for (const listener of this.listeners) listener.open();
+  }
+
+  private lost(error: unknown): void {
+    this.isOpen = false;
+    const refusal = error instanceof Refused ? error.refusal : null;
+    for (const listener of this.listeners) listener.lost(this.heardAt, refusal);
   }
 
   private take(frames: readonly StreamEvent[]): void {
@@ -228,30 +208,13 @@ export class StreamConnection {
     }
     if (dropped > 0) this.kept = this.kept.slice(dropped);
   }
-
-  private pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        this.wake = null;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.wake = done;
-      signal.addEventListener('abort', done);
-    });
-  }
 }
 
 class Refused extends Error {
   readonly refusal: Refusal;
-  /** Whether it may be well by itself after a while. */
-  readonly isPassing: boolean;
   constructor(refusal: Refusal) {
     super(`answered ${refusal.status}`);
     this.refusal = refusal;
-    this.isPassing = refusal.status >= 500 || refusal.status === 429 || refusal.status === 408;
   }
 }
 

@@ -1,4 +1,4 @@
-import { PAUSES_MS, StreamConnection, type StreamListener, type StreamTiming } from './stream-connection.ts';
+import { StreamConnection, type StreamListener, type StreamTiming } from './stream-connection.ts';
 import type { HubMessage, TabMessage, Wanted } from './stream-messages.ts';
 import { Turns } from './turns.ts';
 
@@ -11,7 +11,6 @@ export interface HubTiming extends StreamTiming {
 }
 
 const TIMING: HubTiming = {
-  pauses: PAUSES_MS,
   connectMs: 15_000,
   silenceMs: 45_000,
   lingerMs: 2_000,

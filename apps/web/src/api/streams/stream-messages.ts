@@ -1,4 +1,4 @@
-import type { StreamEvent } from './event-stream.ts';
+import type { StreamEvent } from '@hangar/client/frame';
 
 /**
  * How a stream goes on for who comes later or again.

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamEvent } from '@hangar/client/frame';
 import { HangarError, toWire } from '@hangar/contract';
 import { expect, it } from 'vitest';
-import type { StreamEvent } from './event-stream.ts';
 import { type HubTiming, StreamHub } from './stream-hub.ts';
 import type { StreamMode } from './stream-messages.ts';
 import { type Connect, connectAlone, Streams } from './streams.tsx';
@@ -205,6 +205,50 @@ it('after a cut it goes on behind the last frame, for everybody', async () => {
   await expect.poll(() => two.texts).toEqual(['a', 'b', '{}']);
   expect(one.texts).toEqual(['a', 'b', '{}']);
   expect(server.asked).toEqual(['/log 0', '/log 4']);
+});
+
+it('is lost as soon as the network is, and tries at once when that is back or a person asks', async () => {
+  const server = serverOf();
+  const { tab } = browserOf(server.fetcher, { timing: { pauses: [60_000] } });
+  const streams = tab();
+  const log = read(streams, '/log', 'log', '0');
+  await expect.poll(() => log.said).toEqual(['open']);
+  streams.network(false);
+  await expect.poll(() => log.said).toEqual(['open', 'lost']);
+  streams.network(true);
+  await expect.poll(() => log.said).toEqual(['open', 'lost', 'open']);
+  server.held('/log').cut();
+  await expect.poll(() => log.said).toHaveLength(4);
+  await sleep(20);
+  expect(server.asked).toHaveLength(2);
+  streams.retry();
+  await expect.poll(() => log.said).toEqual(['open', 'lost', 'open', 'lost', 'open']);
+});
+
+it('is not broken by what a page throws', async () => {
+  const server = serverOf();
+  const thrown: unknown[] = [];
+  const catchIt = (error: unknown) => void thrown.push(error);
+  process.once('uncaughtException', catchIt);
+  const streams = new Streams({
+    connect: (onMessage) => connectAlone(onMessage, { places: 1, fetcher: server.fetcher, timing }),
+    onOver: () => {},
+  });
+  const texts: string[] = [];
+  streams.signedIn('u_ada');
+  streams.follow('/log', 'log', {
+    frame({ data }) {
+      if (data === 'bad') throw new Error('a bug of a page');
+      texts.push(data);
+    },
+  });
+  await expect.poll(() => server.open.size).toBe(1);
+  server.held('/log').send(frame(1, 'bad'));
+  await sleep(20);
+  server.held('/log').send(frame(2, 'good'));
+  await expect.poll(() => texts).toEqual(['good']);
+  expect(server.asked).toHaveLength(1);
+  expect(thrown).toHaveLength(1);
 });
 
 it('who joins a stream of states is told each as it is now', async () => {

@@ -1,8 +1,9 @@
+import { BackOff } from '@hangar/client/back-off';
+import type { StreamEvent } from '@hangar/client/frame';
 import { fromWire, type HangarError } from '@hangar/contract/errors';
 import { createContext, useContext } from 'react';
 import { asHangarError } from '../errors.ts';
-import type { StreamEvent } from './event-stream.ts';
-import { type HubOptions, StreamHub } from './stream-hub.ts';
+import type { HubOptions } from './stream-hub.ts';
 import type { HubMessage, Refusal, StreamMode, TabMessage, Wanted } from './stream-messages.ts';
 
 export interface Follower {
@@ -190,13 +191,30 @@ export class Streams {
 
 const errorOf = ({ status, body }: Refusal): HangarError => fromWire(body) ?? asHangarError({ status });
 
-/** A hub of the tab's own. Places are few: every tab that is looked at has as many. */
+/** A hub of the tab's own, loaded by those that need one. Places are few: every tab that is looked at has as many. */
 export function connectAlone(
   onMessage: (message: HubMessage) => void,
   options: HubOptions = { places: 1 },
 ): StreamLink {
-  const post = new StreamHub(options).attach(onMessage);
-  return { post, isShared: false };
+  let wants: readonly Wanted[] = [];
+  const loading = new BackOff({
+    signal: new AbortController().signal,
+    isPassing: () => true,
+    onLost() {
+      for (const { id } of wants) onMessage({ type: 'lost', id, heardAt: null, refusal: null });
+    },
+  });
+  const hear = loading
+    .through(() => import('./stream-hub.ts'))
+    // As from a worker: what a page throws is no break of the stream.
+    .then(({ StreamHub }) => new StreamHub(options).attach((told) => queueMicrotask(() => onMessage(told))));
+  return {
+    isShared: false,
+    post(message) {
+      if (message.type === 'want') wants = message.wants;
+      void hear.then((tell) => tell(message));
+    },
+  };
 }
 
 /** The worker that all tabs share. Browsers without one (on phones, where one tab is looked at) hold the streams of a tab in the tab. */

@@ -1,8 +1,7 @@
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import { type HangarError, PodLogLine } from '@hangar/contract';
-import type { StreamEvent } from '../../api/streams/event-stream.ts';
 import type { Streams } from '../../api/streams/streams.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
-import { parseJson } from '../logs/log-reader.ts';
 
 export interface PodLogReading {
   readonly status: 'loading' | 'live' | 'reconnecting' | 'ended' | 'failed';
@@ -51,16 +50,16 @@ export class PodLogReader {
 
   snapshot = (): PodLogReading => this.state;
 
-  private take({ event, data, id }: StreamEvent): void {
-    if (event === 'end') {
+  private take(frame: StreamEvent): void {
+    if (frame.event === 'end') {
       this.stop();
       this.tell({ status: 'ended', error: null });
       return;
     }
-    const lines = event === 'message' ? Lines.safeParse(parseJson(data)) : null;
+    const lines = frame.event === 'message' ? Lines.safeParse(jsonOf(frame)) : null;
     if (!lines?.success) return;
     this.buffer.put(lines.data.map((line) => ({ ...line, stream: 'stdout' as const })));
-    this.lastId = id ?? this.lastId;
+    this.lastId = frame.id ?? this.lastId;
   }
 
   private tell(next: PodLogReading): void {

@@ -1,3 +1,4 @@
+import { jsonOf } from '@hangar/client/frame';
 import { ClusterHealth, ClusterNodes, PodPage, type PodQuery } from '@hangar/contract';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
@@ -44,7 +45,7 @@ export function useClusterLive(o: {
     };
     const stop = streams.follow(url, 'state', {
       open: () => setOpen(true),
-      frame: ({ event, data }) => put(event, parse(data)),
+      frame: (frame) => put(frame.event, jsonOf(frame)),
       lost: () => setOpen(false),
       failed: () => setOpen(false),
     });
@@ -62,12 +63,4 @@ function liveUrl(context: string | undefined, show: readonly Shown[], pods: PodQ
   for (const [name, value] of Object.entries(pods ?? {}))
     if (name !== 'context') for (const one of [value].flat()) query.append(name, String(one));
   return `/api/k8s/live?${query}`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,7 @@
-import { fromWire, HangarError, LogEnd, LogLine, LogPage } from '@hangar/contract';
+import { BackOff } from '@hangar/client/back-off';
+import { jsonOf, type StreamEvent } from '@hangar/client/frame';
+import { fromWire, HangarError, isPassingStatus, LogEnd, LogLine, LogPage } from '@hangar/contract';
 import { asHangarError } from '../../api/errors.ts';
-import type { StreamEvent } from '../../api/streams/event-stream.ts';
-import { pauseAfter } from '../../api/streams/stream-connection.ts';
 import type { Streams } from '../../api/streams/streams.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { RemoteSearch } from '../../components/log/log-search.ts';
@@ -30,8 +30,6 @@ const PAGE = 1000;
 const SEARCH_PAGES = 20;
 
 const LogLines = LogLine.array();
-/** Kinds of errors that may be well after a while. */
-const PASSING: ReadonlySet<string> = new Set(['unavailable', 'internal', 'limit']);
 
 /**
  * Reads the log of one unit: first its tail, then what is added, over a connection that resumes after the last line it has.
@@ -45,7 +43,7 @@ export class LogReader {
   private run: AbortController | null = null;
   private wanted: { from: number; to: number } | null = null;
   private isPaging = false;
-  private wake: (() => void) | null = null;
+  private loading: BackOff | null = null;
 
   constructor(options: LogReaderOptions) {
     this.options = {
@@ -77,7 +75,7 @@ export class LogReader {
   /** Try at once, not after the pause: the browser is online again, or a person asks. */
   retry = (): void => {
     if (this.state.status === 'failed') this.start();
-    else this.wake?.();
+    else this.loading?.retry();
     this.options.streams.retry();
   };
 
@@ -110,21 +108,20 @@ export class LogReader {
   }
 
   /** Asks until there is an answer; whether the log has ended. */
-  private async loadTail(signal: AbortSignal): Promise<boolean> {
+  private loadTail(signal: AbortSignal): Promise<boolean> {
     const { tail, pauses } = this.options;
-    for (let failures = 0; ; failures += 1) {
-      try {
-        const page = await this.get({ tail: String(tail), limit: String(Math.max(1, tail)) }, signal);
-        this.take(page.lines, page.total);
-        return page.ended;
-      } catch (error) {
-        const problem = asHangarError(error);
-        if (signal.aborted || !PASSING.has(problem.kind)) throw problem;
-        if (failures >= 3) this.tell({ status: 'loading', error: problem });
-        await this.pause(pauseAfter(failures, pauses), signal);
-        signal.throwIfAborted();
-      }
-    }
+    this.loading = new BackOff({
+      ...{ signal, pauses },
+      isPassing: (error) => isPassingStatus(asHangarError(error).status),
+      onLost: (error, before) => {
+        if (before >= 3) this.tell({ status: 'loading', error: asHangarError(error) });
+      },
+    });
+    return this.loading.through(async () => {
+      const page = await this.get({ tail: String(tail), limit: String(Math.max(1, tail)) }, signal);
+      this.take(page.lines, page.total);
+      return page.ended;
+    });
   }
 
   private follow(signal: AbortSignal): void {
@@ -152,13 +149,14 @@ export class LogReader {
     signal.addEventListener('abort', stop, { once: true });
   }
 
-  private hear({ event, data }: StreamEvent): void {
+  private hear(frame: StreamEvent): void {
+    const { event } = frame;
     if (event === 'end') {
-      const end = LogEnd.safeParse(parseJson(data));
+      const end = LogEnd.safeParse(jsonOf(frame));
       if (end.success) this.buffer.grow(end.data.total);
       this.tell({ status: 'ended', error: null });
     }
-    const lines = event === 'message' ? LogLines.safeParse(parseJson(data)) : null;
+    const lines = event === 'message' ? LogLines.safeParse(jsonOf(frame)) : null;
     if (lines?.success) this.buffer.put(lines.data);
   }
 
@@ -215,12 +213,6 @@ export class LogReader {
     throw fromWire(await response.json().catch(() => null)) ?? asHangarError({ status: response.status });
   }
 
-  private pause(ms: number, signal: AbortSignal): Promise<void> {
-    const early = new AbortController();
-    this.wake = () => early.abort();
-    return delay(ms, AbortSignal.any([signal, early.signal]));
-  }
-
   private tell(next: Omit<LogReading, 'freshAt'>): void {
     if (next.status === this.state.status && next.error === this.state.error) return;
     this.state = { ...next, freshAt: this.freshAt === null ? null : new Date(this.freshAt).toISOString() };
@@ -241,11 +233,3 @@ const delay = (ms: number, signal: AbortSignal): Promise<void> =>
       { once: true },
     );
   });
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
