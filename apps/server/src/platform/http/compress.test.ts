@@ -3,7 +3,7 @@ import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compressJson } from './compress.ts';
 
-const LONG = { items: Array.from({ length: 100 }, (_, n) => ({ id: `j_${n}`, title: 'A job' })) };
+const LONG = { items: Array.from({ length: 100 }, (_, n) => ({ id: `t_${n}`, title: 'A thing' })) };
 
 describe('answers in JSON', () => {
   const app = Fastify();

@@ -2,7 +2,7 @@ import type { Note } from '../database/notes.ts';
 
 /** A thing that is not as it was: the one message that viewers, and whoever waits for it, follow. */
 export interface Announcement {
-  /** As its capability registered it: `job`. */
+  /** As its capability registered it. */
   readonly noun: string;
   readonly id: string;
   /** The person whose it is; admins see everything. Null: admins alone. */
