@@ -42,4 +42,5 @@ export {
 } from './state-words.ts';
 export * from './states.ts';
 export * from './system.ts';
+export { sizeInWords } from './words/size.ts';
 export * from './worker.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
-import { sizeInWords } from './quantities.ts';
 import { Empty, id, Name, Page, pageOf, read, Time, Version, write } from './shared.ts';
 import { JobPhase, JobState } from './states.ts';
+import { sizeInWords } from './words/size.ts';
 
 export const MAX_SPEC_BYTES = 1024 * 1024;
 

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
-import { parseBytes, sizeInWords } from './quantities.ts';
+import { parseBytes } from './quantities.ts';
+import { sizeInWords } from './words/size.ts';
 
 it.each([
   ['0', '0 B'],
   ['1000', '1000 B'],
   ['128m', '128 MiB'],
-  ['1023.99m', '1024 MiB'],
+  ['1023.99m', '1 GiB'],
   ['1g', '1 GiB'],
   ['1.5g', '1.5 GiB'],
   ['2.04g', '2 GiB'],

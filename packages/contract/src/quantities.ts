@@ -1,4 +1,4 @@
-/** Times and sizes as people write them. No schema: commands read them and must start fast. */
+/** Times and sizes as people write them; `words/` says them back. No schema: commands read them and must start fast. */
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 const BYTES: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
@@ -19,17 +19,4 @@ export function parseBytes(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase());
   if (!match) return null;
   return Math.round(Number(match[1]) * (BYTES[match[2] ?? ''] ?? 1));
-}
-
-/** `96 KiB`, `128 MiB`, `1.5 GiB`: memory and limits, which people set in powers of 1024, as they set them. */
-export function sizeInWords(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  const text = unit === 0 || value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);
-  return `${text.replace(/\.0$/, '')} ${units[unit]}`;
 }

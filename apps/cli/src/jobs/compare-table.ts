@@ -1,11 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isFinal, type Job } from '@hangar/contract';
+import { verdictWords } from '@hangar/contract/words/group';
+import { agentMs, jobWords } from '@hangar/contract/words/job';
+import { formatDuration } from '@hangar/contract/words/time';
+import { costWords, tokenWords } from '@hangar/contract/words/usage';
 import type { Cli } from '../cli.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { count, cut, duration, table, width } from '../terminal/words.ts';
+import { stateText } from '../terminal/tones.ts';
+import { cut, table, width } from '../terminal/words.ts';
 import type { ComparedFile, Contender } from './compare.ts';
-import { phaseSeconds, stateWord } from './job-words.ts';
 
 interface Column {
   readonly head: string;
@@ -21,12 +25,12 @@ const NONE = '–';
 const COLUMNS: readonly Column[] = [
   { head: 'Job', of: ({ id }) => id },
   { head: 'Agent', of: ({ agent }) => cut(agent, 20) },
-  { head: 'State', of: ({ state }, { color }) => stateWord(state, color) },
+  { head: 'State', of: (job, { color }) => stateText(jobWords(job), color) },
   { head: 'Agent ran', of: (job) => agentTime(job) },
   { head: 'Files', of: ({ diff }) => (diff === null ? NONE : String(diff.filesChanged)), drop: 3 },
   { head: 'Lines', of: ({ diff }) => (diff === null ? NONE : `+${diff.insertions} -${diff.deletions}`) },
-  { head: 'Tokens in/out', of: (job) => tokenWords(job), rare: true, drop: 1 },
-  { head: 'Cost', of: (job) => costWords(job), rare: true },
+  { head: 'Tokens in/out', of: ({ usage }) => tokenWords(usage) ?? NONE, rare: true, drop: 1 },
+  { head: 'Cost', of: ({ usage }) => costWords(usage) ?? NONE, rare: true },
   { head: 'Exit', of: ({ exitCode }) => (exitCode === null ? NONE : String(exitCode)), drop: 2 },
 ];
 
@@ -65,19 +69,19 @@ export function fileTable(files: readonly ComparedFile[], jobs: readonly Job[], 
       ...files.map((file) => [
         cut(file.path, terminal.outIsTerminal ? room : 400),
         ...jobs.map(({ id }) => cell(file, id)),
-        verdictWords(file, jobs, terminal),
+        verdictText(file, jobs, terminal),
       ]),
     ],
     Number.MAX_SAFE_INTEGER,
   );
 }
 
-function verdictWords(file: ComparedFile, jobs: readonly Job[], { color }: Terminal): string {
+function verdictText(file: ComparedFile, jobs: readonly Job[], { color }: Terminal): string {
   const numbers = file.changes.map(({ id }) => jobs.findIndex((job) => job.id === id) + 1);
-  if (file.verdict === 'same') return color.green('same');
-  if (file.verdict === 'alone') return `only ${numbers.join(', ')}`;
-  const isOneWay = file.changes.every(({ version }) => version === file.changes[0]?.version);
-  return isOneWay ? color.green(`same in ${numbers.join(', ')}`) : color.yellow('differs');
+  const ways = new Set(file.changes.map(({ version }) => version)).size;
+  const words = verdictWords(file.verdict, numbers, ways);
+  if (file.verdict === 'alone') return words;
+  return ways === 1 ? color.green(words) : color.yellow(words);
 }
 
 /** Each diff under a heading of its own. */
@@ -110,30 +114,7 @@ export const pullCommands = (jobs: readonly Job[]): string[] =>
     .map(({ id }) => `hangar pull ${id}`);
 
 function agentTime(job: Job): string {
-  const running = job.phases.find(({ name }) => name === 'running');
-  if (running === undefined) return NONE;
-  return `${duration(phaseSeconds(running))}${isFinal(job.state) || running.endedAt !== null ? '' : ' …'}`;
-}
-
-const tokenWords = ({ usage }: Job): string =>
-  usage === null ? NONE : `${short(usage.inputTokens)} / ${short(usage.outputTokens)}`;
-
-function short(tokens: number): string {
-  if (tokens < 1000) return String(tokens);
-  return tokens < 999_500 ? `${(tokens / 1000).toFixed(tokens < 9950 ? 1 : 0)} k` : `${(tokens / 1e6).toFixed(1)} M`;
-}
-
-/** `$0.21`; what costs less than a cent keeps what it has. */
-export function costWords({ usage }: Pick<Job, 'usage'>): string {
-  if (usage === null || usage.costUsd === null) return NONE;
-  const { costUsd } = usage;
-  return `$${costUsd.toFixed(costUsd > 0 && costUsd < 0.01 ? 4 : 2)}`;
-}
-
-/** `3 of 5 ended: 2 succeeded, 1 failed`. */
-export function sumWords(jobs: readonly Job[]): string {
-  const ended = jobs.filter(({ state }) => isFinal(state));
-  const succeeded = ended.filter(({ state }) => state === 'succeeded').length;
-  const rest = ended.length - succeeded;
-  return `${ended.length} of ${count(jobs.length, 'job')} ended: ${succeeded} succeeded${rest === 0 ? '' : `, ${rest} did not`}`;
+  const ms = agentMs(job);
+  if (ms === null) return NONE;
+  return `${formatDuration(ms)}${job.phases.at(-1)?.name === 'running' && !isFinal(job.state) ? ' …' : ''}`;
 }

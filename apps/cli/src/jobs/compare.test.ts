@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { type Job, parseSpec } from '@hangar/contract';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compareFiles, type FileChange, signaturesOf } from './compare.ts';
-import { costWords } from './compare-table.ts';
 import { copiesOf } from './copies.ts';
 
 const SHELL = parseSpec('# Add search, and a page!\n\n```sh\ntrue\n```\n');
@@ -98,18 +97,4 @@ describe('signaturesOf', () => {
     expect(await file(section('a', '-x\r\n+diff --git a/q b/q\n'))).not.toEqual(both.slice(0, 1));
     expect(await file('')).toEqual([]);
   });
-});
-
-it('shows cost as it is', () => {
-  const cost = (costUsd: number | null) =>
-    costWords({
-      usage: { ...{ inputTokens: 1, cachedInputTokens: null, outputTokens: 1 }, costUsd, model: null, turns: null },
-    });
-  expect([cost(null), cost(0), cost(0.0031), cost(0.2149), cost(12)]).toEqual([
-    '–',
-    '$0.00',
-    '$0.0031',
-    '$0.21',
-    '$12.00',
-  ]);
 });

@@ -8,12 +8,13 @@ import { pipeline } from 'node:stream/promises';
 import { isFinal, type Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
+import type { Verdict } from '@hangar/contract/words/group';
+import { agentMs, JOB_WORDS } from '@hangar/contract/words/job';
 import { diffStat } from '../checkout/diff.ts';
 import { type Git, openGit } from '../checkout/git.ts';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
-import { phaseSeconds, stateName } from './job-words.ts';
 
 export interface FileChange {
   readonly path: string;
@@ -41,8 +42,7 @@ export interface Contender {
 export interface ComparedFile {
   /** For people, as `showPath` writes it. */
   readonly path: string;
-  /** `same`: all whose diff is known changed it alike. `alone`: one did. `differs`: anything else. */
-  readonly verdict: 'same' | 'differs' | 'alone';
+  readonly verdict: Verdict;
   readonly changes: readonly {
     readonly id: string;
     readonly insertions: number | null;
@@ -82,13 +82,13 @@ export async function gather(
 }
 
 async function contender(cli: Cli, api: Api, git: Git, job: Job, file: string): Promise<Contender> {
-  const running = job.phases.find(({ name }) => name === 'running');
-  const common = { job, agentSeconds: running === undefined ? null : phaseSeconds(running), diffFile: null };
+  const ms = agentMs(job);
+  const common = { job, agentSeconds: ms === null ? null : ms / 1000, diffFile: null };
   if (job.diff === null)
     return {
       ...common,
       files: null,
-      note: isFinal(job.state) ? 'left no diff' : `is ${stateName(job.state)}, no diff yet`,
+      note: isFinal(job.state) ? 'left no diff' : `is ${JOB_WORDS[job.state].word}, no diff yet`,
     };
   if (job.diff.filesChanged === 0) return { ...common, files: [], note: 'changed nothing' };
   try {

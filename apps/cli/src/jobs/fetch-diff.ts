@@ -6,6 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { isFinal } from '@hangar/contract/state-words';
+import { JOB_WORDS } from '@hangar/contract/words/job';
+import { formatBytes } from '@hangar/contract/words/size';
 import { type Checkout, needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/sent.ts';
 import type { Cli } from '../cli.ts';
@@ -13,9 +15,7 @@ import type { GlobalFlags } from '../command.ts';
 import { isPassing, whyLost } from '../server/http.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { naming } from '../terminal/file-trouble.ts';
-import { bytes } from '../terminal/words.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
-import { stateName } from './job-words.ts';
 import { hasResult, isOfCheckout, type KeptRun, localDiff, sourceOfRun } from './local-runs.ts';
 import { needLocalRun, settledRuns } from './lost-runs.ts';
 import { newestHere } from './newest.ts';
@@ -60,7 +60,7 @@ export async function fetchDiff(
   const job = await api.client.jobs.get({ id });
   if (!isFinal(job.state))
     throw new HangarError('job_not_ended', {
-      message: `${id} has not ended yet: it is ${stateName(job.state)}.`,
+      message: `${id} has not ended yet: it is ${JOB_WORDS[job.state].word}.`,
       wayOut: `Wait for it: hangar logs ${id} --follow, or cancel it: hangar cancel ${id}`,
     });
   const checkout = flags.forCheckout ? await cli.checkout() : null;
@@ -76,7 +76,7 @@ export async function fetchDiff(
   if (job.diff?.filesChanged === 0) return { ...common, file: null, dispose: async () => {} };
   if (job.diff === null)
     throw new HangarError('diff_not_found', {
-      message: `${id} has left no diff: it ${job.state === 'succeeded' ? 'succeeded without one' : `is ${stateName(job.state)}`}.`,
+      message: `${id} has left no diff: it ${job.state === 'succeeded' ? 'succeeded without one' : `is ${JOB_WORDS[job.state].word}`}.`,
       wayOut: `See why: hangar status ${id}`,
     });
 
@@ -92,7 +92,9 @@ export async function fetchDiff(
       const body = Readable.from(response.body);
       body.on('data', (chunk: Uint8Array) => {
         received += chunk.length;
-        progress.update(`Fetching the diff: ${bytes(received)} of ${bytes(job.diff?.sizeBytes ?? received)}`);
+        progress.update(
+          `Fetching the diff: ${formatBytes(received)} of ${formatBytes(job.diff?.sizeBytes ?? received)}`,
+        );
       });
       await naming(file, pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal: cli.signal }));
     });

@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFinal, type Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { groupWords } from '@hangar/contract/words/group';
+import { JOB_WORDS } from '@hangar/contract/words/job';
+import { plural } from '@hangar/contract/words/number';
+import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import type { Api } from '../server/api.ts';
 import { AWAY_MS, throughBreaks } from '../server/through-breaks.ts';
-import { count, cut, duration } from '../terminal/words.ts';
-import { jobTable, pullCommands, sumWords } from './compare-table.ts';
+import { stateText } from '../terminal/tones.ts';
+import { cut } from '../terminal/words.ts';
+import { jobTable, pullCommands } from './compare-table.ts';
 import type { Copy } from './copies.ts';
-import { stateWord } from './job-words.ts';
 import type { SentJobs } from './send-job.ts';
 import { JOB_FAILED_EXIT_CODE } from './wait.ts';
 
@@ -28,7 +32,7 @@ export function sayGroup(
     const notSent = copies.slice(sent.length).map(({ agent }) => agent ?? sent[0]?.agent ?? 'shell');
     if (!flags.json) for (const line of jobTable(sent, terminal)) terminal.out(line);
     throw new HangarError(refused.code, {
-      message: `${count(sent.length, 'job')} of ${copies.length} sent as ${group}, ${notSent.length} not: ${refused.message}`,
+      message: `${plural(sent.length, 'job')} of ${copies.length} sent as ${group}, ${notSent.length} not: ${refused.message}`,
       wayOut: refused.wayOut,
       details: {
         ...refused.details,
@@ -44,7 +48,7 @@ export function sayGroup(
     return;
   }
   if (!flags.wait) for (const line of jobTable(sent, terminal)) terminal.out(line);
-  terminal.note(`Sent ${count(sent.length, 'job')} as ${group}.`);
+  terminal.note(`Sent ${plural(sent.length, 'job')} as ${group}.`);
   if (flags.wait) return;
   terminal.next(`hangar compare --group ${group}`, `hangar jobs --group ${group}`);
 }
@@ -75,7 +79,7 @@ export async function waitForGroup(
         said.add(job.id);
         const why = job.failure?.message ?? '';
         terminal.note(
-          `${job.id} ${cut(job.agent, 20)}: ${stateWord(job.state, terminal.errColor)} after ${duration(job.elapsedSeconds)}${why === '' ? '' : `: ${why}`}`,
+          `${job.id} ${cut(job.agent, 20)}: ${stateText(JOB_WORDS[job.state], terminal.errColor)} after ${formatSeconds(job.elapsedSeconds)}${why === '' ? '' : `: ${why}`}`,
         );
       }
       if (said.size >= now.length) break;
@@ -94,7 +98,7 @@ export async function waitForGroup(
   if (now.some(({ state }) => state !== 'succeeded')) cli.endWith(JOB_FAILED_EXIT_CODE);
   if (flags.json) return terminal.json({ group, items: now });
   for (const line of jobTable(now, terminal)) terminal.out(line);
-  terminal.note(`${sumWords(now)}.`);
+  terminal.note(`${groupWords(now)}.`);
   terminal.next(`hangar compare --group ${group}`, ...pullCommands(now));
 }
 

@@ -1,8 +1,9 @@
 import type { Failure } from '@hangar/contract';
+import { JOB_WORDS, wayOutFor } from '@hangar/contract/words/job';
+import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../cli.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { ago, duration } from '../terminal/words.ts';
-import { stateWord, wayOutFor } from './job-words.ts';
+import { stateText } from '../terminal/tones.ts';
 import { warnOfLeftOut } from './left-out.ts';
 import type { LocalRun } from './local-runs.ts';
 
@@ -27,8 +28,8 @@ export const localWayOut = ({ wayOut }: Failure, id: string): string =>
 export function showLocalRun(run: LocalRun, terminal: Terminal): void {
   const { color } = terminal;
   terminal.out(`${color.bold(run.id)}  ${run.title}`);
-  const when = run.finishedAt === null ? `, begun ${ago(run.startedAt)}` : ` ${ago(run.finishedAt)}`;
-  terminal.out(`${stateWord(run.state, color)} on this machine${when}: ${run.reason}`);
+  const when = run.finishedAt === null ? `, begun ${relativeTime(run.startedAt)}` : ` ${relativeTime(run.finishedAt)}`;
+  terminal.out(`${stateText(JOB_WORDS[run.state], color)} on this machine${when}: ${run.reason}`);
   if (run.failure !== null) terminal.out(`${run.failure.message} ${localWayOut(run.failure, run.id)}`);
   warnOfLeftOut(terminal, run.diff?.leftOut);
 }
@@ -36,7 +37,9 @@ export function showLocalRun(run: LocalRun, terminal: Terminal): void {
 /** One line about how it ended, for people. */
 export function sayLocalEnding({ terminal }: Cli, run: LocalRun): void {
   const seconds = run.finishedAt === null ? null : (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000;
-  const after = seconds === null ? '' : ` after ${duration(seconds)}`;
+  const after = seconds === null ? '' : ` after ${formatSeconds(seconds)}`;
   const why = run.failure === null ? run.reason : `${run.failure.message} ${localWayOut(run.failure, run.id)}`;
-  terminal.note(`${stateWord(run.state, terminal.errColor)}${after}${run.state === 'succeeded' ? '' : `: ${why}`}`);
+  terminal.note(
+    `${stateText(JOB_WORDS[run.state], terminal.errColor)}${after}${run.state === 'succeeded' ? '' : `: ${why}`}`,
+  );
 }

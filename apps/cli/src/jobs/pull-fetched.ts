@@ -3,13 +3,14 @@ import { copyFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HangarError } from '@hangar/contract/errors';
 import { showPath } from '@hangar/contract/path-bytes';
+import { plural } from '@hangar/contract/words/number';
 import { needCheckout, needHead } from '../checkout/checkout.ts';
 import { diffStat, type FileStat, sumOf } from '../checkout/diff.ts';
 import { openGit } from '../checkout/git.ts';
 import { checkPull, type Incoming, type Pulled, pullIntoBranch, pullIntoTree } from '../checkout/pull.ts';
 import type { Cli } from '../cli.ts';
 import type { PullFlags } from '../commands/jobs/pull.ts';
-import { count, cut, table } from '../terminal/words.ts';
+import { cut, table } from '../terminal/words.ts';
 import type { FetchedDiff } from './fetch-diff.ts';
 import { warnOfLeftOut } from './left-out.ts';
 
@@ -46,7 +47,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
     const { conflicts, alreadyHere } = await checkPull(checkout, incoming);
     if (conflicts.length > 0)
       throw new HangarError('diff_conflicts', {
-        message: `The diff would conflict in ${count(conflicts.length, 'file')}.`,
+        message: `The diff would conflict in ${plural(conflicts.length, 'file')}.`,
         wayOut: 'Pull anyway and resolve the markers, or change to the commit the job started from.',
         details: { files: conflicts.map(showPath) },
       });
@@ -98,7 +99,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
 
 const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
   new HangarError('diff_conflicts', {
-    message: `The diff was applied, with conflicts in ${count(conflicts.length, 'file')}:`,
+    message: `The diff was applied, with conflicts in ${plural(conflicts.length, 'file')}:`,
     wayOut:
       'Resolve the markers (a binary file has none: yours is kept) and git add the files, or take the pull back: hangar pull --undo',
     details: { files: conflicts.map(showPath), applied: true, ...(stash === null ? {} : { stash }) },
@@ -123,9 +124,9 @@ async function writeOut(cli: Cli, flags: PullWish, output: string, file: string,
 
 const sumWords = (sum: ReturnType<typeof sumOf>): string =>
   [
-    `${count(sum.filesChanged, 'file')} changed`,
-    sum.insertions > 0 ? `${count(sum.insertions, 'insertion')}(+)` : null,
-    sum.deletions > 0 ? `${count(sum.deletions, 'deletion')}(-)` : null,
+    `${plural(sum.filesChanged, 'file')} changed`,
+    sum.insertions > 0 ? `${plural(sum.insertions, 'insertion')}(+)` : null,
+    sum.deletions > 0 ? `${plural(sum.deletions, 'deletion')}(-)` : null,
   ]
     .filter((part) => part !== null)
     .join(', ');

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type DiffStat, type Finish, type Spec, shellBlocks, type WorkOrder } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { shellWord } from '@hangar/contract/shell-words';
+import { plural } from '@hangar/contract/words/number';
 import { runWorkOrder, type Source, type WorkerChannel } from '@hangar/worker';
 import { type Checkout, findCheckout, findRemote, nameOf, needCheckout, needHead } from '../checkout/checkout.ts';
 import { rootCommit } from '../checkout/identity.ts';
@@ -11,7 +12,6 @@ import { packChanges } from '../checkout/parcel.ts';
 import { completeFiles } from '../checkout/partial-clone.ts';
 import type { Cli } from '../cli.ts';
 import { INTERRUPTED_EXIT_CODE } from '../terminal/failure.ts';
-import { count } from '../terminal/words.ts';
 import { endProcesses } from './end-processes.ts';
 import {
   artifactFile,
@@ -87,7 +87,7 @@ export async function runHere(
       limits: { logBytes: MAX_BYTES, artifactBytes: MAX_BYTES },
     };
     terminal.note(
-      `${id}: ${title}, ${agent} on this machine, on a copy of ${commit.slice(0, 10)}${changedFiles > 0 ? ` with ${count(changedFiles, 'uncommitted file')}` : ''}.`,
+      `${id}: ${title}, ${agent} on this machine, on a copy of ${commit.slice(0, 10)}${changedFiles > 0 ? ` with ${plural(changedFiles, 'uncommitted file')}` : ''}.`,
     );
     // From the start: what a killed command leaves is found by its id.
     const begun: LocalRun = {

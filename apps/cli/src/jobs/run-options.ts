@@ -1,8 +1,8 @@
 import { GitRef, NewJob, Resources } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { formatSeconds } from '@hangar/contract/words/time';
 import type { GlobalFlags } from '../command.ts';
 import { checkOptions } from '../terminal/check-options.ts';
-import { duration } from '../terminal/words.ts';
 
 /** The options of hangar run, as they were given. */
 export interface RunFlags extends GlobalFlags {
@@ -36,7 +36,7 @@ export interface RunFlags extends GlobalFlags {
 export function checkRunOptions(flags: RunFlags): void {
   const { shape } = NewJob;
   checkOptions('run', [
-    { flag: '--timeout', value: flags.timeout, schema: shape.timeoutSeconds, shown: duration },
+    { flag: '--timeout', value: flags.timeout, schema: shape.timeoutSeconds, shown: formatSeconds },
     { flag: '--cpus', value: flags.cpus, schema: Resources.shape.cpus },
     { flag: '--memory', value: flags.memory, schema: Resources.shape.memoryBytes, shown: sizeInWords },
     { flag: '--title', value: flags.title, schema: shape.title },

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { GitRef, type Job, type NewJob, RepoUrl } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { plural } from '@hangar/contract/words/number';
 import {
   type Checkout,
   cloneable,
@@ -21,7 +22,6 @@ import { rememberSent } from '../checkout/sent.ts';
 import { findSharedHistory, type NotShared, type SharedHistory } from '../checkout/shared-history.ts';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
-import { count } from '../terminal/words.ts';
 import { uploadFile } from './upload.ts';
 
 /** Everything about a job but where its files come from. The key makes sending it twice one job. */
@@ -180,7 +180,7 @@ async function findSource(cli: Cli, wish: SourceWish): Promise<Found> {
     wish.bundle ? '--bundle' : null,
     remote === null ? 'there is no remote' : url !== null ? null : 'the remote is not one a worker can reach',
     url !== null && !pushed ? 'commits are not pushed' : null,
-    uncommitted > 0 ? `${count(uncommitted, 'uncommitted file')}` : null,
+    uncommitted > 0 ? `${plural(uncommitted, 'uncommitted file')}` : null,
   ].filter((reason) => reason !== null);
   terminal.note(`The checkout travels along: ${why.join(', ')}.`);
   return { kind: 'checkout', checkout, remote };

@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Upload } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { formatBytes } from '@hangar/contract/words/size';
 import type { Api } from '../server/api.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { bytes } from '../terminal/words.ts';
 
 const UPLOAD_MS = 60 * 60_000;
 
@@ -23,7 +23,7 @@ export async function uploadFile(api: Api, terminal: Terminal, file: string, wha
         const source = createReadStream(file, { highWaterMark: 256 * 1024 });
         source.on('data', (chunk) => {
           sent += chunk.length;
-          progress.update(`Sending ${what}: ${bytes(sent)} of ${bytes(size)}`);
+          progress.update(`Sending ${what}: ${formatBytes(sent)} of ${formatBytes(size)}`);
         });
         return source;
       },

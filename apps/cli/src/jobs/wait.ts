@@ -1,10 +1,11 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { JOB_WORDS, wayOutFor } from '@hangar/contract/words/job';
+import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../cli.ts';
 import type { Api } from '../server/api.ts';
 import { AWAY_MS, throughBreaks } from '../server/through-breaks.ts';
-import { duration } from '../terminal/words.ts';
-import { stateWord, wayOutFor } from './job-words.ts';
+import { stateText } from '../terminal/tones.ts';
 import { followLog, type LogWish } from './log-reader.ts';
 import { type LogLook, logPrinter } from './show-log.ts';
 
@@ -58,7 +59,7 @@ export const goesOn = (id: string): HangarError =>
 /** One line about how a job ended, for people. */
 export function sayEnding({ terminal }: Cli, job: Job): void {
   terminal.note(
-    `${stateWord(job.state, terminal.errColor)} after ${duration(job.elapsedSeconds)}${job.reason === '' ? '' : `: ${job.reason}`}`,
+    `${stateText(JOB_WORDS[job.state], terminal.errColor)} after ${formatSeconds(job.elapsedSeconds)}${job.reason === '' ? '' : `: ${job.reason}`}`,
   );
   if (job.failure !== null) terminal.note(`${job.failure.message} ${wayOutFor(job.failure.wayOut, job.id)}`);
 }

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
+import { formatSeconds } from '@hangar/contract/words/time';
 import { clean } from './ansi.ts';
-import { duration } from './words.ts';
 
 export type Paint = (text: string) => string;
 export interface Palette {
@@ -119,7 +119,7 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
         if (elapsed < 1000) return;
         const wheel = SPINNER[Math.floor(elapsed / 120) % SPINNER.length] ?? '';
         const width = Math.max(20, (stderr.columns ?? 80) - 1);
-        const line = `${wheel} ${label} (${duration(elapsed / 1000)})`;
+        const line = `${wheel} ${label} (${formatSeconds(elapsed / 1000)})`;
         stderr.write(`\r\u001b[K${line.length > width ? `${line.slice(0, width - 1)}…` : line}`);
         drawn = true;
       };

@@ -1,4 +1,25 @@
-/** The one vocabulary of states, for all nouns. Each noun's `status.ts` maps its states to a tone, a word and a next step. */
-export type Tone = 'waiting' | 'working' | 'good' | 'needs' | 'bad' | 'ended';
+import type { Tone } from '@hangar/contract/words/tone';
+import {
+  IconCircleCheck,
+  IconCircleDashed,
+  IconCircleMinus,
+  IconCircleX,
+  IconClock,
+  IconHandStop,
+  IconLoader2,
+} from '@tabler/icons-react';
 
-export const toneColor = (tone: Tone): string => `var(--hg-${tone})`;
+export type { Tone };
+
+/** The marks of the contract as icons. */
+export const TONE_ICONS = {
+  waiting: IconClock,
+  working: IconLoader2,
+  good: IconCircleCheck,
+  needs: IconHandStop,
+  bad: IconCircleX,
+  ended: IconCircleMinus,
+  idle: IconCircleDashed,
+} as const satisfies Record<Tone, unknown>;
+
+export const toneColor = (tone: Tone): string => (tone === 'idle' ? 'var(--hg-faint)' : `var(--hg-${tone})`);

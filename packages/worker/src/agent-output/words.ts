@@ -1,4 +1,6 @@
 import type { Usage } from '@hangar/contract';
+import { formatDuration } from '@hangar/contract/words/time';
+import { usageWords } from '@hangar/contract/words/usage';
 import { type Json, text } from './event.ts';
 
 const MAX_DETAIL = 200;
@@ -51,15 +53,8 @@ export function failure(words: string): string[] {
 
 /** `Used 4,600 tokens in (1,200 cached), 80 out, $0.0154, 4 turns, 12.3 s` */
 export function spent(usage: Usage, milliseconds: number | null): string {
-  const { inputTokens, cachedInputTokens, outputTokens, costUsd, turns } = usage;
-  const whole = (n: number) => n.toLocaleString('en-US');
-  return [
-    `Used ${whole(inputTokens)} tokens in${cachedInputTokens ? ` (${whole(cachedInputTokens)} cached)` : ''}`,
-    `${whole(outputTokens)} out`,
-    ...(costUsd === null ? [] : [`$${costUsd.toFixed(costUsd < 1 ? 4 : 2)}`]),
-    ...(turns === null ? [] : [`${whole(turns)} ${turns === 1 ? 'turn' : 'turns'}`]),
-    ...(milliseconds === null ? [] : [`${(milliseconds / 1000).toFixed(1)} s`]),
-  ].join(', ');
+  const took = milliseconds === null ? '' : `, ${formatDuration(milliseconds)}`;
+  return `Used ${usageWords({ ...usage, model: null })}${took}`;
 }
 
 /** Thoughts of the model, set apart from what it says. */

@@ -1,6 +1,6 @@
 import type { Role } from '@hangar/contract';
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { ago } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly role: Role;
@@ -25,7 +25,7 @@ export const command = defineCommand<Flags>({
     const invite = await client.access.createInvite({ role: flags.role });
     if (flags.json) return this.terminal.json(invite);
     this.terminal.out(invite.url);
-    this.terminal.note(`For a new ${invite.role}; works once, expires ${ago(invite.expiresAt)}.`);
+    this.terminal.note(`For a new ${invite.role}; works once, expires ${relativeTime(invite.expiresAt)}.`);
     this.terminal.next(`hangar invites remove ${invite.id}`, 'hangar people');
   },
 });

@@ -1,5 +1,6 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, table } from '../../terminal/words.ts';
+import { table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List open invitations (admin)',
@@ -19,7 +20,7 @@ export const command = defineCommand({
       id,
       role,
       `by ${createdBy}`,
-      `expires ${ago(expiresAt)}`,
+      `expires ${relativeTime(expiresAt)}`,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     terminal.next('hangar invites create');

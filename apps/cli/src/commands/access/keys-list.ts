@@ -1,5 +1,6 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, table } from '../../terminal/words.ts';
+import { table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List your API keys',
@@ -19,8 +20,8 @@ export const command = defineCommand({
     const rows = items.map(({ id, name, prefix, lastUsedAt, expiresAt }) => [
       id,
       `${prefix}…`,
-      lastUsedAt === null ? 'never used' : `used ${ago(lastUsedAt)}`,
-      expiresAt === null ? 'does not expire' : `expires ${ago(expiresAt)}`,
+      lastUsedAt === null ? 'never used' : `used ${relativeTime(lastUsedAt)}`,
+      expiresAt === null ? 'does not expire' : `expires ${relativeTime(expiresAt)}`,
       name,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);

@@ -1,5 +1,5 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { ago } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, [string]>({
   brief: 'Make a one-time sign-in link for a person (admin)',
@@ -18,7 +18,7 @@ export const command = defineCommand<GlobalFlags, [string]>({
     const link = await client.access.createSignInLink({ id });
     if (flags.json) return this.terminal.json(link);
     this.terminal.out(link.url);
-    this.terminal.note(`It works once, and expires ${ago(link.expiresAt)}.`);
+    this.terminal.note(`It works once, and expires ${relativeTime(link.expiresAt)}.`);
     this.terminal.next('hangar people');
   },
 });

@@ -1,5 +1,6 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, personWords, table } from '../../terminal/words.ts';
+import { personWords, table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List people (admin)',
@@ -18,7 +19,7 @@ export const command = defineCommand({
       id,
       disabled ? 'disabled' : role,
       planId,
-      lastSeenAt === null ? 'never' : ago(lastSeenAt),
+      lastSeenAt === null ? 'never' : relativeTime(lastSeenAt),
       personWords({ name, email }),
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);

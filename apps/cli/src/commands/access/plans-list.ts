@@ -1,6 +1,7 @@
-import { sizeInWords } from '@hangar/contract/quantities';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { formatSeconds } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { duration, table } from '../../terminal/words.ts';
+import { table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List plans',
@@ -19,7 +20,7 @@ export const command = defineCommand({
       terminal.color.bold(plan.id),
       `${plan.jobsAtOnce} at once`,
       plan.minutesPerMonth === null ? 'no monthly limit' : `${plan.minutesPerMonth} min a month`,
-      `${duration(plan.maxTimeoutSeconds)} a job`,
+      `${formatSeconds(plan.maxTimeoutSeconds)} a job`,
       `${sizeInWords(plan.maxArtifactBytes)} of artifacts`,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);

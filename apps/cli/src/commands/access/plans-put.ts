@@ -1,10 +1,10 @@
 import { type Plan, Plan as PlanSchema } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { formatSeconds } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 import { parseInput } from '../../terminal/parse-input.ts';
-import { duration } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly title?: string | undefined;
@@ -57,7 +57,7 @@ function checkFlags(flags: Flags): void {
     { flag: '--jobs-at-once', value: flags.jobsAtOnce, schema: shape.jobsAtOnce },
     { flag: '--jobs-waiting', value: flags.jobsWaiting, schema: shape.jobsWaiting },
     { flag: '--minutes-per-month', value: given(flags.minutesPerMonth), schema: shape.minutesPerMonth },
-    { flag: '--max-timeout', value: flags.maxTimeout, schema: shape.maxTimeoutSeconds, shown: duration },
+    { flag: '--max-timeout', value: flags.maxTimeout, schema: shape.maxTimeoutSeconds, shown: formatSeconds },
     { flag: '--max-artifacts', value: flags.maxArtifacts, schema: shape.maxArtifactBytes, shown: sizeInWords },
     { flag: '--max-log', value: flags.maxLog, schema: shape.maxLogBytes, shown: sizeInWords },
     { flag: '--keep-logs', value: given(flags.keepLogs), schema: shape.keepLogDays },

@@ -1,29 +1,25 @@
 import type { Activity } from '@hangar/contract';
+import { ACTIVITY_WORDS, STEP_WORDS, stepsDone, stepToName } from '@hangar/contract/words/activity';
+import { relativeTime } from '@hangar/contract/words/time';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { ago } from '../../terminal/words.ts';
-
-const MARK = { in_progress: '◐', completed: '✓', failed: '✗', pending: '○', running: '◐' } as const;
-const PAINT = { in_progress: 'blue', completed: 'green', failed: 'red', pending: 'dim', running: 'blue' } as const;
+import { stateText, toneMark } from '../../terminal/tones.ts';
 
 export function activityLine(activity: Activity, { color }: Terminal): string[] {
   const { status, steps } = activity;
-  const at = steps.find((step) => step.status === 'running' || step.status === 'failed');
-  const done = steps.filter((step) => step.status === 'completed').length;
+  const at = status === 'completed' ? undefined : stepToName(activity);
   return [
     activity.id,
-    color[PAINT[status]](`${MARK[status]} ${status === 'in_progress' ? 'going on' : status}`),
-    ago(activity.startedAt),
-    steps.length === 0 ? '' : `${done}/${steps.length}`,
+    stateText(ACTIVITY_WORDS[status], color),
+    relativeTime(activity.startedAt),
+    steps.length === 0 ? '' : `${stepsDone(activity)}/${steps.length}`,
     `${activity.operation}${at === undefined ? '' : `: ${at.name}`}${activity.error === null ? '' : `: ${activity.error}`}`,
   ];
 }
 
 export function showActivity(activity: Activity, terminal: Terminal): void {
   terminal.out(activityLine(activity, terminal).filter(Boolean).join('  '));
-  for (const step of activity.steps)
-    terminal.out(
-      `  ${terminal.color[PAINT[step.status]](MARK[step.status])} ${step.name}${step.error === null ? '' : `: ${step.error}`}`,
-    );
+  for (const { name, status, error } of activity.steps)
+    terminal.out(`  ${toneMark(STEP_WORDS[status].tone, terminal.color)} ${name}${error === null ? '' : `: ${error}`}`);
 }
 
 /** The argument that names an activity. */

@@ -5,10 +5,10 @@ import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
+import { formatBytes } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
-import { bytes } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly output?: string | undefined;
@@ -50,7 +50,7 @@ export const command = defineCommand<Flags, [string, string]>({
     const file = flags.output === undefined ? join(settings.cwd, own) : resolve(settings.cwd, flags.output);
     const part = `${file}.part`;
     const hash = createHash('sha256');
-    const progress = terminal.progress(`Downloading ${name} (${bytes(found.sizeBytes)})`);
+    const progress = terminal.progress(`Downloading ${name} (${formatBytes(found.sizeBytes)})`);
     try {
       body.on('data', (chunk: Uint8Array) => hash.update(chunk));
       await pipeline(body, createWriteStream(part, { flags: flags.force ? 'w' : 'wx' }), { signal });

@@ -1,7 +1,9 @@
+import { formatBytes } from '@hangar/contract/words/size';
+import { relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
-import { ago, bytes, table } from '../../terminal/words.ts';
+import { table } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, [string?]>({
   brief: 'List the artifacts of a job',
@@ -29,8 +31,8 @@ export const command = defineCommand<GlobalFlags, [string?]>({
     const rows = items.map(({ name, kind, sizeBytes, partial, createdAt }) => [
       name,
       kind,
-      bytes(sizeBytes),
-      `${ago(createdAt)}${partial ? ', partial' : ''}`,
+      formatBytes(sizeBytes),
+      `${relativeTime(createdAt)}${partial ? ', partial' : ''}`,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     if (items.length > 0) terminal.next(`hangar artifacts download ${id} ${items[0]?.name}`);

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { HangarError } from '@hangar/contract/errors';
+import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import type { Storage, Tokens } from '../../server/sign-ins.ts';
 import { whyNoToken } from '../../settings.ts';
 import { readAll } from '../../terminal/ask.ts';
-import { duration, personWords } from '../../terminal/words.ts';
+import { personWords } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly noBrowser: boolean;
@@ -95,7 +96,7 @@ async function signInByDevice(cli: Cli, flags: Flags, server: string): Promise<T
   const { bold } = terminal.errColor;
   // The code is what the person is asked to compare, so it is shown even with --quiet.
   await terminal.writeErr(
-    `Open ${bold(device.verification_uri)}\nand approve the code ${bold(device.user_code)} (valid for ${duration(device.expires_in)}).\n`,
+    `Open ${bold(device.verification_uri)}\nand approve the code ${bold(device.user_code)} (valid for ${formatSeconds(device.expires_in)}).\n`,
   );
   if (!flags.noBrowser && terminal.errIsTerminal && settings.canOpenBrowser && !settings.overSsh) openBrowser(page);
   const progress = terminal.progress('Waiting for approval in the browser');

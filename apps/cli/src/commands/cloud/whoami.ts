@@ -1,5 +1,6 @@
+import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, duration, personWords, table } from '../../terminal/words.ts';
+import { personWords, table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'Who you are, on which server, and what you may use',
@@ -22,13 +23,13 @@ export const command = defineCommand({
         'Signed in',
         `by ${{ token: 'this device', apiKey: 'API key', session: 'browser' }[identity.kind]} ${identity.name}${
           api.identity === 'environment' ? ' from HANGAR_TOKEN' : ''
-        }${identity.expiresAt === null ? '' : `, ends ${ago(identity.expiresAt)}`}`,
+        }${identity.expiresAt === null ? '' : `, ends ${relativeTime(identity.expiresAt)}`}`,
       ],
-      ['Plan', `${plan.title}: ${plan.jobsAtOnce} at once, at most ${duration(plan.maxTimeoutSeconds)} a job`],
+      ['Plan', `${plan.title}: ${plan.jobsAtOnce} at once, at most ${formatSeconds(plan.maxTimeoutSeconds)} a job`],
       ['In use', `${use.jobsRunning} of ${plan.jobsAtOnce} running, ${use.jobsWaiting} of ${plan.jobsWaiting} waiting`],
       [
         'This month',
-        `${minutes} min${plan.minutesPerMonth === null ? ', no limit' : ` of ${plan.minutesPerMonth} min`}, starts again ${ago(use.periodEndsAt)}`,
+        `${minutes} min${plan.minutesPerMonth === null ? ', no limit' : ` of ${plan.minutesPerMonth} min`}, starts again ${relativeTime(use.periodEndsAt)}`,
       ],
     ];
     for (const line of table(rows, this.terminal.columns)) this.terminal.out(line);

@@ -1,5 +1,6 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { ago, table } from '../../terminal/words.ts';
+import { table } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'List names and kinds of your git credentials',
@@ -19,7 +20,7 @@ export const command = defineCommand({
       name,
       kind,
       host ?? 'any host',
-      lastUsedAt === null ? 'never used' : `used ${ago(lastUsedAt)}`,
+      lastUsedAt === null ? 'never used' : `used ${relativeTime(lastUsedAt)}`,
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     terminal.next('hangar cloud credentials add NAME');

@@ -1,8 +1,9 @@
 import { isFinal, type JobState } from '@hangar/contract/state-words';
+import { JOB_WORDS } from '@hangar/contract/words/job';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
-import { stateWord } from '../../jobs/job-words.ts';
+import { stateText } from '../../terminal/tones.ts';
 
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Cancel a job; its partial diff is kept',
@@ -24,7 +25,7 @@ export const command = defineCommand<GlobalFlags, string[]>({
       jobs.push(job.json);
       if (!flags.json)
         terminal.out(
-          isFinal(job.state) ? `${id} ${stateWord(job.state, terminal.color)}` : `${id} is being cancelled.`,
+          isFinal(job.state) ? `${id} ${stateText(JOB_WORDS[job.state], terminal.color)}` : `${id} is being cancelled.`,
         );
     }
     if (flags.json) terminal.json(jobs.length > 1 ? { items: jobs } : jobs[0]);

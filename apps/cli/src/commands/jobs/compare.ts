@@ -1,5 +1,6 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { groupWords } from '@hangar/contract/words/group';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { isLocalRun, jobArgument, newestOf } from '../../jobs/job-id.ts';
@@ -37,8 +38,10 @@ export const command = defineCommand<Flags, string[]>({
     const { terminal } = this;
     const api = await this.api(flags.server);
     const jobs = await chosen(this, api, flags, ids);
-    const [{ compareFiles, gather }, { fileTable, jobTable, notesOf, printDiffs, pullCommands, sumWords }] =
-      await Promise.all([import('../../jobs/compare.ts'), import('../../jobs/compare-table.ts')]);
+    const [{ compareFiles, gather }, { fileTable, jobTable, notesOf, printDiffs, pullCommands }] = await Promise.all([
+      import('../../jobs/compare.ts'),
+      import('../../jobs/compare-table.ts'),
+    ]);
     const { contenders, dispose } = await gather(this, api, jobs);
     try {
       const files = compareFiles(contenders);
@@ -63,7 +66,7 @@ export const command = defineCommand<Flags, string[]>({
       const group = groupOf(jobs);
       if (pulls.length > 0) terminal.next(...pulls);
       else {
-        terminal.note(`${sumWords(jobs)}.`);
+        terminal.note(`${groupWords(jobs)}.`);
         terminal.next(
           `hangar status ${jobs[0]?.id}`,
           group === null ? `hangar jobs` : `hangar compare --group ${group}`,

@@ -1,9 +1,12 @@
 import { JOB_STATES, type JobState } from '@hangar/contract/state-words';
+import { jobWords } from '@hangar/contract/words/job';
+import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
-import { diffWords, stateWord } from '../../jobs/job-words.ts';
+import { diffWords } from '../../jobs/job-words.ts';
 import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
-import { ago, cut, duration, table } from '../../terminal/words.ts';
+import { stateText } from '../../terminal/tones.ts';
+import { cut, table } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly state?: readonly JobState[] | undefined;
@@ -88,9 +91,9 @@ export const command = defineCommand<Flags>({
     }
     const rows = found.items.map((job) => [
       job.id,
-      stateWord(job.state, terminal.color),
-      ago(job.createdAt),
-      duration(job.elapsedSeconds),
+      stateText(jobWords(job), terminal.color),
+      relativeTime(job.createdAt),
+      formatSeconds(job.elapsedSeconds),
       ...(flags.all ? [cut(job.owner.name, 14)] : []),
       ...(terminal.columns >= 110 ? [cut(job.repo.name, 24), diffWords(job)] : []),
       job.title,

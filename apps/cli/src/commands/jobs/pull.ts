@@ -88,17 +88,17 @@ function refuseMixtures(flags: PullFlags, id: string | undefined): void {
 }
 
 async function undo(cli: Cli, flags: PullFlags): Promise<void> {
-  const [{ undoPull }, { needCheckout }, { count }] = await Promise.all([
+  const [{ undoPull }, { needCheckout }, { plural }] = await Promise.all([
     import('../../checkout/undo.ts'),
     import('../../checkout/checkout.ts'),
-    import('../../terminal/words.ts'),
+    import('@hangar/contract/words/number'),
   ]);
   const undone = await undoPull(needCheckout(await cli.checkout()));
   const { jobId: job, files, branch, unstashed, aside } = undone;
   if (aside !== null)
     cli.terminal.warn(`That pull had been cut off. What was in its files until now is kept in ${aside}`);
   if (flags.json) return cli.terminal.json({ undone: { job, files, branch, unstashed } });
-  const what = branch === null ? `${count(files.length, 'file')} as before` : `branch ${branch} removed`;
+  const what = branch === null ? `${plural(files.length, 'file')} as before` : `branch ${branch} removed`;
   cli.terminal.out(`Took back the pull of ${job}: ${what}${unstashed ? ', your uncommitted changes are back' : ''}.`);
   cli.terminal.next('git status', `hangar pull ${job}`);
 }

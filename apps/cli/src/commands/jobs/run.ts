@@ -164,11 +164,14 @@ export const command = defineCommand<RunFlags>({
 /** The id is the data: a script takes it from stdout, people read the rest on stderr. */
 async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void> {
   if (flags.json) return terminal.json(job);
-  const { travelWords } = await import('../../jobs/send-job.ts');
-  const { stateWord } = await import('../../jobs/job-words.ts');
+  const [{ travelWords }, { JOB_WORDS }, { stateText }] = await Promise.all([
+    import('../../jobs/send-job.ts'),
+    import('@hangar/contract/words/job'),
+    import('../../terminal/tones.ts'),
+  ]);
   terminal.out(job.id);
   terminal.note(`${job.title}: ${job.agent} on ${job.profile}, ${travelWords(job)}.`);
-  terminal.note(`${stateWord(job.state, terminal.errColor)}${job.reason === '' ? '' : `: ${job.reason}`}`);
+  terminal.note(`${stateText(JOB_WORDS[job.state], terminal.errColor)}${job.reason === '' ? '' : `: ${job.reason}`}`);
   terminal.next(`hangar logs ${job.id} --follow`, `hangar status ${job.id}`, `hangar pull ${job.id}`);
 }
 

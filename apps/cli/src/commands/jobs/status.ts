@@ -1,21 +1,25 @@
 import type { JobDetail, Phase } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
 import { isFinal } from '@hangar/contract/state-words';
+import { JOB_WORDS, jobSince, jobWords, wayOutFor } from '@hangar/contract/words/job';
+import { limitWords } from '@hangar/contract/words/limits';
+import { plural } from '@hangar/contract/words/number';
+import {
+  etaWords,
+  formatDuration,
+  formatSeconds,
+  relativeTime,
+  spanMs,
+  timesUsual,
+  usualWords,
+} from '@hangar/contract/words/time';
+import { usageWords } from '@hangar/contract/words/usage';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
-import {
-  diffWords,
-  etaWords,
-  nextCommands,
-  phaseSeconds,
-  sinceWords,
-  stateWord,
-  usageWords,
-  wayOutFor,
-} from '../../jobs/job-words.ts';
+import { diffWords, nextCommands } from '../../jobs/job-words.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { ago, count, cut, duration, wrap } from '../../terminal/words.ts';
+import { stateText } from '../../terminal/tones.ts';
+import { cut, wrap } from '../../terminal/words.ts';
 
 export const command = defineCommand<GlobalFlags, string[]>({
   brief: 'Where a job stands, and why',
@@ -89,12 +93,11 @@ function show(job: JobDetail, terminal: Terminal): void {
     for (const line of rest) terminal.out(line);
   };
   terminal.out(`${color.bold(job.id)}  ${job.title}`);
-  terminal.out(`${stateWord(job.state, color)} ${sinceWords(job)}`);
+  terminal.out(`${stateText(jobWords(job), color)} ${sinceWords(job)}`);
   if (job.reason !== '' && job.reason !== job.failure?.message) row('Why', job.reason);
   if (job.queue !== null)
     row('Queue', `position ${job.queue.position}; ${job.queue.running} of ${job.queue.limit} of your places in use`);
-  if (job.cancelRequestedAt !== null && !isFinal(job.state)) row('Cancel', 'requested');
-  const eta = etaWords(job);
+  const eta = etaWords(job.eta);
   if (eta !== null && !isFinal(job.state)) row('Expected', eta);
   const heard = lastWordWords(job);
   if (heard !== null) row('Worker', heard);
@@ -108,28 +111,24 @@ function show(job: JobDetail, terminal: Terminal): void {
     }
     row('What to do', wayOutFor(job.failure.wayOut, job.id));
   }
-  const usual = job.phases.map((phase) => usualWords(job, phase));
+  const usual = job.phases.map((phase) => usualOf(job, phase));
   const widest = Math.max(0, ...usual.map(({ words }) => words.length));
-  const beside = ({ words, isSlow }: { words: string; isSlow: boolean } = { words: '', isSlow: false }): string =>
+  const beside = ({ words, isSlow }: Usual = NOT_USUAL): string =>
     widest === 0 ? '' : (isSlow ? color.yellow : color.dim)(`${words.padEnd(widest)}  `);
-  const total = job.phases.reduce((sum, phase) => sum + phaseSeconds(phase), 0);
+  const total = job.phases.reduce((sum, { startedAt, endedAt }) => sum + spanMs(startedAt, endedAt), 0);
   for (const [index, phase] of job.phases.entries()) {
-    const seconds = phaseSeconds(phase);
-    const filled = total > 0 ? Math.max(seconds > 0 ? 1 : 0, Math.round((seconds / total) * 12)) : 0;
+    const ms = spanMs(phase.startedAt, phase.endedAt);
+    const filled = total > 0 ? Math.max(ms > 0 ? 1 : 0, Math.round((ms / total) * 12)) : 0;
     const reason = phase.reason === null || phase.reason === job.reason ? '' : `  ${color.dim(phase.reason)}`;
     terminal.out(
-      `${color.dim((index === 0 ? 'Phases' : '').padEnd(10))} ${phase.name.padEnd(10)} ${duration(seconds).padStart(10)}  ${beside(usual[index])}${color.blue('▇'.repeat(filled))}${reason}`,
+      `${color.dim((index === 0 ? 'Phases' : '').padEnd(10))} ${JOB_WORDS[phase.name].word.padEnd(10)} ${formatDuration(ms).padStart(10)}  ${beside(usual[index])}${color.blue('▇'.repeat(filled))}${reason}`,
     );
   }
   row(
     'Repository',
     `${job.repo.name}${job.repo.ref === null ? '' : ` at ${job.repo.ref}`}${job.repo.commit === null ? '' : ` (${job.repo.commit.slice(0, 10)})`}${job.repo.fromCheckout ? ', sent from a checkout' : ''}`,
   );
-  const limits = [
-    job.resources.cpus === undefined ? null : `${job.resources.cpus} CPUs`,
-    job.resources.memoryBytes === undefined ? null : sizeInWords(job.resources.memoryBytes),
-    `timeout ${duration(job.timeoutSeconds)}`,
-  ].filter((part) => part !== null);
+  const limits = [limitWords(job.resources), `timeout ${formatSeconds(job.timeoutSeconds)}`].filter(Boolean);
   row(
     'Agent',
     `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
@@ -137,24 +136,31 @@ function show(job: JobDetail, terminal: Terminal): void {
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
   for (const note of job.diff?.leftOut ?? []) row('Left out', `${note}.`);
   if (job.usage !== null) row('Usage', usageWords(job.usage));
-  row('Log', count(job.logLines, 'line'));
+  row('Log', plural(job.logLines, 'line'));
   if (job.group !== null) row('Group', `${job.group}; hangar compare --group ${job.group}`);
   if (job.retryOf !== null) row('Retry of', job.retryOf);
   const kept = keptWords(job);
   if (kept !== null) row('Kept', kept);
 }
 
-/** What a phase usually takes; more than three times of that, and long enough to be felt, is said. */
-function usualWords(job: JobDetail, phase: Phase): { words: string; isSlow: boolean } {
-  const usual = job.typical.find(({ name }) => name === phase.name)?.medianSeconds;
-  if (usual === undefined) return { words: '', isSlow: false };
-  const seconds = phaseSeconds(phase);
-  const isSlow = seconds > 3 * usual && seconds - usual >= 2;
-  const times = seconds / Math.max(usual, 0.001);
-  return isSlow
-    ? { words: `${times < 10 ? times.toFixed(1) : 'over 10'} times the usual ${duration(usual)}`, isSlow }
-    : { words: `usually ${duration(usual)}`, isSlow };
+interface Usual {
+  readonly words: string;
+  readonly isSlow: boolean;
 }
+const NOT_USUAL: Usual = { words: '', isSlow: false };
+
+/** What a phase usually takes; much more than that is said. */
+function usualOf(job: JobDetail, phase: Phase): Usual {
+  const seconds = job.typical.find(({ name }) => name === phase.name)?.medianSeconds;
+  if (seconds === undefined) return NOT_USUAL;
+  const times = timesUsual(spanMs(phase.startedAt, phase.endedAt), seconds * 1000);
+  return { words: usualWords(times, seconds * 1000), isSlow: times !== null };
+}
+
+const sinceWords = (job: JobDetail): string =>
+  isFinal(job.state)
+    ? `${relativeTime(job.stateSince)}, after ${formatSeconds(job.elapsedSeconds)}`
+    : `since ${formatDuration(spanMs(jobSince(job), null))}`;
 
 /** What is gone, and until when the rest is kept; null without a limit. */
 function keptWords({ kept }: JobDetail): string | null {
@@ -174,5 +180,5 @@ function keptWords({ kept }: JobDetail): string | null {
 /** When the worker of a job under way was heard, and what it said. */
 function lastWordWords(job: JobDetail): string | null {
   if (job.lastWordFromWorkerAt === null || isFinal(job.state)) return null;
-  return `last heard ${ago(job.lastWordFromWorkerAt)}`;
+  return `last heard ${relativeTime(job.lastWordFromWorkerAt)}`;
 }

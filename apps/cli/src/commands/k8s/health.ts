@@ -1,7 +1,11 @@
-import { sizeInWords } from '@hangar/contract/quantities';
+import { POD_STATES } from '@hangar/contract/state-words';
+import { CLUSTER_WORDS, cores, POD_WORDS, shareWords } from '@hangar/contract/words/kubernetes';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { count, wrap } from '../../terminal/words.ts';
-import { clusterWord, contextFlag, cores, share, warnOf } from './cluster-words.ts';
+import { stateText } from '../../terminal/tones.ts';
+import { wrap } from '../../terminal/words.ts';
+import { contextFlag, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -29,7 +33,7 @@ export const command = defineCommand<Flags>({
       health.server,
       health.version === null ? null : `Kubernetes ${health.version}`,
     ];
-    terminal.out([clusterWord(health.state, color), ...where.filter(Boolean)].join('  '));
+    terminal.out([stateText(CLUSTER_WORDS[health.state], color), ...where.filter(Boolean)].join('  '));
     if (health.state !== 'connected') terminal.out(`${health.detail} ${health.wayOut ?? ''}`.trim());
     else if (health.view !== null) warnOf(health.view, terminal);
     const { nodes, pods, resources } = health;
@@ -39,19 +43,22 @@ export const command = defineCommand<Flags>({
         `${nodes.ready} of ${nodes.total} ready${nodes.unschedulable > 0 ? `, ${nodes.unschedulable} cordoned` : ''}`,
       );
     if (pods !== null) {
-      const states = Object.entries(pods.byState).filter(([, number]) => number > 0);
-      row('Pods', `${pods.total}: ${states.map(([state, number]) => `${number} ${state}`).join(', ') || 'none'}`);
+      const states = POD_STATES.filter((state) => pods.byState[state] > 0);
+      row(
+        'Pods',
+        `${pods.total}: ${states.map((state) => `${pods.byState[state]} ${POD_WORDS[state].word}`).join(', ') || 'none'}`,
+      );
     }
     if (resources !== null) {
       const measured = resources.cpu.used === null ? 'requested' : 'in use';
-      row('CPU', `${share(resources.cpu, cores)} cores ${measured}`);
-      row('Memory', `${share(resources.memory, sizeInWords)} ${measured}`);
+      row('CPU', `${shareWords(resources.cpu, cores)} cores ${measured}`);
+      row('Memory', `${shareWords(resources.memory, sizeInWords)} ${measured}`);
     }
     if (!health.metrics.available && nodes !== null) terminal.note(health.metrics.detail);
     if (health.waiting.length > 0) terminal.out(color.dim('Waiting'));
     for (const { reason, count: number, example } of health.waiting) {
       const such = `${number === 1 ? '' : 'such as '}${example.namespace}/${example.name}`;
-      terminal.out(wrap(`${count(number, 'pod')} (${such}): ${reason}`, terminal.columns, '  '));
+      terminal.out(wrap(`${plural(number, 'pod')} (${such}): ${reason}`, terminal.columns, '  '));
     }
     if (health.contexts.length > 1)
       row('Contexts', health.contexts.map(({ name, isCurrent }) => (isCurrent ? color.bold(name) : name)).join(' '));

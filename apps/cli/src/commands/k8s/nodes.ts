@@ -1,7 +1,9 @@
-import { sizeInWords } from '@hangar/contract/quantities';
+import { cores, nodeWords, shareWords } from '@hangar/contract/words/kubernetes';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { stateText } from '../../terminal/tones.ts';
 import { table } from '../../terminal/words.ts';
-import { contextFlag, cores, nodeWord, share, warnOf } from './cluster-words.ts';
+import { contextFlag, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -27,12 +29,12 @@ export const command = defineCommand<Flags>({
     for (const line of table(
       items.map((node) => [
         node.name,
-        nodeWord(node.state, terminal.color),
-        `cpu ${share(node.cpu, cores)}`,
-        `memory ${share(node.memory, sizeInWords)}`,
-        `pods ${share(node.pods, String)}`,
+        stateText(nodeWords(node), terminal.color),
+        `cpu ${shareWords(node.cpu, cores)}`,
+        `memory ${shareWords(node.memory, sizeInWords)}`,
+        `pods ${shareWords(node.pods, String)}`,
         [
-          ...node.devices.map((device) => `${device.name} ${share(device, String)}`),
+          ...node.devices.map((device) => `${device.name} ${shareWords(device, String)}`),
           ...(node.reason === null ? [] : [node.reason]),
         ].join('; '),
       ]),

@@ -1,7 +1,11 @@
-import { sizeInWords } from '@hangar/contract/quantities';
+import { containerWords, cores, podWords } from '@hangar/contract/words/kubernetes';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { ago, table, wrap } from '../../terminal/words.ts';
-import { contextFlag, cores, podArguments, podWord } from './cluster-words.ts';
+import { stateText } from '../../terminal/tones.ts';
+import { table, wrap } from '../../terminal/words.ts';
+import { contextFlag, podArguments } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly context?: string | undefined;
@@ -30,7 +34,7 @@ export const command = defineCommand<Flags, [string, string]>({
     if (flags.json) return terminal.json(pod);
     const row = (title: string, value: string) =>
       terminal.out(`${color.dim(title.padEnd(10))} ${wrap(value, columns, ' '.repeat(11)).trimStart()}`);
-    terminal.out(`${color.bold(`${namespace}/${name}`)}  ${podWord(pod, color)}`);
+    terminal.out(`${color.bold(`${namespace}/${name}`)}  ${stateText(podWords(pod), color)}`);
     if (pod.reason !== null) row('Why', pod.reason);
     if (pod.job !== null) row('Job', `${pod.job.id}  ${pod.job.title}`);
     row('Node', pod.nodeName ?? 'none yet');
@@ -49,8 +53,8 @@ export const command = defineCommand<Flags, [string, string]>({
     for (const line of table(
       pod.runs.map((run) => [
         `  ${run.name}`,
-        `${run.reason ?? run.state}${run.exitCode === null ? '' : ` (${run.exitCode})`}`,
-        `${run.restarts} restarts`,
+        `${containerWords(run).word}${run.exitCode === null ? '' : ` (${run.exitCode})`}`,
+        plural(run.restarts, 'restart'),
         run.image,
       ]),
       columns,
@@ -62,7 +66,7 @@ export const command = defineCommand<Flags, [string, string]>({
       pod.events
         .slice(0, 20)
         .map((event) => [
-          `  ${event.lastAt === null ? '' : ago(event.lastAt)}`,
+          `  ${event.lastAt === null ? '' : relativeTime(event.lastAt)}`,
           event.type === 'Warning' ? color.yellow(event.reason) : event.reason,
           event.count > 1 ? `×${event.count}` : '',
           event.message.replaceAll('\n', ' '),

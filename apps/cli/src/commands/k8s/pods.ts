@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PodState } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
 import { POD_SORTS, POD_STATES } from '@hangar/contract/state-words';
+import { cores, podWords } from '@hangar/contract/words/kubernetes';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
-import { ago, count, cut, table } from '../../terminal/words.ts';
-import { contextFlag, cores, podWord, warnOf } from './cluster-words.ts';
+import { stateText } from '../../terminal/tones.ts';
+import { cut, table } from '../../terminal/words.ts';
+import { contextFlag, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
   readonly namespace?: string | undefined;
@@ -90,7 +94,7 @@ export const command = defineCommand<Flags>({
       !page.view.isWhole && page.view.live && Date.now() < until;
       page = await ask()
     ) {
-      progress.update(`Reading the cluster: ${count(page.all, 'pod')} so far`);
+      progress.update(`Reading the cluster: ${plural(page.all, 'pod')} so far`);
       await sleep(AGAIN_MS);
     }
     progress.done();
@@ -102,10 +106,12 @@ export const command = defineCommand<Flags>({
       page.items.map((pod) => [
         cut(pod.namespace, 24),
         cut(pod.name, 48),
-        podWord(pod, terminal.color),
+        stateText(podWords(pod), terminal.color),
         `${pod.ready}/${pod.containers}`,
-        pod.restarts === 0 ? '0' : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${ago(pod.restartedAt)})`}`,
-        pod.createdAt === null ? '' : ago(pod.createdAt),
+        pod.restarts === 0
+          ? '0'
+          : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${relativeTime(pod.restartedAt)})`}`,
+        pod.createdAt === null ? '' : relativeTime(pod.createdAt),
         ...(terminal.columns >= 130
           ? [
               pod.cpu.used === null ? '' : cores(pod.cpu.used),
@@ -121,7 +127,7 @@ export const command = defineCommand<Flags>({
       terminal.out(line);
     const [first] = page.items;
     const next = (flags.offset ?? 0) + page.items.length;
-    terminal.note(`${page.items.length} of ${count(page.total, 'pod')}`);
+    terminal.note(`${page.items.length} of ${plural(page.total, 'pod')}`);
     if (first === undefined) return;
     const pod = `hangar k8s pod ${first.namespace} ${first.name}`;
     if (next >= page.total) return terminal.next(pod);

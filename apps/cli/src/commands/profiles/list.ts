@@ -1,6 +1,6 @@
+import { limitWords } from '@hangar/contract/words/limits';
 import { defineCommand, globalFlags } from '../../command.ts';
 import { table } from '../../terminal/words.ts';
-import { limitWords } from './profile-words.ts';
 
 export const command = defineCommand({
   brief: 'List profiles',
@@ -20,7 +20,7 @@ export const command = defineCommand({
       profile.driver,
       profile.isDefault ? 'default' : '',
       `${profile.jobsRunning} running`,
-      limitWords(profile),
+      limitWords(profile.limits) ?? 'no limits',
     ]);
     for (const line of table(rows, terminal.columns)) terminal.out(line);
     terminal.next(`hangar profiles test ${items[0]?.name ?? 'NAME'}`);

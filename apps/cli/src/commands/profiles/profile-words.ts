@@ -1,6 +1,7 @@
 import { type Profile, ProfileLimits } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { limitWords } from '@hangar/contract/words/limits';
+import { sizeInWords } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
@@ -99,23 +100,13 @@ function listIn(value: string): unknown[] | null {
   }
 }
 
-export function limitWords({ limits }: Profile): string {
-  const parts = [
-    limits.cpus === undefined ? null : `${limits.cpus} CPUs`,
-    limits.memoryBytes === undefined ? null : sizeInWords(limits.memoryBytes),
-    limits.pids === undefined ? null : `${limits.pids} processes`,
-    limits.jobsAtOnce === undefined ? null : `${limits.jobsAtOnce} at once`,
-  ].filter((part) => part !== null);
-  return parts.length === 0 ? 'no limits' : parts.join(', ');
-}
-
 export function showProfile(cli: Cli, profile: Profile): void {
   const { terminal } = cli;
   const { color } = terminal;
   terminal.out(`${color.bold(profile.name)}${profile.isDefault ? ' (default)' : ''}`);
   const rows: [string, string][] = [
     ['Driver', profile.driver],
-    ['Limits', limitWords(profile)],
+    ['Limits', limitWords(profile.limits) ?? 'no limits'],
     ['Running', String(profile.jobsRunning)],
     ...Object.entries(profile.settings).map(([key, value]): [string, string] => [
       key,

@@ -1,4 +1,4 @@
-import { LOG_LINE_BYTES, type LogLine, type WorkerLine } from '@hangar/contract';
+import { LOG_LINE_BYTES, type LogLine, sizeInWords, type WorkerLine } from '@hangar/contract';
 import { cleanLines } from './log-line.ts';
 
 /** What a writer has to know of a log. */
@@ -96,15 +96,4 @@ function inOrder(appends: readonly Append[]): Append[] {
   }
   for (const list of bySource.values()) list.sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
   return appends.flatMap(({ source }) => bySource.get(source)?.shift() ?? []);
-}
-
-function sizeInWords(bytes: number): string {
-  for (const [unit, size] of [
-    ['GiB', 2 ** 30],
-    ['MiB', 2 ** 20],
-    ['KiB', 2 ** 10],
-  ] as const) {
-    if (bytes >= size) return `${Math.round((bytes / size) * 10) / 10} ${unit}`;
-  }
-  return `${bytes} bytes`;
 }

@@ -1,3 +1,4 @@
+import { spanMs, timesUsual } from '@hangar/contract/words/time';
 import type { Tone } from '../tones.ts';
 
 /** One phase as it is known; phases that have not begun have no start. */
@@ -9,7 +10,7 @@ export interface TimelinePhase {
   /** What it waited for or did, in plain words. */
   readonly reason: string | null;
   /** `idle`: not begun. A phase that stopped before its end is `bad` or `ended`. */
-  readonly tone: Tone | 'idle';
+  readonly tone: Tone;
   /** What it usually takes: the median of earlier ones. */
   readonly typicalMs?: number;
 }
@@ -29,7 +30,9 @@ const LEAST = 0.02;
 
 /** Durations and parts of the bar, at a time (milliseconds since 1970). */
 export function segmentsOf(phases: readonly TimelinePhase[], now: number): TimelineSegment[] {
-  const durations = phases.map((phase) => durationOf(phase, now));
+  const durations = phases.map(({ startedAt, endedAt }) =>
+    startedAt === null ? null : spanMs(startedAt, endedAt, now),
+  );
   const begun = durations.filter((ms) => ms !== null);
   const total = begun.reduce((sum, ms) => sum + ms, 0);
   const weights = durations.map((ms) => (ms === null ? 0 : Math.max(total === 0 ? 1 : ms / total, LEAST)));
@@ -41,21 +44,4 @@ export function segmentsOf(phases: readonly TimelinePhase[], now: number): Timel
     isRunning: phase.startedAt !== null && phase.endedAt === null,
     timesUsual: timesUsual(durations[index] ?? null, phase.typicalMs),
   }));
-}
-
-const SLOW_TIMES = 3;
-/** Below this nobody waits, whatever the proportion. */
-const SLOW_MS = 2000;
-
-function timesUsual(ms: number | null, typicalMs: number | undefined): number | null {
-  if (ms === null || typicalMs === undefined || ms - typicalMs < SLOW_MS) return null;
-  const times = ms / Math.max(typicalMs, 1);
-  return times > SLOW_TIMES ? times : null;
-}
-
-function durationOf(phase: TimelinePhase, now: number): number | null {
-  if (phase.startedAt === null) return null;
-  const end = phase.endedAt === null ? now : new Date(phase.endedAt).getTime();
-  // Clocks of worker and browser differ: a phase never takes less than nothing.
-  return Math.max(0, end - new Date(phase.startedAt).getTime());
 }

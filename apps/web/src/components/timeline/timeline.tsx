@@ -1,9 +1,11 @@
+import { usualWords } from '@hangar/contract/words/time';
+import { sentence, TONES } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import { absoluteTime, formatDuration } from '../format.ts';
 import { StateIcon } from '../state-badge.tsx';
 import { useNow } from '../time.tsx';
-import { type Tone, toneColor } from '../tones.ts';
+import { toneColor } from '../tones.ts';
 import classes from './timeline.module.css';
 import { segmentsOf, type TimelinePhase, type TimelineSegment } from './timeline-model.ts';
 
@@ -22,11 +24,11 @@ export function Timeline({ phases, label }: TimelineProps) {
       <div className={classes.bar} aria-hidden>
         {segments.map((segment) =>
           segment.ms === null ? null : (
-            <Tooltip key={segment.key} label={`${segment.word} ${formatDuration(segment.ms)}`}>
+            <Tooltip key={segment.key} label={`${sentence(segment.word)} ${formatDuration(segment.ms)}`}>
               <span
                 className={classes.segment}
                 data-running={segment.isRunning || undefined}
-                style={{ '--tone': colorOf(segment.tone), flexGrow: segment.share } as CSSProperties}
+                style={{ '--tone': toneColor(segment.tone), flexGrow: segment.share } as CSSProperties}
               />
             </Tooltip>
           ),
@@ -41,16 +43,6 @@ export function Timeline({ phases, label }: TimelineProps) {
   );
 }
 
-const SPOKEN: Record<Tone | 'idle', string> = {
-  waiting: 'waiting',
-  working: 'going on',
-  good: 'done',
-  needs: 'needs you',
-  bad: 'failed',
-  ended: 'stopped',
-  idle: 'not begun',
-};
-
 function PhaseItem({ segment }: { segment: TimelineSegment }) {
   return (
     <li
@@ -60,8 +52,8 @@ function PhaseItem({ segment }: { segment: TimelineSegment }) {
     >
       <StateIcon tone={segment.tone} size={15} />
       <span className={classes.word}>
-        {segment.word}
-        <span className="hg-sr">, {SPOKEN[segment.tone]}</span>
+        {sentence(segment.word)}
+        <span className="hg-sr">, {TONES[segment.tone].spoken}</span>
       </span>
       {segment.ms === null ? null : (
         <Tooltip label={times(segment)}>
@@ -71,16 +63,12 @@ function PhaseItem({ segment }: { segment: TimelineSegment }) {
       {segment.reason === null ? null : <span className={classes.reason}>{segment.reason}</span>}
       {segment.typicalMs === undefined ? null : (
         <span className={classes.reason} data-slow={segment.timesUsual !== null || undefined}>
-          {segment.timesUsual === null
-            ? `usually ${formatDuration(segment.typicalMs)}`
-            : `${segment.timesUsual < 10 ? segment.timesUsual.toFixed(1) : 'more than 10'} times the usual ${formatDuration(segment.typicalMs)}`}
+          {usualWords(segment.timesUsual, segment.typicalMs)}
         </span>
       )}
     </li>
   );
 }
-
-const colorOf = (tone: Tone | 'idle'): string => (tone === 'idle' ? 'var(--hg-faint)' : toneColor(tone));
 
 function times({ startedAt, endedAt }: TimelinePhase): string {
   const from = startedAt === null ? '' : absoluteTime(startedAt);

@@ -1,10 +1,10 @@
 import type { Activity } from '@hangar/contract';
+import { ACTIVITY_WORDS, stepToName } from '@hangar/contract/words/activity';
 import { CloseButton, UnstyledButton } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import { StateIcon } from '../../components/state-badge.tsx';
 import { toneColor } from '../../components/tones.ts';
 import classes from './activity.module.css';
-import { ACTIVITY_STATUS, stepToName } from './status.ts';
 
 export interface ActivityBannerProps {
   activity: Activity;
@@ -16,9 +16,9 @@ export interface ActivityBannerProps {
 
 /** One line on every page: what is being done and which step it is at. */
 export function ActivityBanner({ activity, more, onOpen, onDismiss }: ActivityBannerProps) {
-  const { tone, word } = ACTIVITY_STATUS[activity.status];
+  const { tone, word } = ACTIVITY_WORDS[activity.status];
   const step = stepToName(activity);
-  const detail = activity.status === 'completed' ? 'done' : (step?.name ?? word.toLowerCase());
+  const detail = activity.status === 'completed' ? word : (step?.name ?? word);
   return (
     <div className={classes.banner} style={{ '--tone': toneColor(tone) } as CSSProperties} role="status">
       <UnstyledButton className={classes.bannerOpen} onClick={onOpen} title="Show activity">
@@ -26,7 +26,7 @@ export function ActivityBanner({ activity, more, onOpen, onDismiss }: ActivityBa
         <span className={classes.bannerText}>
           <strong>{activity.operation}</strong>{' '}
           <span className={classes.bannerStep}>
-            {activity.status === 'failed' ? `failed: ${activity.error ?? step?.name ?? ''}` : detail}
+            {activity.status === 'failed' ? `${word}: ${activity.error ?? step?.name ?? ''}` : detail}
             {more > 0 ? ` · ${more} more` : ''}
           </span>
         </span>

@@ -1,4 +1,6 @@
 import type { Activity } from '@hangar/contract';
+import { ACTIVITY_WORDS, durationOf, stepsDone, stepToName } from '@hangar/contract/words/activity';
+import { sentence } from '@hangar/contract/words/tone';
 import { UnstyledButton } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -8,7 +10,6 @@ import { EmptyState } from '../../components/empty-state.tsx';
 import { StateIcon } from '../../components/state-badge.tsx';
 import { Time, useNow } from '../../components/time.tsx';
 import classes from './activity.module.css';
-import { ACTIVITY_STATUS, durationOf, stepsDone, stepToName } from './status.ts';
 import { StepList } from './step-list.tsx';
 
 export interface ActivityListProps {
@@ -63,7 +64,7 @@ interface ItemProps {
 function Item({ activity, longest, now, openAtFirst, onFollow }: ItemProps) {
   const [chosen, setOpen] = useState<boolean | null>(null);
   const open = chosen ?? (openAtFirst || activity.status === 'failed');
-  const { tone, word } = ACTIVITY_STATUS[activity.status];
+  const { tone, word } = ACTIVITY_WORDS[activity.status];
   const step = stepToName(activity);
   const total = activity.steps.length;
   return (
@@ -75,7 +76,7 @@ function Item({ activity, longest, now, openAtFirst, onFollow }: ItemProps) {
             {activity.operation}
           </span>
           <span className={classes.meta} style={{ display: 'block' }}>
-            {word}
+            {sentence(word)}
             {activity.status === 'in_progress' && step ? `: ${step.name}` : ''}
             {total > 0 ? ` · ${stepsDone(activity)} of ${total} steps` : ''} · {activity.actor.name} ·{' '}
             <Time at={activity.completedAt ?? activity.startedAt} />

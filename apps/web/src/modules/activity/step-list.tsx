@@ -1,9 +1,9 @@
 import type { ActivityStep } from '@hangar/contract';
+import { durationOf, STEP_WORDS } from '@hangar/contract/words/activity';
 import { formatDuration } from '../../components/format.ts';
 import { StateIcon } from '../../components/state-badge.tsx';
 import { useNow } from '../../components/time.tsx';
 import classes from './activity.module.css';
-import { durationOf, STEP_STATUS } from './status.ts';
 
 /** Check, spinner, circle or cross with its error, and how long each step took. */
 export function StepList({ steps }: { steps: readonly ActivityStep[] }) {
@@ -12,7 +12,7 @@ export function StepList({ steps }: { steps: readonly ActivityStep[] }) {
     <ol className={classes.steps}>
       {steps.map((step, index) => {
         const duration = durationOf(step, now);
-        const status = STEP_STATUS[step.status];
+        const status = STEP_WORDS[step.status];
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: steps keep their order and may repeat a name
           <li key={index} className={classes.step} data-status={step.status}>

@@ -2,6 +2,9 @@ import type { Job } from '@hangar/contract';
 import { showPath } from '@hangar/contract/path-bytes';
 import { shellCommand } from '@hangar/contract/shell-words';
 import { isFinal } from '@hangar/contract/state-words';
+import { verdictWords } from '@hangar/contract/words/group';
+import { agentMs, jobWords } from '@hangar/contract/words/job';
+import { costWords, tokenWords } from '@hangar/contract/words/usage';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -20,9 +23,7 @@ import { Counts } from '../diff/counts.tsx';
 import { type DiffContent, FileCard } from '../diff/diff-view.tsx';
 import { visiblePath } from '../diff/parse-diff.ts';
 import { DiffStatWords, JobBadge } from '../jobs/job-words.tsx';
-import { jobStatus } from '../jobs/status.ts';
 import classes from './compare.module.css';
-import { agentMs, costWords, tokenWords } from './facts.ts';
 import { type ComparedFile, sideBySide, wayLetter } from './side-by-side.ts';
 
 export interface CompareViewProps {
@@ -176,20 +177,20 @@ function Facts({ jobs }: { jobs: readonly Job[] }) {
       <FactRow name="Agent ran" jobs={jobs}>
         {(job, at) => {
           const ms = times[at] ?? null;
-          return ms === null ? null : <DurationBar ms={ms} maxMs={maxMs} tone={jobStatus(job).tone} />;
+          return ms === null ? null : <DurationBar ms={ms} maxMs={maxMs} tone={jobWords(job).tone} />;
         }}
       </FactRow>
       <FactRow name="Changed" jobs={jobs}>
         {(job) => (job.diff === null ? null : <DiffStatWords diff={job.diff} />)}
       </FactRow>
-      {has(tokenWords) ? (
+      {has(({ usage }) => tokenWords(usage)) ? (
         <FactRow name="Tokens in / out" jobs={jobs}>
-          {(job) => tokenWords(job)}
+          {({ usage }) => tokenWords(usage)}
         </FactRow>
       ) : null}
-      {has(costWords) ? (
+      {has(({ usage }) => costWords(usage)) ? (
         <FactRow name="Cost" jobs={jobs}>
-          {(job) => costWords(job)}
+          {({ usage }) => costWords(usage)}
         </FactRow>
       ) : null}
       <FactRow name="Exit code" jobs={jobs}>
@@ -230,7 +231,9 @@ function FactRow({ name, jobs, children }: FactRowProps) {
   );
 }
 
-const VERDICTS: Record<ComparedFile['verdict'], string> = { same: 'same', differs: 'differs', alone: 'only one' };
+/** The numbers of the columns that changed it. */
+const changedBy = ({ changes }: ComparedFile): number[] =>
+  changes.flatMap((change, at) => (change === null ? [] : [at + 1]));
 
 function FileRow(props: { entry: ComparedFile; isShown: boolean; onFile: (path: string) => void }) {
   const { entry, isShown, onFile } = props;
@@ -248,7 +251,7 @@ function FileRow(props: { entry: ComparedFile; isShown: boolean; onFile: (path: 
             <bdi>{visiblePath(entry.path)}</bdi>
           </span>
           <span className={classes.verdict} data-verdict={entry.verdict}>
-            {VERDICTS[entry.verdict]}
+            {verdictWords(entry.verdict, changedBy(entry), entry.ways.length)}
           </span>
         </button>
       </th>

@@ -1,3 +1,4 @@
+import type { Verdict } from '@hangar/contract/words/group';
 import type { DiffContent } from '../diff/diff-view.tsx';
 import type { DiffFile } from '../diff/parse-diff.ts';
 
@@ -8,8 +9,7 @@ export interface ComparedFile {
   readonly changes: readonly (DiffFile | null)[];
   /** The different ways it was changed, with the places of the jobs that did it so. */
   readonly ways: readonly { readonly file: DiffFile; readonly jobs: readonly number[] }[];
-  /** `same`: all whose diff is known changed it alike. `alone`: one did. `differs`: anything else. */
-  readonly verdict: 'same' | 'differs' | 'alone';
+  readonly verdict: Verdict;
 }
 
 /** Which files were changed by whom, and where they agree; null for a job whose diff is not known. Pure. */

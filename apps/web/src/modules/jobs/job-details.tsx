@@ -1,10 +1,13 @@
-import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState, type Usage } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
+import { JOB_WORDS } from '@hangar/contract/words/job';
+import { limitWords } from '@hangar/contract/words/limits';
+import { formatSeconds } from '@hangar/contract/words/time';
+import { usageWords } from '@hangar/contract/words/usage';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { formatCount, plural } from '../../components/format.ts';
+import { plural } from '../../components/format.ts';
 import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
@@ -12,7 +15,6 @@ import type { Tone } from '../../components/tones.ts';
 import { artifactHref } from './artifact-list.tsx';
 import classes from './job.module.css';
 import { DiffStatWords } from './job-words.tsx';
-import { limitWords, stateStatus } from './status.ts';
 
 type Fact = readonly [name: string, value: ReactNode];
 
@@ -34,7 +36,7 @@ export function JobDetails({ job }: { job: JobDetail }) {
             // biome-ignore lint/suspicious/noArrayIndexKey: a history only grows at its end
             <li key={index}>
               <StateBadge
-                word={stateStatus(event.state).word}
+                word={JOB_WORDS[event.state].word}
                 tone={toneOf(event.state, index === job.events.length - 1)}
               />
               <span className={classes.eventReason}>
@@ -53,8 +55,7 @@ export function JobDetails({ job }: { job: JobDetail }) {
 }
 
 /** What was passed on the way is done; the last one says how it stands. */
-const toneOf = (state: JobState, isLast: boolean): Tone =>
-  isLast || isFinal(state) ? stateStatus(state).tone : 'good';
+const toneOf = (state: JobState, isLast: boolean): Tone => (isLast || isFinal(state) ? JOB_WORDS[state].tone : 'good');
 
 const none = <span className={classes.faint}>–</span>;
 
@@ -81,17 +82,11 @@ function source({ repo, credential, agent, envNames }: JobDetail): Fact[] {
 }
 
 function run(job: JobDetail): Fact[] {
-  const { cpus, memoryBytes, pids } = job.resources;
-  const limits = [
-    ...(cpus === undefined ? [] : [plural(cpus, 'core')]),
-    ...(memoryBytes === undefined ? [] : [`${sizeInWords(memoryBytes)} memory`]),
-    ...(pids === undefined ? [] : [`${formatCount(pids)} processes`]),
-  ];
   return [
     ['Profile', `${job.profile} (${job.driver})`],
     ['Image', job.image ?? none],
-    ['Limits', limits.length === 0 ? 'those of the profile' : limits.join(', ')],
-    ['Time limit', limitWords(job.timeoutSeconds)],
+    ['Limits', limitWords(job.resources) ?? 'those of the profile'],
+    ['Time limit', formatSeconds(job.timeoutSeconds)],
     ['Submitted', <Time key="created" at={job.createdAt} />],
     ['Agent began', job.startedAt === null ? none : <Time key="started" at={job.startedAt} />],
     ['Ended', job.finishedAt === null ? none : <Time key="finished" at={job.finishedAt} />],
@@ -116,14 +111,3 @@ function run(job: JobDetail): Fact[] {
 /** Agents that print events have them kept beside the log. */
 const hasRawEvents = (job: JobDetail): boolean =>
   agentPreset(job.agent)?.output !== undefined && isFinal(job.state) && job.startedAt !== null;
-
-/** Tokens and money, as the agent counted them. */
-function usageWords({ inputTokens, cachedInputTokens, outputTokens, costUsd, turns, model }: Usage): string {
-  return [
-    `${formatCount(inputTokens)} tokens in${cachedInputTokens ? ` (${formatCount(cachedInputTokens)} cached)` : ''}`,
-    `${formatCount(outputTokens)} out`,
-    ...(costUsd === null ? [] : [`$${costUsd.toFixed(costUsd < 1 ? 4 : 2)}`]),
-    ...(turns === null ? [] : [plural(turns, 'turn')]),
-    ...(model === null ? [] : [model]),
-  ].join(', ');
-}

@@ -1,5 +1,8 @@
 import type { Artifact, JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
+import { failureOf, nextSteps } from '@hangar/contract/words/job';
+import { etaWords } from '@hangar/contract/words/time';
+import { sentence } from '@hangar/contract/words/tone';
 import { Button, Menu, Tabs } from '@mantine/core';
 import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -26,7 +29,6 @@ import { JobDetails } from './job-details.tsx';
 import { JobSpec } from './job-spec.tsx';
 import { JobBadge, JobElapsed } from './job-words.tsx';
 import { LeftOut } from './left-out.tsx';
-import { etaWords, failureOf, nextAction } from './status.ts';
 import { timelineOf } from './timeline-of.ts';
 
 export const JOB_TABS = ['log', 'diff', 'artifacts', 'spec', 'details'] as const;
@@ -209,7 +211,7 @@ function NowLine({ job }: { job: JobDetail }) {
   if (eta === null && heard === null) return null;
   return (
     <p className={classes.now}>
-      {eta === null ? null : <span>{eta}</span>}
+      {eta === null ? null : <span>{sentence(eta)}</span>}
       {heard === null ? null : (
         <span data-silent={isSilent || undefined}>
           {isSilent ? 'No word from the worker since' : 'Last word from the worker'} <Time at={heard} />
@@ -222,16 +224,16 @@ function NowLine({ job }: { job: JobDetail }) {
 
 function Actions({ detail: job, cancel, retry, onAskCancel, onTab }: JobViewProps & { detail: JobDetail }) {
   const commands = jobCommands(job);
-  const next = nextAction(job);
+  const next = nextSteps(job);
   const isOver = isFinal(job.state);
-  const main = !isOver ? commands.logs : next === 'pull' ? commands.pull : commands.status;
+  const main = !isOver ? commands.logs : next.includes('pull') ? commands.pull : commands.status;
   return (
     <>
       <AsCommand {...main} />
       <CopyMenu commands={commands} />
       {isOver ? (
         <Button
-          variant={next === 'retry' ? 'filled' : 'default'}
+          variant={next.includes('retry') ? 'filled' : 'default'}
           leftSection={<IconRefresh size={15} />}
           loading={retry.pending}
           onClick={retry.run}
@@ -249,7 +251,7 @@ function Actions({ detail: job, cancel, retry, onAskCancel, onTab }: JobViewProp
           {job.cancelRequestedAt === null ? 'Cancel' : 'Cancelling'}
         </Button>
       )}
-      {next === 'pull' ? <Button onClick={() => onTab('diff')}>See the diff</Button> : null}
+      {next.includes('pull') ? <Button onClick={() => onTab('diff')}>See the diff</Button> : null}
     </>
   );
 }

@@ -1,16 +1,16 @@
 import type { DiffStat, Job } from '@hangar/contract';
+import { elapsedMs, jobSince, jobWords } from '@hangar/contract/words/job';
 import { formatDuration, plural } from '../../components/format.ts';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { useNow } from '../../components/time.tsx';
 import { Counts } from '../diff/counts.tsx';
 import classes from './jobs.module.css';
-import { elapsedMs, jobStatus } from './status.ts';
 
 export function JobBadge({ job, since = true }: { job: Job; since?: boolean }) {
-  const { tone, word } = jobStatus(job);
+  const { tone, word } = jobWords(job);
   return (
     <span className={classes.badge}>
-      <StateBadge tone={tone} word={word} {...(since ? { since: job.stateSince } : {})} />
+      <StateBadge tone={tone} word={word} {...(since ? { since: jobSince(job) } : {})} />
     </span>
   );
 }

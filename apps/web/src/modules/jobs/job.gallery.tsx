@@ -1,4 +1,5 @@
 import { HangarError, isFinal, type JobDetail, type LogLine, type LogStream } from '@hangar/contract';
+import { failureOf, partialDiffWords } from '@hangar/contract/words/job';
 import { type ReactNode, useState } from 'react';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
@@ -12,7 +13,6 @@ import { parseDiff } from '../diff/parse-diff.ts';
 import { aroundEvidence } from './evidence.ts';
 import { type JobTab, JobView, type JobViewProps } from './job-view.tsx';
 import * as samples from './samples.ts';
-import { failureOf, partialDiffWords } from './status.ts';
 
 const idle: Action<[]> = { run: () => {}, pending: false, error: null, reset: () => {} };
 

@@ -1,5 +1,6 @@
 import type { Job } from '@hangar/contract';
 import { shellCommand } from '@hangar/contract/shell-words';
+import { jobWords } from '@hangar/contract/words/job';
 import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -15,7 +16,6 @@ import { TableSkeleton } from '../../components/skeletons.tsx';
 import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
 import classes from './jobs.module.css';
-import { jobStatus } from './status.ts';
 
 export interface JobsAnswer {
   readonly items: readonly Job[];
@@ -246,7 +246,7 @@ function columnsFor(everybody: boolean): Column<Job>[] {
 
 /** Title and repository; a job that waits or ended badly says why. */
 function TitleCell({ job }: { job: Job }): ReactNode {
-  const { tone } = jobStatus(job);
+  const { tone } = jobWords(job);
   const ref = job.repo.ref === null ? '' : `@${job.repo.ref}`;
   return (
     <span className={classes.titleCell}>

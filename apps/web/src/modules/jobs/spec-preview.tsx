@@ -1,11 +1,11 @@
 import type { HangarError, Spec } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { formatSeconds } from '@hangar/contract/words/time';
 import { Facts } from '../../components/facts.tsx';
 import { plural } from '../../components/format.ts';
 import { StateIcon } from '../../components/state-badge.tsx';
 import classes from './new-job.module.css';
 import { SPEC_LIMIT } from './new-job-form.ts';
-import { limitWords } from './status.ts';
 
 interface SpecPreviewProps {
   spec: Spec | null;
@@ -64,7 +64,7 @@ function settingsOf({ settings }: Spec): (readonly [string, string])[] {
   const names = Object.keys(env ?? {});
   return [
     ...(image === undefined ? [] : [['Image', image] as const]),
-    ...(timeout === undefined ? [] : [['Time limit', limitWords(timeout)] as const]),
+    ...(timeout === undefined ? [] : [['Time limit', formatSeconds(timeout)] as const]),
     ...(resources?.cpus === undefined ? [] : [['Cores', String(resources.cpus)] as const]),
     ...(resources?.memoryBytes === undefined ? [] : [['Memory', sizeInWords(resources.memoryBytes)] as const]),
     ...(names.length === 0 ? [] : [['Variables', names.join(', ')] as const]),

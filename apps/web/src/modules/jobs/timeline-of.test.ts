@@ -5,7 +5,7 @@ import { timelineOf } from './timeline-of.ts';
 describe('timelineOf', () => {
   it('shows the phases to come, and says why in the one that runs', () => {
     const phases = timelineOf(samples.queued);
-    expect(phases.map((phase) => phase.word)).toEqual(['Waiting', 'Starting', 'Cloning', 'Running', 'Collecting']);
+    expect(phases.map((phase) => phase.word)).toEqual(['waiting', 'starting', 'cloning', 'running', 'collecting']);
     expect(phases[0]).toMatchObject({ tone: 'waiting', endedAt: null, reason: samples.queued.reason });
     expect(phases[1]).toMatchObject({ tone: 'idle', startedAt: null });
   });

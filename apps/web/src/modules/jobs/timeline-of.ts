@@ -1,8 +1,8 @@
 import type { Job, JobDetail, JobPhase, Phase } from '@hangar/contract';
 import { isFinal, JOB_PHASES } from '@hangar/contract/state-words';
+import { JOB_WORDS, jobWords } from '@hangar/contract/words/job';
 import type { TimelinePhase } from '../../components/timeline/timeline-model.ts';
 import type { Tone } from '../../components/tones.ts';
-import { jobStatus, phaseWord } from './status.ts';
 
 /** The phases of a job, those to come included; the one in which it ended badly says so. */
 export function timelineOf(
@@ -10,7 +10,7 @@ export function timelineOf(
 ): TimelinePhase[] {
   const last = job.phases.at(-1);
   const ended = isFinal(job.state);
-  const status = jobStatus(job);
+  const status = jobWords(job);
   const culprit = ended ? culpritOf(job) : last;
   const usual = (name: JobPhase) => {
     const median = job.typical?.find((phase) => phase.name === name)?.medianSeconds;
@@ -21,7 +21,7 @@ export function timelineOf(
     const tone: Tone = isOpen ? status.tone : phase === culprit ? status.tone : 'good';
     return {
       key: phase.name,
-      word: phaseWord(phase.name),
+      word: JOB_WORDS[phase.name].word,
       startedAt: phase.startedAt,
       endedAt: phase.endedAt ?? (ended ? phase.startedAt : null),
       reason: isOpen ? job.reason : phase.reason,
@@ -34,7 +34,7 @@ export function timelineOf(
   const coming = JOB_PHASES.slice(reached + 1).map(
     (name): TimelinePhase => ({
       key: name,
-      word: phaseWord(name),
+      word: JOB_WORDS[name].word,
       startedAt: null,
       endedAt: null,
       reason: null,

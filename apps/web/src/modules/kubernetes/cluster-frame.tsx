@@ -1,4 +1,5 @@
 import type { ClusterHealth, ClusterView } from '@hangar/contract';
+import { CLUSTER_WORDS } from '@hangar/contract/words/kubernetes';
 import { Select } from '@mantine/core';
 import { IconPlugConnectedX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
@@ -12,7 +13,6 @@ import { Page, PageHeader } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { SubNav } from '../../components/sub-nav.tsx';
 import classes from './kubernetes.module.css';
-import { clusterStatus } from './status.ts';
 
 export const CLUSTER_PLACES = [
   { to: '/operations', label: 'Activity' },
@@ -43,7 +43,7 @@ export function ClusterFrame(props: ClusterFrameProps) {
     <Page width="wide">
       <PageHeader
         title={props.title}
-        state={known === undefined ? undefined : <StateBadge {...clusterStatus(known.state)} />}
+        state={known === undefined ? undefined : <StateBadge {...CLUSTER_WORDS[known.state]} />}
         sub={known === undefined ? undefined : <WhichCluster health={known} />}
         actions={
           <>

@@ -1,7 +1,6 @@
 import { PodQuery } from '@hangar/contract';
 import { expect, it } from 'vitest';
 import { filterOf, isFiltered, nextSort, queryOf, searchOf } from './filter.ts';
-import { cores } from './words.ts';
 
 it('what somebody typed into the address never breaks the page, and comes back as it was', () => {
   const filter = filterOf({ status: 'failing,nonsense,pending', sort: 'colour', page: -3, node: 'gpu-1' });
@@ -23,16 +22,4 @@ it('a column sorts, then the other way round, then not', () => {
   expect(nextSort('-restarts', 'restarts')).toBe('attention');
   expect(nextSort('attention', 'attention')).toBe('-attention');
   expect(nextSort('age', 'ready')).toBe('age');
-});
-
-it.each([
-  [0, '0'],
-  [0.001, '<0.01'],
-  [0.25, '0.25'],
-  [8, '8'],
-  [12.04, '12'],
-  [12.35, '12.3'],
-  [2211.4, '2,211'],
-])('%s cores are %s', (value, text) => {
-  expect(cores(value)).toBe(text);
 });

@@ -1,5 +1,7 @@
 import { type ClusterNode, type ClusterNodes, NodeState } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { cores, NODE_WORDS, nodeWords, shareWords } from '@hangar/contract/words/kubernetes';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { sentence } from '@hangar/contract/words/tone';
 import { Button, Select, Tooltip } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -15,8 +17,7 @@ import { Time } from '../../components/time.tsx';
 import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 import { fittingNodes, type NodesFilter } from './node-filter.ts';
-import { nodeStateStatus, nodeStatus } from './status.ts';
-import { cores, counted, useWords } from './words.ts';
+import { counted, useWords } from './words.ts';
 
 export interface NodesViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
   nodes: Loadable<ClusterNodes>;
@@ -62,7 +63,7 @@ function Found(props: NodesViewProps & { all: ClusterNode[]; items: ClusterNode[
           clearable
           value={filter.state}
           onChange={(state) => onFilter({ ...filter, state })}
-          data={NodeState.options.map((one) => ({ value: one, label: nodeStateStatus(one).word }))}
+          data={NodeState.options.map((one) => ({ value: one, label: sentence(NODE_WORDS[one].word) }))}
         />
         <span className={`${classes.found} hg-num`} role="status">
           {items.length === all.length
@@ -96,7 +97,7 @@ function Found(props: NodesViewProps & { all: ClusterNode[]; items: ClusterNode[
 
 const COLUMNS: Column<ClusterNode>[] = [
   { id: 'name', header: 'Node', cell: (node) => <NameCell node={node} />, width: '26%' },
-  { id: 'state', header: 'State', cell: (node) => <StateBadge {...nodeStatus(node)} />, width: '132px' },
+  { id: 'state', header: 'State', cell: (node) => <StateBadge {...nodeWords(node)} />, width: '132px' },
   { id: 'conditions', header: 'Conditions', cell: (node) => <Conditions node={node} />, from: 'md', phone: 'hide' },
   {
     id: 'cpu',
@@ -106,7 +107,7 @@ const COLUMNS: Column<ClusterNode>[] = [
         of={cpu.allocatable}
         used={cpu.used}
         promised={cpu.requested}
-        text={`${amount(cpu.used ?? cpu.requested, cores)} of ${cores(cpu.allocatable)}`}
+        text={shareWords(cpu, cores)}
         detail={useWords('Cores', cpu, cores)}
       />
     ),
@@ -121,7 +122,7 @@ const COLUMNS: Column<ClusterNode>[] = [
         of={of.allocatable}
         used={of.used}
         promised={of.requested}
-        text={`${amount(of.used ?? of.requested, sizeInWords)} of ${sizeInWords(of.allocatable)}`}
+        text={shareWords(of, sizeInWords)}
         detail={useWords('Memory', of, sizeInWords)}
       />
     ),

@@ -1,5 +1,6 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -10,8 +11,7 @@ import { Bone } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
-import { podStateStatus } from './status.ts';
-import { cores, counted, useWords } from './words.ts';
+import { counted, useWords } from './words.ts';
 
 type FrameProps = Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'>;
 
@@ -73,7 +73,7 @@ function Overview({ health, context }: { health: ClusterHealth; context: string 
               {POD_STATES.filter((state) => pods.byState[state] > 0).map((state) => (
                 <li key={state}>
                   <Link to="/operations/kubernetes/pods" search={{ ...search, status: state }}>
-                    <StateBadge {...podStateStatus(state)} />
+                    <StateBadge {...POD_WORDS[state]} />
                   </Link>
                   <span className="hg-num">{formatCount(pods.byState[state])}</span>
                 </li>

@@ -1,5 +1,6 @@
 import type { ClusterEvent, PodContainer, PodDetail } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { containerWords, cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { SegmentedControl, Select, Tabs } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -16,11 +17,8 @@ import { Page, PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
-import type { Tone } from '../../components/tones.ts';
 import classes from './kubernetes.module.css';
 import { PodBadge } from './pods-view.tsx';
-import { podStateStatus } from './status.ts';
-import { cores } from './words.ts';
 
 export const POD_TABS = ['log', 'events', 'details'] as const;
 export type PodTab = (typeof POD_TABS)[number];
@@ -51,7 +49,7 @@ export function PodView(props: PodViewProps) {
 
 function LoadedPod(props: PodViewProps & { detail: PodDetail }) {
   const { detail: pod, tab, onTab } = props;
-  const { tone } = podStateStatus(pod.state);
+  const { tone } = POD_WORDS[pod.state];
   const warnings = pod.events.filter(({ type }) => type === 'Warning').length;
   return (
     <div className={classes.pod}>
@@ -167,20 +165,6 @@ function LogChoice({ detail: pod, container, previous, onLogOf }: PodViewProps &
   );
 }
 
-function containerStatus({ state, reason, exitCode, ready, kind }: PodContainer): { tone: Tone; word: string } {
-  if (state === 'running')
-    return ready || kind === 'init'
-      ? { tone: 'good', word: 'Running' }
-      : { tone: 'working', word: 'Running, not ready' };
-  if (state === 'terminated')
-    return exitCode === 0 ? { tone: 'ended', word: reason ?? 'Completed' } : { tone: 'bad', word: reason ?? 'Ended' };
-  if (state === 'waiting')
-    return /^(ContainerCreating|PodInitializing)$/.test(reason ?? '')
-      ? { tone: 'waiting', word: reason ?? 'Waiting' }
-      : { tone: 'bad', word: reason ?? 'Waiting' };
-  return { tone: 'waiting', word: 'Not begun' };
-}
-
 const CONTAINERS: Column<PodContainer>[] = [
   {
     id: 'name',
@@ -196,7 +180,7 @@ const CONTAINERS: Column<PodContainer>[] = [
     ),
     width: '30%',
   },
-  { id: 'state', header: 'State', cell: (run) => <StateBadge {...containerStatus(run)} />, width: '200px' },
+  { id: 'state', header: 'State', cell: (run) => <StateBadge {...containerWords(run)} />, width: '200px' },
   {
     id: 'exit',
     header: 'Exit code',

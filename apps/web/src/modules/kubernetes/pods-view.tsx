@@ -1,5 +1,7 @@
 import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { cores, POD_WORDS, podWords } from '@hangar/contract/words/kubernetes';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { sentence } from '@hangar/contract/words/tone';
 import { Button, Select } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -15,8 +17,6 @@ import { Time } from '../../components/time.tsx';
 import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
 import { isFiltered, nextSort, PAGE_SIZE, type PodsFilter } from './filter.ts';
 import classes from './kubernetes.module.css';
-import { podStateStatus, podStatus } from './status.ts';
-import { cores } from './words.ts';
 
 export interface PodsViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
   pods: Loadable<PodPage>;
@@ -86,7 +86,7 @@ function Filters({ pods, filter, onFilter }: PodsViewProps) {
         data={[
           { value: ALL, label: 'Any state' },
           ...(filter.states.length > 1 ? [{ value: 'several', label: statesInWords(filter.states) }] : []),
-          ...POD_STATES.map((one) => ({ value: one, label: podStateStatus(one).word })),
+          ...POD_STATES.map((one) => ({ value: one, label: sentence(POD_WORDS[one].word) })),
         ]}
       />
       <Select
@@ -121,7 +121,7 @@ function Filters({ pods, filter, onFilter }: PodsViewProps) {
 }
 
 const statesInWords = (states: readonly PodState[]): string =>
-  states.map((state) => podStateStatus(state).word).join(', ');
+  states.map((state) => sentence(POD_WORDS[state].word)).join(', ');
 
 const withChosen = (names: readonly string[], chosen: string | null): string[] =>
   chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
@@ -251,7 +251,7 @@ function NameCell({ pod }: { pod: Pod }) {
 }
 
 export function PodBadge({ pod }: { pod: Pick<Pod, 'state' | 'status' | 'ready' | 'containers'> }) {
-  return <StateBadge {...podStatus(pod)} />;
+  return <StateBadge {...podWords(pod)} />;
 }
 
 function Restarts({ pod }: { pod: Pod }) {

@@ -1,13 +1,6 @@
 import type { ResourceUse } from '@hangar/contract';
 import { formatCount } from '../../components/format.ts';
 
-/** `0.25`, `1.5`, `12`: cores, with what a reader can tell apart. */
-export function cores(value: number): string {
-  if (value >= 100) return formatCount(Math.round(value));
-  if (value >= 10) return value.toFixed(1).replace(/\.0$/, '');
-  return value > 0 && value < 0.005 ? '<0.01' : value.toFixed(2).replace(/\.?0+$/, '');
-}
-
 export const counted = (value: number): string => formatCount(Math.round(value));
 
 /** All numbers of a resource in one sentence. */

@@ -1,5 +1,6 @@
 import type { JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
+import { partialDiffWords } from '@hangar/contract/words/job';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
 import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
@@ -21,7 +22,6 @@ import { aroundEvidence, type EvidenceLine } from '../../modules/jobs/evidence.t
 import { jobCommands } from '../../modules/jobs/job-commands.ts';
 import { JobLog } from '../../modules/jobs/job-log.tsx';
 import { JOB_TABS, type JobTab, JobView } from '../../modules/jobs/job-view.tsx';
-import { partialDiffWords } from '../../modules/jobs/status.ts';
 import type { LogReader } from '../../modules/logs/log-reader.ts';
 import { useLog } from '../../modules/logs/use-log.ts';
 import { usePaletteActions } from '../../shell/actions.tsx';

@@ -1,5 +1,5 @@
 import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { limitWords } from '@hangar/contract/words/limits';
 import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
 import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -9,7 +9,7 @@ import { ConfirmByName } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
-import { formatCount, plural } from '../../components/format.ts';
+import { formatCount } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton, TableSkeleton } from '../../components/skeletons.tsx';
@@ -90,7 +90,12 @@ export function ProfilesView(props: ProfilesViewProps) {
                     ),
                   },
                   { id: 'driver', header: 'Driver', cell: ({ driver }) => driverOf(driver)?.title ?? driver },
-                  { id: 'limits', header: 'Limits of a job', from: 'md', cell: (profile) => limitsOf(profile) },
+                  {
+                    id: 'limits',
+                    header: 'Limits',
+                    from: 'md',
+                    cell: (profile) => limitWords(profile.limits) ?? 'no limits',
+                  },
                   {
                     id: 'jobs',
                     header: 'Jobs',
@@ -195,13 +200,4 @@ export function ProfilesView(props: ProfilesViewProps) {
       )}
     </>
   );
-}
-
-function limitsOf({ limits }: Profile): string {
-  const parts = [
-    limits.cpus === undefined ? null : plural(limits.cpus, 'CPU'),
-    limits.memoryBytes === undefined ? null : sizeInWords(limits.memoryBytes),
-    limits.pids === undefined ? null : plural(limits.pids, 'process', 'processes'),
-  ].filter((part) => part !== null);
-  return parts.length === 0 ? 'none' : parts.join(', ');
 }

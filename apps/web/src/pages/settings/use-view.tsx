@@ -1,5 +1,5 @@
 import type { Me } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/quantities';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
