@@ -121,7 +121,7 @@ describe('one spec, several jobs', () => {
     await json<Group>(['run', '--cloud', '--spec', spec, '--agents', 'shell', '--group', 'running', '--wait']);
     const compared = await hangar(['compare', '--group', 'running']);
     expect(compared.exitCode).toBe(0);
-    expect(compared.stderr).toMatch(/1 {2}j_\w+ is (queued|starting|cloning|running), no diff yet\./);
+    expect(compared.stderr).toMatch(/1 {2}j_\w+ is (waiting|starting|cloning|running), no diff yet\./);
     await hangar(['cancel', first.answer.id]);
   }, 60_000);
 

@@ -59,7 +59,7 @@ describe('hangar status explains a failed job', () => {
     expect(sent.exitCode).toBe(0);
     const { items } = JSON.parse(sent.stdout) as { items: { id: string }[] };
     const { stdout } = await server.hangar(['status', items[2]?.id ?? '']);
-    expect(stdout).toMatch(/running +[\d.]+ s +(usually [\d.]+ s|[\d.]+ times the usual)/);
+    expect(stdout).toMatch(/running +[\d.]+ m?s +(usually [\d.]+ m?s|[\d.]+ times the usual)/);
     expect(stdout).toMatch(/Group +well-\w{4}; hangar compare --group well-/);
   }, 60_000);
 });

@@ -62,7 +62,7 @@ describe('the story of a job', () => {
     });
 
     const status = await desk.run(['status', job.id], { cwd: 'app' });
-    expect(status.stdout).toContain('queued');
+    expect(status.stdout).toMatch(/^○ waiting since /m);
     expect(status.stdout).toContain('position 1; 2 of 2 of your places in use');
     expect(status.stderr).toContain(`Next: hangar logs ${job.id} --follow`);
 

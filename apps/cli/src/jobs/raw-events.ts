@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { AGENT_EVENTS, isFinal } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import type { JobState } from '@hangar/contract/state-words';
+import { JOB_WORDS } from '@hangar/contract/words/job';
 import type { Cli } from '../cli.ts';
 import { clean } from '../terminal/ansi.ts';
 import { isLocalRun } from './job-id.ts';
@@ -62,9 +64,9 @@ async function print({ terminal }: Cli, body: Readable): Promise<void> {
     await terminal.write(`${clean(line, false)}\n`);
 }
 
-const later = (id: string, state: string): HangarError =>
+const later = (id: string, state: JobState): HangarError =>
   new HangarError('artifact_not_found', {
-    message: `${id} is ${state}: its raw events come when it ends.`,
+    message: `${id} is ${JOB_WORDS[state].word}: its raw events come when it ends.`,
     wayOut: `See its steps now: hangar logs ${id} --follow`,
   });
 

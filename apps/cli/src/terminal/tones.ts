@@ -16,3 +16,9 @@ export const toneMark = (tone: Tone, color: Palette): string => color[PAINT[tone
 /** Mark and word of a state; never colour alone. */
 export const stateText = ({ tone, word }: StateWords, color: Palette): string =>
   color[PAINT[tone]](`${TONES[tone].mark} ${word}`);
+
+/** The state and why; once, where the reason begins with the word: `○ Waiting for a free place`. */
+export const stateAndReason = (words: StateWords, reason: string, color: Palette): string =>
+  reason.toLowerCase().startsWith(words.word)
+    ? stateText({ ...words, word: reason }, color)
+    : `${stateText(words, color)}${reason === '' ? '' : `: ${reason}`}`;

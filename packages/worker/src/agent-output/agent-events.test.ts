@@ -47,7 +47,7 @@ describe('what the real agents printed', () => {
       '    no such thing',
       'All done.',
       'Two files.',
-      'Used 4,600 tokens in (1,200 cached), 80 out, $0.0154, 4 turns, 0.8 s',
+      'Used 4,600 tokens in (1,200 cached), 80 out, $0.0154, 4 turns, 821 ms',
     ]);
     expect(events.usage).toEqual({ ...TOKENS, costUsd: 0.01544, model: 'claude-opus-5-5', turns: 4 });
     expect(events.refused).toBe(false);
@@ -103,7 +103,7 @@ describe('what the real agents printed', () => {
       '▸ run_shell_command: echo no such thing >&2; exit 3',
       'All done.',
       'Two files.',
-      'Used 5,600 tokens in (1,500 cached), 100 out, 0.5 s',
+      'Used 5,600 tokens in (1,500 cached), 100 out, 451 ms',
     ]);
     expect(events.usage).toEqual({
       ...{ inputTokens: 5600, cachedInputTokens: 1500, outputTokens: 100, costUsd: null, turns: null },

@@ -164,14 +164,14 @@ export const command = defineCommand<RunFlags>({
 /** The id is the data: a script takes it from stdout, people read the rest on stderr. */
 async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void> {
   if (flags.json) return terminal.json(job);
-  const [{ travelWords }, { JOB_WORDS }, { stateText }] = await Promise.all([
+  const [{ travelWords }, { JOB_WORDS }, { stateAndReason }] = await Promise.all([
     import('../../jobs/send-job.ts'),
     import('@hangar/contract/words/job'),
     import('../../terminal/tones.ts'),
   ]);
   terminal.out(job.id);
   terminal.note(`${job.title}: ${job.agent} on ${job.profile}, ${travelWords(job)}.`);
-  terminal.note(`${stateText(JOB_WORDS[job.state], terminal.errColor)}${job.reason === '' ? '' : `: ${job.reason}`}`);
+  terminal.note(stateAndReason(JOB_WORDS[job.state], job.reason, terminal.errColor));
   terminal.next(`hangar logs ${job.id} --follow`, `hangar status ${job.id}`, `hangar pull ${job.id}`);
 }
 

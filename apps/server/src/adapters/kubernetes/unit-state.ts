@@ -1,4 +1,5 @@
 import { type ErrorCode, sizeInWords } from '@hangar/contract';
+import { formatDuration } from '@hangar/contract/words/time';
 import type { UnitState } from '../../features/jobs/launch/launcher.ts';
 import { UNSUITABLE } from '../../features/jobs/launch/start-script.ts';
 import type { PodSeen } from './pod.ts';
@@ -43,7 +44,9 @@ export function unitState(pod: PodSeen, o: { waitedMs: number; startMs: number; 
   if (pod.isTerminating) return { kind: 'starting', reason: 'Kubernetes removes the pod' };
   const isLate = o.waitedMs > o.startMs;
   const late = (code: ErrorCode, reason: string): UnitState =>
-    isLate ? exited({ code, reason: `${reason} (waited ${inMinutes(o.waitedMs)})` }) : { kind: 'starting', reason };
+    isLate
+      ? exited({ code, reason: `${reason} (waited ${formatDuration(o.waitedMs)})` })
+      : { kind: 'starting', reason };
 
   if (pod.unscheduled !== null) return late('unschedulable', `No node can take it: ${tidy(pod.unscheduled)}`);
   if (pod.waiting) {
@@ -171,9 +174,6 @@ export function lastLine(text: string): string {
   const lines = text.split('\n').map(tidy);
   return (lines.findLast((line) => line !== '') ?? '').slice(0, 300);
 }
-
-const inMinutes = (ms: number): string =>
-  ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 
 const UNITS: Readonly<Record<string, number>> = {
   ...{ '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 },

@@ -1,4 +1,5 @@
 import type { SearchHit } from '@hangar/contract';
+import { jobWords } from '@hangar/contract/words/job';
 import type { Identity } from '../../platform/http/identity.ts';
 import type { Jobs } from './jobs.ts';
 
@@ -11,7 +12,7 @@ export const searchJobs =
       kind: 'job',
       id: job.id,
       title: job.title,
-      detail: `${job.state}, ${job.repo.name}`,
+      detail: `${jobWords(job).word}, ${job.repo.name}`,
       link: `/jobs/${job.id}`,
     }));
   };

@@ -17,6 +17,7 @@ import {
   shellBlocks,
   type Use,
 } from '@hangar/contract';
+import { JOB_WORDS } from '@hangar/contract/words/job';
 import { lookup } from '../../platform/database/together.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { CredentialsOfJobs, Environment, ProfilesOfJobs } from './needs.ts';
@@ -207,7 +208,7 @@ export function createJobs(parts: JobsParts) {
     async cancel(caller: Caller, id: string): Promise<Job> {
       const row = await owned(caller).get(id);
       if (isFinal(row.state))
-        throw new HangarError('job_ended', { message: `The job has already ended: ${row.state}.` });
+        throw new HangarError('job_ended', { message: `The job has already ended: ${JOB_WORDS[row.state].word}.` });
       const advanced = await store.advance(id, (current, now) => ({
         cancelRequestedAt: current.cancelRequestedAt ?? now,
       }));

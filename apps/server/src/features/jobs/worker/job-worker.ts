@@ -12,6 +12,7 @@ import {
   type Report,
   type WorkOrder,
 } from '@hangar/contract';
+import { JOB_WORDS } from '@hangar/contract/words/job';
 import type { Blobs } from '../../../platform/blobs/blobs.ts';
 import type { Live } from '../../../platform/http/live.ts';
 import { failureOf, mayComeBack } from '../lifecycle/job-endings.ts';
@@ -309,7 +310,7 @@ const shortened = ({ code, message, wayOut }: Failure): Failure => ({
 
 function refuseEnded(row: JobRow): void {
   if (isFinal(row.state) && !mayComeBack(row))
-    throw new HangarError('worker_fenced', { message: `The job has ended: ${row.state}.` });
+    throw new HangarError('worker_fenced', { message: `The job has ended: ${JOB_WORDS[row.state].word}.` });
 }
 
 const PHASES = ['cloning', 'running', 'collecting'] as const;
