@@ -1,6 +1,7 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { type JobStep, nextSteps, wayOutFor } from '@hangar/contract/words/job';
+import { type JobStep, nextSteps } from '@hangar/contract/words/job';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
 
 export function diffWords({ diff }: Job): string {

@@ -1,5 +1,4 @@
 export { formatCount, plural } from '@hangar/contract/words/number';
-export { formatBytes } from '@hangar/contract/words/size';
 export { formatDuration, relativeTime } from '@hangar/contract/words/time';
 
 /** The whole time with its zone, as shown on hover. */

@@ -1,4 +1,4 @@
-import type { Failure, Job } from '../jobs.ts';
+import type { Job } from '../jobs.ts';
 import { isFinal, type JobState } from '../state-words.ts';
 import { spanMs } from './time.ts';
 import type { StateWords } from './tone.ts';
@@ -11,17 +11,20 @@ interface JobStateWords extends StateWords {
   readonly next: readonly JobStep[];
 }
 
+const UNDER_WAY = ['follow', 'cancel'] as const;
+const AGAIN = ['look', 'retry'] as const;
+
 export const JOB_WORDS = {
-  queued: { tone: 'waiting', word: 'waiting', next: ['follow', 'cancel'] },
-  starting: { tone: 'working', word: 'starting', next: ['follow', 'cancel'] },
-  cloning: { tone: 'working', word: 'cloning', next: ['follow', 'cancel'] },
-  running: { tone: 'working', word: 'running', next: ['follow', 'cancel'] },
-  collecting: { tone: 'working', word: 'collecting', next: ['follow', 'cancel'] },
+  queued: { tone: 'waiting', word: 'waiting', next: UNDER_WAY },
+  starting: { tone: 'working', word: 'starting', next: UNDER_WAY },
+  cloning: { tone: 'working', word: 'cloning', next: UNDER_WAY },
+  running: { tone: 'working', word: 'running', next: UNDER_WAY },
+  collecting: { tone: 'working', word: 'collecting', next: UNDER_WAY },
   succeeded: { tone: 'good', word: 'succeeded', next: ['pull'] },
-  failed: { tone: 'bad', word: 'failed', next: ['look', 'retry'] },
-  cancelled: { tone: 'ended', word: 'cancelled', next: ['look', 'retry'] },
-  timed_out: { tone: 'bad', word: 'timed out', next: ['look', 'retry'] },
-  lost: { tone: 'bad', word: 'lost', next: ['look', 'retry'] },
+  failed: { tone: 'bad', word: 'failed', next: AGAIN },
+  cancelled: { tone: 'ended', word: 'cancelled', next: AGAIN },
+  timed_out: { tone: 'bad', word: 'timed out', next: AGAIN },
+  lost: { tone: 'bad', word: 'lost', next: AGAIN },
 } as const satisfies Record<JobState, JobStateWords>;
 
 const CANCELLING: JobStateWords = { tone: 'working', word: 'cancelling', next: ['follow'] };
@@ -40,30 +43,6 @@ export const jobSince = (job: Pick<Job, 'state' | 'stateSince' | 'cancelRequeste
 /** What a person would do next. Where nothing was changed there is nothing to pull. */
 export const nextSteps = (job: Pick<Job, 'state' | 'cancelRequestedAt' | 'diff'>): readonly JobStep[] =>
   job.state === 'succeeded' && !job.diff?.filesChanged ? ['look'] : jobWords(job).next;
-
-/** A way out with the job in it that it is about. */
-export const wayOutFor = (wayOut: string, id: string): string => wayOut.replaceAll(/\bID\b/g, id);
-
-/** Why a diff is not the whole work; null when it is. */
-export function partialDiffWords(job: Pick<Job, 'state' | 'diff'>): string | null {
-  if (job.diff?.partial !== true) return null;
-  if (!isFinal(job.state)) return 'So far: a checkpoint of work that goes on.';
-  const because: Partial<Record<JobState, string>> = {
-    failed: 'the agent failed',
-    cancelled: 'it was cancelled',
-    timed_out: 'its time was up',
-    lost: 'its worker was lost',
-  };
-  return `Partial: saved before the agent ended, because ${because[job.state] ?? 'it stopped early'}. Look before you pull.`;
-}
-
-/** Why it ended badly, in the words of the server or, where it said nothing more, of its state; its commands name the job. */
-export function failureOf(job: Pick<Job, 'id' | 'state' | 'failure' | 'reason'>): Failure | null {
-  if (job.failure !== null) return { ...job.failure, wayOut: wayOutFor(job.failure.wayOut, job.id) };
-  if (job.state === 'failed' || job.state === 'timed_out' || job.state === 'lost')
-    return { code: job.state, message: job.reason, wayOut: 'Read the end of the log, then retry.' };
-  return null;
-}
 
 /** How long a job has taken, from submit to now or its end. */
 export const elapsedMs = ({ createdAt, finishedAt }: Pick<Job, 'createdAt' | 'finishedAt'>, now = Date.now()): number =>

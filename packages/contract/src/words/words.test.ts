@@ -3,6 +3,7 @@ import { ActivityStatus, StepStatus } from '../activity.ts';
 import { ClusterState, NodeState, PodContainer, PodState } from '../kubernetes.ts';
 import { JobState } from '../states.ts';
 import { ACTIVITY_WORDS, STEP_WORDS } from './activity.ts';
+import { etaWords, timesUsual, usualWords } from './eta.ts';
 import { groupWords, verdictWords } from './group.ts';
 import { JOB_WORDS } from './job.ts';
 import {
@@ -18,7 +19,7 @@ import {
 import { limitWords } from './limits.ts';
 import { formatCount, plural } from './number.ts';
 import { formatBytes } from './size.ts';
-import { etaWords, formatDuration, relativeTime, timesUsual, usualWords } from './time.ts';
+import { formatDuration, relativeTime } from './time.ts';
 import { type StateWords, sentence, TONES } from './tone.ts';
 import { costWords, tokenWords, usageWords } from './usage.ts';
 

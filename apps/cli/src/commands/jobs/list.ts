@@ -36,7 +36,7 @@ export const command = defineCommand<Flags>({
         values: JOB_STATES,
         optional: true,
         variadic: true,
-        brief: 'Only in this state',
+        brief: 'Only in this state; what waits is queued',
         placeholder: 'STATE',
       },
       all: yes('Jobs of everybody (admin)'),

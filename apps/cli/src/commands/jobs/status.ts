@@ -1,17 +1,11 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { JOB_WORDS, jobSince, jobWords, wayOutFor } from '@hangar/contract/words/job';
+import { etaWords, timesUsual, usualWords } from '@hangar/contract/words/eta';
+import { JOB_WORDS, jobSince, jobWords } from '@hangar/contract/words/job';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { limitWords } from '@hangar/contract/words/limits';
 import { plural } from '@hangar/contract/words/number';
-import {
-  etaWords,
-  formatDuration,
-  formatSeconds,
-  relativeTime,
-  spanMs,
-  timesUsual,
-  usualWords,
-} from '@hangar/contract/words/time';
+import { formatDuration, formatSeconds, relativeTime, spanMs } from '@hangar/contract/words/time';
 import { usageWords } from '@hangar/contract/words/usage';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';

@@ -1,5 +1,5 @@
 import { POD_STATES } from '@hangar/contract/state-words';
-import { CLUSTER_WORDS, cores, POD_WORDS, shareWords } from '@hangar/contract/words/kubernetes';
+import { CLUSTER_WORDS, cores, NODE_WORDS, POD_WORDS, shareWords } from '@hangar/contract/words/kubernetes';
 import { plural } from '@hangar/contract/words/number';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
@@ -40,7 +40,7 @@ export const command = defineCommand<Flags>({
     if (nodes !== null)
       row(
         'Nodes',
-        `${nodes.ready} of ${nodes.total} ready${nodes.unschedulable > 0 ? `, ${nodes.unschedulable} cordoned` : ''}`,
+        `${nodes.ready} of ${nodes.total} ${NODE_WORDS.ready.word}${nodes.unschedulable > 0 ? `, ${nodes.unschedulable} ${NODE_WORDS.unschedulable.word}` : ''}`,
       );
     if (pods !== null) {
       const states = POD_STATES.filter((state) => pods.byState[state] > 0);

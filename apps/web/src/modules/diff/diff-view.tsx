@@ -1,4 +1,5 @@
 import { showPath } from '@hangar/contract/path-bytes';
+import { formatBytes } from '@hangar/contract/words/size';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   IconChevronDown,
@@ -14,7 +15,7 @@ import { Callout } from '../../components/callout.tsx';
 import { Command } from '../../components/command.tsx';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
-import { formatBytes, formatCount, plural } from '../../components/format.ts';
+import { formatCount, plural } from '../../components/format.ts';
 import { Counts } from './counts.tsx';
 import classes from './diff.module.css';
 import { type DiffFolder, inTreeOrder, treeOf } from './diff-tree.ts';

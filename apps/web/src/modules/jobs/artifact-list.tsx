@@ -1,10 +1,10 @@
 import type { Artifact } from '@hangar/contract';
+import { formatBytes } from '@hangar/contract/words/size';
 import { Button } from '@mantine/core';
 import { IconDownload, IconPackage } from '@tabler/icons-react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
-import { formatBytes } from '../../components/format.ts';
 import { Time } from '../../components/time.tsx';
 import { visiblePath } from '../diff/parse-diff.ts';
 import classes from './job.module.css';

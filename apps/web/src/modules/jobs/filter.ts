@@ -1,5 +1,7 @@
 import type { JobState } from '@hangar/contract';
 import { FINAL_STATES, JOB_STATES } from '@hangar/contract/state-words';
+import { JOB_WORDS } from '@hangar/contract/words/job';
+import { sentence } from '@hangar/contract/words/tone';
 
 /** What the list of jobs shows; the same as in the address of the page. */
 export interface JobsFilter {
@@ -27,9 +29,9 @@ export const GROUPS: readonly {
     label: 'Active',
     states: JOB_STATES.filter((state) => !FINAL_STATES.some((final) => final === state)),
   },
-  { group: 'succeeded', label: 'Succeeded', states: ['succeeded'] },
-  { group: 'failed', label: 'Failed', states: ['failed', 'timed_out', 'lost'] },
-  { group: 'cancelled', label: 'Cancelled', states: ['cancelled'] },
+  { group: 'succeeded', label: sentence(JOB_WORDS.succeeded.word), states: ['succeeded'] },
+  { group: 'failed', label: sentence(JOB_WORDS.failed.word), states: ['failed', 'timed_out', 'lost'] },
+  { group: 'cancelled', label: sentence(JOB_WORDS.cancelled.word), states: ['cancelled'] },
 ];
 
 /** `state=` of the address → states; what is no state is left out. */

@@ -1,9 +1,9 @@
 import type { JobDetail } from '@hangar/contract';
+import { formatBytes } from '@hangar/contract/words/size';
 import { Button } from '@mantine/core';
 import { IconPencilPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { CopyButton } from '../../components/copy-button.tsx';
-import { formatBytes } from '../../components/format.ts';
 import classes from './job.module.css';
 
 /** The spec as it was sent, as text. */

@@ -1,7 +1,8 @@
 import type { Artifact, JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { failureOf, nextSteps } from '@hangar/contract/words/job';
-import { etaWords } from '@hangar/contract/words/time';
+import { etaWords } from '@hangar/contract/words/eta';
+import { nextSteps } from '@hangar/contract/words/job';
+import { failureOf } from '@hangar/contract/words/job-ending';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button, Menu, Tabs } from '@mantine/core';
 import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';

@@ -1,5 +1,5 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
-import { cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
+import { cores, NODE_WORDS, POD_WORDS } from '@hangar/contract/words/kubernetes';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -32,14 +32,14 @@ function Overview({ health, context }: { health: ClusterHealth; context: string 
         {nodes === null ? null : (
           <Tile title="Nodes" to="/operations/kubernetes/nodes" search={search}>
             <strong className="hg-num">
-              {nodes.ready} of {nodes.total} ready
+              {nodes.ready} of {nodes.total} {NODE_WORDS.ready.word}
             </strong>
             <span className={classes.quiet}>
               {nodes.notReady + nodes.unschedulable === 0
                 ? 'All of them take pods'
                 : [
-                    nodes.notReady > 0 ? `${nodes.notReady} not ready` : '',
-                    nodes.unschedulable > 0 ? `${nodes.unschedulable} cordoned` : '',
+                    nodes.notReady > 0 ? `${nodes.notReady} ${NODE_WORDS.not_ready.word}` : '',
+                    nodes.unschedulable > 0 ? `${nodes.unschedulable} ${NODE_WORDS.unschedulable.word}` : '',
                   ]
                     .filter(Boolean)
                     .join(', ')}
@@ -50,7 +50,7 @@ function Overview({ health, context }: { health: ClusterHealth; context: string 
           <Tile title="Pods" to="/operations/kubernetes/pods" search={search}>
             <strong className="hg-num">{formatCount(pods.total)}</strong>
             <span className={classes.quiet}>
-              {formatCount(pods.byState.running)} running, {plural(pods.restarts, 'restart')} in all
+              {formatCount(pods.byState.running)} {POD_WORDS.running.word}, {plural(pods.restarts, 'restart')} in all
             </span>
           </Tile>
         )}
