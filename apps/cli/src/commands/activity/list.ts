@@ -24,7 +24,7 @@ export const command = defineCommand<Flags>({
         kind: 'enum',
         values: ['in_progress', 'completed', 'failed'],
         optional: true,
-        brief: 'Only with this status; what runs is in_progress',
+        brief: 'Only with this status',
         placeholder: 'STATUS',
       },
       actor: text('Only by this actor', 'NAME'),

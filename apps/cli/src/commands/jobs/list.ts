@@ -25,7 +25,7 @@ export const command = defineCommand<Flags>({
   brief: 'List jobs',
   examples: [
     ['jobs', 'your jobs, newest first'],
-    ['jobs --state running --state queued', 'what is under way'],
+    ['jobs --state running --state queued', 'what runs and what waits'],
     ['jobs --all --search login', 'of everybody, with a word in title, repository or id (admin)'],
   ],
   json: '{"items": [job, …], "nextCursor"}: as GET /jobs answers; give nextCursor as --cursor for the next page.',
@@ -36,7 +36,7 @@ export const command = defineCommand<Flags>({
         values: JOB_STATES,
         optional: true,
         variadic: true,
-        brief: 'Only in this state; what waits is queued',
+        brief: 'Only in this state',
         placeholder: 'STATE',
       },
       all: yes('Jobs of everybody (admin)'),

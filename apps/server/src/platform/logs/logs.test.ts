@@ -100,7 +100,7 @@ test('the limit cuts once, and the log goes on accepting', async () => {
   await logs.appendSystem(logId, 'It has ended');
   expect(texts((await read()).lines)).toEqual([
     '12345',
-    'The log has reached its limit of 100 bytes; what follows is not kept.',
+    'The log has reached its limit of 100 B; what follows is not kept.',
     'It has ended',
   ]);
 });
