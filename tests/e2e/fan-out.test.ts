@@ -72,7 +72,7 @@ describe('one spec, several jobs', () => {
     const shown = await hangar(['compare', '--diff']);
     expect(shown.exitCode).toBe(0);
     expect(shown.stderr).toContain(`${sent.group}, your newest group of repo.`);
-    expect(shown.stdout).toMatch(/1 +j_\w+ +shell +✓ succeeded +\S+ s +2 +\+2 -0 +0/);
+    expect(shown.stdout).toMatch(/1 +j_\w+ +shell +✓ succeeded +\S+ m?s +2 +\+2 -0 +0/);
     expect(shown.stdout).toMatch(/own\.txt +\. +\. +\+1 -0 +\+1 -0 +same in 3, 4/);
     expect(shown.stdout).toMatch(/way\.txt +\+1 -0 a +\+1 -0 a +\+1 -0 b +\+1 -0 b +differs/);
     expect(shown.stdout.split('\n')).toEqual(expect.arrayContaining(['+shell', '+other']));

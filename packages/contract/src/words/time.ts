@@ -29,15 +29,12 @@ export function relativeTime(at: string | Date, now = Date.now()): string {
   if (Number.isNaN(away)) return '';
   if (away < 5_000) return 'just now';
   if (away > 30 * DAY) return `${then.getDate()} ${MONTHS[then.getMonth()]} ${then.getFullYear()}`;
-  const amount =
-    away < MINUTE
-      ? `${Math.floor(away / 1000)} s`
-      : away < HOUR
-        ? `${Math.floor(away / MINUTE)} min`
-        : away < DAY
-          ? `${Math.floor(away / HOUR)} h`
-          : `${Math.floor(away / DAY)} d`;
-  return then.getTime() <= now ? `${amount} ago` : `in ${amount}`;
+  const isPast = then.getTime() <= now;
+  const [size, unit] =
+    away < MINUTE ? [1000, 's'] : away < HOUR ? [MINUTE, 'min'] : away < DAY ? [HOUR, 'h'] : [DAY, 'd'];
+  // What lasts for 7 days from now ends in 7 days, also a moment later.
+  const amount = `${isPast ? Math.floor(away / size) : Math.round(away / size)} ${unit}`;
+  return isPast ? `${amount} ago` : `in ${amount}`;
 }
 
 /** From one time to another, or until now. Clocks differ: nothing takes less than nothing. */
