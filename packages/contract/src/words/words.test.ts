@@ -23,7 +23,7 @@ import { formatDuration, relativeTime } from './time.ts';
 import { type StateWords, sentence, TONES } from './tone.ts';
 import { costWords, tokenWords, usageWords } from './usage.ts';
 
-const NOW = new Date('2026-05-04T14:00:00.000Z').getTime();
+const NOW = new Date('2026-05-04T11:00:00.000Z').getTime();
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
 
 describe('a state', () => {
