@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { choresOver } from './chores.ts';
 import type { Config } from './config.ts';
 import { makeDataDir } from './data-dir.ts';
 import { type BuiltFiles, createDrivers } from './drivers.ts';
@@ -16,10 +15,11 @@ import { systemFeature } from './features/system/index.ts';
 import { openFoundation } from './foundation.ts';
 import { addressOf } from './listen.ts';
 import type { Capability } from './platform/capability.ts';
-import { startChores } from './platform/chores.ts';
+import { createChores } from './platform/chores.ts';
 import { type Database, openDatabase } from './platform/database/index.ts';
 import { orAborted } from './platform/process/index.ts';
 import { serve } from './serve.ts';
+import { choresOver } from './upkeep.ts';
 
 /** How long what is in hand may take to end when nobody says otherwise. */
 export const STOP_MS = 10_000;
@@ -75,18 +75,24 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     alone: config.databaseUrl === undefined,
   });
   const people = { planOf: access.planOf, standingOf: access.plans.standingOf };
+  const { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds } = config;
 
   const credentials = credentialsFeature(f);
   const profiles = profilesFeature(f, { drivers: drivers.offered, first: firstProfile(config) });
-  const jobs = await jobsFeature(f, { people, ...profiles, ...credentials }, { ...config, patience: o.patience });
+  const jobs = await jobsFeature(
+    f,
+    { people, profiles: profiles.profiles, credentials: credentials.credentials },
+    { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
+  );
+  const { namespaces } = profiles.profiles;
   const capabilities: Capability[] = [
     { close: drivers.close },
-    accessFeature(access, jobs),
+    accessFeature(access, { useOf: jobs.useOf }),
     activityFeature(f, f.activity, config.activityDays),
     credentials,
     profiles,
     jobs,
-    kubernetesFeature(f, { ...jobs, reach: drivers.clusterReach, namespacesOfJobs: profiles.profiles.namespaces }),
+    kubernetesFeature(f, { reach: drivers.clusterReach, jobOf: jobs.jobOf, namespacesOfJobs: namespaces }),
   ];
   const sources = capabilities.flatMap(({ search }) => search ?? []);
   const needsFirstSignIn = () => access.people.nobodyCameYet();
@@ -97,34 +103,36 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const firstLink = await access.ensureFirstAdmin();
   const { webDir } = o.files;
   const door = await serve(f, capabilities, { ...drivers, config, address, access, webDir });
-  for (const { start } of capabilities) await start?.();
-  const chores = startChores({ log: log.child({ part: 'chores' }), chores: choresOver(f, capabilities, people) });
+  const chores = createChores({ log: log.child({ part: 'chores' }), chores: choresOver(f, capabilities, people) });
 
+  async function close(signal = AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS)): Promise<void> {
+    // Whatever is stuck, the next part is closed when the time is over.
+    const part = (name: string, work: unknown) =>
+      orAborted(Promise.resolve(work), signal).catch((error: unknown) =>
+        log.warn({ err: error, part: name }, 'a part of the server did not end in time'),
+      );
+    // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
+    door.drain();
+    const working = [chores.stop(signal), ...capabilities.map(({ stop }) => stop?.(signal))];
+    await part('background work', Promise.all([...working, sleep(config.drainSeconds * 1000)]));
+    await part('live streams', f.live.close());
+    await part('logs', f.logs.close());
+    await part('requests', door.close(signal));
+    for (const capability of capabilities.toReversed()) await part('connections', capability.close?.());
+    await database.close();
+  }
+  try {
+    for (const { start } of capabilities) await start?.();
+    chores.start();
+  } catch (error) {
+    await close(AbortSignal.timeout(STOP_MS));
+    throw error;
+  }
   return {
-    url: address.url,
-    app: door.app,
-    database,
+    ...{ url: address.url, app: door.app, database, close },
     firstSignInLink: firstLink?.url ?? null,
     adminKey: async () => ({ key: await access.adminKey() }),
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
-    async close(signal = AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS)) {
-      // Whatever is stuck, the next part is closed when the time is over.
-      const part = (name: string, work: unknown) =>
-        orAborted(Promise.resolve(work), signal).catch((error: unknown) =>
-          log.warn({ err: error, part: name }, 'a part of the server did not end in time'),
-        );
-      const reversed = capabilities.toReversed();
-      // What this server has in hand goes to others at once; requests only when a balancer has seen that it stops.
-      door.drain();
-      const working = [chores.stop(signal), ...reversed.map(({ stop }) => stop?.(signal))];
-      await part('background work', Promise.all([...working, sleep(config.drainSeconds * 1000)]));
-      await part('live streams', f.live.close());
-      for (const { letGo } of reversed) await part('streams', letGo?.());
-      await part('logs', f.logs.close());
-      await part('requests', door.close(signal));
-      for (const { close } of reversed) await part('connections', close?.());
-      await database.close();
-    },
   };
 }
 

@@ -64,8 +64,11 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
       : createClusterReach({ clusters, instanceId: f.instanceId, log: log('cluster view') }),
     workerSocketDir: access.socketDir,
     async close() {
-      await kubernetes[Symbol.asyncDispose]();
-      clusters.close();
+      try {
+        await kubernetes[Symbol.asyncDispose]();
+      } finally {
+        clusters.close();
+      }
     },
   };
 }

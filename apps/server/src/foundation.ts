@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { type ActivityBus, createActivity } from './features/activity/index.ts';
 import type { Foundation } from './platform/capability.ts';
 import { type Database, settingsStore, whileNoBackup } from './platform/database/index.ts';
-import { openLive } from './platform/http/live.ts';
+import { openLive } from './platform/live/live.ts';
 import { createLogs } from './platform/logs/index.ts';
 import { createPlaces } from './platform/places/places.ts';
 import { newId, openSecrets } from './platform/secrets/index.ts';

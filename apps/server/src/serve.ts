@@ -35,13 +35,13 @@ export async function serve(
   const isDraining = () => draining;
   const metrics = createMetrics();
   const callers = createCallerWatch({ identify, log: log.child({ part: 'access' }) });
-  const rights = await database.listen(
+  await database.listen(
     RIGHTS_CHANNEL,
     (userId) => callers.look(userId),
     () => callers.look(),
   );
   const app = await createApp({
-    router: Object.assign({}, ...capabilities.map(({ router }) => router)),
+    router: eachOnce(capabilities.map(({ router }) => router)),
     rawRoutes: [
       healthRoutes({ database, metrics, identify, isDraining, behindProxy: config.behindProxy }),
       live.routes('/api/events', null),
@@ -62,9 +62,17 @@ export async function serve(
       draining = true;
     },
     async close(signal) {
-      await rights.close();
       const servers = [app.server, ...(workerSocket ? [workerSocket] : [])];
       await endServers(servers, () => Promise.all([app.close(), workerSocket && closed(workerSocket)]), signal);
     },
   };
+}
+
+/** @throws Error when two capabilities serve one group of operations */
+function eachOnce(routers: readonly Capability['router'][]): NonNullable<Capability['router']> {
+  const groups = routers.flatMap((router) => Object.entries(router ?? {}));
+  const all = Object.fromEntries(groups);
+  if (Object.keys(all).length < groups.length)
+    throw new Error(`two capabilities serve one group of: ${groups.map(([group]) => group).join(', ')}`);
+  return all;
 }

@@ -9,8 +9,11 @@ export const ServerInfo = z.object({
 });
 export type ServerInfo = z.infer<typeof ServerInfo>;
 
+/** What is found, in the order in which it is shown: the first is opened by Enter. */
+export const SEARCH_KINDS = ['job', 'profile', 'pod', 'credential', 'person', 'activity'] as const;
+
 export const SearchHit = z.object({
-  kind: z.enum(['job', 'profile', 'credential', 'person', 'activity', 'pod']),
+  kind: z.enum(SEARCH_KINDS),
   id: z.string(),
   title: z.string(),
   detail: z.string(),

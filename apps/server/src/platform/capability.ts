@@ -4,8 +4,8 @@ import type { Blobs } from './blobs/blobs.ts';
 import type { BlobOwner } from './blobs/orphans.ts';
 import type { Chore } from './chores.ts';
 import type { Database, SettingsStore } from './database/index.ts';
-import type { Live, LiveView } from './http/live.ts';
 import type { RawRoutes } from './http/routes.ts';
+import type { Live, LiveView } from './live/live.ts';
 import type { Logs } from './logs/index.ts';
 import type { Places } from './places/places.ts';
 import type { Publish } from './publish.ts';
@@ -47,10 +47,8 @@ export interface Capability {
   prepare?(): Promise<void>;
   /** Begins work in the background, once requests are answered. */
   start?(): Promise<void>;
-  /** Ends work in the background, until the signal aborts: what is in hand goes to other servers. In reverse order from here on. */
+  /** Ends work in the background, until the signal aborts: what is in hand goes to other servers. All of them at the same time. */
   stop?(signal: AbortSignal): Promise<void>;
-  /** Ends answers that go on for long: who reads them comes back to another server. */
-  letGo?(): Promise<void>;
-  /** When the last request was answered. */
+  /** When the last request was answered; in reverse order. Answers that go on for long end with the `preClose` of their routes. */
   close?(): Promise<void>;
 }

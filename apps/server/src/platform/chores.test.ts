@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { type Chore, startChores } from './chores.ts';
+import { type Chore, createChores } from './chores.ts';
 
 const log = pino({ level: 'silent' });
 const never = () => new Promise<void>(() => undefined);
@@ -16,7 +16,8 @@ test('each is told to end, and waited for', async () => {
       await sleep(20);
       told.push(`${name} ended`);
     });
-  const chores = startChores({ log, chores: [waits('a'), waits('b')], firstMs: 1 });
+  const chores = createChores({ log, chores: [waits('a'), waits('b')], firstMs: 1 });
+  chores.start();
   await sleep(20);
   await chores.stop(soon());
   expect(told.toSorted()).toEqual(['a', 'a ended', 'b', 'b ended']);
@@ -31,7 +32,8 @@ test('one that is stuck holds nobody up for longer than the deadline, and nothin
   const throws = chore('throws', () => {
     throw new Error('at once');
   });
-  const chores = startChores({ log, chores: [stuck, counted, throws], firstMs: 1 });
+  const chores = createChores({ log, chores: [stuck, counted, throws], firstMs: 1 });
+  chores.start();
   await expect.poll(() => turns).toBeGreaterThan(1);
   await chores.stop(soon(50));
   const after = turns;
@@ -45,7 +47,8 @@ test('one that was stuck has another turn once its time is over', async () => {
     turns += 1;
     return never();
   });
-  const chores = startChores({ log, chores: [stuck], firstMs: 1, longestMs: 10, graceMs: 10 });
+  const chores = createChores({ log, chores: [stuck], firstMs: 1, longestMs: 10, graceMs: 10 });
+  chores.start();
   await expect.poll(() => turns).toBeGreaterThan(1);
   await chores.stop(soon(10));
 });

@@ -14,12 +14,13 @@ const LONGEST_MS = 10 * 60_000;
 const GRACE_MS = 30_000;
 
 export interface Chores {
+  start(): void;
   /** Begins nothing more, tells what runs to end, and waits for it until the signal aborts. */
   stop(signal: AbortSignal): Promise<void>;
 }
 
 /** Work nobody waits for, each again some time after its last end. A chore that fails is tried at its next turn. */
-export function startChores(o: {
+export function createChores(o: {
   log: Logger;
   chores: readonly Chore[];
   firstMs?: number;
@@ -45,9 +46,10 @@ export function startChores(o: {
     }, ms);
     timers.add(timer);
   }
-  for (const chore of o.chores) later(chore, firstMs);
-
   return {
+    start() {
+      for (const chore of o.chores) later(chore, firstMs);
+    },
     async stop(signal) {
       stopping.abort(new Error('the server stops'));
       for (const timer of timers) clearTimeout(timer);

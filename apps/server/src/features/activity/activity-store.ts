@@ -49,7 +49,7 @@ export function activityStore(db: Tx) {
           ...{ at: after.completedAt ?? after.startedAt, last_at: new Date(lastAt) },
           ...(isFull ? { kept: 0, base: after } : { kept: count, base: before?.base ?? null }),
         });
-        told.push(announcing({ noun: ACTIVITY, id, audience: after.actor.id, version }));
+        told.push(announcing({ noun: ACTIVITY, id, audience: after.actor.id }));
       }
       if (written.length === 0) return;
       if (settled.length > 0)

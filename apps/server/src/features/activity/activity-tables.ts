@@ -1,8 +1,7 @@
 import type { Activity, ActivityMessage } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
-import { bigserial, boolean, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+import { bigserial, boolean, index, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { at } from '../../platform/database/columns.ts';
 
 /** What was folded from the messages of one activity. */
 export type Summary = Omit<Activity, 'version'>;

@@ -10,12 +10,12 @@ import { createJobsReconciler } from './launch/jobs-reconciler.ts';
 import { sweepUnits, tellRefused } from './launch/launchers.ts';
 import { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
 import { JOB } from './lifecycle/job-noun.ts';
+import { createJobLimits } from './limits/job-limits.ts';
 import type { CredentialsOfJobs, PeopleOfJobs, ProfilesOfJobs } from './needs.ts';
 import { environmentOf } from './sealed-environment.ts';
 import { createJobKeeper, jobBlobs } from './store/job-keeper.ts';
 import { createJobsStore } from './store/jobs-store.ts';
 import { createUploads } from './uploads.ts';
-import { createJobLimits } from './view/job-limits.ts';
 import { createJobWorker } from './worker/job-worker.ts';
 import { workerRoutes } from './worker/worker-routes.ts';
 import { WORKER_TOKEN_KEY, workerTokens } from './worker/worker-token.ts';
@@ -55,8 +55,8 @@ export async function jobsFeature(
   const uploads = createUploads({ store, blobs });
   const reconciler = createJobsReconciler({ database, store, profiles, logs, log, workerToken: tokens.issue });
   const admission = createAdmission({
-    ...{ database, log, noun: JOB, table: 'job' },
-    ...{ limitsOf: limits.of, places: settings.jobsAtOnce },
+    ...{ database, log, table: store.reconciled.noun.table },
+    ...{ limitsOf: limits.of, total: settings.jobsAtOnce },
   });
 
   return {

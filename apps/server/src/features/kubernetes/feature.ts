@@ -12,9 +12,6 @@ export function kubernetesFeature(foundation: Foundation, needs: KubernetesParts
     router: { kubernetes: kubernetesRoutes(kubernetes) },
     raw: [kubernetesBytesRoutes({ kubernetes, live })],
     search: searchPods(kubernetes),
-    async letGo() {
-      live.close();
-      kubernetes.close();
-    },
+    close: async () => kubernetes.close(),
   };
 }

@@ -35,7 +35,10 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
   let logs = 0;
   return (app) => {
     const closing = new AbortController();
-    app.addHook('preClose', async () => closing.abort());
+    app.addHook('preClose', async () => {
+      closing.abort();
+      o.live.close();
+    });
 
     app.get('/api/k8s/live', { config: ADMINS }, async (request, reply) => {
       const query = parseInput(ClusterLiveQuery, request.query);

@@ -1,9 +1,11 @@
-import { VERSION } from '@hangar/contract';
+import { SEARCH_KINDS, VERSION } from '@hangar/contract';
 import type { Capability } from '../../platform/capability.ts';
 import { signedIn } from '../../platform/http/identity.ts';
 import { api } from '../../platform/http/routes.ts';
 import type { SearchSource } from '../../platform/search.ts';
 
+/** Of each kind, so that no kind pushes out another. */
+const MOST_OF_A_KIND = 20;
 const MOST_FOUND = 50;
 
 /** What the server says of itself, and one search over all nouns. */
@@ -23,7 +25,9 @@ export const systemFeature = (o: {
       search: api.system.search.handler(async ({ input, context }) => {
         const identity = signedIn(context);
         const found = await Promise.all(o.sources.map((source) => source(identity, input.q.toLowerCase())));
-        return { items: found.flat().slice(0, MOST_FOUND) };
+        const items = found.flatMap((hits) => hits.slice(0, MOST_OF_A_KIND));
+        items.sort((a, b) => SEARCH_KINDS.indexOf(a.kind) - SEARCH_KINDS.indexOf(b.kind));
+        return { items: items.slice(0, MOST_FOUND) };
       }),
     },
   },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../database/testing/index.ts';
-import { installLamps, LAMP } from '../reconcile/testing/lamp.ts';
+import { installLamps, lamps } from '../reconcile/testing/lamp.ts';
 import { newId } from '../secrets/index.ts';
 import { createAdmit } from './admit.ts';
 
@@ -29,13 +29,12 @@ interface Places {
 }
 
 const admit = ({ total, ofUser = {}, ofProfile = {} }: Places) =>
-  createAdmit(database, { noun: LAMP, table: 'lamp' })(
+  createAdmit(database, lamps)(
     async () => ({
       ofUser: (userId) => ofUser[userId] ?? 1000,
       ofProfile: (profile) => ofProfile[profile] ?? 1000,
-      total,
     }),
-    { perUser: 200, places: total },
+    total,
   );
 
 /** Who was let in, in the order in which it was. */

@@ -1,23 +1,17 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../database/index.ts';
 import { LOCKS, lockFor } from '../database/locks.ts';
 import { sending } from '../database/notes.ts';
 import { waking } from '../reconcile/reconciled.ts';
+import type { placeColumns } from './columns.ts';
 import { chooseNext, type Limits } from './fairness.ts';
 
-/** A noun whose things take places: its table has the columns that `keep_place` reads, and its trigger. */
-export interface PlacedNoun {
-  readonly noun: string;
-  /** A name of ours, never input. */
-  readonly table: string;
-}
+/** A table with `placeColumns()` and `reconcileColumns()`. */
+export type PlacedTable = PgTable & Record<keyof ReturnType<typeof placeColumns> | 'wakeAt', PgColumn>;
 
-export interface AdmissionOptions {
-  /** Of one person so many of the oldest are looked at. */
-  readonly perUser: number;
-  /** Where all are taken nobody is looked at: under a stream of new ones that would be most of the work. */
-  readonly places: number;
-}
+/** Of one person so many of the oldest are looked at. */
+const PER_USER = 200;
 
 const WAITING: SQL = sql`taken_at is null and freed_at is null`;
 const TAKEN: SQL = sql`taken_at is not null and freed_at is null`;
@@ -26,14 +20,16 @@ const TAKEN: SQL = sql`taken_at is not null and freed_at is null`;
  * Lets things of a noun in, under one lock for all servers. What people may use is looked up before the lock and its transaction, which
  * would hold a connection meanwhile; whoever comes in between is not in that, and has the next pass.
  */
-export function createAdmit({ db }: Pick<Database, 'db'>, { noun, table }: PlacedNoun) {
+export function createAdmit({ db }: Pick<Database, 'db'>, table: PlacedTable) {
+  const noun = getTableConfig(table).name;
+  /** `total`: things of this noun on the whole server. Where all of it is taken nobody is looked at: that would be most of the work. */
   return async function admit(
     limitsOf: (userIds: readonly string[]) => Promise<Limits>,
-    o: AdmissionOptions,
+    total: number,
   ): Promise<string[]> {
     const { rows: people } = await db.execute<{ user_id: string }>(sql`
       select distinct user_id from place where noun = ${noun} and ${WAITING} and is_wanted
-        and (select count(*) from place where noun = ${noun} and ${TAKEN}) < ${o.places}`);
+        and (select count(*) from place where noun = ${noun} and ${TAKEN}) < ${total}`);
     if (people.length === 0) return [];
     const users = people.map((person) => person.user_id);
     const limits = await limitsOf(users);
@@ -41,14 +37,14 @@ export function createAdmit({ db }: Pick<Database, 'db'>, { noun, table }: Place
       await tx.execute(lockFor(LOCKS.admission));
       const { rows: taken } = await tx.execute<Taken>(sql`
         select user_id, profile, count(*)::int as n from place where noun = ${noun} and ${TAKEN} group by 1, 2`);
-      const total = taken.reduce((sum, { n }) => sum + n, 0);
-      if (total >= o.places) return [];
+      const inUse = taken.reduce((sum, { n }) => sum + n, 0);
+      if (inUse >= total) return [];
       const { rows } = await tx.execute<{ id: string; user_id: string; profile: string; asked_ms: string }>(sql`
         select p.id, p.user_id, p.profile, extract(epoch from p.asked_at) * 1000 as asked_ms
         from unnest(${sql.param(users)}::text[]) people(user_id)
         cross join lateral (select id, user_id, profile, asked_at from place
           where noun = ${noun} and ${WAITING} and user_id = people.user_id and is_wanted
-          order by asked_at, id limit ${o.perUser}) p`);
+          order by asked_at, id limit ${PER_USER}) p`);
       if (rows.length === 0) return [];
       const waiting = rows.map((row) => ({
         ...{ id: row.id, userId: row.user_id, profile: row.profile, askedAt: Number(row.asked_ms) },
@@ -57,21 +53,20 @@ export function createAdmit({ db }: Pick<Database, 'db'>, { noun, table }: Place
         select user_id, extract(epoch from at) * 1000 as ms from place_turn
         where noun = ${noun} and user_id = any(${sql.param(users)}::text[])`);
       const lastAdmitted = new Map(turns.map((row) => [row.user_id, Number(row.ms)]));
-      const load = { lastAdmitted, byUser: sumBy(taken, 'user_id'), byProfile: sumBy(taken, 'profile'), total };
-      const chosen = chooseNext(waiting, load, limits);
+      const load = { lastAdmitted, byUser: sumBy(taken, 'user_id'), byProfile: sumBy(taken, 'profile'), total: inUse };
+      const chosen = chooseNext(waiting, load, { ...limits, total });
       if (chosen.length === 0) return [];
       // A millisecond apart, and after all before them, so that their order is known afterwards.
       const latest = Math.max(0, ...lastAdmitted.values()) / 1000;
-      await tx.execute(sql`
-        with moment as materialized (select greatest(clock_timestamp(), to_timestamp(${latest}::float8)) as at),
-        admitted as (
-          update ${sql.identifier(table)} it set admitted_at = moment.at + chosen.place * interval '1 millisecond', wake_at = now()
-          from moment, unnest(${sql.param(chosen)}::text[]) with ordinality chosen(id, place)
-          where it.id = chosen.id returning it.user_id, it.admitted_at)
-        insert into place_turn (noun, user_id, at) select ${noun}, user_id, max(admitted_at) from admitted group by user_id
-        on conflict (noun, user_id) do update set at = excluded.at`);
-      await tx.execute(sending([waking(table)]));
-      return chosen;
+      // What was cancelled since it was looked at stays where it is.
+      const { rows: admitted } = await tx.execute<{ id: string }>(sql`
+        with moment as materialized (select greatest(clock_timestamp(), to_timestamp(${latest}::float8)) as at)
+        update ${table} it set admitted_at = moment.at + chosen.place * interval '1 millisecond', wake_at = now()
+        from moment, unnest(${sql.param(chosen)}::text[]) with ordinality chosen(id, place)
+        where it.id = chosen.id and it.admitted_at is null and it.cancel_requested_at is null and it.finished_at is null
+        returning it.id`);
+      await tx.execute(sending([waking(noun)]));
+      return admitted.map(({ id }) => id);
     });
   };
 }

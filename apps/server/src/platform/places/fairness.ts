@@ -14,17 +14,21 @@ export interface Load {
   readonly lastAdmitted: ReadonlyMap<string, number>;
 }
 
+/** How many of one noun may run at once. */
 export interface Limits {
   readonly ofUser: (userId: string) => number;
   readonly ofProfile: (profile: string) => number;
-  readonly total: number;
 }
 
 /**
  * Who may start, in order: always the person with the fewest places in use, then the one who was let in longest ago, then the
  * oldest thing. Two people with 100 each advance evenly, whoever came first, though there be but one place. Pure.
  */
-export function chooseNext(waiting: readonly Candidate[], load: Load, limits: Limits): string[] {
+export function chooseNext(
+  waiting: readonly Candidate[],
+  load: Load,
+  limits: Limits & { readonly total: number },
+): string[] {
   const byUser = new Map(load.byUser);
   const byProfile = new Map(load.byProfile);
   const queues = new Map<string, Candidate[]>();

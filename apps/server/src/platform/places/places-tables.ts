@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { boolean, index, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+import { boolean, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { at } from '../database/columns.ts';
 
 /**
  * Who waits for a place on a profile, who has one, and of whom something may be left there; one row for each thing of each noun, gone
- * when that is cleaned up. The trigger `keep_place('<noun>')` on the noun's table writes it, so that no writer can forget it.
+ * when that is cleaned up. Triggers on the noun's table write it, so that no writer can forget it.
  */
 export const places = pgTable(
   'place',
@@ -30,11 +29,10 @@ export const places = pgTable(
     index('place_taken')
       .on(place.noun, place.userId, place.profile)
       .where(sql`taken_at is not null and freed_at is null`),
-    index('place_profile').on(place.profile),
   ],
 );
 
-/** When each person was let in last, for who comes next. */
+/** When each person was let in last, for who comes next; by the same triggers. */
 export const placeTurns = pgTable(
   'place_turn',
   { noun: text().notNull(), userId: text('user_id').notNull(), at: at('at').notNull() },

@@ -1,9 +1,9 @@
 import type { Database } from '../database/index.ts';
 
-/** What all nouns together use of profiles. */
+/** What is used of profiles. */
 export interface Places {
-  /** In use now, by profile; of one noun or of all. */
-  inUse(noun?: string): Promise<Map<string, number>>;
+  /** How many of a noun have a place now, by profile. */
+  inUse(noun: string): Promise<Map<string, number>>;
   /** Those that wait or run on a profile, by noun. */
   unfinishedOn(profile: string): Promise<Map<string, number>>;
   /** Settings of profiles that something was started with of which something may be left. */
@@ -15,8 +15,8 @@ export function createPlaces({ pool }: Pick<Database, 'pool'>): Places {
     async inUse(noun) {
       const { rows } = await pool.query<{ profile: string; n: number }>(
         `select profile, count(*)::int as n from place
-         where taken_at is not null and freed_at is null and ($1::text is null or noun = $1) group by 1`,
-        [noun ?? null],
+         where noun = $1 and taken_at is not null and freed_at is null group by 1`,
+        [noun],
       );
       return new Map(rows.map(({ profile, n }) => [profile, n]));
     },

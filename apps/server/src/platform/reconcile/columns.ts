@@ -1,6 +1,5 @@
-import { integer, timestamp } from 'drizzle-orm/pg-core';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+import { integer } from 'drizzle-orm/pg-core';
+import { at } from '../database/columns.ts';
 
 /**
  * What each table of a reconciled noun has. Its migration adds a trigger `count_version()` before each update, and partial indexes on

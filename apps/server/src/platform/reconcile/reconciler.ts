@@ -34,7 +34,7 @@ export interface Reconciler {
 /** The longest sleep: a lost NOTIFY costs no more than this. */
 const IDLE_MS = 5_000;
 /** What fails is tried again after two seconds, and after twice as long each time, up to five minutes. */
-const BACK_OFF = 'least(300, 2 * 2 ^ least(failures, 20))';
+const backOff = (failures: string) => `make_interval(secs => least(300, 2 * 2 ^ least(${failures}, 20)))`;
 /** A row that has failed so often, and whose last handler ended with its server, may be what ends servers: it waits as well. */
 const SUSPECT_FAILURES = 5;
 
@@ -78,7 +78,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     returning wake_at <= now() as due`;
   // What is to be done next is due at once: without a pause it would be tried again as fast as it fails.
   const failSql = `
-    update ${table} set lease_until = null, failures = failures + 1, wake_at = now() + make_interval(secs => ${BACK_OFF})
+    update ${table} set lease_until = null, failures = failures + 1, wake_at = now() + ${backOff('failures')}
+    where id = $1 and claim = $2`;
+  const parkSql = `
+    update ${table} set lease_until = null, wake_at = least(wake_at, now() + ${backOff(`failures - ${SUSPECT_FAILURES + 1}`)})
     where id = $1 and claim = $2`;
   /** What another server can do at once is left to it. */
   const leaveSql = `update ${table} set lease_until = null, wake_at = now() where id = $1 and claim = $2`;
@@ -129,7 +132,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function handleOne(row: Taken): Promise<void> {
-    if (row.expired && row.failures > SUSPECT_FAILURES) return giveBack(row, failSql);
+    const { id, failures } = row;
+    if (row.expired && failures > SUSPECT_FAILURES) {
+      log.warn({ table, id, failures }, 'left alone for a moment: those who handled it ended with their servers');
+      return giveBack(row, parkSql);
+    }
     const lost = new AbortController();
     const signal = AbortSignal.any([stopping.signal, lost.signal]);
     const beat = setInterval(
@@ -153,7 +160,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // Another has it: what was begun here counts no more, and neither does how it ended.
     if (error instanceof Fenced || lost.signal.aborted) return;
     if (stopping.signal.aborted) return giveBack(row, leaveSql);
-    log.warn({ err: error, table, id: row.id, failures: row.failures + 1 }, 'handling failed; trying again');
+    log.warn({ err: error, table, id, failures: failures + 1 }, 'handling failed; trying again');
     await giveBack(row, failSql);
   }
 

@@ -8,7 +8,8 @@ export type KeptKind = 'log' | 'artifacts';
 export interface KeptThing {
   readonly id: string;
   readonly endedAt: Date;
-  readonly bytes: Readonly<Record<KeptKind, number>>;
+  /** Of what is there. */
+  readonly bytes: Readonly<Partial<Record<KeptKind, number>>>;
 }
 
 /** A noun whose ended things leave something behind. Things are only ever touched when they and their log have ended. */
@@ -75,10 +76,10 @@ export function createRetention({ keepers, planOf, whileNoBackup, log }: Retenti
     for await (const { keeper, thing } of newestFirst(keepers, userId)) {
       signal.throwIfAborted();
       const { id, bytes } = thing;
-      const size = bytes.log + bytes.artifacts;
+      const size = (bytes.log ?? 0) + (bytes.artifacts ?? 0);
       total += size;
-      if (total <= keepBytes) continue;
-      for (const kind of ['log', 'artifacts'] as const) if (bytes[kind] > 0) over.push({ keeper, id, kind });
+      if (total <= keepBytes || size === 0) continue;
+      for (const kind of ['log', 'artifacts'] as const) if (kind in bytes) over.push({ keeper, id, kind });
     }
     return over.reverse().slice(0, 2 * A_TURN);
   }

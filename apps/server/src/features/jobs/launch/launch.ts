@@ -32,7 +32,7 @@ export function createLaunch({ store, profiles, workerToken, logs, log }: Launch
     const watch = setInterval(() => void stopWhenCancelled(row.id, cancelled), WANTED_MS);
     const telling = tell(row);
     try {
-      const launcher = await profiles.reach(row.profile, await settle(row, claim, signal));
+      const launcher = await profiles.reach(row.profile, await chooseRevision(row, claim, signal));
       await launcher.launch(
         {
           jobId: row.id,
@@ -69,7 +69,7 @@ export function createLaunch({ store, profiles, workerToken, logs, log }: Launch
    * Which settings the unit is started with, written down before. After a launch that failed those that the profile has by now, which an
    * admin may have mended; else those of before: the unit may be there.
    */
-  async function settle(row: JobRow, claim: number, signal: AbortSignal): Promise<number> {
+  async function chooseRevision(row: JobRow, claim: number, signal: AbortSignal): Promise<number> {
     const before = row.profileRevision;
     if (before !== null && row.launchFault === null) return before;
     const revision = await profiles.revisionOf(row.profile);

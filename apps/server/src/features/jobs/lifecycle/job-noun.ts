@@ -1,7 +1,7 @@
 import { isFinal } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
 import { announcing } from '../../../platform/live/announce.ts';
-import { lookingForPlaces } from '../../../platform/places/admission.ts';
+import { placesMoved } from '../../../platform/places/admission.ts';
 import type { Publish } from '../../../platform/publish.ts';
 import type { Noun } from '../../../platform/reconcile/reconciled.ts';
 import { type JobRow, jobs } from '../store/jobs-tables.ts';
@@ -67,13 +67,10 @@ export function jobNoun(o: { patience: Patience; publish: Publish }): Noun<typeo
         seen.diff !== undefined ||
         seen.usage !== undefined ||
         seen.cancelRequestedAt !== undefined;
-      return [
-        ...(isNews ? [jobChanged(row)] : []),
-        ...(moved && isFinal(decision.state) ? [lookingForPlaces(JOB)] : []),
-      ];
+      return [...(isNews ? [jobChanged(row)] : []), ...(moved && isFinal(decision.state) ? [placesMoved(JOB)] : [])];
     },
   };
 }
 
-export const jobChanged = ({ id, userId, version }: Pick<JobRow, 'id' | 'userId' | 'version'>) =>
-  announcing({ noun: JOB, id, audience: userId, version });
+export const jobChanged = ({ id, userId }: Pick<JobRow, 'id' | 'userId'>) =>
+  announcing({ noun: JOB, id, audience: userId });

@@ -4,7 +4,7 @@ import { type Database, isUnstorable, type Tx } from '../../../platform/database
 import { lockThings } from '../../../platform/database/locks.ts';
 import { sending } from '../../../platform/database/notes.ts';
 import { together } from '../../../platform/database/together.ts';
-import { lookingForPlaces } from '../../../platform/places/admission.ts';
+import { placesMoved } from '../../../platform/places/admission.ts';
 import type { Publish } from '../../../platform/publish.ts';
 import { publications } from '../lifecycle/job-activity.ts';
 import { JOB, jobChanged } from '../lifecycle/job-noun.ts';
@@ -79,7 +79,7 @@ export function createAcceptance(
       const made = rows.filter((_row, index) => found[index]?.made);
       if (made.length > 0) {
         await publish(tx, publications(made));
-        await tx.execute(sending([lookingForPlaces(JOB), ...made.map(jobChanged)]));
+        await tx.execute(sending([placesMoved(JOB), ...made.map(jobChanged)]));
       }
       return { rows, outcomes: found };
     });
@@ -165,8 +165,8 @@ async function insert(tx: Tx, rows: readonly JobRow[], submissions: readonly Sub
     known as (select g.place from given g join job j on j.user_id = g.user_id and j.idempotency_key = g.idempotency_key),
     people as materialized (
       select p.user_id, p.most,
-        (select count(*)::int from job where user_id = p.user_id and admitted_at is null and finished_at is null) as waiting,
-        (select count(*)::int from job where user_id = p.user_id and admitted_at is not null and finished_at is null) as running
+        (select count(*)::int from place w where w.noun = 'job' and w.user_id = p.user_id and w.taken_at is null and w.freed_at is null) as waiting,
+        (select count(*)::int from place r where r.noun = 'job' and r.user_id = p.user_id and r.taken_at is not null and r.freed_at is null) as running
       from unnest(${sql.param(people.map(([id]) => id))}::text[], ${sql.param(people.map(([, most]) => most))}::int[]) p(user_id, most)),
     fresh as materialized (
       select g.*, p.most, p.waiting + (row_number() over (partition by g.user_id order by g.place))::int as position

@@ -21,10 +21,11 @@ export function createJobFigures({ pool }: Database) {
     async queuePlaces(ids: readonly string[]): Promise<Map<string, { position: number; running: number }>> {
       if (ids.length === 0) return new Map();
       const { rows } = await pool.query<{ id: string; position: number; running: number }>(
-        `select j.id,
-           (select count(*)::int from job q where q.user_id = j.user_id and q.admitted_at is null and q.finished_at is null and (q.created_at, q.id) <= (j.created_at, j.id)) as position,
-           (select count(*)::int from job a where a.user_id = j.user_id and a.admitted_at is not null and a.finished_at is null) as running
-         from job j where j.id = any($1) and j.admitted_at is null and j.finished_at is null`,
+        `select p.id,
+           (select count(*)::int from place q where q.noun = 'job' and q.user_id = p.user_id and q.taken_at is null and q.freed_at is null
+              and (q.asked_at, q.id) <= (p.asked_at, p.id)) as position,
+           (select count(*)::int from place a where a.noun = 'job' and a.user_id = p.user_id and a.taken_at is not null and a.freed_at is null) as running
+         from place p where p.noun = 'job' and p.id = any($1) and p.taken_at is null and p.freed_at is null`,
         [ids],
       );
       return new Map(rows.map((row) => [row.id, { position: row.position, running: row.running }]));
@@ -88,9 +89,10 @@ export function createJobFigures({ pool }: Database) {
          from month cross join unnest($1::text[]) person(id)
          cross join lateral (
            select count(*)::int as n, coalesce(extract(epoch from sum(now() - greatest(started_at, month.begins)) filter (where started_at is not null)), 0) as seconds
-           from job where user_id = person.id and admitted_at is not null and finished_at is null) active
+           from place p join job on job.id = p.id
+           where p.noun = 'job' and p.user_id = person.id and p.taken_at is not null and p.freed_at is null) active
          cross join lateral (
-           select count(*)::int as n from job where user_id = person.id and admitted_at is null and finished_at is null) queued
+           select count(*)::int as n from place p where p.noun = 'job' and p.user_id = person.id and p.taken_at is null and p.freed_at is null) queued
          left join minutes_used used on used.user_id = person.id and used.month = (month.begins at time zone 'utc')::date`,
         [userIds],
       );

@@ -41,7 +41,7 @@ export function createJobFiles({ db }: Database) {
             .update(jobs)
             .set({ diff })
             .where(eq(jobs.id, jobId))
-            .returning({ id: jobs.id, userId: jobs.userId, version: jobs.version });
+            .returning({ id: jobs.id, userId: jobs.userId });
           if (job) await tx.execute(sending([jobChanged(job)]));
         }
         return before?.blobKey ?? null;

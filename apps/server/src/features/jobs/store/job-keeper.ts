@@ -19,12 +19,14 @@ export function createJobKeeper(o: {
 }): Keeper {
   const { pool } = o.database;
 
+  /** Of a job that runs nothing goes. */
   async function dropLog(id: string): Promise<void> {
-    await pool.query(
-      'update job set log_removed_at = coalesce(log_removed_at, now()) where id = $1 and finished_at is not null',
+    const { rows } = await pool.query<{ has_ended: boolean }>(
+      `with marked as (update job set log_removed_at = now() where id = $1 and finished_at is not null and log_removed_at is null)
+       select finished_at is not null as has_ended from job where id = $1`,
       [id],
     );
-    await o.logs.remove(id);
+    if (rows[0]?.has_ended) await o.logs.remove(id);
   }
 
   /** Says so and forgets the rows in one step. */
@@ -65,7 +67,10 @@ export function createJobKeeper(o: {
       return rows.map((row) => ({
         id: row.id,
         endedAt: row.finished_at,
-        bytes: { log: logs.get(row.id)?.bytes ?? 0, artifacts: Number(row.artifact_bytes) },
+        bytes: {
+          ...(row.has_log ? { log: logs.get(row.id)?.bytes ?? 0 } : {}),
+          ...(Number(row.artifact_bytes) > 0 ? { artifacts: Number(row.artifact_bytes) } : {}),
+        },
       }));
     },
 

@@ -20,12 +20,11 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import { at } from '../../../platform/database/columns.ts';
+import { placeColumns } from '../../../platform/places/columns.ts';
 import { reconcileColumns } from '../../../platform/reconcile/columns.ts';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 
 /** What the launcher said when it was last asked. */
 export interface SeenUnit {
@@ -76,12 +75,9 @@ export const jobs = pgTable(
   'job',
   {
     id: text().primaryKey(),
-    userId: text('user_id').notNull(),
     userName: text('user_name').notNull(),
-    createdAt: at('created_at').notNull().defaultNow(),
     title: text().notNull(),
     agent: text().notNull(),
-    profile: text().notNull(),
     driver: text().$type<DriverName>().notNull(),
     repoName: text('repo_name').notNull(),
     repoUrl: text('repo_url'),
@@ -101,14 +97,8 @@ export const jobs = pgTable(
     retryOf: text('retry_of'),
     group: text('group_name'),
 
-    // Wanted
-    cancelRequestedAt: at('cancel_requested_at'),
-    admittedAt: at('admitted_at'),
-
     // Seen
     attempt: integer().notNull().default(1),
-    /** Of the profile's settings, which the unit was started with: it is asked after, ended and removed through the same. */
-    profileRevision: integer('profile_revision'),
     launchTries: integer('launch_tries').notNull().default(0),
     launchedAt: at('launched_at'),
     launchFault: jsonb('launch_fault').$type<LaunchFault>(),
@@ -124,7 +114,6 @@ export const jobs = pgTable(
     killedFor: text('killed_for').$type<KilledFor>(),
     /** Its log has ended and followers were told: the first step of every end. */
     toldAt: at('told_at'),
-    cleanedAt: at('cleaned_at'),
 
     // Decided
     state: text().$type<JobState>().notNull().default('queued'),
@@ -132,7 +121,6 @@ export const jobs = pgTable(
     reason: text().notNull(),
     phases: jsonb().$type<PhaseRecord[]>().notNull().default([]),
     startedAt: at('started_at'),
-    finishedAt: at('finished_at'),
     exitCode: integer('exit_code'),
     failure: jsonb().$type<Failure>(),
     diff: jsonb().$type<DiffStat>(),
@@ -142,6 +130,8 @@ export const jobs = pgTable(
     logRemovedAt: at('log_removed_at'),
     artifactsRemovedAt: at('artifacts_removed_at'),
 
+    // Wanted by its person, placed, and in whose hand it is
+    ...placeColumns(),
     ...reconcileColumns(),
   },
   (job) => [
@@ -151,8 +141,6 @@ export const jobs = pgTable(
     index('job_newest').on(job.createdAt, job.id),
     index('job_of_state').on(job.state, job.createdAt, job.id),
     index('job_of_user_state').on(job.userId, job.state, job.createdAt, job.id),
-    index('job_queued').on(job.userId, job.createdAt, job.id).where(sql`admitted_at is null and finished_at is null`),
-    index('job_active').on(job.userId).where(sql`admitted_at is not null and finished_at is null`),
     index('job_wake').on(job.wakeAt).where(sql`wake_at is not null`),
     index('job_lease').on(job.leaseUntil).where(sql`lease_until is not null`),
     index('job_estimate').on(job.repoName, job.agent, job.finishedAt).where(sql`state = 'succeeded'`),

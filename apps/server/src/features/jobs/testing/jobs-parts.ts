@@ -8,10 +8,9 @@ import { createJobs } from '../jobs.ts';
 import { createJobsReconciler } from '../launch/jobs-reconciler.ts';
 import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../launch/launcher.ts';
 import { PATIENCE } from '../lifecycle/job-facts.ts';
-import { JOB } from '../lifecycle/job-noun.ts';
+import { createJobLimits } from '../limits/job-limits.ts';
 import type { Environment, ProfilesOfJobs } from '../needs.ts';
 import { createJobsStore } from '../store/jobs-store.ts';
-import { createJobLimits } from '../view/job-limits.ts';
 import { createJobWorker } from '../worker/job-worker.ts';
 
 type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
@@ -156,8 +155,8 @@ export function buildJobs(
     },
   });
   const acting = createJobsReconciler({ ...parts, database, log, workerToken: () => 'token' });
-  const places = { noun: JOB, table: JOB, limitsOf: limits.of, places: limits.total };
-  const admission = createAdmission({ ...places, database, log });
+  const { table } = store.reconciled.noun;
+  const admission = createAdmission({ database, log, table, limitsOf: limits.of, total: limits.total });
   const reconciler = {
     async start(): Promise<void> {
       await acting.start();

@@ -1,12 +1,12 @@
 import { type Artifact, isFinal, type Job, type JobDetail, type JobEvent, type LogLine } from '@hangar/contract';
 import type { Places } from '../../../platform/places/places.ts';
 import { JOB } from '../lifecycle/job-noun.ts';
+import type { JobLimits } from '../limits/job-limits.ts';
 import type { LogsOfJobs, PeopleOfJobs } from '../needs.ts';
 import { durationKey } from '../store/job-figures.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { ArtifactRow, JobRow } from '../store/jobs-tables.ts';
 import { evidenceOf } from './job-evidence.ts';
-import type { JobLimits } from './job-limits.ts';
 
 export interface ViewParts {
   readonly store: Pick<JobsStore, 'queuePlaces' | 'durations' | 'typicalPhases' | 'events' | 'orderOf'>;

@@ -14,7 +14,7 @@ import {
 } from '@hangar/contract';
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import type { Blobs } from '../../../platform/blobs/blobs.ts';
-import type { Live } from '../../../platform/http/live.ts';
+import type { Live } from '../../../platform/live/live.ts';
 import { failureOf, mayComeBack } from '../lifecycle/job-endings.ts';
 import type { CredentialsOfJobs, Environment, LogsOfJobs, PeopleOfJobs } from '../needs.ts';
 import { tooManyBytes } from '../store/job-files.ts';

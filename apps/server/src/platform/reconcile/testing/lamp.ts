@@ -1,29 +1,21 @@
-import { boolean, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+import { boolean, pgTable, text } from 'drizzle-orm/pg-core';
+import { at } from '../../database/columns.ts';
 import type { Database, Tx } from '../../database/index.ts';
 import { announcing } from '../../live/announce.ts';
-import { lookingForPlaces } from '../../places/admission.ts';
+import { placesMoved } from '../../places/admission.ts';
+import { placeColumns } from '../../places/columns.ts';
 import { reconcileColumns } from '../columns.ts';
 import type { Noun, RowOf } from '../reconciled.ts';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 
 /** The smallest noun there is: a lamp that somebody wants to burn, on a profile with few sockets. */
 export const lamps = pgTable('lamp', {
   id: text().primaryKey(),
-  userId: text('user_id').notNull(),
-  profile: text().notNull().default('hall'),
-  createdAt: at('created_at').notNull().defaultNow(),
-  // Wanted
-  cancelRequestedAt: at('cancel_requested_at'),
-  admittedAt: at('admitted_at'),
   // Seen
-  profileRevision: integer('profile_revision'),
   burns: boolean().notNull().default(false),
   awaySince: at('away_since'),
-  cleanedAt: at('cleaned_at'),
   // Decided
   state: text().$type<'dark' | 'burning' | 'out'>().notNull().default('dark'),
-  finishedAt: at('finished_at'),
+  ...placeColumns(),
   ...reconcileColumns(),
 });
 export type Lamp = RowOf<typeof lamps>;
@@ -61,8 +53,7 @@ export const lampNoun = (
   async announce(tx, { before, row, decision }) {
     if (decision.state === before.state) return [];
     await told(tx, row.id, decision.state);
-    const { id, userId, version } = row;
-    return [announcing({ noun: LAMP, id, audience: userId, version }), lookingForPlaces(LAMP)];
+    return [announcing({ noun: LAMP, id: row.id, audience: row.userId }), placesMoved(LAMP)];
   },
 });
 
@@ -76,7 +67,7 @@ export async function installLamps({ pool }: Pick<Database, 'pool'>): Promise<vo
     claim integer not null default 0, failures integer not null default 0)`);
   for (const text of [
     'create trigger lamp_version before update on lamp for each row execute function count_version()',
-    `create trigger lamp_place after insert or update or delete on lamp for each row execute function keep_place('lamp')`,
+    `select take_places('lamp')`,
   ])
     await pool.query(text);
 }

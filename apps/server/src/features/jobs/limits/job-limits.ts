@@ -33,7 +33,6 @@ export function createJobLimits(o: {
       return {
         ofUser: (userId) => (held.has(userId) ? 0 : (people.get(userId) ?? 1)),
         ofProfile: (profile) => profiles.get(profile) ?? Number.POSITIVE_INFINITY,
-        total: o.total,
       };
     },
   };

@@ -6,8 +6,9 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Database } from '../database/index.ts';
-import { createApp } from './app.ts';
-import type { Identify, Identity } from './identity.ts';
+import { createApp } from '../http/app.ts';
+import type { Identify, Identity } from '../http/identity.ts';
+import { announcing } from './announce.ts';
 import { type Live, openLive } from './live.ts';
 
 const log = pino({ level: 'silent' });
@@ -86,7 +87,7 @@ async function follow(): Promise<Reader> {
     });
   return reader;
 }
-const change = (id: string) => say(JSON.stringify({ noun: 'thing', id, audience: 'u_bob', version: 1 }));
+const change = (id: string) => say(announcing({ noun: 'thing', id, audience: 'u_bob' }).payload);
 
 it('who leaves while it is found out who they are is not kept as a listener', async () => {
   const asked = Promise.withResolvers<void>();

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
-import { type Announcement, LIVE_CHANNEL } from '../live/announce.ts';
+import { openEventStream } from '../http/event-stream.ts';
+import type { RawRoutes } from '../http/routes.ts';
 import { orAborted } from '../process/index.ts';
-import { openEventStream } from './event-stream.ts';
-import type { RawRoutes } from './routes.ts';
+import { type Announcement, announcementOf, LIVE_CHANNEL } from './announce.ts';
 
 /** How a thing is now, with its version: a viewer who has a newer one keeps that. Null: there is none. */
 export type LiveView = (id: string) => Promise<{ readonly version: number } | null>;
@@ -61,7 +61,7 @@ export async function openLive(o: { database: Pick<Database, 'listen'>; log: Log
   });
 
   function onMessage(payload: string): void {
-    const change = JSON.parse(payload) as Announcement;
+    const change = announcementOf(payload);
     for (const wake of waiting.get(change.id) ?? []) wake();
     const key = `${change.noun} ${change.id}`;
     const before = pending.get(key);
@@ -129,7 +129,10 @@ export async function openLive(o: { database: Pick<Database, 'listen'>; log: Log
 
   return {
     routes,
-    show: (noun, view) => void views.set(noun, view),
+    show(noun, view) {
+      if (views.has(noun)) throw new Error(`two capabilities show ${noun}`);
+      views.set(noun, view);
+    },
     untilChanged: (id, signal) =>
       new Promise((resolve) => {
         const set = waiting.get(id) ?? new Set();
