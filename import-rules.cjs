@@ -39,6 +39,8 @@ const VENDORS = {
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
   '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
+  '^lru-cache$': ['^apps/server/src/(features|adapters)/'],
+  '^p-limit$': ['^apps/server/src/platform/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
