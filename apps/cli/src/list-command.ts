@@ -32,6 +32,7 @@ export function defineList<
   const { ask, print, warn, empty, row, foot, next, parameters, ...text } = list;
   return defineCommand<FLAGS, ARGS>({
     ...text,
+    // Who leaves them out has no flags of its own.
     parameters: parameters ?? ({ flags: globalFlags } as never),
     async run(flags, ...args) {
       const { terminal } = this;
