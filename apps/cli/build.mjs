@@ -70,6 +70,8 @@ const program = await asCommonJs(modules);
 /**
  * esbuild splits modules only, and Node starts CommonJS faster: each part is turned into CommonJS, and the parts that are needed
  * often go into program.cjs together. The others ask program.cjs for them, so that nothing is there twice.
+ * Processor time, median of 40 (Node 24; `node -e 0` 44 ms): help 57 ms, as modules 63, all in one file 72; status without a server
+ * 101 ms, as modules 178, in one file 107. On Node 20, which keeps no compiled code, help in one file takes 110. bundle.test.ts holds it.
  */
 async function asCommonJs({ outputFiles, metafile }) {
   const outputs = new Map(

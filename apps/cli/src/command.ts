@@ -40,9 +40,9 @@ interface CommandText {
   readonly json: string;
 }
 
-type AnyFlags<FLAGS> = GlobalFlags & Readonly<Partial<Record<keyof FLAGS, unknown>>>;
+export type AnyFlags<FLAGS> = GlobalFlags & Readonly<Partial<Record<keyof FLAGS, unknown>>>;
 
-interface CommandData<FLAGS extends AnyFlags<FLAGS>, ARGS extends BaseArgs> extends CommandText {
+export interface CommandData<FLAGS extends AnyFlags<FLAGS>, ARGS extends BaseArgs> extends CommandText {
   readonly brief: string;
   readonly parameters: NoInfer<TypedCommandParameters<FLAGS, ARGS, Cli>>;
   readonly run: (this: Cli, flags: FLAGS, ...args: ARGS) => Promise<void>;

@@ -1,6 +1,6 @@
 import { proposeCompletions } from '@stricli/core';
 import type { Cli } from './cli.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram } from './command-tree.ts';
 import { isGroup, ROOT, walk } from './routes.ts';
 
 /** How long a person waits for live ids after pressing Tab. */

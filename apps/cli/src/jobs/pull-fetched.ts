@@ -9,12 +9,19 @@ import { diffStat, type FileStat, sumOf } from '../checkout/diff.ts';
 import { openGit } from '../checkout/git.ts';
 import { checkPull, type Incoming, type Pulled, pullIntoBranch, pullIntoTree } from '../checkout/pull.ts';
 import type { Cli } from '../cli.ts';
-import type { PullFlags } from '../commands/jobs/pull.ts';
 import { cut, table } from '../terminal/words.ts';
 import type { FetchedDiff } from './fetch-diff.ts';
 import { warnOfLeftOut } from './left-out.ts';
 
-type PullWish = Pick<PullFlags, 'json' | 'check' | 'stat' | 'output' | 'stash' | 'branch'>;
+/** What is to become of the diff. */
+export interface PullWish {
+  readonly json: boolean;
+  readonly check: boolean;
+  readonly stat: boolean;
+  readonly output?: string | undefined;
+  readonly stash: boolean;
+  readonly branch?: string | undefined;
+}
 
 /** Does with a diff what pull was asked to do, and says what it did. */
 export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDiff): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { clean } from './ansi.ts';
+import { table } from './words.ts';
 
 export type Paint = (text: string) => string;
 export interface Palette {
@@ -23,6 +24,8 @@ export interface Progress {
 export interface Terminal {
   /** A line of data. */
   out(line?: string): void;
+  /** Lines of data with columns beside each other. */
+  rows(rows: readonly (readonly string[])[]): void;
   /** Data as it is; resolves when the reader has kept up. */
   write(data: string | Uint8Array): Promise<void>;
   /** The same on stderr, for log lines that are told apart. */
@@ -62,7 +65,7 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
   const mayColor = !env.NO_COLOR && env.TERM !== 'dumb';
   const errIsTerminal = stderr.isTTY === true;
   const outIsTerminal = stdout.isTTY === true;
-  const columns = outIsTerminal ? (stdout.columns ?? 80) : Number(env.COLUMNS) || 80;
+  const columns = Math.max(40, outIsTerminal ? (stdout.columns ?? 80) : Number(env.COLUMNS) || 80);
   const errColor = palette(mayColor && errIsTerminal);
   let current: { redraw(): void; clear(): void } | null = null;
 
@@ -72,17 +75,22 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
     current?.redraw();
   };
 
+  const out = (line = '') => {
+    if (outIsTerminal) current?.clear();
+    stdout.write(`${harmless(line)}\n`);
+  };
+
   return {
     quiet,
     jsonMode: json,
-    columns: Math.max(40, columns),
+    columns,
     outIsTerminal,
     errIsTerminal,
     color: palette(mayColor && outIsTerminal),
     errColor,
-    out: (line = '') => {
-      if (outIsTerminal) current?.clear();
-      stdout.write(`${harmless(line)}\n`);
+    out,
+    rows: (rows) => {
+      for (const line of table(rows, columns)) out(line);
     },
     write: (data) => {
       if (outIsTerminal) current?.clear();

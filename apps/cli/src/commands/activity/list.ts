@@ -1,7 +1,8 @@
 import type { ActivityStatus } from '@hangar/contract';
-import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
+import type { Cli } from '../../cli.ts';
+import { type GlobalFlags, globalFlags, text } from '../../command.ts';
+import { defineList } from '../../list-command.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
-import { table } from '../../terminal/words.ts';
 import { activityLine } from './activity-words.ts';
 
 interface Flags extends GlobalFlags {
@@ -11,7 +12,7 @@ interface Flags extends GlobalFlags {
   readonly limit?: number | undefined;
 }
 
-export const command = defineCommand<Flags>({
+export const command = defineList({
   brief: 'What is being done now and was done lately',
   examples: [
     ['activity', 'everything that takes longer than a request'],
@@ -40,24 +41,18 @@ export const command = defineCommand<Flags>({
     },
     aliases: { n: 'limit' },
   },
-  async run(flags) {
-    const { terminal } = this;
+  async ask(cli: Cli, flags: Flags) {
     if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('activity', flags);
-    const { client } = await this.api(flags.server);
-    const found = await client.activity.list({
+    const found = await (await cli.api(flags.server)).client.activity.list({
       ...(flags.limit === undefined ? {} : { limit: flags.limit }),
       ...(flags.status === undefined ? {} : { status: flags.status }),
       ...(flags.actor === undefined ? {} : { actor: flags.actor }),
       ...(flags.about === undefined ? {} : { correlationId: flags.about }),
     });
-    if (flags.json) return terminal.json(found);
-    const all = [...found.current, ...found.recent];
-    if (all.length === 0) terminal.note('Nothing is being done, and nothing was lately.');
-    for (const line of table(
-      all.map((one) => activityLine(one, terminal)),
-      terminal.columns,
-    ))
-      terminal.out(line);
-    terminal.next("hangar activity start 'Deploy' --step build --step push");
+    return { found, items: [...found.current, ...found.recent] };
   },
+  print: ({ found }) => found,
+  empty: 'Nothing is being done, and nothing was lately.',
+  row: (one, { terminal }) => activityLine(one, terminal),
+  next: () => ["hangar activity start 'Deploy' --step build --step push"],
 });

@@ -1,11 +1,11 @@
 import { formatBytes } from '@hangar/contract/words/size';
 import { relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';
-import { table } from '../../terminal/words.ts';
+import { defineList } from '../../list-command.ts';
 
-export const command = defineCommand<GlobalFlags, [string?]>({
+export const command = defineList({
   brief: 'List the artifacts of a job',
   examples: [
     ['artifacts list j_7k2m9p4x', 'what the job left behind'],
@@ -20,24 +20,22 @@ export const command = defineCommand<GlobalFlags, [string?]>({
       parameters: [{ ...jobArgument, optional: true, brief: 'The job; your newest of this repository when left out' }],
     },
   },
-  async run(flags, given) {
-    const { terminal } = this;
-    const id = given ?? (await (await import('../../jobs/newest.ts')).newestHere(this, flags.server, { ended: false }));
-    const items = isLocalRun(id)
-      ? await ofLocalRun(this, id)
-      : (await (await this.api(flags.server)).client.jobs.artifacts({ id })).items;
-    if (flags.json) return terminal.json({ items });
-    if (items.length === 0) terminal.note('No artifacts.');
-    const rows = items.map(({ name, kind, sizeBytes, partial, createdAt }) => [
-      name,
-      kind,
-      formatBytes(sizeBytes),
-      `${relativeTime(createdAt)}${partial ? ', partial' : ''}`,
-    ]);
-    for (const line of table(rows, terminal.columns)) terminal.out(line);
-    if (items.length > 0) terminal.next(`hangar artifacts download ${id} ${items[0]?.name}`);
-    else terminal.next(`hangar status ${id}`);
+  async ask(cli: Cli, { server }: GlobalFlags, given?: string) {
+    const id = given ?? (await (await import('../../jobs/newest.ts')).newestHere(cli, server, { ended: false }));
+    if (isLocalRun(id)) return { items: await ofLocalRun(cli, id), of: id };
+    return { ...(await (await cli.api(server)).client.jobs.artifacts({ id })), of: id };
   },
+  print: ({ items }) => ({ items }),
+  empty: 'No artifacts.',
+  row: ({ name, kind, sizeBytes, partial, createdAt }) => [
+    name,
+    kind,
+    formatBytes(sizeBytes),
+    `${relativeTime(createdAt)}${partial ? ', partial' : ''}`,
+  ],
+  next: ({ items: [first], of }) => [
+    first === undefined ? `hangar status ${of}` : `hangar artifacts download ${of} ${first.name}`,
+  ],
 });
 
 async function ofLocalRun(cli: Cli, id: string) {

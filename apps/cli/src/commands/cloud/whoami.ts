@@ -1,6 +1,6 @@
 import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
-import { personWords, table } from '../../terminal/words.ts';
+import { personWords } from '../../terminal/words.ts';
 
 export const command = defineCommand({
   brief: 'Who you are, on which server, and what you may use',
@@ -32,7 +32,7 @@ export const command = defineCommand({
         `${minutes} min${plan.minutesPerMonth === null ? ', no limit' : ` of ${plan.minutesPerMonth} min`}, starts again ${relativeTime(use.periodEndsAt)}`,
       ],
     ];
-    for (const line of table(rows, this.terminal.columns)) this.terminal.out(line);
+    this.terminal.rows(rows);
     this.terminal.next('hangar run --cloud --spec SPEC.md', 'hangar jobs');
   },
 });

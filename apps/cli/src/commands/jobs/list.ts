@@ -1,12 +1,14 @@
 import { JOB_STATES, type JobState } from '@hangar/contract/state-words';
 import { jobWords } from '@hangar/contract/words/job';
 import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
-import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import type { Cli } from '../../cli.ts';
+import { type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { diffWords } from '../../jobs/job-words.ts';
+import { defineList } from '../../list-command.ts';
 import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { stateText } from '../../terminal/tones.ts';
-import { cut, table } from '../../terminal/words.ts';
+import { cut } from '../../terminal/words.ts';
 
 interface Flags extends GlobalFlags {
   readonly state?: readonly JobState[] | undefined;
@@ -21,7 +23,7 @@ interface Flags extends GlobalFlags {
   readonly cursor?: string | undefined;
 }
 
-export const command = defineCommand<Flags>({
+export const command = defineList({
   brief: 'List jobs',
   examples: [
     ['jobs', 'your jobs, newest first'],
@@ -58,10 +60,9 @@ export const command = defineCommand<Flags>({
     },
     aliases: { n: 'limit' },
   },
-  async run(flags) {
-    const { terminal } = this;
+  async ask(cli: Cli, flags: Flags) {
     if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('jobs', flags);
-    const api = await this.api(flags.server);
+    const api = await cli.api(flags.server);
     const query = {
       mine: !flags.all,
       ...(flags.state === undefined ? {} : { state: [...flags.state] }),
@@ -72,37 +73,25 @@ export const command = defineCommand<Flags>({
       ...(flags.group === undefined ? {} : { group: flags.group }),
     };
     const page = { limit: flags.limit ?? 20, ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }) };
-    const found = flags.here
-      ? await (await import('../../jobs/jobs-here.ts')).jobsHere(this, api, query, page)
-      : await api.client.jobs.list({ ...query, ...page });
-    if (flags.json) return terminal.json(found);
-    const { state, all, here, search, agent, on, repo, group, limit, server } = flags;
-    const more =
-      found.nextCursor === null
-        ? null
-        : commandLine('hangar jobs', {
-            ...{ here, state, all, search, agent, on, repo, group, limit, server },
-            cursor: found.nextCursor,
-          });
-    if (found.items.length === 0) {
-      terminal.note(more === null ? 'No jobs.' : 'No jobs so far.');
-      terminal.next(more ?? 'hangar run --cloud --spec SPEC.md');
-      return;
-    }
-    const rows = found.items.map((job) => [
-      job.id,
-      stateText(jobWords(job), terminal.color),
-      relativeTime(job.createdAt),
-      formatSeconds(job.elapsedSeconds),
-      ...(flags.all ? [cut(job.owner.name, 14)] : []),
-      ...(terminal.columns >= 110 ? [cut(job.repo.name, 24), diffWords(job)] : []),
-      job.title,
-    ]);
-    for (const line of table(rows, terminal.columns)) terminal.out(line);
-    const [newest] = found.items;
-    if (more !== null) terminal.next(more, `hangar status ${newest?.id}`);
-    else if (flags.group !== undefined && found.items.length > 1)
-      terminal.next(`hangar compare --group ${flags.group}`);
-    else terminal.next(`hangar status ${newest?.id}`);
+    if (flags.here) return (await import('../../jobs/jobs-here.ts')).jobsHere(cli, api, query, page);
+    return api.client.jobs.list({ ...query, ...page });
+  },
+  empty: ({ nextCursor }) => (nextCursor === null ? 'No jobs.' : 'No jobs so far.'),
+  row: (job, { terminal }, flags) => [
+    job.id,
+    stateText(jobWords(job), terminal.color),
+    relativeTime(job.createdAt),
+    formatSeconds(job.elapsedSeconds),
+    ...(flags.all ? [cut(job.owner.name, 14)] : []),
+    ...(terminal.columns >= 110 ? [cut(job.repo.name, 24), diffWords(job)] : []),
+    job.title,
+  ],
+  next({ items, nextCursor: cursor }, { state, all, here, search, agent, on, repo, group, limit, server }) {
+    const asked = { here, state, all, search, agent, on, repo, group, limit, server };
+    const more = cursor === null ? [] : [commandLine('hangar jobs', { ...asked, cursor })];
+    const [newest] = items;
+    if (newest === undefined) return more.length > 0 ? more : ['hangar run --cloud --spec SPEC.md'];
+    if (more.length === 0 && group !== undefined && items.length > 1) return [`hangar compare --group ${group}`];
+    return [...more, `hangar status ${newest.id}`];
   },
 });

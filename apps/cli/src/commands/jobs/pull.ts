@@ -3,13 +3,9 @@ import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { jobArgument } from '../../jobs/job-id.ts';
 import { aboutJob } from '../../jobs/job-words.ts';
+import type { PullWish } from '../../jobs/pull-fetched.ts';
 
-export interface PullFlags extends GlobalFlags {
-  readonly check: boolean;
-  readonly stat: boolean;
-  readonly output?: string | undefined;
-  readonly stash: boolean;
-  readonly branch?: string | undefined;
+interface PullFlags extends GlobalFlags, PullWish {
   readonly undo: boolean;
   readonly anyway: boolean;
   readonly local: boolean;

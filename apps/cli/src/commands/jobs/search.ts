@@ -1,7 +1,8 @@
-import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { table } from '../../terminal/words.ts';
+import type { Cli } from '../../cli.ts';
+import { type GlobalFlags, globalFlags } from '../../command.ts';
+import { defineList } from '../../list-command.ts';
 
-export const command = defineCommand<GlobalFlags, [string, ...string[]]>({
+export const command = defineList({
   brief: 'Find anything of yours by id or name',
   examples: [
     ['search login', 'jobs, profiles, credentials, people, activities'],
@@ -16,19 +17,16 @@ export const command = defineCommand<GlobalFlags, [string, ...string[]]>({
       parameter: { parse: String, placeholder: 'WORD', brief: 'What to look for' },
     },
   },
-  async run(flags, ...words) {
-    const { terminal } = this;
-    const { client } = await this.api(flags.server);
-    const { items } = await client.system.search({ q: words.join(' ') });
-    if (flags.json) return terminal.json({ items });
-    if (items.length === 0) terminal.note('Nothing found.');
-    const rows = items.map(({ kind, id, title, detail }) => [
-      kind,
-      id,
-      `${title}${detail === '' ? '' : `  ${terminal.color.dim(detail)}`}`,
-    ]);
-    for (const line of table(rows, terminal.columns)) terminal.out(line);
+  ask: async (cli: Cli, { server }: GlobalFlags, ...words: [string, ...string[]]) =>
+    (await cli.api(server)).client.system.search({ q: words.join(' ') }),
+  empty: 'Nothing found.',
+  row: ({ kind, id, title, detail }, { terminal }) => [
+    kind,
+    id,
+    `${title}${detail === '' ? '' : `  ${terminal.color.dim(detail)}`}`,
+  ],
+  next({ items }) {
     const job = items.find(({ kind }) => kind === 'job');
-    terminal.next(job === undefined ? 'hangar jobs' : `hangar status ${job.id}`);
+    return [job === undefined ? 'hangar jobs' : `hangar status ${job.id}`];
   },
 });

@@ -4,7 +4,7 @@ import { sizeInWords } from '@hangar/contract/words/size';
 import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { stateText } from '../../terminal/tones.ts';
-import { table, wrap } from '../../terminal/words.ts';
+import { wrap } from '../../terminal/words.ts';
 import { contextFlag, podArguments } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
@@ -50,19 +50,17 @@ export const command = defineCommand<Flags, [string, string]>({
     row('CPU', amounts(pod.cpu, cores));
     row('Memory', amounts(pod.memory, sizeInWords));
     terminal.out(color.dim('Containers'));
-    for (const line of table(
+    terminal.rows(
       pod.runs.map((run) => [
         `  ${run.name}`,
         `${containerWords(run).word}${run.exitCode === null ? '' : ` (${run.exitCode})`}`,
         plural(run.restarts, 'restart'),
         run.image,
       ]),
-      columns,
-    ))
-      terminal.out(line);
+    );
     if (pod.eventsDenied !== null) terminal.warn(`Events are not to be seen. ${pod.eventsDenied.message}`);
     if (pod.events.length > 0) terminal.out(color.dim('Events'));
-    for (const line of table(
+    terminal.rows(
       pod.events
         .slice(0, 20)
         .map((event) => [
@@ -71,9 +69,7 @@ export const command = defineCommand<Flags, [string, string]>({
           event.count > 1 ? `×${event.count}` : '',
           event.message.replaceAll('\n', ' '),
         ]),
-      columns,
-    ))
-      terminal.out(line);
+    );
     if (pod.job !== null) terminal.next(`hangar status ${pod.job.id}`, `hangar k8s logs ${namespace} ${name}`);
     else terminal.next(`hangar k8s logs ${namespace} ${name} --follow`);
   },

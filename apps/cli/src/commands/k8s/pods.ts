@@ -5,11 +5,13 @@ import { cores, podWords } from '@hangar/contract/words/kubernetes';
 import { plural } from '@hangar/contract/words/number';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { relativeTime } from '@hangar/contract/words/time';
-import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import type { Cli } from '../../cli.ts';
+import { type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { defineList } from '../../list-command.ts';
 import { commandLine } from '../../terminal/command-line.ts';
 import { wholeNumber } from '../../terminal/numbers.ts';
 import { stateText } from '../../terminal/tones.ts';
-import { cut, table } from '../../terminal/words.ts';
+import { cut } from '../../terminal/words.ts';
 import { contextFlag, warnOf } from './cluster-words.ts';
 
 interface Flags extends GlobalFlags {
@@ -28,7 +30,7 @@ interface Flags extends GlobalFlags {
 const WHOLE_MS = 60_000;
 const AGAIN_MS = 500;
 
-export const command = defineCommand<Flags>({
+export const command = defineList({
   brief: 'Pods, those that wait or fail first',
   examples: [
     ['k8s pods', 'the first of all, pending and failing before the rest'],
@@ -70,15 +72,13 @@ export const command = defineCommand<Flags>({
     },
     aliases: { n: 'limit' },
   },
-  async run(flags) {
-    const { terminal } = this;
+  async ask(cli: Cli, flags: Flags) {
     if (flags.limit !== undefined || flags.offset !== undefined)
       (await import('../../terminal/check-page.ts')).checkPage('k8s pods', flags);
-    const { client } = await this.api(flags.server);
-    const limit = flags.limit ?? 20;
+    const { client } = await cli.api(flags.server);
     const ask = () =>
       client.kubernetes.pods({
-        limit,
+        limit: flags.limit ?? 20,
         offset: flags.offset ?? 0,
         ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }),
         ...(flags.status === undefined ? {} : { status: [...flags.status] }),
@@ -88,7 +88,7 @@ export const command = defineCommand<Flags>({
         ...(flags.context === undefined ? {} : { context: flags.context }),
       });
     let page = await ask();
-    const progress = terminal.progress('Reading the cluster');
+    const progress = cli.terminal.progress('Reading the cluster');
     for (
       const until = Date.now() + WHOLE_MS;
       !page.view.isWhole && page.view.live && Date.now() < until;
@@ -98,41 +98,38 @@ export const command = defineCommand<Flags>({
       await sleep(AGAIN_MS);
     }
     progress.done();
-    if (flags.json) return terminal.json(page);
-    warnOf(page.view, terminal);
-    if (!page.view.isWhole) terminal.warn('The list is not whole yet.');
-    if (page.items.length === 0) terminal.note('No pods.');
-    for (const line of table(
-      page.items.map((pod) => [
-        cut(pod.namespace, 24),
-        cut(pod.name, 48),
-        stateText(podWords(pod), terminal.color),
-        `${pod.ready}/${pod.containers}`,
-        pod.restarts === 0
-          ? '0'
-          : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${relativeTime(pod.restartedAt)})`}`,
-        pod.createdAt === null ? '' : relativeTime(pod.createdAt),
-        ...(terminal.columns >= 130
-          ? [
-              pod.cpu.used === null ? '' : cores(pod.cpu.used),
-              pod.memory.used === null ? '' : sizeInWords(pod.memory.used),
-            ]
-          : []),
-        [pod.jobId ?? '', pod.state === 'running' && pod.ready === pod.containers ? '' : (pod.reason ?? '')]
-          .filter(Boolean)
-          .join(' '),
-      ]),
-      terminal.columns,
-    ))
-      terminal.out(line);
-    const [first] = page.items;
-    const next = (flags.offset ?? 0) + page.items.length;
-    terminal.note(`${page.items.length} of ${plural(page.total, 'pod')}`);
-    if (first === undefined) return;
+    return page;
+  },
+  warn({ terminal }, { view }) {
+    warnOf(view, terminal);
+    if (!view.isWhole) terminal.warn('The list is not whole yet.');
+  },
+  empty: 'No pods.',
+  row: (pod, { terminal }) => [
+    cut(pod.namespace, 24),
+    cut(pod.name, 48),
+    stateText(podWords(pod), terminal.color),
+    `${pod.ready}/${pod.containers}`,
+    pod.restarts === 0
+      ? '0'
+      : `${pod.restarts}${pod.restartedAt === null ? '' : ` (${relativeTime(pod.restartedAt)})`}`,
+    pod.createdAt === null ? '' : relativeTime(pod.createdAt),
+    ...(terminal.columns >= 130
+      ? [pod.cpu.used === null ? '' : cores(pod.cpu.used), pod.memory.used === null ? '' : sizeInWords(pod.memory.used)]
+      : []),
+    [pod.jobId ?? '', pod.state === 'running' && pod.ready === pod.containers ? '' : (pod.reason ?? '')]
+      .filter(Boolean)
+      .join(' '),
+  ],
+  foot: ({ items, total }) => `${items.length} of ${plural(total, 'pod')}`,
+  next({ items, total }, flags) {
+    const [first] = items;
+    if (first === undefined) return [];
     const pod = `hangar k8s pod ${first.namespace} ${first.name}`;
-    if (next >= page.total) return terminal.next(pod);
-    const { namespace, status, node, search, sort, reverse, context, server } = flags;
-    const asked = { namespace, status, node, search, sort, reverse, limit: flags.limit, context, server };
-    terminal.next(commandLine('hangar k8s pods', { ...asked, offset: next }), pod);
+    const offset = (flags.offset ?? 0) + items.length;
+    if (offset >= total) return [pod];
+    const { namespace, status, node, search, sort, reverse, limit, context, server } = flags;
+    const asked = { namespace, status, node, search, sort, reverse, limit, context, server };
+    return [commandLine('hangar k8s pods', { ...asked, offset }), pod];
   },
 });

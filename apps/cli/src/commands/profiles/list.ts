@@ -1,28 +1,20 @@
 import { limitWords } from '@hangar/contract/words/limits';
-import { defineCommand, globalFlags } from '../../command.ts';
-import { table } from '../../terminal/words.ts';
+import { defineList } from '../../list-command.ts';
 
-export const command = defineCommand({
+export const command = defineList({
   brief: 'List profiles',
   examples: [
     ['profiles', 'names, drivers, limits'],
     ['run --cloud --on docker --spec SPEC.md', 'runs a job on one'],
   ],
   json: '{"items": [{"name", "driver", "settings", "limits", "isDefault", "createdAt", "jobsRunning"}]}',
-  parameters: { flags: globalFlags },
-  async run(flags) {
-    const { terminal } = this;
-    const { client } = await this.api(flags.server);
-    const { items } = await client.profiles.list({});
-    if (flags.json) return terminal.json({ items });
-    const rows = items.map((profile) => [
-      terminal.color.bold(profile.name),
-      profile.driver,
-      profile.isDefault ? 'default' : '',
-      `${profile.jobsRunning} running`,
-      limitWords(profile.limits) ?? 'no limits',
-    ]);
-    for (const line of table(rows, terminal.columns)) terminal.out(line);
-    terminal.next(`hangar profiles test ${items[0]?.name ?? 'NAME'}`);
-  },
+  ask: async (cli, { server }) => (await cli.api(server)).client.profiles.list({}),
+  row: (profile, { terminal }) => [
+    terminal.color.bold(profile.name),
+    profile.driver,
+    profile.isDefault ? 'default' : '',
+    `${profile.jobsRunning} running`,
+    limitWords(profile.limits) ?? 'no limits',
+  ],
+  next: ({ items }) => [`hangar profiles test ${items[0]?.name ?? 'NAME'}`],
 });

@@ -22,7 +22,7 @@ import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
 import type { S3Place } from '../../platform/blobs/place.ts';
 import { readThroughBreaks } from './download.ts';
 import { asBlobError, isBehindTheEnd, isConflict, isMissing } from './errors.ts';
-import { abandon, beginParts, PART_BYTES, PARTS_MOST } from './multipart.ts';
+import { abandon, type Bucket, beginParts, PART_BYTES, PARTS_MOST } from './multipart.ts';
 
 /** Its default is 50: as many people who download slowly would leave none to write with. */
 const SOCKETS = { keepAlive: true, maxSockets: 1000 };
@@ -35,17 +35,6 @@ const CONNECT_MS = 5_000;
 const ATTEMPTS = 4;
 /** How long a start waits to see whether the bucket is there. */
 const LOOK_MS = 10_000;
-
-/** What all parts of this adapter speak through. */
-export interface Bucket {
-  readonly client: S3Client;
-  readonly name: string;
-  readonly nameOf: (key: string) => string;
-  /** Ends a call that carries bytes in time. */
-  readonly within: (signal: AbortSignal | undefined) => { abortSignal: AbortSignal };
-  /** Ends one that does not: whoever removes may hold a connection of the database meanwhile. */
-  readonly briefly: (signal?: AbortSignal) => { abortSignal: AbortSignal };
-}
 
 /** Without an endpoint the client takes one of Amazon's, all of one kind. @throws HangarError proxy_invalid */
 async function agentsFor(place: S3Place, env: Readonly<Record<string, string | undefined>>) {

@@ -6,9 +6,9 @@ import {
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListPartsCommand,
+  type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { Bucket } from './blob-s3.ts';
 import { isNoSuchUpload } from './errors.ts';
 
 /** All parts but the last have this size: some stores want them equal, all want at least 5 MiB. */
@@ -24,6 +24,17 @@ const SETTLE_MS = 10_000;
 const ABORTS_MOST = 4;
 /** Metadata by which an upload whose last answer was lost is known again. */
 const MARK = 'hangar-upload';
+
+/** What all parts of this adapter speak through. */
+export interface Bucket {
+  readonly client: S3Client;
+  readonly name: string;
+  readonly nameOf: (key: string) => string;
+  /** Ends a call that carries bytes in time. */
+  readonly within: (signal: AbortSignal | undefined) => { abortSignal: AbortSignal };
+  /** Ends one that does not: whoever removes may hold a connection of the database meanwhile. */
+  readonly briefly: (signal?: AbortSignal) => { abortSignal: AbortSignal };
+}
 
 export interface Parts {
   /** Whether any part was sent: then there is something to complete or to abort. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerSettings, HangarError } from '@hangar/contract';
-import type { Launcher, LaunchRequest, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
+import type { Launcher, LaunchRequest } from '../../features/jobs/launch/launcher.ts';
 import {
   type ContainerPlan,
   ContainerState,
@@ -11,22 +11,14 @@ import {
   unitState,
   workerUrl,
 } from './container.ts';
-import { type Engine, EngineError } from './engine.ts';
+import { EngineError } from './engine.ts';
 import { asHangarError, isNoSuchImage, isStatus } from './errors.ts';
 import { pullImage } from './pull.ts';
-import type { Runtime } from './runtime.ts';
+import type { DockerParts } from './runtime.ts';
 import { sweepEngine } from './sweep.ts';
 import { testEngine } from './test-engine.ts';
 
 const REMOVE_DEADLINE_MS = 60_000;
-
-export interface DockerParts {
-  readonly engine: Engine;
-  readonly runtime: Runtime;
-  readonly access: WorkerAccess;
-  /** Launches that this process is in the middle of. */
-  readonly launching: Map<string, Promise<void>>;
-}
 
 export interface DockerProfile {
   readonly settings: DockerSettings;

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
+import type { WorkerAccess } from '../../features/jobs/launch/launcher.ts';
 import { CLEAN_SCRIPT, startScript } from '../../features/jobs/launch/start-script.ts';
 import { PROBE_SOURCE } from '../../features/jobs/launch/worker-probe.ts';
 import type { Engine } from './engine.ts';
@@ -46,6 +47,15 @@ export interface Runtime {
   ensure(o: { arch: string; image: string; signal: AbortSignal; say: (reason: string) => void }): Promise<string>;
   /** Whether a container that mounts the volume has all of it. */
   isIn(container: string, signal: AbortSignal): Promise<boolean>;
+}
+
+/** What launcher, sweep and test of one Engine share. */
+export interface DockerParts {
+  readonly engine: Engine;
+  readonly runtime: Runtime;
+  readonly access: WorkerAccess;
+  /** Launches that this process is in the middle of. */
+  readonly launching: Map<string, Promise<void>>;
 }
 
 /**

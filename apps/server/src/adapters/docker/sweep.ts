@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { SweepReport, UnitKey } from '../../features/jobs/launch/launcher.ts';
 import { isStatus } from './errors.ts';
-import type { DockerParts } from './launcher.ts';
-import { LABEL } from './runtime.ts';
+import { type DockerParts, LABEL } from './runtime.ts';
 
 /** A helper of a fill or a test that is younger may be at work; clocks of two machines may differ. */
 const HELPER_AGE_S = 600;

@@ -4,8 +4,7 @@ import { type DockerSettings, HangarError, type ProfileCheck } from '@hangar/con
 import { readProbe } from '../../features/jobs/launch/worker-probe.ts';
 import { type ContainerPlan, ContainerState, readFrames, unitState, workerUrl } from './container.ts';
 import { asHangarError } from './errors.ts';
-import type { DockerParts } from './launcher.ts';
-import { LABEL, RUNTIME_DIR } from './runtime.ts';
+import { type DockerParts, LABEL, RUNTIME_DIR } from './runtime.ts';
 
 const PROBE_DEADLINE_MS = 60_000;
 

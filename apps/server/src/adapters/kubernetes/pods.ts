@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { ClusterApi } from './api.ts';
 import { LABEL } from './labels.ts';
@@ -63,7 +64,7 @@ export function createPodWatches(o: { instanceId: string; log: Logger }) {
 
 function watchPods(api: ClusterApi, namespace: string, o: { instanceId: string; log: Logger }): Pods {
   const byUnit = new Map<string, Map<string, PodSeen>>();
-  const ends = new Map<string, PodSeen>();
+  const ends = new LRUCache<string, PodSeen>({ max: MOST_ENDS });
   const waiting = new Set<() => void>();
   const seen: Watch<PodSeen> = watch({
     ...{ api, path: `/api/v1/namespaces/${namespace}/pods`, labelSelector: `${LABEL.instance}=${o.instanceId}` },
@@ -80,8 +81,6 @@ function watchPods(api: ClusterApi, namespace: string, o: { instanceId: string; 
       pods.delete(key);
       if (pods.size === 0) byUnit.delete(object.unit);
       ends.set(object.unit, object);
-      const [oldest] = ends.keys();
-      if (ends.size > MOST_ENDS && oldest !== undefined) ends.delete(oldest);
     }
     for (const look of waiting) look();
   });

@@ -9,6 +9,7 @@ import {
   type PodPage,
   type PodQuery,
 } from '@hangar/contract';
+import { LRUCache } from 'lru-cache';
 import { type ClusterPlaces, type ClusterReach, type PodLogOptions, type PodLogText, podKey } from './cluster.ts';
 import { countsOf } from './cluster-health.ts';
 import { type Known, type OpenView, openClusterView, type ViewPatience } from './cluster-view.ts';
@@ -42,7 +43,7 @@ interface Asked {
 export function createKubernetes(o: KubernetesParts) {
   /** By source: a context whose credentials changed is another source. */
   const views = new Map<string, OpenView>();
-  const details = new Map<string, { at: number; answer: Promise<PodDetail> }>();
+  const details = new LRUCache<string, Promise<PodDetail>>({ max: DETAILS_MOST, ttl: DETAIL_AGE_MS });
 
   /** @throws HangarError cluster_not_connected */
   async function viewOf(context: string | undefined): Promise<OpenView> {
@@ -175,11 +176,10 @@ export function createKubernetes(o: KubernetesParts) {
       const { source } = await viewOf(asked.context);
       const key = `${source.context} ${namespace}/${name}`;
       const recent = details.get(key);
-      if (recent && performance.now() - recent.at < DETAIL_AGE_MS) return recent.answer;
-      if (details.size >= DETAILS_MOST) details.clear();
+      if (recent) return recent;
       // Not stopped with the first who asks: others may wait for the same answer. The source has a deadline.
       const answer = detailOf(source, namespace, name, AbortSignal.timeout(30_000));
-      details.set(key, { at: performance.now(), answer });
+      details.set(key, answer);
       answer.catch(() => details.delete(key));
       return answer;
     },

@@ -1,4 +1,5 @@
 import { HangarError } from '@hangar/contract';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import type { Identify, Identity } from './identity.ts';
 
@@ -36,13 +37,11 @@ export function createCallerWatch(o: { identify: Identify; log: Logger }): Calle
   async function round(): Promise<void> {
     if (running) return;
     running = true;
-    await lookAt([...watched.values()]);
+    await lookAt(watched.values());
     running = false;
   }
 
-  async function lookAt(all: Watched[]): Promise<void> {
-    while (all.length > 0) await Promise.all(all.splice(0, AT_ONCE).map(lookAtOne));
-  }
+  const lookAt = (some: Iterable<Watched>) => pLimit(AT_ONCE).map(some, lookAtOne);
 
   async function lookAtOne({ request, streams }: Watched): Promise<void> {
     if (streams.size === 0) return;

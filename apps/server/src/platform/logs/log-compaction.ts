@@ -3,11 +3,11 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { HangarError } from '@hangar/contract';
+import pLimit from 'p-limit';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { CompactionSession, Member } from './compaction-session.ts';
 import { type Chunk, joinChunks } from './log-line.ts';
 import type { LogStore } from './log-store.ts';
-import { createSlots } from './slots.ts';
 
 /** Text of one gzip member: the least that a reader of one line has to unpack. */
 const MEMBER_CHARS = 256 * 1024;
@@ -29,7 +29,7 @@ export function createLogCompaction(o: {
   blobs: Blobs;
   withSession: <T>(logId: string, work: (session: CompactionSession) => Promise<T>) => Promise<T | null>;
 }) {
-  const slots = createSlots(1);
+  const inTurn = pLimit(1);
 
   /** False: the log has not ended, is gone, or is compacted by another server just now. */
   async function compact(logId: string, signal?: AbortSignal): Promise<boolean> {
@@ -102,7 +102,7 @@ export function createLogCompaction(o: {
     for (const key of there) if (!named.has(key)) await o.blobs.remove(key);
   }
 
-  return { compact: (logId: string, signal?: AbortSignal) => slots.run(() => compact(logId, signal)) };
+  return { compact: (logId: string, signal?: AbortSignal) => inTurn(compact, logId, signal) };
 }
 
 function missing(logId: string, line: number): HangarError {

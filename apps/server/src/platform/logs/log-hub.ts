@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogEnd } from '@hangar/contract';
+import type { LimitFunction } from 'p-limit';
 import type { Logger } from 'pino';
 import type { FollowedLog, Follower } from './log-follower.ts';
 import { type Frame, frameOf, frameOfPiece } from './log-frame.ts';
 import type { Chunk } from './log-line.ts';
 import type { LogStore } from './log-store.ts';
-import type { Slots } from './slots.ts';
 
 /** What is kept in memory for followers a moment behind. */
 const RING_FRAMES = 200;
@@ -29,7 +29,7 @@ export interface LogHub extends FollowedLog {
 export function createLogHub(o: {
   logId: string;
   store: LogStore;
-  slots: Slots;
+  limit: LimitFunction;
   log: Logger;
   /** The last follower has left. */
   onEmpty: () => void;
@@ -83,7 +83,7 @@ export function createLogHub(o: {
     while (stale && followers.size > 0) {
       stale = false;
       try {
-        await o.slots.run(look);
+        await o.limit(look);
       } catch (error) {
         o.log.warn({ err: error, logId }, 'a log that is followed could not be read');
         stale = true;
@@ -131,7 +131,7 @@ export function createLogHub(o: {
     fetch(after) {
       const running = fetches.get(after);
       if (running) return running;
-      const started = o.slots.run(() => fetch(after)).finally(() => fetches.delete(after));
+      const started = o.limit(() => fetch(after)).finally(() => fetches.delete(after));
       fetches.set(after, started);
       return started;
     },

@@ -1,4 +1,5 @@
 import type { LogLine, LogQuery } from '@hangar/contract';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
 import { filterOf, sinceOf } from './log-filter.ts';
@@ -7,7 +8,6 @@ import { createLogHub, type LogHub } from './log-hub.ts';
 import type { Chunk } from './log-line.ts';
 import type { createLogReader } from './log-reader.ts';
 import { CHANNEL, type LogStore } from './log-store.ts';
-import { createSlots } from './slots.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** How many hubs and followers read the table at the same time. */
@@ -42,7 +42,7 @@ export function createLogHubs(o: {
   log: Logger;
 }): LogHubs {
   const hubs = new Map<string, { hub: LogHub; ready: Promise<void> }>();
-  const slots = createSlots(READS_AT_ONCE);
+  const limit = pLimit(READS_AT_ONCE);
   let listening: Promise<{ close(): Promise<void> }> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
@@ -82,7 +82,7 @@ export function createLogHubs(o: {
     await listen(); // before the log is read, so that nothing falls in between
     let entry = hubs.get(logId);
     if (!entry) {
-      const hub: LogHub = createLogHub({ logId, store: o.store, slots, log: o.log, onEmpty: () => drop(logId, hub) });
+      const hub: LogHub = createLogHub({ logId, store: o.store, limit, log: o.log, onEmpty: () => drop(logId, hub) });
       entry = { hub, ready: hub.load() };
       hubs.set(logId, entry);
       timer ??= setInterval(beat, HEARTBEAT_MS).unref();

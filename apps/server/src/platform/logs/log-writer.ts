@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, LOG_LINE_BYTES } from '@hangar/contract';
+import pLimit from 'p-limit';
 import { type Append, type LogState, planAppend } from './log-append.ts';
 import { type Chunk, packChunks } from './log-line.ts';
 import type { LogStore } from './log-store.ts';
-import { createSlots } from './slots.ts';
 
 /**
  * A log that prints all the time makes one chunk in this time. One that was silent has two writes at once: a word that comes right
@@ -49,7 +49,7 @@ export function createLogWriter(o: {
   publish: (logId: string, chunks: readonly Chunk[]) => void;
 }): LogWriter {
   const streams = new Map<string, Stream>();
-  const slots = createSlots(WRITES_AT_ONCE);
+  const limit = pLimit(WRITES_AT_ONCE);
 
   function streamOf(logId: string): Stream {
     const known = streams.get(logId);
@@ -76,7 +76,7 @@ export function createLogWriter(o: {
   }
 
   async function write(stream: Stream): Promise<void> {
-    await slots.run(async () => {
+    await limit(async () => {
       stream.due = Math.max(stream.due, performance.now() - WINDOW_MS) + WINDOW_MS;
       const taken = take(stream);
       try {

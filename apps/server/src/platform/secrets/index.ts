@@ -1,5 +1,5 @@
 export { rotateMasterKey } from './rotation.ts';
-export { type SealedColumn, sealedSetting, sealedValue } from './sealed-column.ts';
+export { type Binding, type SealedColumn, sealedSetting } from './sealed-column.ts';
 export { Secret } from './secret.ts';
-export { type Binding, openSecrets, type Secrets } from './secrets.ts';
+export { openSecrets, type Secrets, sealedValue } from './secrets.ts';
 export { hashToken, newId, newToken, sameToken } from './token.ts';

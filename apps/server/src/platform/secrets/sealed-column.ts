@@ -1,5 +1,11 @@
-import type { SettingsStore } from '../database/index.ts';
-import type { Binding, Secrets } from './secrets.ts';
+/** The place a sealed value belongs to. Copied anywhere else, it does not open. */
+export interface Binding {
+  readonly table: string;
+  /** Whose row it is: a user, or `server`. */
+  readonly owner: string;
+  readonly row: string;
+  readonly field: string;
+}
 
 /** Where sealed values are kept. Each feature names its own, so that a new master key finds them all. Names of ours, never input. */
 export interface SealedColumn {
@@ -26,13 +32,3 @@ export const settingBinding = (key: string): Binding => ({
   row: key,
   field: 'value',
 });
-
-/** A secret of this installation that all its servers share, made when nobody has yet. Its column is `sealedSetting(key)`. */
-export async function sealedValue(
-  { settings, secrets }: { readonly settings: SettingsStore; readonly secrets: Secrets },
-  key: string,
-  make: () => string,
-): Promise<string> {
-  const binding = settingBinding(key);
-  return secrets.open(String(await settings.getOrSet(key, secrets.seal(make(), binding))), binding).reveal();
-}

@@ -3,17 +3,8 @@ import { statSync } from 'node:fs';
 import { HangarError } from '@hangar/contract';
 import type { SettingsStore } from '../database/index.ts';
 import { type MasterKey, makeKeyFile, readKeyFile, readKeyFileNow } from './key-file.ts';
-import { type SealedColumn, sealedSetting, settingBinding } from './sealed-column.ts';
+import { type Binding, type SealedColumn, sealedSetting, settingBinding } from './sealed-column.ts';
 import { Secret } from './secret.ts';
-
-/** The place a sealed value belongs to. Copied anywhere else, it does not open. */
-export interface Binding {
-  readonly table: string;
-  /** Whose row it is: a user, or `server`. */
-  readonly owner: string;
-  readonly row: string;
-  readonly field: string;
-}
 
 /** Encryption at rest: AES-256-GCM, `v1.<key id>.<iv>.<ciphertext and tag>`, bound to its row. */
 export interface Secrets {
@@ -57,6 +48,16 @@ export async function openSecrets(o: {
   const resealed = prove(secrets, canary);
   if (resealed !== null) await o.settings.set(CANARY, resealed);
   return secrets;
+}
+
+/** A secret of this installation that all its servers share, made when nobody has yet. Its column is `sealedSetting(key)`. */
+export async function sealedValue(
+  { settings, secrets }: { readonly settings: SettingsStore; readonly secrets: Secrets },
+  key: string,
+  make: () => string,
+): Promise<string> {
+  const binding = settingBinding(key);
+  return secrets.open(String(await settings.getOrSet(key, secrets.seal(make(), binding))), binding).reveal();
 }
 
 function prove(secrets: Secrets, canary: unknown): string | null {
