@@ -130,8 +130,7 @@ try {
 
   async function admission() {
     const admit = createAdmit(database, store.reconciled.noun.table);
-    const pass = () =>
-      admit(async () => ({ ofUser: () => 0, ofProfile: () => 0 }), Number.MAX_SAFE_INTEGER);
+    const pass = () => admit(async () => ({ ofUser: () => 0, ofProfile: () => 0 }), Number.MAX_SAFE_INTEGER);
     await pass();
     const ms: number[] = [];
     for (let n = 0; n < ROUNDS; n++) ms.push(await timed(pass));

@@ -45,7 +45,7 @@ test('over the limit one line says so, and the rest is acknowledged and dropped'
   expect(texts(first.lines)).toEqual([
     '1234',
     '5678',
-    'The log has reached its limit of 158 bytes; what follows is not kept.',
+    'The log has reached its limit of 158 B; what follows is not kept.',
   ]);
   expect(first.acks).toEqual([2, 2]);
   expect(first.next).toMatchObject({ truncated: true, lastLine: 3 });
