@@ -9,7 +9,7 @@ const TEST = '\\.test\\.tsx?$|/testing/';
 const PORT_FILES = ['^apps/server/src/features/jobs/launch/(worker-probe|start-script)\\.ts$'];
 
 /** How calls go through a proxy: one way for worker, command line and server. */
-const PROXY_FILES = ['^packages/worker/src/proxy-agent\\.ts$'];
+const PROXY_FILES = ['^packages/worker/src/server/proxy-agent\\.ts$'];
 
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
 const FEATURE_ARROWS = {

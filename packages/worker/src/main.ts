@@ -4,10 +4,10 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HangarError, proxyPasswords } from '@hangar/contract';
-import { answerGit } from './credential.ts';
 import { within } from './deadline.ts';
-import { HttpChannel } from './http-channel.ts';
 import { runWorkOrder } from './run.ts';
+import { HttpChannel } from './server/http-channel.ts';
+import { answerGit } from './source/credential.ts';
 import { WorkFolder } from './work-folder.ts';
 
 const VERSION = '0.1.0';

@@ -1,7 +1,7 @@
 import type { Failure, Finish } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
-import type { Ended } from './processes.ts';
-import type { Stop } from './stopper.ts';
+import type { Ended } from './process/processes.ts';
+import type { Stop } from './process/stopper.ts';
 
 /** How a run ended, apart from what it left. */
 export interface Result {

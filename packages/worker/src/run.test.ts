@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkOrder } from '@hangar/contract';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Deadline, Upload } from './channel.ts';
 import { type RunOptions, runWorkOrder } from './run.ts';
+import type { Deadline, Upload } from './server/channel.ts';
 import { bundleOf, makeOrder, makeRepo, tempFolders } from './testing/fixtures.ts';
 import { MemoryChannel } from './testing/memory-channel.ts';
 

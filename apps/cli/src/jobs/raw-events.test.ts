@@ -5,7 +5,7 @@ import { Desk } from '../testing/hangar.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const RECORDED = join(import.meta.dirname, '../../../../packages/worker/src/agent-output/recorded/codex.jsonl');
+const RECORDED = join(import.meta.dirname, '../../../../packages/worker/src/agent/output/recorded/codex.jsonl');
 
 let desk: Desk;
 beforeEach(() => {

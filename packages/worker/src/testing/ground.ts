@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { type Collected, collectDiff } from '../diff.ts';
-import { type Git, openGit } from '../git.ts';
+import { type Git, openGit } from '../git/git.ts';
 import { makePlaces, type Places } from '../places.ts';
-import { prepareTree } from '../source.ts';
+import { type Collected, collectDiff } from '../result/diff.ts';
+import { prepareTree } from '../source/source.ts';
 import { bundleOf, git, makeRepo } from './fixtures.ts';
 
 const signal = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Finish, Orders, Report, WorkerLine } from '@hangar/contract';
-import type { Deadline, Upload, WorkerChannel } from '../channel.ts';
+import type { Deadline, Upload, WorkerChannel } from '../server/channel.ts';
 
 /** A channel that keeps everything in memory, as the command line does for a run without a server. */
 export class MemoryChannel implements WorkerChannel {

@@ -1,8 +1,8 @@
 import { type Plan, sizeInWords, type WorkerLine } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { JobLog } from '../../../../../../packages/worker/src/job-log.ts';
-import { Masker } from '../../../../../../packages/worker/src/mask.ts';
+import { JobLog } from '../../../../../../packages/worker/src/log/job-log.ts';
+import { Masker } from '../../../../../../packages/worker/src/mask/mask.ts';
 import { createBlobsInMemory } from '../../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
 import { createLogs, type Logs } from '../../../platform/logs/index.ts';
