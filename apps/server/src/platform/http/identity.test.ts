@@ -59,10 +59,10 @@ const appWith = (rawRoutes: readonly RawRoutes[]) =>
   });
 
 it('a route below /api that is no operation of the contract keeps the server from starting', async () => {
-  const other: RawOperation = { ...rawOperations.jobs.log };
+  const other: RawOperation = { ...rawOperations.activity.events };
   const { events } = rawOperations.system;
   for (const routes of [
-    (app) => void app.get('/api/jobs/:id/secrets', async () => 'all'),
+    (app) => void app.get('/api/secrets', async () => 'all'),
     (app) => void app.get('/api/eventz', { config: { operation: events } }, async () => 'all'),
     (app) => serveRaw(app, other, async () => 'all'),
   ] satisfies RawRoutes[])
@@ -72,11 +72,11 @@ it('a route below /api that is no operation of the contract keeps the server fro
 
 it('each way to identify is asked where its kind may call, and a person is no worker', async () => {
   const { report } = rawOperations.worker;
-  const { log } = rawOperations.jobs;
+  const { events } = rawOperations.system;
   const app = await appWith([
     (raw) => {
       serveRaw(raw, report, async ({ caller }) => workerOf(caller));
-      serveRaw(raw, log, async ({ caller }) => ({ who: signedIn(caller).userId }));
+      serveRaw(raw, events, async ({ caller }) => ({ who: signedIn(caller).userId }));
     },
   ]);
   const asked = async (method: 'GET' | 'POST', url: string, who: string | null) => {
@@ -86,7 +86,7 @@ it('each way to identify is asked where its kind may call, and a person is no wo
   expect(await asked('POST', '/api/worker/report', 'worker')).toEqual(worker);
   expect(await asked('POST', '/api/worker/report', 'ada')).toBe('worker_token_invalid');
   expect(await asked('POST', '/api/worker/report', null)).toBe('worker_token_invalid');
-  expect(await asked('GET', '/api/jobs/j_1/logs', 'ada')).toEqual({ who: 'u_ada' });
-  expect(await asked('GET', '/api/jobs/j_1/logs', 'worker')).toBe('not_signed_in');
+  expect(await asked('GET', '/api/events', 'ada')).toEqual({ who: 'u_ada' });
+  expect(await asked('GET', '/api/events', 'worker')).toBe('not_signed_in');
   await app.close();
 });
