@@ -5,7 +5,13 @@ import { ROOT as COMMANDS, type Group, isGroup } from '../apps/cli/src/routes.ts
 import { Settings } from '../apps/server/src/config.ts';
 import { AGENTS } from '../packages/contract/src/agents.ts';
 import { ERROR_KINDS, ERRORS, type ErrorKind } from '../packages/contract/src/errors.ts';
-import { contract } from '../packages/contract/src/index.ts';
+import {
+  contract,
+  metaOf,
+  type OperationMeta,
+  type RawOperation,
+  rawOperations,
+} from '../packages/contract/src/index.ts';
 import { ROOT } from './run.ts';
 
 interface Generated {
@@ -121,22 +127,50 @@ What \`hangar COMMAND --help\` says, but for the options every command has. Gene
 ${(await page(COMMANDS, [])).join('\n')}`;
 }
 
-/** Method and path of every operation, so that command line and web UI need no schema to make a call. */
+/** What command line and web UI need to know of an operation without its schemas: method, path, and what was decided of it. */
 function operations(): string {
-  const groups = Object.entries(contract).map(([group, procedures]) => {
-    const lines = Object.entries(procedures).map(([name, procedure]) => {
+  const declared = Object.entries(contract).flatMap(([group, procedures]) =>
+    Object.entries(procedures).map(([name, procedure]) => {
       const { method, path: at, inputStructure, outputStructure } = procedure['~orpc'].route;
       if (method === undefined || at === undefined || inputStructure === 'detailed' || outputStructure === 'detailed')
         throw new Error(`${group}.${name} needs more than a method and a path.`);
-      return `    ${name}: '${method} ${at}',\n`;
-    });
-    return `  ${group}: {\n${lines.join('')}  },\n`;
-  });
+      return { group, name, route: `${method} ${at}`, meta: metaOf(procedure) };
+    }),
+  );
+  const raw = Object.entries(rawOperations).flatMap(([group, all]) =>
+    Object.entries<RawOperation>(all)
+      .filter(([, { meta }]) => !meta.identities.includes('worker'))
+      .map(([name, { method, path: at, meta }]) => ({ group, name, route: `${method} ${at}`, meta })),
+  );
+  const table = (all: typeof declared) =>
+    [...Map.groupBy(all, ({ group }) => group)]
+      .map(
+        ([group, of]) => `  ${group}: {\n${of.map(({ name, route }) => `    ${name}: '${route}',\n`).join('')}  },\n`,
+      )
+      .join('');
+  const list = (of: (meta: OperationMeta, route: string) => string | undefined) =>
+    [...declared, ...raw]
+      .map(({ route, meta }) => [`  '${route}':`, of(meta, route)])
+      .filter(([, value]) => value !== undefined)
+      .map(([key = '', value = '']) => `${key}${key.length + value.length > 118 ? '\n    ' : ' '}${value},\n`)
+      .join('');
   return `import type { Contract } from './index.ts';
 
 /** Where the operations of the contract are asked. Generated from packages/contract/src by make generate. */
 export const OPERATIONS = {
-${groups.join('')}} as const satisfies { [Group in keyof Contract]: Record<keyof Contract[Group], string> };
+${table(declared)}} as const satisfies { [Group in keyof Contract]: Record<keyof Contract[Group], string> };
+
+/** The same of those where bytes matter. */
+export const RAW_OPERATIONS = {
+${table(raw)}} as const;
+
+/** What may be sent again when an answer got lost, besides every GET. key: with the header Idempotency-Key. */
+export const IDEMPOTENT: Readonly<Record<string, true | 'key'>> = {
+${list(({ idempotent }, route) => (!idempotent || route.startsWith('GET ') ? undefined : idempotent === 'key' ? "'key'" : 'true'))}};
+
+/** The same on the command line, after its name; see commandWords. */
+export const COMMANDS = {
+${list(({ command }) => (typeof command === 'string' ? `'${command}'` : undefined))}} as const;
 `;
 }
 

@@ -30,7 +30,6 @@ export class Person {
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream' },
       body: () => o.bundle,
-      repeatable: true,
     });
     const { id } = (await answer.json()) as { id: string };
     return new Person(api, { bundle: id, commit: o.commit });
@@ -56,30 +55,25 @@ export class Person {
   /** Sends a job that runs this script; resolves with its id once it is acknowledged. */
   async submit(script: string): Promise<string | null> {
     const job = await this.does('submit', () =>
-      this.client.jobs.create(
-        {
-          spec: `# A job\n\n\`\`\`sh\n${script}\n\`\`\`\n`,
-          agent: 'shell',
-          idempotencyKey: randomUUID(),
-          repo: this.#repo,
-        },
-        { context: { repeatable: true } },
-      ),
+      this.client.jobs.create({
+        spec: `# A job\n\n\`\`\`sh\n${script}\n\`\`\`\n`,
+        agent: 'shell',
+        idempotencyKey: randomUUID(),
+        repo: this.#repo,
+      }),
     );
     return job?.id ?? null;
   }
 
   async log(id: string): Promise<string[] | null> {
     return this.does('log', async () => {
-      const answer = await this.#api.request(`/jobs/${id}/logs?limit=5000`, { repeatable: true });
+      const answer = await this.#api.request(`/jobs/${id}/logs?limit=5000`);
       const page = (await answer.json()) as { lines: LogLine[] };
       return page.lines.map(({ text }) => text);
     });
   }
   async diff(id: string): Promise<string | null> {
-    return this.does('diff', async () =>
-      (await this.#api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true })).text(),
-    );
+    return this.does('diff', async () => (await this.#api.request(`/jobs/${id}/artifacts/diff`)).text());
   }
   async ended(id: string, ms: number): Promise<Job> {
     const deadline = Date.now() + ms;

@@ -1,3 +1,4 @@
+import { rawOperations } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.ts';
 import { closed, endServers } from './end-servers.ts';
@@ -44,10 +45,11 @@ export async function serve(
     router: eachOnce(capabilities.map(({ router }) => router)),
     rawRoutes: [
       healthRoutes({ database, metrics, identify, isDraining, behindProxy: config.behindProxy }),
-      live.routes('/api/events', null),
+      live.routes(rawOperations.system.events, null),
       ...capabilities.flatMap(({ raw }) => raw ?? []),
       pageRoutes({ publicUrl: address.url, cookieName: access.sessions.cookieName, webDir }),
     ],
+    otherWays: capabilities.flatMap(({ identify: way }) => way ?? []),
     ...{ identify, callers, refuseForeignOrigin, log, isDraining, webDir },
     trustProxy: config.trustProxy,
     secure: address.url.startsWith('https:'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { adminRead, adminWrite, Done, destroy, Empty, id, open, personal, read, Time } from './shared.ts';
+import { ADMIN, Done, destroy, Empty, IN_BROWSER, id, NO_COMMAND, PUBLIC, read, Time, write } from './shared.ts';
 
 export const Role = z.enum(['admin', 'member']);
 export type Role = z.infer<typeof Role>;
@@ -126,7 +126,7 @@ const PersonName = z.string().trim().min(1).max(100);
 const Email = z.email().max(200);
 
 export const access = {
-  signIn: open
+  signIn: write(NO_COMMAND, { idempotent: false, ...PUBLIC })
     .route({
       method: 'POST',
       path: '/auth/sign-in',
@@ -135,7 +135,8 @@ export const access = {
     })
     .input(z.object({ email: Email, password: z.string().min(1).max(200) }))
     .output(Person),
-  signInByLink: open
+  // The session goes to who asks first: a second one is refused.
+  signInByLink: write(NO_COMMAND, { idempotent: false, ...PUBLIC })
     .route({
       method: 'POST',
       path: '/auth/sign-in/link',
@@ -144,15 +145,15 @@ export const access = {
     })
     .input(z.object({ token: z.string().min(20).max(200) }))
     .output(Person),
-  signOut: personal
+  signOut: write(NO_COMMAND, { idempotent: true, ...IN_BROWSER })
     .route({ method: 'POST', path: '/auth/sign-out', summary: 'Sign out of this browser' })
     .input(Empty)
     .output(Done),
-  lookAtInvite: open
+  lookAtInvite: read(NO_COMMAND, PUBLIC)
     .route({ method: 'POST', path: '/invites/look', summary: 'What an invitation offers' })
     .input(z.object({ token: z.string().min(20).max(200) }))
     .output(Invite),
-  acceptInvite: open
+  acceptInvite: write(NO_COMMAND, { idempotent: false, ...PUBLIC })
     .route({
       method: 'POST',
       path: '/invites/accept',
@@ -162,15 +163,16 @@ export const access = {
     .input(z.object({ token: z.string().min(20).max(200), name: PersonName, email: Email, password: Password }))
     .output(Person),
 
-  me: read
+  me: read('cloud whoami')
     .route({ method: 'GET', path: '/users/me', summary: 'Who am I: person, plan, quota and use' })
     .input(Empty)
     .output(Me),
-  updateMe: personal
+  updateMe: write(NO_COMMAND, { idempotent: true, ...IN_BROWSER })
     .route({ method: 'PATCH', path: '/users/me', summary: 'Change my name or email' })
     .input(z.object({ name: PersonName.optional(), email: Email.optional() }))
     .output(Person),
-  setPassword: personal
+  // The second time, the current one is another.
+  setPassword: write(NO_COMMAND, { idempotent: false, ...IN_BROWSER })
     .route({
       method: 'POST',
       path: '/users/me/password',
@@ -180,7 +182,7 @@ export const access = {
     })
     .input(z.object({ current: z.string().max(200).optional(), password: Password }))
     .output(Done),
-  signOutEverywhere: personal
+  signOutEverywhere: destroy(NO_COMMAND, IN_BROWSER)
     .route({
       method: 'POST',
       path: '/users/me/sign-out-everywhere',
@@ -190,45 +192,46 @@ export const access = {
     .input(Empty)
     .output(Done),
 
-  listApiKeys: read
-    .meta({ ...read['~orpc'].meta, mcp: false })
+  listApiKeys: read('keys list', { mcp: false })
     .route({ method: 'GET', path: '/api-keys', summary: 'My API keys' })
     .input(Empty)
     .output(z.object({ items: z.array(ApiKey) })),
-  createApiKey: personal
+  createApiKey: write(NO_COMMAND, { idempotent: false, ...IN_BROWSER })
     .route({ method: 'POST', path: '/api-keys', summary: 'Make an API key', description: 'The key is shown once.' })
     .input(
       z.object({ name: z.string().trim().min(1).max(60), expiresInDays: z.number().int().min(1).max(3650).optional() }),
     )
     .output(ApiKey.extend({ key: z.string() })),
-  removeApiKey: destroy
-    .meta({ ...destroy['~orpc'].meta, mcp: false })
+  removeApiKey: destroy('keys remove {id}', { mcp: false })
     .route({ method: 'DELETE', path: '/api-keys/{id}', summary: 'Revoke an API key' })
     .input(z.object({ id: z.string() }))
     .output(Done),
 
-  listDevices: personal
+  listDevices: read(NO_COMMAND, IN_BROWSER)
     .route({ method: 'GET', path: '/devices', summary: 'Programs signed in as me' })
     .input(Empty)
     .output(z.object({ items: z.array(Device) })),
-  removeDevice: personal
+  removeDevice: destroy(NO_COMMAND, IN_BROWSER)
     .route({ method: 'DELETE', path: '/devices/{id}', summary: 'Sign a program out' })
     .input(z.object({ id: z.string() }))
     .output(Done),
-  lookAtDevice: personal
+  lookAtDevice: read(NO_COMMAND, IN_BROWSER)
     .route({ method: 'GET', path: '/device-requests/{userCode}', summary: 'A program that waits for approval' })
     .input(z.object({ userCode: z.string().max(20) }))
     .output(DeviceRequest),
-  decideDevice: personal
+  decideDevice: write(NO_COMMAND, { idempotent: true, ...IN_BROWSER })
     .route({ method: 'POST', path: '/device-requests/{userCode}', summary: 'Approve or deny a program' })
     .input(z.object({ userCode: z.string().max(20), approve: z.boolean() }))
     .output(DeviceRequest),
 
-  listPeople: adminRead
+  listPeople: read('people list', ADMIN)
     .route({ method: 'GET', path: '/users', summary: 'People of this server' })
     .input(Empty)
     .output(z.object({ items: z.array(Person) })),
-  updatePerson: adminWrite
+  updatePerson: write('people update {id} [--role {role}] [--plan {planId}] [--disable] [--enable]', {
+    idempotent: true,
+    ...ADMIN,
+  })
     .route({ method: 'PATCH', path: '/users/{id}', summary: 'Change role, plan or access of a person' })
     .input(
       z.object({
@@ -239,15 +242,15 @@ export const access = {
       }),
     )
     .output(Person),
-  createSignInLink: adminWrite
+  createSignInLink: write('people sign-in-link {id}', { idempotent: false, ...ADMIN })
     .route({ method: 'POST', path: '/users/{id}/sign-in-link', summary: 'A one-time sign-in link for a person' })
     .input(z.object({ id: z.string() }))
     .output(z.object({ url: z.string(), expiresAt: Time })),
-  listInvites: adminRead
+  listInvites: read('invites list', ADMIN)
     .route({ method: 'GET', path: '/invites', summary: 'Open invitations' })
     .input(Empty)
     .output(z.object({ items: z.array(Invite) })),
-  createInvite: adminWrite
+  createInvite: write('invites create [--role {role}]', { idempotent: false, ...ADMIN })
     .route({
       method: 'POST',
       path: '/invites',
@@ -256,15 +259,16 @@ export const access = {
     })
     .input(z.object({ role: Role.default('member') }))
     .output(Invite.extend({ url: z.string() })),
-  removeInvite: adminWrite
+  removeInvite: destroy('invites remove {id}', ADMIN)
     .route({ method: 'DELETE', path: '/invites/{id}', summary: 'Take an invitation back' })
     .input(z.object({ id: z.string() }))
     .output(Done),
-  listPlans: read
+  listPlans: read('plans list')
     .route({ method: 'GET', path: '/plans', summary: 'Plans of this server' })
     .input(Empty)
     .output(z.object({ items: z.array(Plan) })),
-  putPlan: adminWrite
+  // What a plan keeps no longer is removed from everybody who has it.
+  putPlan: destroy('plans put {id}', ADMIN)
     .route({ method: 'PUT', path: '/plans/{id}', summary: 'Make or change a plan' })
     .input(Plan)
     .output(Plan),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, read, Time, Version, write } from './shared.ts';
+import { id, read, Time, Version, WIDER, write } from './shared.ts';
 
 export const StepStatus = z.enum(['pending', 'running', 'completed', 'failed']);
 export type StepStatus = z.infer<typeof StepStatus>;
@@ -66,15 +66,17 @@ export const ActivityQuery = z.object({
 });
 
 export const activity = {
-  list: read
+  list: read('activity [--status {status}] [--actor {actor}] [--about {correlationId}] [--limit {limit}]', WIDER)
     .route({ method: 'GET', path: '/devops/activity', summary: 'What is being done now and was done lately' })
     .input(ActivityQuery)
     .output(z.object({ current: z.array(Activity), recent: z.array(Activity) })),
-  get: read
+  get: read({ none: 'The list shows all that is known of one.' }, WIDER)
     .route({ method: 'GET', path: '/devops/activity/{id}', summary: 'One activity' })
     .input(z.object({ id: ActivityId }))
     .output(Activity),
-  start: write
+  start: write('activity start {operation} [--step {steps}] [--about {correlationId}] [--link {link}]', {
+    idempotent: false,
+  })
     .route({ method: 'POST', path: '/devops/activity', summary: 'Say that something begins', successStatus: 201 })
     .input(
       z.object({
@@ -89,7 +91,8 @@ export const activity = {
       }),
     )
     .output(Activity),
-  publish: write
+  // The same message again changes nothing: steps and ends that are over stay as they are.
+  publish: write({ none: 'activity step, complete and fail, one for each message' }, { idempotent: true, ...WIDER })
     .route({ method: 'POST', path: '/devops/activity/{id}/messages', summary: 'Say how it goes on' })
     .input(z.object({ id: ActivityId, message: ActivityMessage, at: Time.optional() }))
     .output(Activity),

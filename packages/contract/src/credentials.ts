@@ -45,16 +45,19 @@ export const NewCredential = z.object({
 export type NewCredential = z.infer<typeof NewCredential>;
 
 export const credentials = {
-  list: read
+  list: read('cloud credentials list')
     .route({ method: 'GET', path: '/credentials', summary: 'My git credentials, names and kinds only' })
     .input(Empty)
     .output(z.object({ items: z.array(Credential) })),
-  create: write
-    .meta({ ...write['~orpc'].meta, mcp: false })
+  // A second one is refused because of its name, as if somebody else had come first.
+  create: write('cloud credentials add {name} [--host {host}] [--username {username}]', {
+    idempotent: false,
+    mcp: false,
+  })
     .route({ method: 'POST', path: '/credentials', summary: 'Keep a git credential', successStatus: 201 })
     .input(NewCredential)
     .output(Credential),
-  remove: destroy
+  remove: destroy('cloud credentials remove {name}')
     .route({ method: 'DELETE', path: '/credentials/{name}', summary: 'Remove a git credential' })
     .input(z.object({ name: Name }))
     .output(Done),

@@ -6,7 +6,7 @@ import { kubernetes } from './kubernetes.ts';
 import { profiles } from './profiles.ts';
 import { system } from './system.ts';
 
-/** Everything that can be asked of a Hangar server, apart from the raw routes named in logs.ts, kubernetes.ts, worker.ts and access.ts. */
+/** Everything that can be asked of a Hangar server, apart from what stands in raw-operations.ts. */
 export const contract = { system, access, profiles, credentials, jobs, activity, kubernetes };
 export type Contract = typeof contract;
 
@@ -27,8 +27,17 @@ export * from './phase-limits.ts';
 export * from './profiles.ts';
 export * from './proxy.ts';
 export * from './quantities.ts';
+export * from './raw-operations.ts';
 export * from './repo-address.ts';
-export { type IdentityKind, Name, type OperationMeta, Page, PEOPLE as PEOPLE_IDENTITIES, Time } from './shared.ts';
+export {
+  type IdentityKind,
+  metaOf,
+  Name,
+  type OperationMeta,
+  Page,
+  PEOPLE as PEOPLE_IDENTITIES,
+  Time,
+} from './shared.ts';
 export * from './spec.ts';
 export * from './spec-text.ts';
 export {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
-import { Empty, id, Name, Page, pageOf, read, Time, Version, write } from './shared.ts';
+import { Empty, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
 import { JobPhase, JobState } from './states.ts';
 import { sizeInWords } from './words/size.ts';
 
@@ -257,12 +257,17 @@ export type AgentInfo = z.infer<typeof AgentInfo>;
 const byId = z.object({ id: JobId });
 
 export const jobs = {
-  create: write
-    .meta({ ...write['~orpc'].meta, spends: true })
+  create: write(
+    'run --cloud --spec spec.md [--repo {repo}] [--ref {ref}] [--title {title}] [--agent {agent}] [--times {times}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeout}] [--cpus {cpus}] [--memory {memory}] [--env {env}]',
+    { idempotent: 'key', spends: true },
+  )
     .route({ method: 'POST', path: '/jobs', summary: 'Send a job', successStatus: 202 })
     .input(NewJob)
     .output(Job),
-  list: read
+  list: read(
+    'jobs [--state {state}] [--all] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}]',
+    WIDER,
+  )
     .route({ method: 'GET', path: '/jobs', summary: 'Jobs, newest first' })
     .input(
       z.object({
@@ -286,16 +291,16 @@ export const jobs = {
       }),
     )
     .output(pageOf(Job)),
-  get: read
+  get: read('status {id}', WIDER)
     .route({ method: 'GET', path: '/jobs/{id}', summary: 'A job with its spec and history' })
     .input(byId)
     .output(JobDetail),
-  cancel: write
+  // Not destructive: what was done is kept as a partial diff, and the job can be sent again.
+  cancel: write('cancel {id}', { idempotent: true, ...WIDER })
     .route({ method: 'POST', path: '/jobs/{id}/cancel', summary: 'Cancel a job; its partial diff is kept' })
     .input(byId)
     .output(Job),
-  retry: write
-    .meta({ ...write['~orpc'].meta, spends: true })
+  retry: write('retry {id}', { idempotent: 'key', spends: true, ...WIDER })
     .route({
       method: 'POST',
       path: '/jobs/{id}/retry',
@@ -304,11 +309,11 @@ export const jobs = {
     })
     .input(byId)
     .output(Job),
-  artifacts: read
+  artifacts: read('artifacts list {id}', WIDER)
     .route({ method: 'GET', path: '/jobs/{id}/artifacts', summary: 'What a job left behind' })
     .input(byId)
     .output(z.object({ items: z.array(Artifact) })),
-  agents: read
+  agents: read('agents')
     .route({ method: 'GET', path: '/agents', summary: 'Agents a job can name' })
     .input(Empty)
     .output(z.object({ items: z.array(AgentInfo) })),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { adminRead, Time } from './shared.ts';
+import { ADMIN, read, Time } from './shared.ts';
 import { POD_SORTS, POD_STATES } from './state-words.ts';
 
 /** A name as Kubernetes gives it to pods, nodes and namespaces (RFC 1123 subdomain). */
@@ -294,7 +294,7 @@ export const ClusterLiveQuery = PodQuery.extend({
 export type ClusterLiveQuery = z.infer<typeof ClusterLiveQuery>;
 
 export const kubernetes = {
-  health: adminRead
+  health: read('k8s health [--context {context}]', ADMIN)
     .route({
       method: 'GET',
       path: '/k8s/health',
@@ -302,15 +302,18 @@ export const kubernetes = {
     })
     .input(z.object(inContext))
     .output(ClusterHealth),
-  nodes: adminRead
+  nodes: read('k8s nodes [--context {context}]', ADMIN)
     .route({ method: 'GET', path: '/k8s/nodes', summary: 'Nodes of the cluster, those that need you first' })
     .input(z.object(inContext))
     .output(ClusterNodes),
-  pods: adminRead
+  pods: read(
+    'k8s pods [--status {status}] [--namespace {namespace}] [--node {nodeName}] [--search {search}] [--sort {sort}] [--context {context}] [--reverse]',
+    ADMIN,
+  )
     .route({ method: 'GET', path: '/k8s/pods', summary: 'Pods, filtered, sorted and paged here' })
     .input(PodQuery)
     .output(PodPage),
-  pod: adminRead
+  pod: read('k8s pod {namespace} {name} [--context {context}]', ADMIN)
     .route({
       method: 'GET',
       path: '/k8s/pods/{namespace}/{name}',

@@ -69,3 +69,105 @@ export const OPERATIONS = {
     pod: 'GET /k8s/pods/{namespace}/{name}',
   },
 } as const satisfies { [Group in keyof Contract]: Record<keyof Contract[Group], string> };
+
+/** The same of those where bytes matter. */
+export const RAW_OPERATIONS = {
+  jobs: {
+    log: 'GET /jobs/{id}/logs',
+    diff: 'GET /jobs/{id}/artifacts/diff',
+    artifact: 'GET /jobs/{id}/artifacts/{+name}',
+    upload: 'POST /uploads',
+  },
+  system: {
+    events: 'GET /events',
+    openapi: 'GET /openapi.json',
+  },
+  activity: {
+    events: 'GET /devops/activity/events',
+  },
+  kubernetes: {
+    live: 'GET /k8s/live',
+    podLog: 'GET /k8s/pods/{namespace}/{name}/log',
+  },
+  access: {
+    authorizeDevice: 'POST /auth/device',
+    token: 'POST /auth/token',
+    refresh: 'POST /auth/refresh',
+    revoke: 'POST /auth/revoke',
+    keys: 'GET /auth/jwks.json',
+  },
+} as const;
+
+/** What may be sent again when an answer got lost, besides every GET. key: with the header Idempotency-Key. */
+export const IDEMPOTENT: Readonly<Record<string, true | 'key'>> = {
+  'POST /auth/sign-out': true,
+  'POST /invites/look': true,
+  'PATCH /users/me': true,
+  'POST /users/me/sign-out-everywhere': true,
+  'DELETE /api-keys/{id}': true,
+  'DELETE /devices/{id}': true,
+  'POST /device-requests/{userCode}': true,
+  'PATCH /users/{id}': true,
+  'DELETE /invites/{id}': true,
+  'PUT /plans/{id}': true,
+  'PATCH /profiles/{name}': true,
+  'DELETE /profiles/{name}': true,
+  'POST /profiles/{name}/default': true,
+  'DELETE /credentials/{name}': true,
+  'POST /jobs': 'key',
+  'POST /jobs/{id}/cancel': true,
+  'POST /jobs/{id}/retry': 'key',
+  'POST /devops/activity/{id}/messages': true,
+  'POST /uploads': true,
+  'POST /auth/revoke': true,
+};
+
+/** The same on the command line, after its name; see commandWords. */
+export const COMMANDS = {
+  'GET /search': 'search {q}',
+  'GET /users/me': 'cloud whoami',
+  'GET /api-keys': 'keys list',
+  'DELETE /api-keys/{id}': 'keys remove {id}',
+  'GET /users': 'people list',
+  'PATCH /users/{id}': 'people update {id} [--role {role}] [--plan {planId}] [--disable] [--enable]',
+  'POST /users/{id}/sign-in-link': 'people sign-in-link {id}',
+  'GET /invites': 'invites list',
+  'POST /invites': 'invites create [--role {role}]',
+  'DELETE /invites/{id}': 'invites remove {id}',
+  'GET /plans': 'plans list',
+  'PUT /plans/{id}': 'plans put {id}',
+  'GET /profiles': 'profiles list',
+  'GET /profiles/{name}': 'profiles show {name}',
+  'POST /profiles': 'profiles create {name} --driver {driver}',
+  'PATCH /profiles/{name}': 'profiles update {name}',
+  'DELETE /profiles/{name}': 'profiles remove {name}',
+  'POST /profiles/{name}/default': 'profiles default {name}',
+  'POST /profiles/{name}/test': 'profiles test {name}',
+  'GET /drivers': 'profiles drivers',
+  'GET /credentials': 'cloud credentials list',
+  'POST /credentials': 'cloud credentials add {name} [--host {host}] [--username {username}]',
+  'DELETE /credentials/{name}': 'cloud credentials remove {name}',
+  'POST /jobs':
+    'run --cloud --spec spec.md [--repo {repo}] [--ref {ref}] [--title {title}] [--agent {agent}] [--times {times}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeout}] [--cpus {cpus}] [--memory {memory}] [--env {env}]',
+  'GET /jobs':
+    'jobs [--state {state}] [--all] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}]',
+  'GET /jobs/{id}': 'status {id}',
+  'POST /jobs/{id}/cancel': 'cancel {id}',
+  'POST /jobs/{id}/retry': 'retry {id}',
+  'GET /jobs/{id}/artifacts': 'artifacts list {id}',
+  'GET /agents': 'agents',
+  'GET /devops/activity': 'activity [--status {status}] [--actor {actor}] [--about {correlationId}] [--limit {limit}]',
+  'POST /devops/activity': 'activity start {operation} [--step {steps}] [--about {correlationId}] [--link {link}]',
+  'GET /k8s/health': 'k8s health [--context {context}]',
+  'GET /k8s/nodes': 'k8s nodes [--context {context}]',
+  'GET /k8s/pods':
+    'k8s pods [--status {status}] [--namespace {namespace}] [--node {nodeName}] [--search {search}] [--sort {sort}] [--context {context}] [--reverse]',
+  'GET /k8s/pods/{namespace}/{name}': 'k8s pod {namespace} {name} [--context {context}]',
+  'GET /jobs/{id}/logs': 'logs {id} [--follow] [--since {since}] [--grep {grep}] [--stream {stream}] [--tail {tail}]',
+  'GET /jobs/{id}/artifacts/diff': 'pull {id}',
+  'GET /jobs/{id}/artifacts/{+name}': 'artifacts download {id} {name}',
+  'GET /k8s/pods/{namespace}/{name}/log':
+    'k8s logs {namespace} {name} [--container {container}] [--previous] [--tail {tail}] [--follow] [--context {context}]',
+  'POST /auth/device': 'cloud login',
+  'POST /auth/revoke': 'cloud logout',
+} as const;

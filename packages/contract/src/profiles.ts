@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { adminWrite, Done, Empty, Name, read, Time, write } from './shared.ts';
+import { ADMIN, Done, destroy, Empty, Name, read, Time, write } from './shared.ts';
 
 export const DriverName = z.enum(['local', 'docker', 'kubernetes']);
 export type DriverName = z.infer<typeof DriverName>;
@@ -153,32 +153,36 @@ export type Driver = z.infer<typeof Driver>;
 const byName = z.object({ name: Name });
 
 export const profiles = {
-  list: read
+  list: read('profiles list')
     .route({ method: 'GET', path: '/profiles', summary: 'Profiles' })
     .input(Empty)
     .output(z.object({ items: z.array(Profile) })),
-  get: read.route({ method: 'GET', path: '/profiles/{name}', summary: 'A profile' }).input(byName).output(Profile),
-  create: adminWrite
+  get: read('profiles show {name}')
+    .route({ method: 'GET', path: '/profiles/{name}', summary: 'A profile' })
+    .input(byName)
+    .output(Profile),
+  create: write('profiles create {name} --driver {driver}', { idempotent: false, ...ADMIN })
     .route({ method: 'POST', path: '/profiles', summary: 'Make a profile', successStatus: 201 })
     .input(NewProfile)
     .output(Profile),
-  update: adminWrite
+  update: write('profiles update {name}', { idempotent: true, ...ADMIN })
     .route({ method: 'PATCH', path: '/profiles/{name}', summary: 'Change a profile' })
     .input(byName.extend({ settings: z.record(z.string(), z.unknown()).optional(), limits: ProfileLimits.optional() }))
     .output(Profile),
-  remove: adminWrite
+  remove: destroy('profiles remove {name}', ADMIN)
     .route({ method: 'DELETE', path: '/profiles/{name}', summary: 'Remove a profile' })
     .input(byName)
     .output(Done),
-  makeDefault: adminWrite
+  makeDefault: write('profiles default {name}', { idempotent: true, ...ADMIN })
     .route({ method: 'POST', path: '/profiles/{name}/default', summary: 'Make a profile the default' })
     .input(byName)
     .output(Profile),
-  test: write
+  // Starts a unit where jobs would run.
+  test: write('profiles test {name}', { idempotent: false, spends: true })
     .route({ method: 'POST', path: '/profiles/{name}/test', summary: 'Prove that a profile works' })
     .input(byName)
     .output(z.object({ ok: z.boolean(), checks: z.array(ProfileCheck) })),
-  drivers: read
+  drivers: read('profiles drivers')
     .route({ method: 'GET', path: '/drivers', summary: 'Drivers and what they can do here' })
     .input(Empty)
     .output(z.object({ items: z.array(Driver) })),

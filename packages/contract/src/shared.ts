@@ -1,58 +1,70 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
 
-/** Who may call an operation. Every operation names its kinds; none is public unless it says so. */
-export type IdentityKind = 'session' | 'token' | 'apiKey' | 'public';
+/** How a caller is identified: a browser session, the token of a device, an API key, the token of a worker. */
+export type IdentityKind = 'session' | 'token' | 'apiKey' | 'worker';
 
+/** What is decided for every operation. Read by the server's one check, OpenAPI, the retries of clients and "as command". */
 export interface OperationMeta {
-  /** Identity kinds the route accepts: browser session, device-login token, API key, or nobody at all. */
-  identities: readonly IdentityKind[];
-  /** Only people with the role admin. */
-  admin: boolean;
-  readOnly: boolean;
+  /** Who may call it; `public`: nobody need be signed in. */
+  readonly identities: readonly IdentityKind[] | 'public';
+  /** `only`: refused to others. `wider`: admins reach with it what is everybody's, others what is theirs. */
+  readonly admin: 'only' | 'wider' | false;
+  readonly readOnly: boolean;
   /** Something is gone afterwards that cannot be had back. */
-  destructive: boolean;
+  readonly destructive: boolean;
+  /**
+   * May be sent again when an answer got lost: twice does no more than once, and the second answer misleads nobody. `key`: with
+   * the header Idempotency-Key.
+   */
+  readonly idempotent: boolean | 'key';
   /** An agent needs a person's approval for this exact call. */
-  approval: boolean;
-  /** The call can cost money. */
-  spends: boolean;
+  readonly approval: boolean;
+  /** It takes time of a machine, which can cost money. */
+  readonly spends: boolean;
   /** Offered as an MCP tool. */
-  mcp: boolean;
+  readonly mcp: boolean;
+  /** The same on the command line, see `commandWords`; or why there is none. */
+  readonly command: string | { readonly none: string };
 }
 
-export const PEOPLE: readonly IdentityKind[] = ['session', 'token', 'apiKey'];
+type Command = OperationMeta['command'];
 
-const operation = oc.$meta<OperationMeta>({
-  identities: PEOPLE,
-  admin: false,
-  readOnly: false,
-  destructive: false,
-  approval: false,
-  spends: false,
-  mcp: true,
-});
-
-export const read = operation.meta({ ...meta(), readOnly: true });
-export const write = operation.meta(meta());
-export const destroy = operation.meta({ ...meta(), destructive: true, approval: true });
-export const adminRead = operation.meta({ ...meta(), admin: true, readOnly: true, mcp: false });
-export const adminWrite = operation.meta({ ...meta(), admin: true, mcp: false });
+export const PEOPLE = ['session', 'token', 'apiKey'] as const satisfies readonly IdentityKind[];
+/** Only for admins; agents have no business there. */
+export const ADMIN = { admin: 'only', mcp: false } as const;
+export const WIDER = { admin: 'wider' } as const;
+export const PUBLIC = { identities: 'public', mcp: false } as const;
 /** Only a person in the browser: approving a device, changing a password. */
-export const personal = operation.meta({ ...meta(), identities: ['session'], mcp: false });
-/** Only people, by browser or by token of a device, but not machines with an API key. */
-export const open = operation.meta({ ...meta(), identities: ['public'], mcp: false });
+export const IN_BROWSER = { identities: ['session'], mcp: false } as const;
+export const NO_COMMAND = { none: 'Only a person in the browser may do it.' } as const;
 
-function meta(): OperationMeta {
-  return {
-    identities: PEOPLE,
-    admin: false,
-    readOnly: false,
-    destructive: false,
-    approval: false,
-    spends: false,
-    mcp: true,
-  };
-}
+const STANDARD: Omit<OperationMeta, 'idempotent' | 'command'> = {
+  ...{ identities: PEOPLE, admin: false, readOnly: false, destructive: false },
+  ...{ approval: false, spends: false, mcp: true },
+};
+
+export const reading = (command: Command, more: Partial<OperationMeta> = {}): OperationMeta => ({
+  ...STANDARD,
+  ...{ readOnly: true, idempotent: true, command },
+  ...more,
+});
+export const writing = (
+  command: Command,
+  more: Partial<OperationMeta> & Pick<OperationMeta, 'idempotent'>,
+): OperationMeta => ({ ...STANDARD, command, ...more });
+/** Sent twice, it says that there is no such thing: so it is. */
+export const destroying = (command: Command, more: Partial<OperationMeta> = {}): OperationMeta =>
+  writing(command, { destructive: true, approval: true, idempotent: true, ...more });
+
+const operation = (meta: OperationMeta) => oc.$meta<OperationMeta>(meta);
+export const read = (...decided: Parameters<typeof reading>) => operation(reading(...decided));
+export const write = (...decided: Parameters<typeof writing>) => operation(writing(...decided));
+export const destroy = (...decided: Parameters<typeof destroying>) => operation(destroying(...decided));
+
+/** The one place that knows where oRPC keeps it. */
+export const metaOf = (declared: { readonly '~orpc': { readonly meta: unknown } }): OperationMeta =>
+  declared['~orpc'].meta as OperationMeta;
 
 /** Of a thing that changes while people look at it: of two that arrive, the one with the smaller number is old news. */
 export const Version = z

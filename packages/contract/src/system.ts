@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Empty, open, read } from './shared.ts';
+import { Empty, PUBLIC, read, WIDER } from './shared.ts';
 
 export const ServerInfo = z.object({
   name: z.literal('hangar'),
@@ -22,8 +22,11 @@ export const SearchHit = z.object({
 export type SearchHit = z.infer<typeof SearchHit>;
 
 export const system = {
-  info: open.route({ method: 'GET', path: '/server', summary: 'What answers here' }).input(Empty).output(ServerInfo),
-  search: read
+  info: read({ none: 'Clients ask it by themselves.' }, PUBLIC)
+    .route({ method: 'GET', path: '/server', summary: 'What answers here' })
+    .input(Empty)
+    .output(ServerInfo),
+  search: read('search {q}', WIDER)
     .route({ method: 'GET', path: '/search', summary: 'Find anything of mine by id or name' })
     .input(z.object({ q: z.string().trim().min(1).max(100) }))
     .output(z.object({ items: z.array(SearchHit) })),

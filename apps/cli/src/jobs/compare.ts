@@ -93,7 +93,7 @@ async function contender(cli: Cli, api: Api, git: Git, job: Job, file: string): 
   if (job.diff.filesChanged === 0) return { ...common, files: [], note: 'changed nothing' };
   try {
     await throughBreaks({ terminal: cli.terminal, signal: cli.signal, patienceMs: PATIENCE_MS }, async () => {
-      const response = await api.request(`/jobs/${job.id}/artifacts/diff`, { repeatable: true });
+      const response = await api.request(`/jobs/${job.id}/artifacts/diff`);
       await pipeline(Readable.from(response.body ?? []), createWriteStream(file, { mode: 0o600 }), {
         signal: cli.signal,
       });

@@ -87,7 +87,7 @@ export async function fetchDiff(
   try {
     // Breaks are ridden out: the job is done, and nothing else is needed from the server.
     await throughBreaks({ terminal: cli.terminal, signal: cli.signal, patienceMs: PATIENCE_MS }, async () => {
-      const response = await api.request(`/jobs/${id}/artifacts/diff`, { repeatable: true });
+      const response = await api.request(`/jobs/${id}/artifacts/diff`);
       let received = 0;
       const body = Readable.from(response.body);
       body.on('data', (chunk: Uint8Array) => {

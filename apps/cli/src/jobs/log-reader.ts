@@ -38,7 +38,6 @@ export async function* readLog(api: Api, id: string, wish: LogWish): AsyncGenera
 async function page(api: Api, id: string, wish: LogWish, more: Record<string, number>): Promise<LogPage> {
   const response = await api.request(`/jobs/${id}/logs?${query(wish, more)}`, {
     headers: { accept: 'application/json' },
-    repeatable: true,
   });
   return understood(api, LogPage, await response.text());
 }

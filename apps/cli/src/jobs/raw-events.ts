@@ -39,7 +39,7 @@ export async function showRawEvents(cli: Cli, flags: Flags, given: string | unde
     const job = await api.client.jobs.get({ id });
     throw isFinal(job.state) ? none(id) : later(id, job.state);
   }
-  const response = await api.request(`/jobs/${id}/artifacts/${AGENT_EVENTS}`, { repeatable: true });
+  const response = await api.request(`/jobs/${id}/artifacts/${AGENT_EVENTS}`);
   await print(cli, Readable.from(response.body ?? []));
 }
 

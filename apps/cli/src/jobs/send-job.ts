@@ -129,8 +129,7 @@ async function submitAll(cli: Cli, api: Api, wishes: readonly JobWish[], repo: R
   try {
     for (const wish of wishes) {
       if (wishes.length > 1) progress.update(`Sending job ${sent.length + 1} of ${wishes.length}`);
-      // The key makes a second try of a request whose answer got lost the same job.
-      sent.push(await api.client.jobs.create({ ...wish, repo }, { context: { repeatable: true } }));
+      sent.push(await api.client.jobs.create({ ...wish, repo }));
     }
     return { sent, refused: null };
   } catch (error) {

@@ -17,7 +17,6 @@ export async function uploadFile(api: Api, terminal: Terminal, file: string, wha
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream' },
       timeoutMs: UPLOAD_MS,
-      repeatable: true,
       body: () => {
         let sent = 0;
         const source = createReadStream(file, { highWaterMark: 256 * 1024 });

@@ -1,20 +1,16 @@
 import type { Contract } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { OPERATIONS } from '@hangar/contract/operations';
+import { IDEMPOTENT, OPERATIONS } from '@hangar/contract/operations';
 import { requestOf } from '@hangar/contract/request';
 import type { ContractRouterClient } from '@orpc/contract';
 import type { JsonifiedClient } from '@orpc/openapi-client';
 import type { Answer, Call } from './http.ts';
 
-/** A POST that carries an idempotency key may be sent again when the connection breaks. */
-export interface CallContext {
-  readonly repeatable?: boolean;
-}
 /** The operations of the contract, in its types. */
-export type Client = JsonifiedClient<ContractRouterClient<Contract, CallContext>>;
+export type Client = JsonifiedClient<ContractRouterClient<Contract>>;
 
 type Request = (path: string, call: Call) => Promise<Answer>;
-type Operation = (input?: Readonly<Record<string, unknown>>, options?: { context?: CallContext }) => Promise<unknown>;
+type Operation = (input?: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
 /**
  * Calls operations by method and path alone. The schemas of the contract are types here and nothing else: the server checks what
@@ -29,12 +25,16 @@ export function createClient(request: Request): Client {
 }
 
 function operation(request: Request, route: string): Operation {
-  return async (input, { context } = {}) => {
+  return async (input) => {
     const { method, path, body } = requestOf(route, input);
     const answer = await request(path, {
       method,
-      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: () => body }),
-      repeatable: method === 'GET' || context?.repeatable === true,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        // One key for all tries: a second one whose answer got lost is the same job. A key in the body counts more.
+        ...(IDEMPOTENT[route] === 'key' ? { 'idempotency-key': crypto.randomUUID() } : {}),
+      },
+      ...(body === undefined ? {} : { body: () => body }),
     });
     const text = await answer.text();
     try {

@@ -1,6 +1,7 @@
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { Readable } from 'node:stream';
 import { fromWire, HangarError, isPassingStatus } from '@hangar/contract/errors';
+import { isRepeatable } from '@hangar/contract/request';
 import { VERSION } from '../version.ts';
 import type { Link, Way } from './link.ts';
 
@@ -12,8 +13,6 @@ export interface Call {
   /** Until the headers of the answer; the body may take longer. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** The same call twice does no harm, so it is sent again when the connection breaks. */
-  readonly repeatable?: boolean;
 }
 
 /** An answer whose body is still to come. It must be read to its end or discarded. */
@@ -38,12 +37,15 @@ const NO_ANSWER = 'It did not answer in time.';
 const REPEAT_AFTER_MS = [150, 600];
 
 /**
- * One request to a server, without any identity.
+ * One request to a server, without any identity. It is sent again when the connection breaks, where the contract says that twice
+ * does no more than once.
  * @throws HangarError server_unreachable, proxy_refused, proxy_invalid, certificate_refused, interrupted
  */
 export async function send(link: Link, path: string, call: Call, signal: AbortSignal): Promise<Answer> {
+  const { method = 'GET', headers = {} } = call;
+  const repeatable = isRepeatable(method, path.replace('/api', ''), 'idempotency-key' in headers);
   for (let attempt = 0; ; attempt++) {
-    const pause = call.repeatable ? REPEAT_AFTER_MS[attempt] : undefined;
+    const pause = repeatable ? REPEAT_AFTER_MS[attempt] : undefined;
     try {
       const answer = await once(link, path, call, signal);
       if (answer.status !== 503 || pause === undefined) return answer;

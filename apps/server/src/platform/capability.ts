@@ -4,6 +4,7 @@ import type { Blobs } from './blobs/blobs.ts';
 import type { BlobOwner } from './blobs/orphans.ts';
 import type { Chore } from './chores.ts';
 import type { Database, SettingsStore } from './database/index.ts';
+import type { WayToIdentify } from './http/identity.ts';
 import type { RawRoutes } from './http/routes.ts';
 import type { Live, LiveView } from './live/live.ts';
 import type { Logs } from './logs/index.ts';
@@ -38,6 +39,8 @@ export interface Capability {
   readonly raw?: readonly RawRoutes[];
   /** How a thing that changed is read for viewers, once a process; by noun. */
   readonly live?: Readonly<Record<string, LiveView>>;
+  /** Who calls that is no person. */
+  readonly identify?: WayToIdentify;
   readonly search?: SearchSource;
   /** Nouns whose ended things keep something that plans limit. */
   readonly keepers?: readonly Keeper[];

@@ -1,4 +1,6 @@
-import { shellWord } from '@hangar/contract/shell-words';
+import { COMMANDS } from '@hangar/contract/operations';
+import { placed } from '@hangar/contract/request';
+import { commandWords, shellCommand, shellWord } from '@hangar/contract/shell-words';
 import { ActionIcon, Popover, Stack, Text, Tooltip } from '@mantine/core';
 import { IconTerminal2 } from '@tabler/icons-react';
 import { Command } from './command.tsx';
@@ -6,7 +8,7 @@ import { Command } from './command.tsx';
 export interface AsCommandProps {
   /** The same thing on the command line: `hangar cancel j_7k2…`. Left out where the command has no verb for it. */
   hangar?: string;
-  /** The same thing as a request; see `curlFor`. */
+  /** The same thing as a request; see `asCommand`. */
   curl: string;
 }
 
@@ -34,8 +36,27 @@ export function AsCommand({ hangar, curl }: AsCommandProps) {
   );
 }
 
+/**
+ * An operation of the contract as it is typed in a terminal. `input` as for a call; `words`: what the command line calls otherwise.
+ */
+export function asCommand(
+  route: keyof typeof COMMANDS,
+  input: Readonly<Record<string, unknown>> = {},
+  words: Readonly<Record<string, unknown>> = {},
+): Required<AsCommandProps> {
+  const { method, path, rest } = placed(route, input);
+  const asked = Object.entries(rest).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((one) => [name, String(one)]),
+  );
+  const query = method === 'GET' && asked.length > 0 ? `?${new URLSearchParams(asked)}` : '';
+  return {
+    hangar: shellCommand(['hangar', ...commandWords(COMMANDS[route], { ...input, ...words })]),
+    curl: curlFor(method, `${path}${query}`, method === 'GET' || asked.length === 0 ? undefined : rest),
+  };
+}
+
 /** A curl command with the token taken from the environment; `path` without `/api`. */
-export function curlFor(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: unknown): string {
+export function curlFor(method: string, path: string, body?: unknown): string {
   const parts = ['curl', '-fsS'];
   if (method !== 'GET') parts.push('-X', method);
   parts.push('-H', '"Authorization: Bearer $HANGAR_TOKEN"');

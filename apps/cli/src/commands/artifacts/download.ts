@@ -91,7 +91,7 @@ async function ofJob(cli: Cli, server: string | undefined, id: string, name: str
   const { items } = await client.jobs.artifacts({ id });
   const found = items.find((item) => item.name === name) ?? missing(id, name);
   const path = `/jobs/${id}/artifacts/${encodeURIComponent(name)}`;
-  return { ...found, open: async () => Readable.from((await request(path, { repeatable: true })).body) };
+  return { ...found, open: async () => Readable.from((await request(path)).body) };
 }
 
 async function ofLocalRun(cli: Cli, id: string, name: string): Promise<Found> {

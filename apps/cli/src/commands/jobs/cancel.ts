@@ -37,7 +37,7 @@ export const command = defineCommand<GlobalFlags, string[]>({
 async function cancel(cli: Cli, server: string | undefined, id: string): Promise<{ state: JobState; json: unknown }> {
   if (!isLocalRun(id)) {
     const { client } = await cli.api(server);
-    const job = await client.jobs.cancel({ id }, { context: { repeatable: true } });
+    const job = await client.jobs.cancel({ id });
     return { state: job.state, json: job };
   }
   const [{ cancelLocalRun }, { localJson }] = await Promise.all([

@@ -50,7 +50,7 @@ export const command = defineCommand<Flags, [string, string]>({
     const path = `/k8s/pods/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/log`;
     const colors = terminal.color.bold('') !== '';
     if (!flags.follow) {
-      const answer = await api.request(`${path}?${query}`, { repeatable: true });
+      const answer = await api.request(`${path}?${query}`);
       const lines = (await answer.text()).replace(/\n$/, '').split('\n');
       await terminal.write(lines.map((line) => `${clean(line, colors)}\n`).join(''));
       return;

@@ -291,12 +291,12 @@ describe('identity', () => {
       cookie: [...person.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
     };
     for (const request of [withKey, withCookie])
-      expect(await server.access.identify(request)).toMatchObject({ userId: id, role: 'member' });
+      expect(await server.access.identify(request)).toMatchObject({ userId: id, actor: { role: 'member' } });
     expect(await seen()).toEqual(before);
 
     expect((await admin.call('PATCH', `/api/users/${id}`, { role: 'admin' })).status).toBe(200);
     for (const request of [withKey, withCookie])
-      expect(await server.access.identify(request)).toMatchObject({ role: 'admin' });
+      expect(await server.access.identify(request)).toMatchObject({ actor: { role: 'admin' } });
     expect((await admin.call('PATCH', `/api/users/${id}`, { disabled: true })).status).toBe(200);
     await expect(server.access.identify(withKey)).rejects.toMatchObject({ kind: 'unauthenticated' });
     expect(await server.access.identify(withCookie)).toBeNull();

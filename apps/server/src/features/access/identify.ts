@@ -1,5 +1,5 @@
 import { HangarError } from '@hangar/contract';
-import type { Identify, Identity } from '../../platform/http/identity.ts';
+import type { Identify, PersonIdentity } from '../../platform/http/identity.ts';
 import { isStale, TOKEN } from './access-tokens.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { DevicesStore } from './devices-store.ts';
@@ -21,7 +21,7 @@ export function createIdentify(o: {
 }): Identify {
   const { clock } = o;
 
-  async function byApiKey(key: string, used: boolean): Promise<Identity> {
+  async function byApiKey(key: string, used: boolean): Promise<PersonIdentity> {
     const found = await o.apiKeys.find(key);
     if (!found) throw new HangarError('not_signed_in', { message: 'The API key is not known or was revoked.' });
     if (found.apiKey.expiresAt !== null && found.apiKey.expiresAt <= clock()) {
@@ -38,7 +38,7 @@ export function createIdentify(o: {
     return identityOf(found.person, 'apiKey', found.apiKey.name, found.apiKey.expiresAt);
   }
 
-  async function byAccessToken(token: string, used: boolean): Promise<Identity> {
+  async function byAccessToken(token: string, used: boolean): Promise<PersonIdentity> {
     const claims = await o.tokens.verify(token);
     if (claims === 'expired') throw new HangarError('token_expired');
     if (claims === 'invalid') throw new HangarError('not_signed_in', { message: 'The access token is not valid.' });
@@ -79,8 +79,13 @@ function allowed(person: PersonRow): void {
   if (person.disabled) throw new HangarError('account_disabled');
 }
 
-function identityOf(person: PersonRow, kind: Identity['kind'], label: string, expiresAt: Date | null): Identity {
-  return { kind, userId: person.id, userName: person.name, role: person.role, label, expiresAt };
+function identityOf(
+  { id: userId, name: userName, role }: PersonRow,
+  kind: PersonIdentity['kind'],
+  label: string,
+  expiresAt: Date | null,
+): PersonIdentity {
+  return { kind, userId, userName, actor: { userId, userName, role }, label, expiresAt };
 }
 
 /** Browsers name each other in their user agent; the order tells them apart. */

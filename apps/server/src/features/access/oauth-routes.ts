@@ -1,14 +1,14 @@
-import { DEVICE_GRANT, HangarError } from '@hangar/contract';
+import { DEVICE_GRANT, HangarError, rawOperations } from '@hangar/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isConnectionLoss } from '../../platform/database/index.ts';
-import type { RawRoutes } from '../../platform/http/routes.ts';
+import { type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import type { Access } from './access.ts';
 import { OAuthFailure } from './oauth-failure.ts';
 import { issuerOf, SCOPE } from './token-issuer.ts';
 
 /** All parameters together are a few hundred bytes. */
 const BODY_LIMIT = 16 * 1024;
-const config = { identities: ['public'] } as const;
+const operations = rawOperations.access;
 
 /**
  * The OAuth 2.0 token service: /api/auth/device, token, refresh, revoke, jwks.json, and its discovery documents
@@ -59,19 +59,19 @@ function tokenRoutes(scope: FastifyInstance, access: Access): void {
   });
 
   const { tokens } = access;
-  scope.post('/api/auth/device', { config }, (request) => {
+  serveRaw(scope, operations.authorizeDevice, (request) => {
     const parameters = parametersOf(request);
     return tokens.authorizeDevice(
       { clientId: parameters.get('client_id'), clientName: parameters.get('client_name') },
       callerOf(request),
     );
   });
-  scope.post('/api/auth/token', { config }, (request) => token(request, parametersOf(request)));
-  scope.post('/api/auth/refresh', { config }, (request) => {
+  serveRaw(scope, operations.token, (request) => token(request, parametersOf(request)));
+  serveRaw(scope, operations.refresh, (request) => {
     const parameters = parametersOf(request);
     return token(request, new Map([['grant_type', 'refresh_token'], ...parameters]));
   });
-  scope.post('/api/auth/revoke', { config }, async (request) => {
+  serveRaw(scope, operations.revoke, async (request) => {
     const parameters = parametersOf(request);
     await tokens.revoke({ clientId: parameters.get('client_id'), token: parameters.get('token') }, callerOf(request));
     return {};
@@ -113,10 +113,11 @@ function discoveryRoutes(app: FastifyInstance, access: Access): void {
     reply.header('cache-control', 'public, max-age=3600');
     return metadata;
   };
+  const config = { operation: operations.keys };
   // An issuer with a path has it at the end (RFC 8414 §3.1); clients made for OpenID Connect ask at their own address (§5).
   app.get(`/.well-known/oauth-authorization-server${path}`, { config }, document);
   app.get(`${path}/.well-known/openid-configuration`, { config }, document);
-  app.get('/api/auth/jwks.json', { config }, async (_request, reply) => {
+  serveRaw(app, operations.keys, async (_request, reply) => {
     reply.header('cache-control', 'public, max-age=3600').type('application/jwk-set+json');
     return JSON.stringify(await access.keys.published());
   });

@@ -14,12 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-const person = (name: string, role: Viewer['role'] = 'member'): Viewer => ({
-  userId: `u_${name}`,
-  userName: name,
-  role,
-});
-const [ada, bob, root] = [person('ada'), person('bob'), person('root', 'admin')];
+const person = (name: string, everybody = false): Viewer => ({ userId: `u_${name}`, userName: name, everybody });
+const [ada, bob, root] = [person('ada'), person('bob'), person('root', true)];
 const NOW = Date.now();
 const time = (seconds: number) => new Date(NOW + seconds * 1000);
 const step = (name: string, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({

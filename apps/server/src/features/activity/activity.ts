@@ -10,7 +10,8 @@ import { activityStore } from './activity-store.ts';
 export interface Viewer {
   readonly userId: string;
   readonly userName: string;
-  readonly role: 'admin' | 'member';
+  /** What is everybody's and not only theirs. */
+  readonly everybody: boolean;
 }
 
 interface Query {
@@ -51,7 +52,7 @@ export function createActivity({ db }: Pick<Database, 'db'>) {
 
   async function one(id: string, viewer: Viewer): Promise<Activity> {
     const activity = await store.find(id);
-    if (!activity || (viewer.role !== 'admin' && activity.actor.id !== viewer.userId))
+    if (!activity || (!viewer.everybody && activity.actor.id !== viewer.userId))
       throw new HangarError('activity_not_found');
     return activity;
   }
@@ -83,7 +84,7 @@ export function createActivity({ db }: Pick<Database, 'db'>) {
       sql`true`,
     ];
     const all = sql.join(where, sql` and `);
-    if (viewer.role !== 'admin') return store.newestOf(isOpen, sql`owner = ${viewer.userId} and ${all}`, limit);
+    if (!viewer.everybody) return store.newestOf(isOpen, sql`owner = ${viewer.userId} and ${all}`, limit);
     return rest.length > 0 ? store.newestAmong(isOpen, all, limit) : store.newestOfAll(isOpen, all, limit);
   }
 
@@ -93,8 +94,8 @@ export function createActivity({ db }: Pick<Database, 'db'>) {
     /** Without ownership: for the live stream, which checks who listens. */
     byId: (id: string): Promise<Activity | null> => store.find(id),
 
-    list: async ({ userId, userName, role }: Viewer, query: Query): Promise<Page> =>
-      (await listed(JSON.stringify([{ userId, userName, role }, query]))) ?? { current: [], recent: [] },
+    list: async ({ userId, userName, everybody }: Viewer, query: Query): Promise<Page> =>
+      (await listed(JSON.stringify([{ userId, userName, everybody }, query]))) ?? { current: [], recent: [] },
 
     async start(
       viewer: Viewer,

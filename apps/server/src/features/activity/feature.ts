@@ -1,3 +1,4 @@
+import { rawOperations } from '@hangar/contract';
 import type { Capability, Foundation } from '../../platform/capability.ts';
 import type { ActivityBus } from './activity.ts';
 import { activityRoutes } from './activity-routes.ts';
@@ -6,7 +7,7 @@ import { ACTIVITY } from './activity-store.ts';
 /** The activity bus: what people and agents do, as it happens. Its `publish` is part of the foundation. */
 export const activityFeature = ({ live }: Foundation, activity: ActivityBus, keepDays: number): Capability => ({
   router: { activity: activityRoutes(activity) },
-  raw: [live.routes('/api/devops/activity/events', [ACTIVITY])],
+  raw: [live.routes(rawOperations.activity.events, [ACTIVITY])],
   live: { [ACTIVITY]: (id) => activity.byId(id) },
   chores: [
     {

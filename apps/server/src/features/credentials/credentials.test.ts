@@ -9,7 +9,7 @@ import { createRouterClient } from '@orpc/server';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { settingsStore } from '../../platform/database/index.ts';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
-import type { Identity } from '../../platform/http/identity.ts';
+import type { PersonIdentity } from '../../platform/http/identity.ts';
 import { openSecrets, type Secrets } from '../../platform/secrets/index.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
 import { credentialsRoutes } from './credentials-routes.ts';
@@ -198,16 +198,17 @@ test('known hosts are lines of a known_hosts file', async () => {
 });
 
 test('routes speak for whoever is signed in, and check what they are given', async () => {
-  const identity: Identity = {
+  const identity: PersonIdentity = {
     kind: 'token',
     userId: 'u_ada',
     userName: 'Ada',
-    role: 'member',
+    actor: { userId: 'u_ada', userName: 'Ada', role: 'member' },
     label: 'laptop',
     expiresAt: null,
   };
   const context = {
     identity,
+    everybody: false,
     place: '127.0.0.1',
     userAgent: 'test',
     cookie: undefined,

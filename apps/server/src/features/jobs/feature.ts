@@ -68,7 +68,7 @@ export async function jobsFeature(
     router: { jobs: jobsRoutes(jobs) },
     raw: [
       jobBytesRoutes({ jobs, uploads, blobs, answerLog: (...log) => answerLogRequest(logs, ...log) }),
-      workerRoutes(worker, tokens),
+      workerRoutes(worker),
     ],
     live: {
       async [JOB](id) {
@@ -76,6 +76,7 @@ export async function jobsFeature(
         return row ? ((await jobs.viewRows([row]))[0] ?? null) : null;
       },
     },
+    identify: tokens,
     search: searchJobs(jobs),
     keepers: [createJobKeeper({ database, blobs, logs })],
     blobs: jobBlobs(database),

@@ -1,13 +1,13 @@
 import type { SearchHit } from '@hangar/contract';
 import { jobWords } from '@hangar/contract/words/job';
-import type { Identity } from '../../platform/http/identity.ts';
+import type { Caller } from '../../platform/http/identity.ts';
 import type { Jobs } from './jobs.ts';
 
 /** One's own jobs; those of all for an admin. */
 export const searchJobs =
   (jobs: Pick<Jobs, 'list'>) =>
-  async (identity: Identity, text: string): Promise<SearchHit[]> => {
-    const { items } = await jobs.list(identity, { mine: identity.role !== 'admin', search: text, limit: 20 });
+  async (caller: Caller, text: string): Promise<SearchHit[]> => {
+    const { items } = await jobs.list(caller, { search: text, limit: 20 });
     return items.map((job) => ({
       kind: 'job',
       id: job.id,

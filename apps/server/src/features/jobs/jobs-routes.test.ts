@@ -30,7 +30,8 @@ beforeAll(async () => {
       }),
     ],
     identify: async () => ({
-      ...{ kind: 'apiKey', role: 'member', userId: 'u_ada', userName: 'Ada', label: '', expiresAt: null },
+      ...{ kind: 'apiKey', userId: 'u_ada', userName: 'Ada', label: '', expiresAt: null },
+      actor: { userId: 'u_ada', userName: 'Ada', role: 'member' },
     }),
     refuseForeignOrigin: () => undefined,
     isDraining: () => false,

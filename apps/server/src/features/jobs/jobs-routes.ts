@@ -1,12 +1,12 @@
 import { pipeline } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { HangarError, JobId, type JobState, LogQuery } from '@hangar/contract';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HangarError, JobId, type JobState, LogQuery, rawOperations } from '@hangar/contract';
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { z } from 'zod';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
-import { signedIn } from '../../platform/http/identity.ts';
+import { forEverybody, signedIn } from '../../platform/http/identity.ts';
 import { parseInput } from '../../platform/http/input.ts';
-import { api, type RawRoutes } from '../../platform/http/routes.ts';
+import { api, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import type { Jobs } from './jobs.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -18,8 +18,7 @@ export const jobsRoutes = (jobs: Jobs) => ({
   list: api.jobs.list.handler(({ input, context }) => {
     const { state, mine, search, agent, profile, repo, group, limit, cursor } = input;
     const states: JobState[] | undefined = state === undefined || Array.isArray(state) ? state : [state];
-    return jobs.list(signedIn(context), {
-      mine,
+    return jobs.list(mine ? { ...signedIn(context), everybody: false } : forEverybody(context), {
       limit,
       ...(states ? { states } : {}),
       ...(search ? { search } : {}),
@@ -44,7 +43,7 @@ const ById = z.object({ id: JobId });
 const LINK_LEAST_BYTES = 1024 * 1024;
 /** To begin the download; it may take longer. */
 const LINK_SECONDS = 300;
-const PEOPLE = { identities: ['session', 'token', 'apiKey'] } as const;
+const { log, diff, artifact, upload } = rawOperations.jobs;
 
 export interface JobBytesParts {
   readonly jobs: Pick<Jobs, 'artifact' | 'mayReadLog'>;
@@ -64,16 +63,16 @@ export function jobBytesRoutes(parts: JobBytesParts): RawRoutes {
   return (app) => {
     app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
 
-    app.get('/api/jobs/:id/logs', { config: PEOPLE }, async (request, reply) => {
+    serveRaw(app, log, async (request, reply) => {
       const { id } = parseInput(ById, request.params);
       const query = parseInput(LogQuery, request.query);
       await parts.jobs.mayReadLog(signedIn(request.caller), id);
       return parts.answerLog(id, query, request, reply);
     });
 
-    app.get('/api/jobs/:id/artifacts/*', { config: PEOPLE }, async (request, reply) => {
+    const send: RouteHandlerMethod = async (request, reply) => {
       const { id } = parseInput(ById, request.params);
-      const name = (request.params as { '*': string })['*'];
+      const { '*': name = 'diff' } = request.params as { '*'?: string };
       const artifact = await parts.jobs.artifact(signedIn(request.caller), id, name);
       const fileName = name === 'diff' ? `${id}.diff` : (name.split('/').at(-1) ?? 'artifact');
       // A browser that saves a large file gets it from the store itself. Programs read what stands in the headers below.
@@ -103,11 +102,13 @@ export function jobBytesRoutes(parts: JobBytesParts): RawRoutes {
         return reply.header('content-encoding', 'gzip').send(packed);
       }
       return reply.header('content-length', blob.sizeBytes).send(blob.body);
-    });
+    };
+    serveRaw(app, diff, send);
+    serveRaw(app, artifact, send);
 
-    app.post('/api/uploads', { config: PEOPLE }, async (request, reply) => {
-      const upload = await parts.uploads.receive(signedIn(request.caller).userId, request.raw, request.caller.signal);
-      return reply.status(201).send(upload);
+    serveRaw(app, upload, async (request, reply) => {
+      const received = await parts.uploads.receive(signedIn(request.caller).userId, request.raw, request.caller.signal);
+      return reply.status(201).send(received);
     });
   };
 }

@@ -29,7 +29,8 @@ import { type ViewParts, viewArtifact, viewJob, viewJobs, viewWaiting } from './
 export interface Caller {
   readonly userId: string;
   readonly userName: string;
-  readonly role: 'admin' | 'member';
+  /** What is everybody's and not only theirs. */
+  readonly everybody: boolean;
 }
 
 export interface JobsParts extends ViewParts {
@@ -48,7 +49,7 @@ const WORKING_STATES = JOB_PHASES.filter((phase) => phase !== 'queued');
 /** The use cases of jobs. A request only writes what is wanted; the reconciler does the rest. */
 export function createJobs(parts: JobsParts) {
   const { store } = parts;
-  const owned = (caller: Caller) => store.of(caller.userId, caller.role === 'admin');
+  const owned = (caller: Caller) => store.of(caller.userId, caller.everybody);
   const durationOf = lookup((keys) => store.durations(keys.map(pairOf)));
   const view = (row: JobRow): Promise<JobDetail> => viewJob(parts, row);
   const used = lookup((userIds) => store.uses(userIds));
@@ -174,7 +175,6 @@ export function createJobs(parts: JobsParts) {
       caller: Caller,
       query: {
         states?: JobState[];
-        mine: boolean;
         search?: string;
         agent?: string;
         profile?: string;
@@ -184,12 +184,9 @@ export function createJobs(parts: JobsParts) {
         cursor?: string;
       },
     ): Promise<{ items: Job[]; nextCursor: string | null }> {
-      if (!query.mine && caller.role !== 'admin') throw new HangarError('admin_only');
-      const { mine, cursor, limit, ...filter } = query;
+      const { cursor, limit, ...filter } = query;
       const before = cursor === undefined ? undefined : readCursor(cursor);
-      const rows = await store
-        .of(caller.userId, !mine)
-        .list({ ...filter, ...(before ? { before } : {}), limit: limit + 1 });
+      const rows = await owned(caller).list({ ...filter, ...(before ? { before } : {}), limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       return { items: await viewJobs(parts, page), nextCursor: rows.length > limit && last ? writeCursor(last) : null };

@@ -1,8 +1,8 @@
-import type { IdentityKind } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createApp } from '../../platform/http/app.ts';
+import type { PersonIdentity } from '../../platform/http/identity.ts';
 import { createClusterLive } from './cluster-live.ts';
 import { createKubernetes } from './kubernetes.ts';
 import { kubernetesBytesRoutes, kubernetesRoutes } from './kubernetes-routes.ts';
@@ -32,12 +32,9 @@ beforeAll(async () => {
       const [kind, role] = (authorization ?? '').split(' ');
       if (!kind || (role !== 'admin' && role !== 'member')) return null;
       return {
-        kind: kind as Exclude<IdentityKind, 'public'>,
-        role,
-        userId: 'u',
-        userName: 'Ada',
-        label: '',
-        expiresAt: null,
+        kind: kind as PersonIdentity['kind'],
+        actor: { userId: 'u', userName: 'Ada', role },
+        ...{ userId: 'u', userName: 'Ada', label: '', expiresAt: null },
       };
     },
     refuseForeignOrigin: () => undefined,

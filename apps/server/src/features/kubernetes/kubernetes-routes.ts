@@ -1,11 +1,18 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { ClusterLiveQuery, HangarError, KubernetesName, type PodLogLine, PodLogQuery } from '@hangar/contract';
+import {
+  ClusterLiveQuery,
+  HangarError,
+  KubernetesName,
+  type PodLogLine,
+  PodLogQuery,
+  rawOperations,
+} from '@hangar/contract';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { openEventStream, takeOver } from '../../platform/http/event-stream.ts';
 import { parseInput } from '../../platform/http/input.ts';
-import { api, type RawRoutes } from '../../platform/http/routes.ts';
+import { api, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import type { PodLogText } from './cluster.ts';
 import type { ClusterLive } from './cluster-live.ts';
 import type { Kubernetes } from './kubernetes.ts';
@@ -21,7 +28,7 @@ export const kubernetesRoutes = (kubernetes: Kubernetes) => ({
   ),
 });
 
-const ADMINS = { identities: ['session', 'token', 'apiKey'], admin: true } as const;
+const { live, podLog } = rawOperations.kubernetes;
 const ByPod = z.object({ namespace: KubernetesName, name: KubernetesName });
 /** As the shell's own stream says it: a page that hears nothing for longer takes the connection for dead. */
 const HEARTBEAT_MS = 15_000;
@@ -40,7 +47,7 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
       o.live.close();
     });
 
-    app.get('/api/k8s/live', { config: ADMINS }, async (request, reply) => {
+    serveRaw(app, live, async (request, reply) => {
       const query = parseInput(ClusterLiveQuery, request.query);
       let response: ServerResponse | null = null;
       const early: string[] = [];
@@ -70,7 +77,7 @@ export function kubernetesBytesRoutes(o: { kubernetes: Kubernetes; live: Cluster
       });
     });
 
-    app.get('/api/k8s/pods/:namespace/:name/log', { config: ADMINS }, async (request, reply) => {
+    serveRaw(app, podLog, async (request, reply) => {
       const { namespace, name } = parseInput(ByPod, request.params);
       const query = parseInput(PodLogQuery, request.query);
       const follow = query.follow || /\btext\/event-stream\b/.test(request.headers.accept ?? '');

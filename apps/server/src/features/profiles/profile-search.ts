@@ -1,10 +1,10 @@
 import type { SearchHit } from '@hangar/contract';
-import type { Identity } from '../../platform/http/identity.ts';
+import type { Caller } from '../../platform/http/identity.ts';
 import type { Profiles } from './profiles.ts';
 
 export const searchProfiles =
   (profiles: Pick<Profiles, 'list'>) =>
-  async (_identity: Identity, text: string): Promise<SearchHit[]> => {
+  async (_caller: Caller, text: string): Promise<SearchHit[]> => {
     const { items } = await profiles.list();
     return items
       .filter(({ name }) => name.includes(text))

@@ -23,8 +23,8 @@ export const systemFeature = (o: {
         needsFirstSignIn: await o.needsFirstSignIn(),
       })),
       search: api.system.search.handler(async ({ input, context }) => {
-        const identity = signedIn(context);
-        const found = await Promise.all(o.sources.map((source) => source(identity, input.q.toLowerCase())));
+        const caller = signedIn(context);
+        const found = await Promise.all(o.sources.map((source) => source(caller, input.q.toLowerCase())));
         const items = found.flatMap((hits) => hits.slice(0, MOST_OF_A_KIND));
         items.sort((a, b) => SEARCH_KINDS.indexOf(a.kind) - SEARCH_KINDS.indexOf(b.kind));
         return { items: items.slice(0, MOST_FOUND) };

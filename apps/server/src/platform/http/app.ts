@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
-import {
-  fromWire,
-  HangarError,
-  type IdentityKind,
-  type OperationMeta,
-  PEOPLE_IDENTITIES,
-  toWire,
-} from '@hangar/contract';
+import { fromWire, HangarError, metaOf, PEOPLE_IDENTITIES, type RawOperation, toWire } from '@hangar/contract';
 import { OpenAPIHandler } from '@orpc/openapi/fastify';
 import { type AnyRouter, ORPCError } from '@orpc/server';
 import Fastify, {
@@ -20,9 +13,9 @@ import Fastify, {
 import type { Logger } from 'pino';
 import { compressJson } from './compress.ts';
 import { asHangarError } from './errors.ts';
-import type { Identify, RequestContext } from './identity.ts';
+import { allow, type Identify, type RequestContext, type WayToIdentify } from './identity.ts';
 import { pageFor } from './pages.ts';
-import type { RawRoutes } from './routes.ts';
+import { isKnown, type RawRoutes } from './routes.ts';
 import { type CallerWatch, createCallerWatch } from './still-allowed.ts';
 
 declare module 'fastify' {
@@ -36,16 +29,18 @@ declare module 'fastify' {
     whenShutOut: ((end: () => void) => () => void) | undefined;
   }
   interface FastifyContextConfig {
-    /** Identity kinds a raw route accepts. A raw route without it is refused at start. */
-    identities?: readonly IdentityKind[] | 'worker';
-    admin?: boolean;
+    /** What is served. A route below /api without it is refused at start. `contract`: each operation says it by its meta. */
+    operation?: RawOperation | 'contract';
   }
 }
 
 export interface AppParts {
   readonly router: AnyRouter;
   readonly rawRoutes: readonly RawRoutes[];
+  /** Who a person is; also asked whether they would still be let in. */
   readonly identify: Identify;
+  /** Who calls that is no person. */
+  readonly otherWays?: readonly WayToIdentify[];
   /** Ends what goes on for long when its caller is let in no longer. One of its own when left out, which looks from time to time. */
   readonly callers?: CallerWatch;
   /** Throws csrf_refused when a request with a cookie does not come from this site. */
@@ -73,7 +68,7 @@ const BODY_LIMIT = 8 * 1024 * 1024;
 
 /**
  * The HTTP side of the server: identity, CSRF, errors and the contract under /api. Listens on nothing.
- * Every route is authenticated: contract routes by their meta, raw routes by `config.identities`.
+ * Every route is authenticated by the meta of its operation, through `allow`.
  */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { log, trustProxy: trust } = parts;
@@ -135,8 +130,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     );
   });
   app.addHook('onRoute', (route) => {
-    if (route.url.startsWith('/api') && route.config?.identities === undefined)
-      throw new Error(`${route.method} ${route.url} does not say who may call it`);
+    const operation = route.config?.operation;
+    if (route.url.startsWith('/api') && operation !== 'contract' && !(operation && isKnown(operation, route.url)))
+      throw new Error(`${route.method} ${route.url} is no operation of the contract`);
   });
 
   app.addHook('onRequest', async ({ raw }) => {
@@ -152,8 +148,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const callers = parts.callers ?? createCallerWatch({ identify: parts.identify, log });
   app.addHook('onRequest', async (request, reply) => {
     // By the route that was found, not by the text of the URL: %61pi is api, too.
-    if (request.routeOptions.config?.identities === undefined) return;
-    await authenticate(parts, callers, request, reply);
+    const { operation } = request.routeOptions.config ?? {};
+    if (operation !== undefined) await authenticate(parts, callers, operation, request, reply);
   });
 
   for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
@@ -164,10 +160,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 async function authenticate(
   parts: AppParts,
   callers: CallerWatch,
+  operation: RawOperation | 'contract',
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { config } = request.routeOptions;
   const cookies: string[] = [];
   const abort = new AbortController();
   reply.raw.once('close', () => {
@@ -177,6 +173,7 @@ async function authenticate(
   const userAgent = request.headers['user-agent'] ?? '';
   const caller = {
     identity: null as RequestContext['identity'],
+    everybody: false,
     place: request.ip,
     userAgent,
     cookie,
@@ -191,7 +188,6 @@ async function authenticate(
   request.caller = caller;
   reply.header('x-request-id', request.id);
   reply.header('cache-control', 'no-store');
-  if (config.identities === 'worker') return;
   if (request.method !== 'GET' && request.method !== 'HEAD' && authorization === undefined) {
     parts.refuseForeignOrigin({
       method: request.method,
@@ -201,26 +197,18 @@ async function authenticate(
       cookie,
     });
   }
-  if (config.identities?.length === 1 && config.identities[0] === 'public') return;
+  const identities = operation === 'contract' ? PEOPLE_IDENTITIES : operation.meta.identities;
+  if (identities === 'public') return;
   const asked = { authorization, cookie, place: request.ip, userAgent };
-  const identity = await parts.identify(asked);
-  caller.identity = identity;
-  if (identity) request.whenShutOut = (end) => callers.watch(asked, identity, end);
-  // The contract's catch-all checks by the meta of the operation; raw routes are checked here.
-  if (config.identities && !config.identities.includes('public'))
-    allow(caller, { identities: config.identities, admin: config.admin ?? false });
-}
-
-function allow(caller: RequestContext, wants: Pick<OperationMeta, 'identities' | 'admin'>): void {
-  if (wants.identities.includes('public')) return;
+  const people = { kinds: PEOPLE_IDENTITIES, identify: parts.identify };
+  const ways = [people, ...(parts.otherWays ?? [])].filter(({ kinds }) =>
+    kinds.some((kind) => identities.includes(kind)),
+  );
+  for (const way of ways) caller.identity ??= await way.identify(asked);
   const { identity } = caller;
-  if (!identity) throw new HangarError('not_signed_in');
-  if (!wants.identities.includes(identity.kind)) {
-    throw new HangarError(
-      wants.identities.length === 1 && wants.identities[0] === 'session' ? 'session_only' : 'wrong_identity',
-    );
-  }
-  if (wants.admin && identity.role !== 'admin') throw new HangarError('admin_only');
+  if (identity && identity.kind !== 'worker') request.whenShutOut = (end) => callers.watch(asked, identity, end);
+  // An operation of the contract is known once its router has found it, and is checked there.
+  if (operation !== 'contract') caller.everybody = allow(identity, operation.meta);
 }
 
 function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
@@ -239,13 +227,13 @@ function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
       },
     ],
     clientInterceptors: [
-      async ({ context, procedure, next }) => {
-        const caller = context as RequestContext;
+      async ({ next, ...call }) => {
+        const { context, procedure } = call;
+        const { identity, requestId } = context as RequestContext;
         try {
-          allow(caller, procedure['~orpc'].meta as OperationMeta);
-          return await next();
+          return await next({ ...call, context: { ...context, everybody: allow(identity, metaOf(procedure)) } });
         } catch (error) {
-          throw asOrpc(asHangarError(error, caller.requestId, log), caller.requestId);
+          throw asOrpc(asHangarError(error, requestId, log), requestId);
         }
       },
     ],
@@ -253,8 +241,7 @@ function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
   scope.route({
     method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: '/api/*',
-    // The operation's own meta says who may call; see allow().
-    config: { identities: [...PEOPLE_IDENTITIES, 'public'] },
+    config: { operation: 'contract' },
     handler: async (request, reply) => {
       const { matched } = await handler.handle(request, reply, { prefix: '/api', context: request.caller });
       if (!matched)

@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import type { Database } from '../database/index.ts';
 import { createApp } from './app.ts';
 import { createMetrics, healthRoutes } from './health.ts';
-import type { Identity } from './identity.ts';
+import type { PersonIdentity } from './identity.ts';
 
-const ADMIN: Identity = {
-  ...{ kind: 'apiKey', role: 'admin', userId: 'u_ada', userName: 'Ada', label: '', expiresAt: null },
+const ADMIN: PersonIdentity = {
+  actor: { userId: 'u_ada', userName: 'Ada', role: 'admin' },
+  ...{ kind: 'apiKey', userId: 'u_ada', userName: 'Ada', label: '', expiresAt: null },
 };
 
 async function status(o: { behindProxy: boolean; headers?: Record<string, string>; remoteAddress?: string }) {
@@ -14,7 +15,7 @@ async function status(o: { behindProxy: boolean; headers?: Record<string, string
     authorization === 'Bearer admin'
       ? ADMIN
       : authorization === 'Bearer member'
-        ? { ...ADMIN, role: 'member' as const }
+        ? { ...ADMIN, actor: { ...ADMIN.actor, role: 'member' as const } }
         : null;
   const app = await createApp({
     router: {},

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
-import { HangarError } from '@hangar/contract';
+import { PEOPLE_IDENTITIES } from '@hangar/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Database } from '../database/index.ts';
-import type { Identify } from './identity.ts';
+import { allow, type Identify } from './identity.ts';
 import type { RawRoutes } from './routes.ts';
 
 export interface Metrics {
@@ -74,8 +74,7 @@ export function healthRoutes(o: {
           place: request.ip,
           userAgent: request.headers['user-agent'] ?? '',
         });
-        if (!identity) throw new HangarError('not_signed_in');
-        if (identity.role !== 'admin') throw new HangarError('admin_only');
+        allow(identity, { identities: PEOPLE_IDENTITIES, admin: 'only' });
       }
       return reply.type(o.metrics.registry.contentType).send(await o.metrics.registry.metrics());
     });

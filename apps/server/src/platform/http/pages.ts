@@ -3,9 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
+import { rawOperations } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import { takesEncoding } from './compress.ts';
 import { openApiDocument } from './openapi.ts';
+import { serveRaw } from './routes.ts';
 
 const DOCS_PAGE = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Hangar API</title>
@@ -21,7 +23,7 @@ export function pageRoutes(o: {
 }): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     let document: Promise<Record<string, unknown>> | undefined;
-    app.get('/api/openapi.json', { config: { identities: ['public'] } }, async () => {
+    serveRaw(app, rawOperations.system.openapi, async () => {
       document ??= openApiDocument(o.publicUrl, o.cookieName);
       return document;
     });

@@ -1,6 +1,6 @@
-import { contract } from '@hangar/contract';
+import { contract, type RawOperation, rawOperations } from '@hangar/contract';
 import { implement } from '@orpc/server';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteHandlerMethod, RouteOptions } from 'fastify';
 import type { RequestContext } from './identity.ts';
 
 /**
@@ -9,5 +9,23 @@ import type { RequestContext } from './identity.ts';
  */
 export const api = implement(contract).$context<RequestContext>();
 
-/** Adds routes where bytes matter, below `/api`. `request.caller` is the context; `config: { identities, admin? }` is obligatory. */
+/** Adds routes where bytes matter, each by `serveRaw`. `request.caller` is the context. */
 export type RawRoutes = (app: FastifyInstance) => void | Promise<void>;
+
+/** Serves an operation of `rawOperations`: method, path and who may call it come from there. */
+export function serveRaw(
+  app: FastifyInstance,
+  operation: RawOperation,
+  handler: RouteHandlerMethod,
+  more: Pick<RouteOptions, 'bodyLimit'> = {},
+): void {
+  app.route({ ...more, method: operation.method, url: urlOf(operation), config: { operation }, handler });
+}
+
+const urlOf = ({ path }: RawOperation): string => `/api${path.replace(/\{\+\w+\}/g, '*').replace(/\{(\w+)\}/g, ':$1')}`;
+
+const KNOWN: ReadonlySet<unknown> = new Set(Object.values(rawOperations).flatMap((group) => Object.values(group)));
+
+/** Whether a route stands in the table as it is served. */
+export const isKnown = (operation: RawOperation, url: string): boolean =>
+  KNOWN.has(operation) && urlOf(operation) === url;

@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import type { Identify, Identity } from './identity.ts';
+import type { Identify, PersonIdentity } from './identity.ts';
 
 /** On this channel is said who may do less from now on: the id of a person. */
 export const RIGHTS_CHANNEL = 'hangar_rights';
@@ -14,14 +14,14 @@ type Request = Pick<Parameters<Identify>[0], 'authorization' | 'cookie' | 'place
 
 export interface CallerWatch {
   /** Calls `end` once when the caller is let in no longer, or not as who they were. Returns the function that stops watching. */
-  watch(request: Request, was: Identity, end: () => void): () => void;
+  watch(request: Request, was: PersonIdentity, end: () => void): () => void;
   /** Looks at once at what this person reads; at everybody when nobody is named. */
   look(userId?: string): void;
 }
 
 interface Watched {
   readonly request: Request;
-  readonly streams: Map<() => void, Identity>;
+  readonly streams: Map<() => void, PersonIdentity>;
 }
 
 /**
@@ -47,11 +47,11 @@ export function createCallerWatch(o: { identify: Identify; log: Logger }): Calle
     if (streams.size === 0) return;
     const now = await whoIsIt(request);
     if (now === undefined) return;
-    for (const [end, was] of [...streams]) if (now?.userId !== was.userId || now.role !== was.role) end();
+    for (const [end, was] of [...streams]) if (now?.userId !== was.userId || now.actor.role !== was.actor.role) end();
   }
 
   /** Undefined: that cannot be said now. A database that is away takes no rights from anybody. */
-  async function whoIsIt(request: Request): Promise<Identity | null | undefined> {
+  async function whoIsIt(request: Request): Promise<PersonIdentity | null | undefined> {
     try {
       return await o.identify({ ...request, justLooking: true });
     } catch (error) {
@@ -61,9 +61,9 @@ export function createCallerWatch(o: { identify: Identify; log: Logger }): Calle
     }
   }
 
-  function watch(request: Request, was: Identity, end: () => void): () => void {
+  function watch(request: Request, was: PersonIdentity, end: () => void): () => void {
     const key = JSON.stringify([request.authorization ?? null, request.cookie ?? null]);
-    const entry = watched.get(key) ?? { request, streams: new Map<() => void, Identity>() };
+    const entry = watched.get(key) ?? { request, streams: new Map<() => void, PersonIdentity>() };
     watched.set(key, entry);
     const once = () => {
       leave();

@@ -6,7 +6,7 @@ import { createApp } from './app.ts';
 async function seen(trustProxy: boolean | number | string[], from: string, said: string): Promise<string> {
   const app = await createApp({
     router: {},
-    rawRoutes: [(raw) => void raw.get('/who', { config: { identities: ['public'] } }, async ({ ip }) => ({ ip }))],
+    rawRoutes: [(raw) => void raw.get('/who', async ({ ip }) => ({ ip }))],
     identify: async () => null,
     refuseForeignOrigin: () => undefined,
     isDraining: () => false,

@@ -1,20 +1,20 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError } from '@hangar/contract';
+import { HangarError, rawOperations } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Database } from '../database/index.ts';
 import { createApp } from '../http/app.ts';
-import type { Identify, Identity } from '../http/identity.ts';
+import type { Identify, PersonIdentity } from '../http/identity.ts';
 import { announcing } from './announce.ts';
 import { type Live, openLive } from './live.ts';
 
 const log = pino({ level: 'silent' });
-const ADMIN: Identity = {
+const ADMIN: PersonIdentity = {
   kind: 'apiKey',
-  role: 'admin',
+  actor: { userId: 'u_ada', userName: 'Ada', role: 'admin' },
   userId: 'u_ada',
   userName: 'Ada',
   label: '',
@@ -47,7 +47,7 @@ beforeEach(async () => {
   });
   app = await createApp({
     router: {},
-    rawRoutes: [live.routes('/api/events', null)],
+    rawRoutes: [live.routes(rawOperations.system.events, null)],
     identify: (request) => identify(request),
     refuseForeignOrigin: () => undefined,
     isDraining: () => false,
@@ -91,7 +91,7 @@ const change = (id: string) => say(announcing({ noun: 'thing', id, audience: 'u_
 
 it('who leaves while it is found out who they are is not kept as a listener', async () => {
   const asked = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<Identity>();
+  const answer = Promise.withResolvers<PersonIdentity>();
   identify = () => {
     asked.resolve();
     return answer.promise;
@@ -163,7 +163,7 @@ it('who is no longer an admin is no longer sent what is everybody’s', async ()
   await sleep(50);
   expect(one.isOpen && two.isOpen).toBe(true);
 
-  identify = async () => ({ ...ADMIN, role: 'member' });
+  identify = async () => ({ ...ADMIN, actor: { ...ADMIN.actor, role: 'member' } });
   await vi.advanceTimersByTimeAsync(30_000);
   await expect.poll(() => one.isOpen || two.isOpen).toBe(false);
   change('j_2');

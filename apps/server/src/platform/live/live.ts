@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { RawOperation } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
 import { openEventStream } from '../http/event-stream.ts';
-import type { RawRoutes } from '../http/routes.ts';
+import { signedIn } from '../http/identity.ts';
+import { type RawRoutes, serveRaw } from '../http/routes.ts';
 import { orAborted } from '../process/index.ts';
 import { type Announcement, announcementOf, LIVE_CHANNEL } from './announce.ts';
 
@@ -11,7 +13,7 @@ export type LiveView = (id: string) => Promise<{ readonly version: number } | nu
 
 interface Listener {
   readonly userId: string;
-  readonly everything: boolean;
+  readonly everybody: boolean;
   readonly nouns: ReadonlySet<string> | null;
   readonly response: ServerResponse;
 }
@@ -26,7 +28,7 @@ interface Pending {
 
 export interface Live {
   /** A stream of changes under this URL: of these nouns, or of all. */
-  routes(url: string, nouns: readonly string[] | null): RawRoutes;
+  routes(operation: RawOperation, nouns: readonly string[] | null): RawRoutes;
   /** Things of this noun are told to viewers from now on. */
   show(noun: string, view: LiveView): void;
   /** Resolves at the next change of this thing, or when the signal aborts. */
@@ -86,7 +88,7 @@ export async function openLive(o: { database: Pick<Database, 'listen'>; log: Log
     const viewers = () =>
       [...listeners].filter(
         (listener) =>
-          (listener.everything || listener.userId === change.audience) &&
+          (listener.everybody || listener.userId === change.audience) &&
           (listener.nouns === null || listener.nouns.has(change.noun)),
       );
     const view = views.get(change.noun);
@@ -100,16 +102,15 @@ export async function openLive(o: { database: Pick<Database, 'listen'>; log: Log
     }
   }
 
-  const routes: Live['routes'] = (url, nouns) => (app) => {
-    app.get(url, { config: { identities: ['session', 'token', 'apiKey'] } }, (request, reply) => {
-      const { identity } = request.caller;
-      if (!identity) return;
+  const routes: Live['routes'] = (operation, nouns) => (app) => {
+    serveRaw(app, operation, (request, reply) => {
+      const { userId, everybody } = signedIn(request.caller);
       const response = openEventStream(reply);
       // Gone while it was found out who they are.
       if (response.destroyed) return;
       const listener: Listener = {
-        userId: identity.userId,
-        everything: identity.role === 'admin',
+        userId,
+        everybody,
         nouns: nouns && new Set(nouns),
         response,
       };

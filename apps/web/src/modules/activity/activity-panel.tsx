@@ -1,8 +1,9 @@
 import type { Activity } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { ActivityList } from './activity-list.tsx';
@@ -29,7 +30,7 @@ export function ActivityActions({ onRefresh, refreshing }: { onRefresh: () => vo
           <IconRefresh size={16} />
         </ActionIcon>
       </Tooltip>
-      <AsCommand hangar="hangar activity" curl={curlFor('GET', '/devops/activity')} />
+      <AsCommand {...asCommand(OPERATIONS.activity.list)} />
     </>
   );
 }

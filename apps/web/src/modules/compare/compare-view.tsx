@@ -1,4 +1,5 @@
 import type { Job } from '@hangar/contract';
+import { RAW_OPERATIONS } from '@hangar/contract/operations';
 import { showPath } from '@hangar/contract/path-bytes';
 import { shellCommand } from '@hangar/contract/shell-words';
 import { isFinal } from '@hangar/contract/state-words';
@@ -10,7 +11,7 @@ import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useMemo, useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand, curlFor } from '../../components/as-command.tsx';
 import { Command } from '../../components/command.tsx';
 import { DurationBar } from '../../components/duration-bar.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -204,7 +205,7 @@ function Facts({ jobs }: { jobs: readonly Job[] }) {
       <FactRow name="Take it" jobs={jobs}>
         {(job) =>
           isFinal(job.state) && job.diff !== null && job.diff.filesChanged > 0 ? (
-            <Command text={`hangar pull ${job.id}`} />
+            <Command text={asCommand(RAW_OPERATIONS.jobs.diff, { id: job.id }).hangar} />
           ) : null
         }
       </FactRow>

@@ -1,19 +1,12 @@
 import type { Job } from '@hangar/contract';
-import { curlFor } from '../../components/as-command.tsx';
-
-export interface CommandPair {
-  readonly hangar: string;
-  readonly curl: string;
-}
+import { OPERATIONS, RAW_OPERATIONS } from '@hangar/contract/operations';
+import { asCommand } from '../../components/as-command.tsx';
 
 /** What one can do with a job, as commands. */
-export function jobCommands({ id }: Pick<Job, 'id'>) {
-  const pair = (hangar: string, curl: string): CommandPair => ({ hangar, curl });
-  return {
-    status: pair(`hangar status ${id}`, curlFor('GET', `/jobs/${id}`)),
-    logs: pair(`hangar logs ${id} --follow`, curlFor('GET', `/jobs/${id}/logs?follow=true`)),
-    pull: pair(`hangar pull ${id}`, curlFor('GET', `/jobs/${id}/artifacts/diff`)),
-    cancel: pair(`hangar cancel ${id}`, curlFor('POST', `/jobs/${id}/cancel`)),
-    retry: pair(`hangar retry ${id}`, curlFor('POST', `/jobs/${id}/retry`)),
-  };
-}
+export const jobCommands = ({ id }: Pick<Job, 'id'>) => ({
+  status: asCommand(OPERATIONS.jobs.get, { id }),
+  logs: asCommand(RAW_OPERATIONS.jobs.log, { id, follow: true }),
+  pull: asCommand(RAW_OPERATIONS.jobs.diff, { id }),
+  cancel: asCommand(OPERATIONS.jobs.cancel, { id }),
+  retry: asCommand(OPERATIONS.jobs.retry, { id }),
+});

@@ -1,12 +1,12 @@
 import type { Job } from '@hangar/contract';
-import { shellCommand } from '@hangar/contract/shell-words';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { jobWords } from '@hangar/contract/words/job';
 import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
@@ -263,28 +263,18 @@ function TitleCell({ job }: { job: Job }): ReactNode {
   );
 }
 
-function listCommand(filter: JobsFilter): { hangar: string; curl: string } {
-  const states = stateParameter(filter.group)?.split(',') ?? [];
-  const query = new URLSearchParams(states.map((state) => ['state', state]));
-  const asked: [flag: string, parameter: string, value: string | null][] = [
-    ['--search', 'search', filter.search === '' ? null : filter.search],
-    ['--agent', 'agent', filter.agent],
-    ['--on', 'profile', filter.profile],
-    ['--repo', 'repo', filter.repo],
-    ['--group', 'group', filter.sentAs],
-  ];
-  const words = ['hangar', 'jobs', ...states.flatMap((state) => ['--state', state])];
-  if (filter.everybody) {
-    words.push('--all');
-    query.set('mine', 'false');
-  }
-  for (const [flag, parameter, value] of asked) {
-    if (value === null) continue;
-    words.push(flag, value);
-    query.set(parameter, value);
-  }
-  return {
-    hangar: shellCommand(words),
-    curl: curlFor('GET', query.size === 0 ? '/jobs' : `/jobs?${query}`),
-  };
+function listCommand(filter: JobsFilter) {
+  return asCommand(
+    OPERATIONS.jobs.list,
+    {
+      state: stateParameter(filter.group)?.split(','),
+      mine: filter.everybody ? false : undefined,
+      search: filter.search === '' ? undefined : filter.search,
+      agent: filter.agent ?? undefined,
+      profile: filter.profile ?? undefined,
+      repo: filter.repo ?? undefined,
+      group: filter.sentAs ?? undefined,
+    },
+    { all: filter.everybody },
+  );
 }

@@ -14,7 +14,8 @@ import {
   shellBlocks,
   TimeoutSeconds,
 } from '@hangar/contract';
-import { shellCommand } from '@hangar/contract/shell-words';
+import { COMMANDS, OPERATIONS } from '@hangar/contract/operations';
+import { commandWords, shellCommand } from '@hangar/contract/shell-words';
 
 /** What is typed into the form, as it is typed. */
 export interface JobForm {
@@ -199,23 +200,18 @@ export function requestOf(form: JobForm, idempotencyKey: string): NewJob | null 
 
 /** The same on the command line. Values of variables come from the environment, never from the form. */
 export function commandOf(form: JobForm): string {
-  const words = ['hangar', 'run', '--cloud', '--spec', 'spec.md'];
-  const add = (flag: string, value: string) => {
-    if (value.trim() !== '') words.push(flag, value.trim());
+  const { repo, ref, title, profile, credential, image, timeout, cpus, memory } = form;
+  const typed = {
+    ...{ repo, ref, title, profile, credential, image, timeout, cpus, memory },
+    agent: form.agent === CUSTOM ? form.command : form.agent,
+    times: (timesOf(form) ?? 1) > 1 ? form.times : '',
   };
-  add('--repo', form.repo);
-  add('--ref', form.ref);
-  add('--title', form.title);
-  add('--agent', form.agent === CUSTOM ? form.command : form.agent);
-  if ((timesOf(form) ?? 1) > 1) add('--times', form.times);
-  add('--on', form.profile);
-  add('--credential', form.credential);
-  add('--image', form.image);
-  add('--timeout', form.timeout);
-  add('--cpus', form.cpus);
-  add('--memory', form.memory);
-  for (const entry of form.env) add('--env', entry.name);
-  return shellCommand(words);
+  const given = Object.entries(typed).map(([name, value]) => [name, value.trim() || undefined]);
+  const env = form.env.map(({ name }) => name.trim()).filter(Boolean);
+  return shellCommand([
+    'hangar',
+    ...commandWords(COMMANDS[OPERATIONS.jobs.create], { ...Object.fromEntries(given), env }),
+  ]);
 }
 
 /** The body of the request, for curl: values of variables are left to the reader. */

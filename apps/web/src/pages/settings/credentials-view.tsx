@@ -1,9 +1,10 @@
 import { type Credential, type CredentialKind, NewCredential } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
 import { IconLockAccess, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { ConfirmByName } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -51,7 +52,7 @@ export function CredentialsView({ credentials, onCreate, onRemove }: Credentials
         actions={
           <>
             {credentials.data && credentials.data.items.length > 0 ? button : null}
-            <AsCommand hangar="hangar cloud credentials list" curl={curlFor('GET', '/credentials')} />
+            <AsCommand {...asCommand(OPERATIONS.credentials.list)} />
           </>
         }
       />

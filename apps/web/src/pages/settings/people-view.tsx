@@ -1,9 +1,10 @@
 import type { Invite, Person, Plan, Role } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { ActionIcon, Button, Menu } from '@mantine/core';
 import { IconDots, IconUserPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { Confirm } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
@@ -68,7 +69,7 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
                 <Menu.Item onClick={() => invite.run('admin')}>As admin</Menu.Item>
               </Menu.Dropdown>
             </Menu>
-            <AsCommand curl={curlFor('POST', '/invites', { role: 'member' })} />
+            <AsCommand curl={asCommand(OPERATIONS.access.createInvite, { role: 'member' }).curl} />
           </>
         }
       />

@@ -1,6 +1,7 @@
 import type { HangarError, ProfileCheck } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { Button, Group, Modal, Stack } from '@mantine/core';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { StateIcon } from '../../components/state-badge.tsx';
@@ -47,7 +48,7 @@ export function ProfileTestDialog({ test, error, onAgain, onClose }: ProfileTest
           </>
         )}
         <Group justify="flex-end" gap={8}>
-          <AsCommand hangar={`hangar profiles test ${name}`} curl={curlFor('POST', `/profiles/${name}/test`)} />
+          <AsCommand {...asCommand(OPERATIONS.profiles.test, { name })} />
           <Button variant="default" onClick={onAgain} loading={running}>
             Test again
           </Button>

@@ -1,10 +1,11 @@
 import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { limitWords } from '@hangar/contract/words/limits';
 import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
 import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { ConfirmByName } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -59,7 +60,7 @@ export function ProfilesView(props: ProfilesViewProps) {
         actions={
           <>
             {isAdmin ? button : null}
-            <AsCommand hangar="hangar profiles list" curl={curlFor('GET', '/profiles')} />
+            <AsCommand {...asCommand(OPERATIONS.profiles.list)} />
           </>
         }
       />

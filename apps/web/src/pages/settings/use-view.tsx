@@ -1,9 +1,10 @@
 import type { Me } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, curlFor } from '../../components/as-command.tsx';
+import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { formatCount, formatDuration } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
@@ -18,7 +19,7 @@ export function UseView({ me }: { me: Loadable<Me> }) {
       <PageHeader
         title="Plan and use"
         {...(me.data ? { sub: `Your plan is ${me.data.plan.title}. An admin can change it.` } : {})}
-        actions={<AsCommand hangar="hangar cloud whoami" curl={curlFor('GET', '/users/me')} />}
+        actions={<AsCommand {...asCommand(OPERATIONS.access.me)} />}
       />
       <Loaded of={me} skeleton={<LinesSkeleton lines={6} />}>
         {({ plan, use }) => (

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Use } from '@hangar/contract';
+import { rawOperations, type Use } from '@hangar/contract';
 import { pino } from 'pino';
 import { settingsStore } from '../../../platform/database/index.ts';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
@@ -85,7 +85,7 @@ export async function startAccessServer(): Promise<AccessServer> {
     const app = await createApp({
       isDraining: () => false,
       router: { access: accessRoutes(access, { useOf: async () => USE }) },
-      rawRoutes: [oauthRoutes(access), live.routes('/api/events', null)],
+      rawRoutes: [oauthRoutes(access), live.routes(rawOperations.system.events, null)],
       callers,
       identify: access.identify,
       refuseForeignOrigin: access.refuseForeignOrigin,

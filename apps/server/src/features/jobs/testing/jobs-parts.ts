@@ -28,8 +28,8 @@ export const plan: Plan = {
   keepArtifactDays: null,
   keepBytes: null,
 };
-export const ada = { userId: 'u_ada', userName: 'Ada', role: 'member' as const };
-export const bob = { userId: 'u_bob', userName: 'Bob', role: 'member' as const };
+export const ada = { userId: 'u_ada', userName: 'Ada', everybody: false };
+export const bob = { userId: 'u_bob', userName: 'Bob', everybody: false };
 export const request: NewJob = {
   spec: '# Try\n\n```sh\ntrue\n```\n',
   repo: { url: 'https://example.org/a/b.git' },

@@ -1,10 +1,11 @@
-import { ClaimInput, Finish, Heartbeat, LogBatch, Report } from '@hangar/contract';
+import { ClaimInput, Finish, Heartbeat, LogBatch, Report, rawOperations } from '@hangar/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { workerOf } from '../../../platform/http/identity.ts';
 import { parseInput } from '../../../platform/http/input.ts';
-import type { RawRoutes } from '../../../platform/http/routes.ts';
+import { type RawRoutes, serveRaw } from '../../../platform/http/routes.ts';
 import { type JobWorker, UPLOADS_MOST } from './job-worker.ts';
-import type { WorkerTokens } from './worker-token.ts';
+import type { WorkerIdentity } from './worker-token.ts';
 
 const ArtifactParams = z.object({
   name: z
@@ -33,18 +34,21 @@ const UploadParams = z.object({ which: z.enum(['bundle', 'patch']) });
 const BATCH_LIMIT = 16 * 1024 * 1024;
 
 /** The worker's own routes. The token names the job; nothing in a body or path can name another. */
-export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes {
+export function workerRoutes(worker: JobWorker): RawRoutes {
   return (app: FastifyInstance) => {
-    const config = { identities: 'worker' } as const;
-    const who = (request: FastifyRequest) => tokens.read(request.headers.authorization);
+    const operations = rawOperations.worker;
+    const who = ({ caller }: FastifyRequest): WorkerIdentity => {
+      const { worksFor, attempt } = workerOf(caller);
+      return { jobId: worksFor, attempt };
+    };
     app.removeContentTypeParser(['text/plain']);
     app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
 
-    app.post('/api/worker/claim', { config }, async (request) => {
+    serveRaw(app, operations.claim, async (request) => {
       const identity = who(request);
       return worker.claim(identity, parseInput(ClaimInput, request.body).workerId);
     });
-    app.get('/api/worker/uploads/:which', { config }, async (request, reply) => {
+    serveRaw(app, operations.upload, async (request, reply) => {
       const blob = await worker.upload(
         who(request),
         parseInput(UploadParams, request.params).which,
@@ -52,18 +56,20 @@ export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes
       );
       return reply.type('application/octet-stream').header('content-length', blob.sizeBytes).send(blob.body);
     });
-    app.post('/api/worker/logs', { config, bodyLimit: BATCH_LIMIT }, async (request) => {
-      const identity = who(request);
-      return { acked: await worker.log(identity, parseInput(LogBatch, request.body)) };
-    });
-    app.post('/api/worker/report', { config }, async (request) => {
+    serveRaw(
+      app,
+      operations.logs,
+      async (request) => ({ acked: await worker.log(who(request), parseInput(LogBatch, request.body)) }),
+      { bodyLimit: BATCH_LIMIT },
+    );
+    serveRaw(app, operations.report, async (request) => {
       await worker.report(who(request), parseInput(Report, request.body));
       return { done: true };
     });
-    app.post('/api/worker/heartbeat', { config }, async (request) =>
+    serveRaw(app, operations.heartbeat, async (request) =>
       worker.heartbeat(who(request), parseInput(Heartbeat, request.body).waitSeconds, request.caller.signal),
     );
-    app.put('/api/worker/artifacts/*', { config }, async (request) => {
+    serveRaw(app, operations.artifact, async (request) => {
       const identity = who(request);
       const { name } = parseInput(ArtifactParams, { name: (request.params as { '*': string })['*'] });
       const { kind, partial, number, files, insertions, deletions } = parseInput(ArtifactQuery, request.query);
@@ -83,7 +89,7 @@ export function workerRoutes(worker: JobWorker, tokens: WorkerTokens): RawRoutes
       );
       return { done: true };
     });
-    app.post('/api/worker/finish', { config }, async (request) => {
+    serveRaw(app, operations.finish, async (request) => {
       await worker.finish(who(request), parseInput(Finish, request.body));
       return { done: true };
     });

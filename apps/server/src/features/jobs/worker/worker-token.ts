@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { HangarError } from '@hangar/contract';
+import type { Identity, WayToIdentify } from '../../../platform/http/identity.ts';
 import { sameToken } from '../../../platform/secrets/index.ts';
 
 /** The setting with the key that worker tokens are made with, sealed. */
@@ -19,14 +19,12 @@ export function workerTokens(key: Uint8Array) {
     createHmac('sha256', key).update(`${jobId}.${attempt}`).digest('base64url');
   return {
     issue: (jobId: string, attempt: number): string => `hgw_${jobId}.${attempt}.${mac(jobId, attempt)}`,
-    /** @throws HangarError worker_token_invalid */
-    read(authorization: string | undefined): WorkerIdentity {
+    kinds: ['worker'],
+    async identify({ authorization }): Promise<Identity | null> {
       const match = /^Bearer hgw_(j_[0-9a-z]{6,40})\.(\d{1,9})\.([A-Za-z0-9_-]{43})$/.exec(authorization ?? '');
       const [, jobId, attempt, given] = match ?? [];
-      if (!jobId || !attempt || !given || !sameToken(given, mac(jobId, Number(attempt))))
-        throw new HangarError('worker_token_invalid');
-      return { jobId, attempt: Number(attempt) };
+      if (!jobId || !attempt || !given || !sameToken(given, mac(jobId, Number(attempt)))) return null;
+      return { kind: 'worker', worksFor: jobId, attempt: Number(attempt) };
     },
-  };
+  } satisfies WayToIdentify & { issue: unknown };
 }
-export type WorkerTokens = ReturnType<typeof workerTokens>;
