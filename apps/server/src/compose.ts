@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import { makeDataDir } from './data-dir.ts';
+import { makeDataDir } from './control.ts';
 import { type BuiltFiles, createDrivers } from './drivers.ts';
 import { accessFeature, createAccess } from './features/access/index.ts';
 import { activityFeature } from './features/activity/index.ts';

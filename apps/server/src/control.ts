@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,20 @@ export function socketFolder(dataDir: string): string {
   const beside = join(dataDir, 'run');
   if (join(beside, LONGEST_NAME).length <= LONGEST_SOCKET) return beside;
   return join(tmpdir(), `hangar-${userInfo().uid}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`);
+}
+
+/** @throws HangarError data_dir_unusable */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await ownFolder(socketFolder(dataDir), 0o700);
+  } catch (cause) {
+    if (cause instanceof HangarError) throw cause;
+    throw new HangarError('data_dir_unusable', {
+      message: `The data directory ${dataDir} cannot be made: ${cause instanceof Error ? cause.message : cause}`,
+      cause,
+    });
+  }
 }
 
 export type Control = Readonly<Record<string, () => Promise<unknown>>>;

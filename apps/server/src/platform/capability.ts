@@ -1,18 +1,32 @@
+import type { ActivityMessage, SearchHit } from '@hangar/contract';
 import type { AnyRouter } from '@orpc/server';
 import type { Logger } from 'pino';
 import type { Blobs } from './blobs/blobs.ts';
 import type { BlobOwner } from './blobs/orphans.ts';
 import type { Chore } from './chores.ts';
-import type { Database, SettingsStore } from './database/index.ts';
-import type { WayToIdentify } from './http/identity.ts';
+import type { Database, SettingsStore, Tx } from './database/index.ts';
+import type { Caller, WayToIdentify } from './http/identity.ts';
 import type { RawRoutes } from './http/routes.ts';
 import type { Live, LiveView } from './live/live.ts';
 import type { Logs } from './logs/index.ts';
 import type { Places } from './places/places.ts';
-import type { Publish } from './publish.ts';
 import type { Keeper } from './retention/retention.ts';
-import type { SearchSource } from './search.ts';
 import type { Secrets } from './secrets/index.ts';
+
+/** Something that is said on the activity bus: what is being done, by whom, and how far it is. */
+export interface Publication {
+  readonly activityId: string;
+  readonly message: ActivityMessage;
+  readonly at: Date;
+  readonly actor: { readonly id: string | null; readonly name: string };
+  readonly correlationId: string | null;
+}
+
+/** Within the caller's transaction, so that what is said and what was done commit together. Saying a step twice changes nothing. */
+export type Publish = (tx: Tx, publications: readonly Publication[]) => Promise<void>;
+
+/** Finds things of one noun for a person, by a text in lower case. Each looks only at what that person may see. */
+export type SearchSource = (caller: Caller, text: string) => Promise<SearchHit[]>;
 
 /** What every feature stands on. */
 export interface Foundation {

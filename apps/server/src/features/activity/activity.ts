@@ -1,8 +1,8 @@
 import { type Activity, type ActivityMessage, HangarError } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
+import type { Publication } from '../../platform/capability.ts';
 import type { Database, Tx } from '../../platform/database/index.ts';
 import { lookup } from '../../platform/database/together.ts';
-import type { Publication } from '../../platform/publish.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { StoredMessage } from './activity-fold.ts';
 import { activityStore } from './activity-store.ts';

@@ -1,5 +1,4 @@
-import type { Capability, Foundation } from '../../platform/capability.ts';
-import { searchCredentials } from './credential-search.ts';
+import type { Capability, Foundation, SearchSource } from '../../platform/capability.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
 import { credentialsRoutes } from './credentials-routes.ts';
 
@@ -12,3 +11,19 @@ export function credentialsFeature(foundation: Foundation): Capability & { reado
     search: searchCredentials(credentials),
   };
 }
+
+/** One's own. */
+const searchCredentials =
+  (credentials: Pick<Credentials, 'list'>): SearchSource =>
+  async (caller, text) => {
+    const { items } = await credentials.list(caller.userId);
+    return items
+      .filter(({ name }) => name.includes(text))
+      .map(({ name, kind }) => ({
+        kind: 'credential',
+        id: name,
+        title: name,
+        detail: kind,
+        link: '/settings/credentials',
+      }));
+  };

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { Capability, Foundation } from '../../platform/capability.ts';
+import { jobWords } from '@hangar/contract/words/job';
+import type { Capability, Foundation, SearchSource } from '../../platform/capability.ts';
 import { answerLogRequest } from '../../platform/logs/index.ts';
 import { createAdmission } from '../../platform/places/admission.ts';
 import { sealedValue } from '../../platform/secrets/index.ts';
-import { searchJobs } from './job-search.ts';
 import { createJobs, type Jobs } from './jobs.ts';
 import { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
 import { createJobsReconciler } from './launch/jobs-reconciler.ts';
@@ -102,3 +102,17 @@ export async function jobsFeature(
 }
 
 const newTokenKey = () => randomBytes(32).toString('base64');
+
+/** One's own jobs; those of all for an admin. */
+const searchJobs =
+  (jobs: Pick<Jobs, 'list'>): SearchSource =>
+  async (caller, text) => {
+    const { items } = await jobs.list(caller, { search: text, limit: 20 });
+    return items.map((job) => ({
+      kind: 'job',
+      id: job.id,
+      title: job.title,
+      detail: `${jobWords(job).word}, ${job.repo.name}`,
+      link: `/jobs/${job.id}`,
+    }));
+  };

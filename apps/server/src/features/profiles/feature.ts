@@ -1,5 +1,4 @@
-import type { Capability, Foundation } from '../../platform/capability.ts';
-import { searchProfiles } from './profile-search.ts';
+import type { Capability, Foundation, SearchSource } from '../../platform/capability.ts';
 import { createProfiles, type FirstProfile, type ProfileDriver, type Profiles } from './profiles.ts';
 import { profilesRoutes } from './profiles-routes.ts';
 
@@ -16,3 +15,18 @@ export function profilesFeature<D extends ProfileDriver>(
     prepare: () => profiles.ensureFirst(o.first),
   };
 }
+
+const searchProfiles =
+  (profiles: Pick<Profiles, 'list'>): SearchSource =>
+  async (_caller, text) => {
+    const { items } = await profiles.list();
+    return items
+      .filter(({ name }) => name.includes(text))
+      .map(({ name, driver }) => ({
+        kind: 'profile',
+        id: name,
+        title: name,
+        detail: driver,
+        link: '/settings/profiles',
+      }));
+  };

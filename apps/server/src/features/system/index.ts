@@ -1,8 +1,7 @@
 import { SEARCH_KINDS, VERSION } from '@hangar/contract';
-import type { Capability } from '../../platform/capability.ts';
+import type { Capability, SearchSource } from '../../platform/capability.ts';
 import { signedIn } from '../../platform/http/identity.ts';
 import { api } from '../../platform/http/routes.ts';
-import type { SearchSource } from '../../platform/search.ts';
 
 /** Of each kind, so that no kind pushes out another. */
 const MOST_OF_A_KIND = 20;

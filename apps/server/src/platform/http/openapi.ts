@@ -59,7 +59,11 @@ export async function openApiDocument(serverUrl: string, cookieName = 'hangar-70
           name: cookieName,
           description: 'A browser session; a request that changes anything needs Origin or Sec-Fetch-Site, too',
         },
-        worker: { type: 'http', scheme: 'bearer', description: 'The token of one attempt of one job' },
+        worker: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The token of one attempt of the one thing that a worker works for',
+        },
       },
     },
   });

@@ -1,4 +1,3 @@
 export { processesInside, processMarkedWith, readMarkers } from './environment.ts';
-export { orAborted } from './or-aborted.ts';
-export { signalTo } from './signal.ts';
+export { orAborted, signalTo, within } from './signals.ts';
 export { bootId, isSame, listProcesses, type ProcessEntry, type ProcessIdentity } from './table.ts';

@@ -1,15 +1,16 @@
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
+import { within } from '../../../platform/process/index.ts';
 import { type Acts, createActing } from '../../../platform/reconcile/acting.ts';
 import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
 import type { Action } from '../lifecycle/job-facts.ts';
+import { unitSeen, unitUnknown } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
 import type { LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 import { createLaunch, type LaunchParts } from './launch.ts';
 import type { Launcher } from './launcher.ts';
-import { unitSeen, unitUnknown, within } from './unit-seen.ts';
 
 export interface JobsReconcilerParts extends LaunchParts {
   readonly database: Database;

@@ -1,14 +1,15 @@
 import { type ErrorCode, HangarError, workerSeconds } from '@hangar/contract';
 import type { Logger } from 'pino';
+import { within } from '../../../platform/process/index.ts';
 import type { Acting } from '../../../platform/reconcile/acting.ts';
 import type { Change } from '../../../platform/reconcile/reconciled.ts';
 import { Fenced } from '../../../platform/reconcile/reconciled.ts';
 import { failureOf } from '../lifecycle/job-endings.ts';
+import { REASON_MOST } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
 import type { LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
-import { REASON_MOST, within } from './unit-seen.ts';
 
 const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'];
 /** An image may take its time to be pulled. */

@@ -1,5 +1,5 @@
 import { type ActivityMessage, isFinal, JOB_PHASES, type JobPhase } from '@hangar/contract';
-import type { Publication } from '../../../platform/publish.ts';
+import type { Publication } from '../../../platform/capability.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 
 type Told = Pick<JobRow, 'id' | 'title' | 'state' | 'reason' | 'exitCode' | 'failure' | 'phases'>;

@@ -1,7 +1,8 @@
 import { type Failure, isFinal, JOB_PHASES } from '@hangar/contract';
-import type { JobRow, PhaseRecord } from '../store/jobs-tables.ts';
+import type { UnitState } from '../launch/launcher.ts';
+import type { JobRow, PhaseRecord, SeenUnit } from '../store/jobs-tables.ts';
 import type { Decision, JobFacts } from './job-facts.ts';
-import { WORKING } from './job-lifecycle.ts';
+import { sinceWhen, WORKING } from './job-lifecycle.ts';
 
 /** What is written when a job comes into another state. */
 export function moveTo(row: JobRow, decision: Decision, now: Date): Partial<JobRow> {
@@ -69,3 +70,24 @@ export const unitOf = ({ unit }: Pick<JobRow, 'unit'>): JobFacts['unit'] =>
   unit ? { ...unit, at: Date.parse(unit.at) } : null;
 
 const ms = (date: Date | null) => date?.getTime() ?? null;
+
+export const REASON_MOST = 2_000;
+
+/** What the launcher says of the unit of a job, as it is written down. */
+export const unitSeen = (state: UnitState, before: JobRow, now: Date): SeenUnit => ({
+  kind: state.kind,
+  exitCode: state.kind === 'exited' ? state.exitCode : null,
+  outOfMemory: state.kind === 'exited' && state.outOfMemory,
+  reason: 'reason' in state ? state.reason.slice(0, REASON_MOST) : '',
+  ...(state.kind === 'exited' && state.code !== undefined ? { code: state.code } : {}),
+  ...{ since: sinceOf(before, state.kind, now), at: now.toISOString() },
+});
+
+/** The launcher could not be asked. */
+export const unitUnknown = (reason: string, before: JobRow, now: Date): SeenUnit => ({
+  ...{ kind: 'unknown', exitCode: null, outOfMemory: false, reason: reason.slice(0, REASON_MOST) },
+  ...{ since: sinceOf(before, 'unknown', now), at: now.toISOString() },
+});
+
+const sinceOf = (row: JobRow, kind: SeenUnit['kind'], now: Date): string =>
+  new Date(sinceWhen(unitOf(row), kind, now.getTime())).toISOString();

@@ -1,8 +1,8 @@
 import { isFinal } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
+import type { Publish } from '../../../platform/capability.ts';
 import { announcing } from '../../../platform/live/announce.ts';
 import { placesMoved } from '../../../platform/places/admission.ts';
-import type { Publish } from '../../../platform/publish.ts';
 import type { Noun } from '../../../platform/reconcile/reconciled.ts';
 import { type JobRow, jobs } from '../store/jobs-tables.ts';
 import { publications } from './job-activity.ts';

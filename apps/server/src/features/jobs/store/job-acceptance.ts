@@ -1,11 +1,11 @@
 import { HangarError } from '@hangar/contract';
 import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
+import type { Publish } from '../../../platform/capability.ts';
 import { type Database, isUnstorable, type Tx } from '../../../platform/database/index.ts';
 import { lockThings } from '../../../platform/database/locks.ts';
 import { sending } from '../../../platform/database/notes.ts';
 import { together } from '../../../platform/database/together.ts';
 import { placesMoved } from '../../../platform/places/admission.ts';
-import type { Publish } from '../../../platform/publish.ts';
 import { publications } from '../lifecycle/job-activity.ts';
 import { JOB, jobChanged } from '../lifecycle/job-noun.ts';
 import { type JobOrderRow, type JobRow, jobs } from './jobs-tables.ts';

@@ -1,7 +1,7 @@
 import { HangarError, isFinal } from '@hangar/contract';
 import { and, asc, eq, sql } from 'drizzle-orm';
+import type { Publish } from '../../../platform/capability.ts';
 import type { Database } from '../../../platform/database/index.ts';
-import type { Publish } from '../../../platform/publish.ts';
 import { createReconciled } from '../../../platform/reconcile/reconciled.ts';
 import { mayComeBack } from '../lifecycle/job-endings.ts';
 import type { Patience } from '../lifecycle/job-facts.ts';
