@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { openBlobsOnDisk } from '../apps/server/src/adapters/blob-disk/index.ts';
 import { createJobsStore, PATIENCE } from '../apps/server/src/features/jobs/index.ts';
 import { openDatabase } from '../apps/server/src/platform/database/index.ts';
-import { readPostmaster } from '../apps/server/src/platform/database/postmaster.ts';
+import { readPostmaster } from '../apps/server/src/platform/database/embedded/postmaster.ts';
 import { createLogs } from '../apps/server/src/platform/logs/index.ts';
 import { createAdmit } from '../apps/server/src/platform/places/admit.ts';
 import { createReconciler } from '../apps/server/src/platform/reconcile/reconciler.ts';

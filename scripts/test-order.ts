@@ -15,7 +15,7 @@ const LONG = [
   'tests/e2e/cuts/database.test.ts',
   'tests/e2e/cuts/web.test.ts',
   'tests/e2e/cuts/worker.test.ts',
-  'apps/server/src/platform/database/embedded.test.ts',
+  'apps/server/src/platform/database/embedded/embedded.test.ts',
   'tests/e2e/resources/limits.test.ts',
 ];
 

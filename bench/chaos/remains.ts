@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { readPostmaster } from '../../apps/server/src/platform/database/postmaster.ts';
+import { readPostmaster } from '../../apps/server/src/platform/database/embedded/postmaster.ts';
 import type { Check } from './verdict.ts';
 import type { Scene } from './victims.ts';
 

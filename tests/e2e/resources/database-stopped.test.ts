@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fromWire } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbedded } from '../../../apps/server/src/platform/database/embedded.ts';
+import { type EmbeddedPostgres, startEmbedded } from '../../../apps/server/src/platform/database/embedded/embedded.ts';
 import { counted, countedTo, counting, ServerHere } from '../cuts/server-here.ts';
 
 const LINES = 500;

@@ -3,13 +3,13 @@ import { type Driver, HangarError, KubernetesSettings } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { JobDriver, WorkerAccess } from '../../features/jobs/launch/launcher.ts';
-import type { Clusters } from './connect.ts';
-import { asHangarError } from './errors.ts';
-import { createPodFiles } from './files.ts';
-import { type JobTemplate, parseTemplate } from './job-template.ts';
-import { createKubernetesLauncher } from './launcher.ts';
-import type { KubernetesParts } from './parts.ts';
-import { createPodWatches } from './pods.ts';
+import type { Clusters } from './api/connect.ts';
+import { asHangarError } from './api/errors.ts';
+import { createPodFiles } from './unit/files.ts';
+import { type JobTemplate, parseTemplate } from './unit/job-template.ts';
+import { createKubernetesLauncher } from './unit/launcher.ts';
+import type { KubernetesParts } from './unit/parts.ts';
+import { createPodWatches } from './unit/pods.ts';
 
 export interface KubernetesDriverOptions {
   readonly access: WorkerAccess;

@@ -1,3 +1,3 @@
-export { createClusters } from './connect.ts';
+export { createClusters } from './api/connect.ts';
 export { createKubernetesDriver } from './driver.ts';
 export { createClusterReach } from './view/cluster-reach.ts';

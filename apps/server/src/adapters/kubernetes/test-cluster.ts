@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { HangarError, type KubernetesSettings, type ProfileCheck } from '@hangar/contract';
 import { z } from 'zod';
 import { readProbe } from '../../features/jobs/launch/worker-probe.ts';
-import { asHangarError } from './errors.ts';
-import { FILES_DIR } from './files.ts';
-import { LABEL } from './labels.ts';
-import { type KubernetesParts, type Place, serverUrl, type Unit } from './parts.ts';
-import type { PodSeen } from './pod.ts';
-import type { Pods } from './pods.ts';
-import { unitState } from './unit-state.ts';
+import { asHangarError } from './api/errors.ts';
+import { FILES_DIR } from './unit/files.ts';
+import { LABEL } from './unit/labels.ts';
+import { type KubernetesParts, type Place, serverUrl, type Unit } from './unit/parts.ts';
+import type { PodSeen } from './unit/pod.ts';
+import type { Pods } from './unit/pods.ts';
+import { unitState } from './unit/unit-state.ts';
 
 const PROBE_MS = 75_000;
 

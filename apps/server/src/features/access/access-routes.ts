@@ -2,7 +2,7 @@ import { type Me, type Use, VERSION } from '@hangar/contract';
 import { type RequestContext, signedIn } from '../../platform/http/identity.ts';
 import { api } from '../../platform/http/routes.ts';
 import type { Access } from './access.ts';
-import { issuerOf } from './token-issuer.ts';
+import { issuerOf } from './devices/token-issuer.ts';
 
 /** Handlers of the contract's access operations. `useOf`: what a person uses now, as the jobs feature counts it. */
 export function accessRoutes(access: Access, o: { useOf: (userId: string) => Promise<Use> }) {

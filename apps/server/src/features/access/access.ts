@@ -3,19 +3,19 @@ import type { Logger } from 'pino';
 import type { Database } from '../../platform/database/index.ts';
 import type { Identify } from '../../platform/http/identity.ts';
 import type { Secrets } from '../../platform/secrets/index.ts';
-import { HOUR_MS, later } from './access-tokens.ts';
-import { type ApiKeys, createApiKeys } from './api-keys.ts';
-import { createDevices, type Devices } from './devices.ts';
-import { devicesStore } from './devices-store.ts';
+import { HOUR_MS, later } from './devices/access-tokens.ts';
+import { createDevices, type Devices } from './devices/devices.ts';
+import { devicesStore } from './devices/devices-store.ts';
+import { createSigningKeys, type SigningKeys } from './devices/signing-keys.ts';
+import { createTokenService, type TokenService } from './devices/token-issuer.ts';
 import { createIdentify } from './identify.ts';
-import { createPeople, type People, type SignInLink } from './people.ts';
-import { peopleStore } from './people-store.ts';
-import { createPlans, type Plans } from './plans.ts';
-import { type AccessRates, DEFAULT_RATES, forgetRates, rateLimit } from './rate-limits.ts';
-import { type OriginFacts, originCheck } from './same-origin.ts';
-import { createSessions, type Sessions } from './sessions.ts';
-import { createSigningKeys, type SigningKeys } from './signing-keys.ts';
-import { createTokenService, type TokenService } from './token-issuer.ts';
+import { createPeople, type People, type SignInLink } from './people/people.ts';
+import { peopleStore } from './people/people-store.ts';
+import { createPlans, type Plans } from './people/plans.ts';
+import { type ApiKeys, createApiKeys } from './sessions/api-keys.ts';
+import { type AccessRates, DEFAULT_RATES, forgetRates, rateLimit } from './sessions/rate-limits.ts';
+import { type OriginFacts, originCheck } from './sessions/same-origin.ts';
+import { createSessions, type Sessions } from './sessions/sessions.ts';
 
 /** Who may come in and as whom: people, browser sessions, API keys, device sign-in, plans. */
 export interface Access {

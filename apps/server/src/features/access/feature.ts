@@ -2,7 +2,7 @@ import type { Use } from '@hangar/contract';
 import type { Capability } from '../../platform/capability.ts';
 import type { Access } from './access.ts';
 import { accessRoutes } from './access-routes.ts';
-import { oauthRoutes } from './oauth-routes.ts';
+import { oauthRoutes } from './devices/oauth-routes.ts';
 
 /** Who may come in and as whom. `useOf`: what a person uses now. */
 export const accessFeature = (access: Access, needs: { useOf: (userId: string) => Promise<Use> }): Capability => ({

@@ -1,11 +1,11 @@
 import { HangarError } from '@hangar/contract';
 import type { Identify, PersonIdentity } from '../../platform/http/identity.ts';
-import { isStale, TOKEN } from './access-tokens.ts';
-import type { ApiKeys } from './api-keys.ts';
-import type { DevicesStore } from './devices-store.ts';
-import type { PeopleStore, PersonRow } from './people-store.ts';
-import type { Sessions } from './sessions.ts';
-import type { TokenService } from './token-issuer.ts';
+import { isStale, TOKEN } from './devices/access-tokens.ts';
+import type { DevicesStore } from './devices/devices-store.ts';
+import type { TokenService } from './devices/token-issuer.ts';
+import type { PeopleStore, PersonRow } from './people/people-store.ts';
+import type { ApiKeys } from './sessions/api-keys.ts';
+import type { Sessions } from './sessions/sessions.ts';
 
 /**
  * Who calls, from the Authorization header or else the session cookie; one indexed read. A bearer token that is not

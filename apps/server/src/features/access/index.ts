@@ -1,4 +1,4 @@
 export { type Access, createAccess } from './access.ts';
+export { sealedSigningKeys } from './devices/signing-keys.ts';
 export { accessFeature } from './feature.ts';
-export type { AccessRates } from './rate-limits.ts';
-export { sealedSigningKeys } from './signing-keys.ts';
+export type { AccessRates } from './sessions/rate-limits.ts';

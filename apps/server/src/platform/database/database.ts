@@ -5,8 +5,8 @@ import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle
 import type { PgDatabase } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { claimDataDir } from './claim.ts';
-import { startEmbedded } from './embedded.ts';
+import { claimDataDir } from './embedded/claim.ts';
+import { startEmbedded } from './embedded/embedded.ts';
 import { sqlState } from './errors.ts';
 import { waitForServer } from './external.ts';
 import { refuseWhileHolding, whileHolding } from './held-connection.ts';

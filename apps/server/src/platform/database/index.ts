@@ -1,4 +1,8 @@
-export { connectBeside } from './beside.ts';
+export { connectBeside } from './backup/beside.ts';
+export { type Load, openLoad } from './backup/load.ts';
+export { type Reached, reachDatabase } from './backup/reach.ts';
+export { openSnapshot, type Snapshot, type TableInfo } from './backup/snapshot.ts';
+export { whileNoBackup } from './backup/while-no-backup.ts';
 export { type Database, type Db, openDatabase, type Tx } from './database.ts';
 export {
   isConnectionLoss,
@@ -9,8 +13,4 @@ export {
   isUnstorable,
   sqlState,
 } from './errors.ts';
-export { type Load, openLoad } from './load.ts';
-export { type Reached, reachDatabase } from './reach.ts';
 export { type SettingsStore, settingsStore } from './settings-store.ts';
-export { openSnapshot, type Snapshot, type TableInfo } from './snapshot.ts';
-export { whileNoBackup } from './while-no-backup.ts';

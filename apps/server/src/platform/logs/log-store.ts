@@ -4,8 +4,8 @@ import { gunzip } from 'node:zlib';
 import { HangarError } from '@hangar/contract';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { Database } from '../database/index.ts';
-import type { LogState } from './log-append.ts';
 import type { Chunk } from './log-line.ts';
+import type { LogState } from './write/log-append.ts';
 
 export const CHANNEL = 'hangar_log';
 

@@ -6,13 +6,13 @@ import type { Logger } from 'pino';
 import type { Blobs } from '../blobs/blobs.ts';
 import { type BlobOwner, blobsNamedBy } from '../blobs/orphans.ts';
 import type { Database } from '../database/index.ts';
-import { withCompactionSession } from './compaction-session.ts';
-import { blobsOf, createLogCompaction } from './log-compaction.ts';
-import type { LogSink } from './log-follower.ts';
-import { createLogHubs, type FollowFrom } from './log-hubs.ts';
-import { createLogReader, type PageQuery } from './log-reader.ts';
+import { withCompactionSession } from './compact/compaction-session.ts';
+import { blobsOf, createLogCompaction } from './compact/log-compaction.ts';
+import type { LogSink } from './follow/log-follower.ts';
+import { createLogHubs, type FollowFrom } from './follow/log-hubs.ts';
 import { createLogStore } from './log-store.ts';
-import { createLogWriter } from './log-writer.ts';
+import { createLogReader, type PageQuery } from './read/log-reader.ts';
+import { createLogWriter } from './write/log-writer.ts';
 
 export interface LogStats {
   readonly lines: number;

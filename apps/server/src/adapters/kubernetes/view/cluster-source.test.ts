@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClusterSource } from '../../../features/kubernetes/index.ts';
-import { createApi } from '../api.ts';
+import { createApi } from '../api/api.ts';
 import { createClusterSource } from './cluster-source.ts';
 
 type Answer = (url: URL, request: IncomingMessage, response: ServerResponse) => void;

@@ -1,6 +1,6 @@
 import type { PodState } from '@hangar/contract';
 import type { PodRow } from '../../../features/kubernetes/index.ts';
-import type { KubernetesObject } from '../watch.ts';
+import type { KubernetesObject } from '../api/watch.ts';
 import { podRequests, type RawContainer, type Resources } from './pod-requests.ts';
 
 /** What is read of a pod, as the API server sends it. Anything may be missing. */

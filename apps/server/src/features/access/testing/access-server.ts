@@ -11,8 +11,8 @@ import { createCallerWatch, RIGHTS_CHANNEL } from '../../../platform/http/still-
 import { openLive } from '../../../platform/live/live.ts';
 import { openSecrets } from '../../../platform/secrets/index.ts';
 import { accessRoutes } from '../access-routes.ts';
+import { oauthRoutes } from '../devices/oauth-routes.ts';
 import { type Access, type AccessRates, createAccess } from '../index.ts';
-import { oauthRoutes } from '../oauth-routes.ts';
 
 const log = pino({ level: 'silent' });
 const MANY: AccessRates = { device: 1e6, token: 1e6, signIn: 1e6, userCode: 1e6 };

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { stopPostmaster } from '../postmaster.ts';
+import { stopPostmaster } from '../embedded/postmaster.ts';
 
 const PREFIX = 'hangar-test-';
 

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { type Database, openDatabase } from '../database.ts';
-import { startEmbedded } from '../embedded.ts';
+import { startEmbedded } from '../embedded/embedded.ts';
 import { LOCKS } from '../locks.ts';
 import { migrate } from '../migrate.ts';
 
