@@ -1,7 +1,7 @@
 import type { ReadStream } from 'node:tty';
 import type { CommandContext } from '@stricli/core';
 import type { Checkout } from './checkout/checkout.ts';
-import type { RunRecord } from './jobs/run-records.ts';
+import type { RunRecord } from './jobs/local/run-records.ts';
 import type { Api } from './server/api.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal/terminal.ts';

@@ -112,7 +112,7 @@ async function dispatch(
   }
 
   if (argv[0] === '__places') {
-    const { answerPlaces } = await import('./jobs/run-places.ts');
+    const { answerPlaces } = await import('./jobs/local/run-places.ts');
     await answerPlaces(JSON.parse(argv[1] ?? ''), (line) => terminal.write(line));
     return 0;
   }
@@ -186,7 +186,7 @@ function makeCli(
     },
     self: around.self,
     recordsElsewhere: () => {
-      elsewhere ??= Promise.all([import('./jobs/look-around.ts'), cli.checkout()]).then(([look, around]) =>
+      elsewhere ??= Promise.all([import('./jobs/local/look-around.ts'), cli.checkout()]).then(([look, around]) =>
         look.recordsElsewhere(cli, around?.commonDir ?? null),
       );
       return elsewhere;

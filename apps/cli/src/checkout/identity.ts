@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '@hangar/contract';
 import { type Checkout, remoteUrls } from './checkout.ts';
-import { recallSent } from './sent.ts';
+import { recallSent } from './send/sent.ts';
 
 /**
  * The first commit of a repository tells which one it is, in whatever folder and whatever its remote is called. Of a shallow clone

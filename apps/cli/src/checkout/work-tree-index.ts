@@ -1,11 +1,11 @@
 import { access, constants, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodePath } from '@hangar/contract/path-bytes';
-import { ALL } from './changes.ts';
 import type { Checkout } from './checkout.ts';
 import { joinNull, splitNull } from './git.ts';
+import { ALL } from './pull/changes.ts';
+import { copyIndex } from './pull/snapshot.ts';
 import { GitFailed } from './refusal.ts';
-import { copyIndex } from './snapshot.ts';
 
 /** A private index that holds the work tree as it is now, and what could not be taken into it. */
 export interface WorkTreeIndex {

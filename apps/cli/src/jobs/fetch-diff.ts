@@ -9,15 +9,15 @@ import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import { formatBytes } from '@hangar/contract/words/size';
 import { type Checkout, needCheckout } from '../checkout/checkout.ts';
-import { recallSent, type Sent } from '../checkout/sent.ts';
+import { recallSent, type Sent } from '../checkout/send/sent.ts';
 import type { Cli } from '../cli.ts';
 import type { GlobalFlags } from '../command.ts';
 import { isPassing, whyLost } from '../server/http.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { naming } from '../terminal/file-trouble.ts';
 import { isLocalRun, refuseForeign } from './job-id.ts';
-import { hasResult, isOfCheckout, type KeptRun, localDiff, sourceOfRun } from './local-runs.ts';
-import { needLocalRun, settledRuns } from './lost-runs.ts';
+import { hasResult, isOfCheckout, type KeptRun, localDiff, sourceOfRun } from './local/local-runs.ts';
+import { needLocalRun, settledRuns } from './local/lost-runs.ts';
 import { newestHere } from './newest.ts';
 
 const PATIENCE_MS = 5 * 60_000;

@@ -34,7 +34,7 @@ export function refuseLocalRun(id: string, wayOut: string): void {
 async function proposeJobs(this: Cli): Promise<readonly string[]> {
   const here = async () => {
     const checkout = await this.checkout();
-    return checkout === null ? [] : (await import('./local-runs.ts')).localRuns(this, checkout);
+    return checkout === null ? [] : (await import('./local/local-runs.ts')).localRuns(this, checkout);
   };
   const there = async () => {
     const { client, identity } = await this.api(undefined);

@@ -4,7 +4,7 @@ import { FINAL_STATES } from '@hangar/contract/state-words';
 import type { Checkout } from '../checkout/checkout.ts';
 import type { Cli } from '../cli.ts';
 import { newestOf } from './job-id.ts';
-import type { LocalRun } from './local-runs.ts';
+import type { LocalRun } from './local/local-runs.ts';
 
 interface Which {
   /** Only what has ended. */
@@ -39,7 +39,10 @@ export async function newestHere(cli: Cli, server: string | undefined, { ended }
 }
 
 async function newestRun(cli: Cli, checkout: Checkout, ended: boolean): Promise<LocalRun | null> {
-  const [{ settledRuns }, { hasResult }] = await Promise.all([import('./lost-runs.ts'), import('./local-runs.ts')]);
+  const [{ settledRuns }, { hasResult }] = await Promise.all([
+    import('./local/lost-runs.ts'),
+    import('./local/local-runs.ts'),
+  ]);
   return (await settledRuns(cli, checkout)).find((run) => !ended || hasResult(run)) ?? null;
 }
 

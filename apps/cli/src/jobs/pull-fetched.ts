@@ -7,7 +7,7 @@ import { plural } from '@hangar/contract/words/number';
 import { needCheckout, needHead } from '../checkout/checkout.ts';
 import { diffStat, type FileStat, sumOf } from '../checkout/diff.ts';
 import { openGit } from '../checkout/git.ts';
-import { checkPull, type Incoming, type Pulled, pullIntoBranch, pullIntoTree } from '../checkout/pull.ts';
+import { checkPull, type Incoming, type Pulled, pullIntoBranch, pullIntoTree } from '../checkout/pull/pull.ts';
 import type { Cli } from '../cli.ts';
 import { cut, table } from '../terminal/words.ts';
 import type { FetchedDiff } from './fetch-diff.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { HangarError } from '@hangar/contract';
 import { type Checkout, findCheckout, needCheckout } from '../checkout/checkout.ts';
-import type { Incoming } from '../checkout/pull.ts';
+import type { Incoming } from '../checkout/pull/pull.ts';
 import type { Desk } from './hangar.ts';
 
 export const openCheckout = async (desk: Desk, folder: string, env = desk.env): Promise<Checkout> =>

@@ -96,8 +96,8 @@ async function ofJob(cli: Cli, server: string | undefined, id: string, name: str
 
 async function ofLocalRun(cli: Cli, id: string, name: string): Promise<Found> {
   const [{ needLocalRun }, { localArtifacts }] = await Promise.all([
-    import('../../jobs/lost-runs.ts'),
-    import('../../jobs/local-artifacts.ts'),
+    import('../../jobs/local/lost-runs.ts'),
+    import('../../jobs/local/local-artifacts.ts'),
   ]);
   const run = await needLocalRun(cli, id);
   const found = (await localArtifacts(run)).find((item) => item.name === name) ?? missing(id, name);

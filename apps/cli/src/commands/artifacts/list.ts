@@ -40,8 +40,8 @@ export const command = defineList({
 
 async function ofLocalRun(cli: Cli, id: string) {
   const [{ needLocalRun }, { localArtifacts }] = await Promise.all([
-    import('../../jobs/lost-runs.ts'),
-    import('../../jobs/local-artifacts.ts'),
+    import('../../jobs/local/lost-runs.ts'),
+    import('../../jobs/local/local-artifacts.ts'),
   ]);
   const run = await needLocalRun(cli, id);
   return (await localArtifacts(run)).map(({ file: _, ...artifact }) => artifact);

@@ -41,8 +41,8 @@ async function cancel(cli: Cli, server: string | undefined, id: string): Promise
     return { state: job.state, json: job };
   }
   const [{ cancelLocalRun }, { localJson }] = await Promise.all([
-    import('../../jobs/cancel-local.ts'),
-    import('../../jobs/local-words.ts'),
+    import('../../jobs/local/cancel-local.ts'),
+    import('../../jobs/local/local-words.ts'),
   ]);
   const { run, diffFile } = await cancelLocalRun(cli, id);
   return { state: run.state, json: localJson(run, diffFile) };

@@ -39,8 +39,8 @@ export const command = defineCommand<Flags, string[]>({
     const api = await this.api(flags.server);
     const jobs = await chosen(this, api, flags, ids);
     const [{ compareFiles, gather }, { fileTable, jobTable, notesOf, printDiffs, pullCommands }] = await Promise.all([
-      import('../../jobs/compare.ts'),
-      import('../../jobs/compare-table.ts'),
+      import('../../jobs/compare/compare.ts'),
+      import('../../jobs/compare/compare-table.ts'),
     ]);
     const { contenders, dispose } = await gather(this, api, jobs);
     try {
@@ -83,7 +83,7 @@ const groupOf = (jobs: readonly Job[]): string | null =>
   jobs.every(({ group }) => group === jobs[0]?.group) ? (jobs[0]?.group ?? null) : null;
 
 async function chosen(cli: Cli, api: Api, flags: Flags, ids: readonly string[]): Promise<Job[]> {
-  const { MAX_COMPARED, ofGroup } = await import('../../jobs/group.ts');
+  const { MAX_COMPARED, ofGroup } = await import('../../jobs/compare/group.ts');
   if (flags.group !== undefined && ids.length > 0)
     throw new HangarError('usage', { message: '--group and IDs do not go together.', wayOut: 'Choose one.' });
   const here = ids.find(isLocalRun);

@@ -67,7 +67,7 @@ export const command = defineCommand<Flags, [string?]>({
         wayOut: 'Give it like 10m, 2h or 2026-01-31T12:00:00Z',
       });
     if (flags.raw) {
-      const { showRawEvents } = await import('../../jobs/raw-events.ts');
+      const { showRawEvents } = await import('../../jobs/log/raw-events.ts');
       return showRawEvents(this, flags, given);
     }
     const id = given ?? (await (await import('../../jobs/newest.ts')).newestHere(this, flags.server, { ended: false }));
@@ -76,7 +76,7 @@ export const command = defineCommand<Flags, [string?]>({
     const { tail, since, grep, stream } = flags;
     const wish = { tail, since, grep, stream };
     if (flags.follow) {
-      const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/wait.ts');
+      const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/log/wait.ts');
       const job = await follow(this, api, id, wish, flags);
       sayEnding(this, job);
       terminal.next(...nextCommands(job));
@@ -84,8 +84,8 @@ export const command = defineCommand<Flags, [string?]>({
       return;
     }
     const [{ readLog }, { logPrinter }] = await Promise.all([
-      import('../../jobs/log-reader.ts'),
-      import('../../jobs/show-log.ts'),
+      import('../../jobs/log/log-reader.ts'),
+      import('../../jobs/log/show-log.ts'),
     ]);
     const print = logPrinter(terminal, flags);
     let shown = 0;
@@ -97,7 +97,7 @@ export const command = defineCommand<Flags, [string?]>({
     if (flags.exitCode) {
       const [{ isFinal }, { JOB_FAILED_EXIT_CODE }] = await Promise.all([
         import('@hangar/contract/state-words'),
-        import('../../jobs/wait.ts'),
+        import('../../jobs/log/wait.ts'),
       ]);
       const { state } = await api.client.jobs.get({ id });
       if (isFinal(state) && state !== 'succeeded') this.endWith(JOB_FAILED_EXIT_CODE);
@@ -110,12 +110,12 @@ export const command = defineCommand<Flags, [string?]>({
 async function localLogs(cli: Cli, flags: Flags, id: string): Promise<void> {
   const [{ needLocalRun }, { readAgain, localLogFile }, { readLocalLog }, { logPrinter }, words, waiting] =
     await Promise.all([
-      import('../../jobs/lost-runs.ts'),
-      import('../../jobs/local-runs.ts'),
-      import('../../jobs/local-log.ts'),
-      import('../../jobs/show-log.ts'),
-      import('../../jobs/local-words.ts'),
-      import('../../jobs/wait.ts'),
+      import('../../jobs/local/lost-runs.ts'),
+      import('../../jobs/local/local-runs.ts'),
+      import('../../jobs/local/local-log.ts'),
+      import('../../jobs/log/show-log.ts'),
+      import('../../jobs/local/local-words.ts'),
+      import('../../jobs/log/wait.ts'),
     ]);
   const { terminal, signal } = cli;
   const run = await needLocalRun(cli, id);

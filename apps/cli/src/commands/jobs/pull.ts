@@ -85,7 +85,7 @@ function refuseMixtures(flags: PullFlags, id: string | undefined): void {
 
 async function undo(cli: Cli, flags: PullFlags): Promise<void> {
   const [{ undoPull }, { needCheckout }, { plural }] = await Promise.all([
-    import('../../checkout/undo.ts'),
+    import('../../checkout/pull/undo.ts'),
     import('../../checkout/checkout.ts'),
     import('@hangar/contract/words/number'),
   ]);

@@ -2,7 +2,7 @@ import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, globalFlags, text, yes } from '../../command.ts';
-import type { RunFlags } from '../../jobs/run-options.ts';
+import type { RunFlags } from '../../jobs/send/run-options.ts';
 import { positiveNumber, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
 export const command = defineCommand<RunFlags>({
@@ -90,10 +90,10 @@ export const command = defineCommand<RunFlags>({
   },
   async run(flags) {
     const [{ checkRunOptions }, { readJobEnv }, { readSpec }, { sendJobs }] = await Promise.all([
-      import('../../jobs/run-options.ts'),
-      import('../../jobs/job-env.ts'),
-      import('../../jobs/read-spec.ts'),
-      import('../../jobs/send-job.ts'),
+      import('../../jobs/send/run-options.ts'),
+      import('../../jobs/send/job-env.ts'),
+      import('../../jobs/send/read-spec.ts'),
+      import('../../jobs/send/send-job.ts'),
     ]);
     checkRunOptions(flags);
     const env = await readJobEnv(this, flags);
@@ -105,7 +105,7 @@ export const command = defineCommand<RunFlags>({
           message: `--${only} is for jobs on a server.`,
           wayOut: 'Add --cloud, or leave it out.',
         });
-      const { runHere } = await import('../../jobs/run-here.ts');
+      const { runHere } = await import('../../jobs/local/run-here.ts');
       return runHere(this, flags, { text: spec, spec: parsed }, env);
     }
     if (flags.apply)
@@ -113,7 +113,7 @@ export const command = defineCommand<RunFlags>({
         message: '--apply is for runs on this machine.',
         wayOut: 'Use --wait, then hangar pull.',
       });
-    const { copiesOf } = await import('../../jobs/copies.ts');
+    const { copiesOf } = await import('../../jobs/send/copies.ts');
     const { copies, group, isGroup } = copiesOf(flags, parsed);
     const api = await this.api(flags.server);
     const wish = {
@@ -137,14 +137,14 @@ export const command = defineCommand<RunFlags>({
     }));
     const outcome = await sendJobs(this, api, wishes, { repo: flags.repo, ref: flags.ref, bundle: flags.bundle });
     if (isGroup && group !== undefined) {
-      const { sayGroup, waitForGroup } = await import('../../jobs/group.ts');
+      const { sayGroup, waitForGroup } = await import('../../jobs/compare/group.ts');
       sayGroup(this, flags, { group, copies, ...outcome });
       return flags.wait ? waitForGroup(this, api, flags, { group, jobs: outcome.sent }) : undefined;
     }
     const [job] = outcome.sent;
     if (job === undefined) throw outcome.refused ?? new HangarError('internal');
     if (!flags.wait) return sent(this, flags, job);
-    const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/wait.ts');
+    const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/log/wait.ts');
     this.terminal.note(`${job.id}: ${job.title}, ${job.agent} on ${job.profile}.`);
     const ended = await follow(
       this,
@@ -165,7 +165,7 @@ export const command = defineCommand<RunFlags>({
 async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void> {
   if (flags.json) return terminal.json(job);
   const [{ travelWords }, { JOB_WORDS }, { stateAndReason }] = await Promise.all([
-    import('../../jobs/send-job.ts'),
+    import('../../jobs/send/send-job.ts'),
     import('@hangar/contract/words/job'),
     import('../../terminal/tones.ts'),
   ]);

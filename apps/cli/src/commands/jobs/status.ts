@@ -67,9 +67,9 @@ async function serverJob({ api, terminal }: Cli, server: string | undefined, id:
 
 async function localRun(cli: Cli, id: string): Promise<Seen> {
   const [{ needLocalRun }, { diffFileOf }, { localJson, localNext, showLocalRun }] = await Promise.all([
-    import('../../jobs/lost-runs.ts'),
-    import('../../jobs/local-runs.ts'),
-    import('../../jobs/local-words.ts'),
+    import('../../jobs/local/lost-runs.ts'),
+    import('../../jobs/local/local-runs.ts'),
+    import('../../jobs/local/local-words.ts'),
   ]);
   const run = await needLocalRun(cli, id);
   return {
