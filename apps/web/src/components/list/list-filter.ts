@@ -7,7 +7,7 @@ export interface Param<T, A extends string = string, W extends string | number =
   readonly read: (typed: Typed) => T;
   /** Undefined where it is as usual. */
   readonly write: (value: T) => W | undefined;
-  /** `narrows`: what is not asked for is left out, until the filter is cleared. A list begins anew at its first page. */
+  /** `narrows`: what is not asked for is left out. Clearing a filter leaves only what `orders`. */
   readonly does: 'narrows' | 'orders' | 'pages';
 }
 
@@ -54,11 +54,6 @@ export function listFilter<P extends Params>(params: P) {
     /** With nothing left out, from the first page. */
     cleared: (values: Values<P>) =>
       each(({ does, read }, key) => (does === 'orders' ? values[key] : read(undefined))) as Values<P>,
-    /** A change of anything but the page leads to the first one. */
-    changed: (values: Values<P>, change: Partial<Values<P>>) =>
-      each(({ does, read }, key) =>
-        key in change ? change[key] : does === 'pages' ? read(undefined) : values[key],
-      ) as Values<P>,
   };
 }
 

@@ -28,7 +28,7 @@ export interface PodsViewProps extends ClusterProps {
 
 export function PodsView(props: PodsViewProps) {
   const { pods, filter, onFilter, context } = props;
-  const change = (next: Partial<PodsFilter>) => onFilter(PODS_FILTER.changed(filter, next));
+  const change = (next: Partial<PodsFilter>) => onFilter({ ...filter, page: 1, ...next });
   return (
     <ClusterFrame
       {...props}
