@@ -1,7 +1,6 @@
 import { Button, Select } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import type { CSSProperties, ReactNode } from 'react';
-import { formatCount, plural } from '../format.ts';
 import { SearchField } from '../search-field.tsx';
 import classes from './list.module.css';
 
@@ -11,13 +10,11 @@ export interface ListFiltersProps {
   placeholder: string;
   text: string;
   onText: (text: string) => void;
-  /** How many fit, of how many; undefined: not known yet. */
-  found?: { fit: number; all: number; noun: string } | undefined;
   children: ReactNode;
 }
 
 /** The line above a list that says what it shows. `/` leads to its search. */
-export function ListFilters({ label, placeholder, text, onText, found, children }: ListFiltersProps) {
+export function ListFilters({ label, placeholder, text, onText, children }: ListFiltersProps) {
   return (
     <search className={classes.filters}>
       <SearchField
@@ -28,12 +25,6 @@ export function ListFilters({ label, placeholder, text, onText, found, children 
         className={classes.searchField}
       />
       {children}
-      {found === undefined ? null : (
-        <span className={`${classes.last} ${classes.found} hg-num`} role="status">
-          {found.fit === found.all ? '' : `${formatCount(found.fit)} of `}
-          {plural(found.all, found.noun)}
-        </span>
-      )}
     </search>
   );
 }

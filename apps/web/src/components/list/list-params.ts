@@ -1,4 +1,3 @@
-import type { Sort } from '../data-table.tsx';
 import type { Param } from './list-filter.ts';
 
 export const oneOf = <T extends string, A extends string>(at: A, known: readonly T[]): Param<T | null, A> => ({
@@ -53,9 +52,3 @@ export function nextSort<T extends string>(
   if (sort === known) return `-${known}`;
   return sort === `-${known}` ? usual : known;
 }
-
-export const sortOf = (sort: string, onSort: Sort['onSort']): Sort => ({
-  column: sort.replace(/^-/, ''),
-  order: sort.startsWith('-') ? 'descending' : 'ascending',
-  onSort,
-});

@@ -5,6 +5,7 @@ import { sentence } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';
 import type { Column } from '../../components/data-table.tsx';
+import { Found } from '../../components/list/found.tsx';
 import { List } from '../../components/list/list.tsx';
 import { sent } from '../../components/list/list-filter.ts';
 import { ListFilters, Pick } from '../../components/list/list-filters.tsx';
@@ -43,7 +44,6 @@ export function NodesView(props: NodesViewProps) {
               placeholder="Name, role, address, reason"
               text={filter.search}
               onText={(search) => change({ search })}
-              found={{ fit: fitting?.items.length ?? 0, all: all.length, noun: 'node' }}
             >
               <Pick
                 label="State"
@@ -53,6 +53,7 @@ export function NodesView(props: NodesViewProps) {
                 onValue={(state) => change({ state })}
                 options={NodeState.options.map((one) => ({ value: one, label: sentence(NODE_WORDS[one].word) }))}
               />
+              <Found fit={fitting?.items.length ?? 0} all={all.length} noun="node" />
             </ListFilters>
           )}
           <List

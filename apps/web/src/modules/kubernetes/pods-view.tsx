@@ -7,11 +7,12 @@ import type { Loadable } from '../../api/loadable.ts';
 import type { Column } from '../../components/data-table.tsx';
 import type { EmptyStateProps } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
+import { Found } from '../../components/list/found.tsx';
 import { List } from '../../components/list/list.tsx';
 import { sent } from '../../components/list/list-filter.ts';
 import { ListFilters, Pick } from '../../components/list/list-filters.tsx';
-import { sortOf } from '../../components/list/list-params.ts';
 import { Pager } from '../../components/list/pager.tsx';
+import { sortOf } from '../../components/list/sort.tsx';
 import { Meter } from '../../components/meter.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -84,7 +85,6 @@ function Filters({ pods, filter, change }: PodsViewProps & { change: (next: Part
       placeholder="Name, owner, reason, job id"
       text={filter.search}
       onText={(search) => change({ search })}
-      found={known && { fit: PODS_FILTER.isFiltered(filter) ? known.total : known.all, all: known.all, noun: 'pod' }}
     >
       <Pick
         label="State"
@@ -115,6 +115,9 @@ function Filters({ pods, filter, change }: PodsViewProps & { change: (next: Part
         onValue={(nodeName) => change({ nodeName })}
         options={known?.nodeNames ?? []}
       />
+      {known === undefined ? null : (
+        <Found fit={PODS_FILTER.isFiltered(filter) ? known.total : known.all} all={known.all} noun="pod" />
+      )}
     </ListFilters>
   );
 }
