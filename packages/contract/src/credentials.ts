@@ -35,7 +35,8 @@ export const NewCredential = z.object({
     .string()
     .min(1)
     .max(64 * 1024)
-    .describe('The token, or the private key in OpenSSH or PEM form without a passphrase'),
+    .describe('The token, or the private key in OpenSSH or PEM form without a passphrase')
+    .meta({ writeOnly: true }),
   knownHosts: z
     .string()
     .max(64 * 1024)

@@ -2,7 +2,7 @@ import { OPERATIONS, RAW_OPERATIONS } from '@hangar/contract/operations';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { jobCommands } from '../modules/jobs/job-commands.ts';
 import { healthCommand, listCommand, nodesCommand, podCommand } from '../modules/kubernetes/cluster-commands.ts';
-import { filterOf } from '../modules/kubernetes/filter.ts';
+import { PODS_FILTER } from '../modules/kubernetes/filter.ts';
 import { asCommand } from './as-command.tsx';
 
 beforeAll(() => vi.stubGlobal('location', { origin: 'https://hangar.example.org' }));
@@ -33,12 +33,12 @@ it('what is shown of a cluster is typed like this', () => {
     hangar: 'hangar k8s pod shop web-1 --context c',
     curl: curl(quoted('/k8s/pods/shop/web-1?context=c')),
   });
-  expect(listCommand(filterOf({}), undefined)).toEqual({
+  expect(listCommand(PODS_FILTER.read({}), undefined)).toEqual({
     hangar: 'hangar k8s pods',
     curl: curl(quoted('/k8s/pods?sort=attention')),
   });
   const all = { status: 'running,failed', namespace: 'shop', node: 'n-1', search: 'web', sort: '-cpu', page: 2 };
-  expect(listCommand(filterOf(all), 'c')).toEqual({
+  expect(listCommand(PODS_FILTER.read(all), 'c')).toEqual({
     hangar:
       'hangar k8s pods --status failed --status running --namespace shop --node n-1 --search web --sort cpu --context c --reverse',
     curl: curl(

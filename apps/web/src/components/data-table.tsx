@@ -1,4 +1,3 @@
-import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import classes from './data-table.module.css';
@@ -31,7 +30,8 @@ export interface Sort {
   /** Of the column the rows are sorted by; null: by none that is shown. */
   readonly column: string | null;
   readonly order: 'ascending' | 'descending';
-  readonly onSort: (column: string) => void;
+  /** The header of a column by which they can be sorted. */
+  readonly header: (column: { id: string; header: string }) => ReactNode;
 }
 
 export interface DataTableProps<T> {
@@ -72,7 +72,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
               style={{ width: column.width }}
               aria-sort={sort?.column === column.id ? sort.order : undefined}
             >
-              {sort && column.sortable ? <SortButton column={column} sort={sort} /> : column.header}
+              {sort && column.sortable ? sort.header(column) : column.header}
             </th>
           ))}
           {actions ? (
@@ -116,22 +116,6 @@ export function DataTable<T>(props: DataTableProps<T>) {
         ))}
       </tbody>
     </table>
-  );
-}
-
-function SortButton<T>({ column, sort }: { column: Column<T>; sort: Sort }) {
-  const isHere = sort.column === column.id;
-  const Icon = isHere && sort.order === 'descending' ? IconChevronDown : IconChevronUp;
-  return (
-    <button
-      type="button"
-      className={classes.sort}
-      data-here={isHere || undefined}
-      onClick={() => sort.onSort(column.id)}
-    >
-      {column.header}
-      <Icon size={12} aria-hidden />
-    </button>
   );
 }
 

@@ -1,32 +1,47 @@
-import type { HangarError } from '@hangar/contract';
-import { type FormEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { HangarError } from '@hangar/contract/errors';
+import { type FormEvent, useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 import type { z } from 'zod';
-import { asHangarError, issuesOf } from '../../api/errors.ts';
-import { useIsHere } from '../use-action.ts';
+import { issuesOf } from '../../api/errors.ts';
+import { useAction } from '../use-action.ts';
+import { forget, keep, kept } from './kept-form.ts';
+import type { Values } from './schema-model.ts';
+import { nest } from './schema-values.ts';
 
-type Values = Record<string, unknown>;
-
-export interface SchemaFormOptions<V extends Values, S extends z.ZodType> {
+export interface SchemaFormOptions<V extends object, S extends z.ZodType, R> {
   /** The schema of the operation's input. */
   schema: S;
   /** By field; a dot in a name nests: `limits.cpus`. Empty texts and null are left out of what is sent. */
   initial: V;
+  /** Stands in the fields from the start, also where something else was kept. */
+  given?: Partial<V>;
+  /** What is sent of what stands in the fields, and what cannot be sent; otherwise as said at `initial`. */
+  toInput?: (values: V) => { input: unknown; errors: Readonly<Record<string, string>> };
   /** Keeps what was typed over a reload under this name, until it is sent. */
   keepAs?: string;
-  /** Fields that are never kept. */
+  /** Fields that are never kept; of rows of names and values, the values. */
   secrets?: readonly (keyof V & string)[];
-  submit: (input: z.output<S>) => Promise<unknown>;
+  /** The field of an issue of the schema or of the server that names none of the fields. */
+  fieldOf?: (error: { path: string; code: string }) => string | undefined;
+  submit: (input: z.output<S>, values: V) => Promise<R>;
+  /** After a good end, if the page is still there. */
+  onDone?: (result: R) => void;
+  /** Fields that are checked from the start, as if they had been left. */
+  touched?: readonly (keyof V & string)[];
 }
 
-export interface SchemaForm<V extends Values> {
+export interface SchemaForm<V extends object> {
   values: V;
   set: <K extends keyof V & string>(name: K, value: V[K]) => void;
+  /** Its value is checked from now on. */
+  touch: (name: keyof V & string) => void;
   /** Errors to show now, by field. */
   errors: Readonly<Record<string, string>>;
-  /** What the server said that belongs to no field. */
+  /** What the server said that belongs to no field, or says a way out. */
   error: HangarError | null;
   pending: boolean;
-  onSubmit: (event: FormEvent) => void;
+  /** Something stands there that did not at first. */
+  dirty: boolean;
+  onSubmit: (event: FormEvent<HTMLFormElement>) => void;
   reset: () => void;
   /** Props of a text field. */
   text: (name: keyof V & string) => {
@@ -50,73 +65,80 @@ export interface SchemaForm<V extends Values> {
 }
 
 /** A form from the schema of the API: an error appears beside its field on leaving it, and nothing typed is lost. */
-export function useSchemaForm<V extends Values, S extends z.ZodType>(options: SchemaFormOptions<V, S>): SchemaForm<V> {
-  const { schema, initial, keepAs, secrets } = options;
-  const [values, setValues] = useState<V>(() => ({ ...initial, ...kept(keepAs, initial) }));
-  const [touched, setTouched] = useState<ReadonlySet<string>>(() => new Set());
-  const [told, setTold] = useState<Record<string, string>>({});
-  const [error, setError] = useState<HangarError | null>(null);
-  const [pending, setPending] = useState(false);
-  const first = useRef(initial);
+export function useSchemaForm<V extends object, S extends z.ZodType, R>(
+  options: SchemaFormOptions<V, S, R>,
+): SchemaForm<V> {
+  const { schema, keepAs, secrets, toInput = plain, fieldOf = none } = options;
+  const [first] = useState(options.initial);
+  const [values, setValues] = useState<V>(() => ({ ...first, ...kept(keepAs, first), ...options.given }));
+  const [touched, setTouched] = useState<ReadonlySet<string>>(() => new Set(options.touched));
+  /** Changed since the server has said what is wrong. */
+  const [changed, setChanged] = useState<ReadonlySet<string>>(() => new Set());
+  const [lost, setLost] = useState<HangarError | null>(null);
+  const names = Object.keys(values);
 
   useEffect(() => {
     if (keepAs !== undefined) keep(keepAs, values, secrets);
   }, [keepAs, values, secrets]);
 
-  const issues = useMemo(() => check(schema, values), [schema, values]);
+  // A long text takes a moment to check: typing does not wait for it.
+  const settled = useDeferredValue(values);
+  const issues = useMemo(() => issuesIn(schema, toInput(settled)), [schema, toInput, settled]);
+  const action = useAction(async (input: z.output<S>) => {
+    const result = await options.submit(input, values);
+    if (keepAs !== undefined) forget(keepAs);
+    return result;
+  }, options.onDone);
+  const server = byField(issuesOf(action.error), names, fieldOf);
+  const byCode = action.error === null ? undefined : fieldOf({ path: '', code: action.error.code });
+  if (byCode !== undefined && action.error !== null) server.errors[byCode] ??= action.error.message;
+  const isTold = byCode === undefined && server.rest.length === 0 && Object.keys(server.errors).length > 0;
+
   const errors: Record<string, string> = {};
-  for (const name of touched) {
-    const message = issues[name];
-    if (message !== undefined) errors[name] = message;
-  }
-  Object.assign(errors, told);
+  for (const [name, message] of Object.entries(byField(issues, names, fieldOf).errors))
+    if (touched.has(name)) errors[name] = message;
+  for (const [name, message] of Object.entries(server.errors)) if (!changed.has(name)) errors[name] = message;
 
   const touch = useCallback((name: string) => setTouched((old) => (old.has(name) ? old : new Set(old).add(name))), []);
   const set = useCallback<SchemaForm<V>['set']>((name, value) => {
     setValues((old) => ({ ...old, [name]: value }));
-    setTold(({ [name]: _gone, ...rest }) => rest);
+    setChanged((old) => new Set(old).add(name));
+    setLost(null);
   }, []);
-  const reset = () => {
-    setValues(first.current);
-    setTouched(new Set());
-    setTold({});
-    setError(null);
-    if (keepAs !== undefined) forget(keepAs);
-  };
 
-  const isHere = useIsHere();
-  const send = async () => {
-    setTouched(new Set([...Object.keys(values), ...Object.keys(issues)]));
-    const parsed = schema.safeParse(nest(values));
-    if (!parsed.success) return;
-    setPending(true);
-    setError(null);
-    setTold({});
-    try {
-      await options.submit(parsed.data);
-      if (keepAs !== undefined) forget(keepAs);
-    } catch (thrown) {
-      if (!isHere()) return;
-      const byField = issuesOf(thrown);
-      const ours = Object.fromEntries(Object.entries(byField).filter(([name]) => name in values));
-      setTold(ours);
-      if (Object.keys(ours).length === 0) setError(asHangarError(thrown));
-    } finally {
-      if (isHere()) setPending(false);
+  const onSubmit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setTouched(new Set(names));
+    const { input, errors: unsent } = toInput(values);
+    const parsed = schema.safeParse(input);
+    if (parsed.success && Object.keys(unsent).length === 0) {
+      setChanged(new Set());
+      setLost(null);
+      if (!action.pending) action.run(parsed.data);
+      return;
     }
+    // What is wrong and stands in no field would otherwise be a button that does nothing.
+    const [rest] = byField(issuesIn(schema, { input, errors: unsent }), names, fieldOf).rest;
+    setLost(rest === undefined ? null : new HangarError('validation_failed', { message: rest }));
+    const form = event.currentTarget;
+    requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
   };
 
   return {
     values,
     set,
+    touch,
     errors,
-    error,
-    pending,
-    reset,
-    onSubmit: (event) => {
-      event.preventDefault();
-      if (!pending) void send();
+    error: lost ?? (isTold || changed.size > 0 ? null : action.error),
+    pending: action.pending,
+    dirty: names.some((name) => read(values, name) !== read(first, name)),
+    reset: () => {
+      setValues(first);
+      setTouched(new Set());
+      action.reset();
+      if (keepAs !== undefined) forget(keepAs);
     },
+    onSubmit,
     text: (name) => ({
       name,
       value: typeof values[name] === 'string' ? values[name] : '',
@@ -140,58 +162,33 @@ export function useSchemaForm<V extends Values, S extends z.ZodType>(options: Sc
   };
 }
 
-function check(schema: z.ZodType, values: Values): Record<string, string> {
-  const parsed = schema.safeParse(nest(values));
-  const byField: Record<string, string> = {};
-  if (!parsed.success) for (const issue of parsed.error.issues) byField[issue.path.join('.')] ??= issue.message;
-  return byField;
+const none = () => undefined;
+const plain = (values: object) => ({ input: nest(values as Values), errors: {} });
+const read = (values: object, name: string): unknown => Reflect.get(values, name);
+
+/** Messages by path. */
+function issuesIn(
+  schema: z.ZodType,
+  { input, errors }: { input: unknown; errors: Readonly<Record<string, string>> },
+): Record<string, string> {
+  const found: Record<string, string> = { ...errors };
+  for (const { path, message } of schema.safeParse(input).error?.issues ?? []) found[path.join('.')] ??= message;
+  return found;
 }
 
-/** `{'limits.cpus': 2, name: ''}` → `{limits: {cpus: 2}}` */
-export function nest(values: Values): Values {
-  const whole: Values = {};
-  for (const [name, value] of Object.entries(values)) {
-    if (value === '' || value === null || value === undefined) continue;
-    const path = name.split('.');
-    const last = path.pop() ?? name;
-    let at = whole;
-    for (const part of path) {
-      const next = at[part];
-      const inner: Values = typeof next === 'object' && next !== null ? (next as Values) : {};
-      at[part] = inner;
-      at = inner;
-    }
-    at[last] = value;
+/** Each message at the field whose path it begins with: `env.PATH` and `env` belong to `env`. `rest` belongs to none. */
+export function byField(
+  issues: Readonly<Record<string, string>>,
+  names: readonly string[],
+  fieldOf: (error: { path: string; code: string }) => string | undefined = none,
+): { errors: Record<string, string>; rest: string[] } {
+  const errors: Record<string, string> = {};
+  const rest: string[] = [];
+  for (const [path, message] of Object.entries(issues)) {
+    const around = names.filter((name) => path === name || path.startsWith(`${name}.`));
+    const name = fieldOf({ path, code: '' }) ?? around.sort((a, b) => b.length - a.length)[0];
+    if (name !== undefined && names.includes(name)) errors[name] ??= message;
+    else rest.push(path === '' ? message : `${path}: ${message}`);
   }
-  return whole;
-}
-
-const keyOf = (name: string) => `hangar.form.${name}`;
-
-function kept<V extends Values>(name: string | undefined, initial: V): Partial<V> {
-  if (name === undefined) return {};
-  try {
-    const found: unknown = JSON.parse(sessionStorage.getItem(keyOf(name)) ?? '{}');
-    if (typeof found !== 'object' || found === null) return {};
-    return Object.fromEntries(Object.entries(found).filter(([field]) => field in initial)) as Partial<V>;
-  } catch {
-    return {};
-  }
-}
-
-function keep(name: string, values: Values, secrets: readonly string[] = []): void {
-  try {
-    const open = Object.entries(values).filter(([field]) => !secrets.includes(field));
-    sessionStorage.setItem(keyOf(name), JSON.stringify(Object.fromEntries(open)));
-  } catch {
-    // A full or forbidden store loses only the convenience.
-  }
-}
-
-function forget(name: string): void {
-  try {
-    sessionStorage.removeItem(keyOf(name));
-  } catch {
-    // As above.
-  }
+  return { errors, rest };
 }

@@ -2,19 +2,7 @@ import type { JobState } from '@hangar/contract';
 import { FINAL_STATES, JOB_STATES } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import { sentence } from '@hangar/contract/words/tone';
-
-/** What the list of jobs shows; the same as in the address of the page. */
-export interface JobsFilter {
-  readonly group: JobGroup;
-  readonly search: string;
-  readonly agent: string | null;
-  readonly profile: string | null;
-  readonly repo: string | null;
-  /** Jobs that were sent together, by the name of their group. */
-  readonly sentAs: string | null;
-  /** Jobs of everybody; only for admins. */
-  readonly everybody: boolean;
-}
+import { type FilterOf, flag, listFilter, name, type Param, text } from '../../components/list/list-filter.ts';
 
 export type JobGroup = 'all' | 'active' | 'succeeded' | 'failed' | 'cancelled' | 'other';
 
@@ -54,10 +42,21 @@ export function stateParameter(group: JobGroup): string | undefined {
   return states.length === 0 ? undefined : states.join(',');
 }
 
-export const isFiltered = (filter: JobsFilter): boolean =>
-  filter.group !== 'all' ||
-  filter.search !== '' ||
-  filter.agent !== null ||
-  filter.profile !== null ||
-  filter.repo !== null ||
-  filter.sentAs !== null;
+/** What the list of jobs shows. */
+export const JOBS_FILTER = listFilter({
+  group: {
+    at: 'state',
+    read: (typed) => groupOf(statesOf(String(typed ?? ''))),
+    write: stateParameter,
+    does: 'narrows',
+  } as Param<JobGroup, 'state'>,
+  search: text('search'),
+  agent: name('agent'),
+  profile: name('profile'),
+  repo: name('repo'),
+  /** Jobs that were sent together, by the name of their group. */
+  sentAs: name('group'),
+  /** Jobs of everybody; only for admins. */
+  everybody: flag('all'),
+});
+export type JobsFilter = FilterOf<typeof JOBS_FILTER>;

@@ -4,23 +4,23 @@ import { etaWords } from '@hangar/contract/words/eta';
 import { nextSteps } from '@hangar/contract/words/job';
 import { failureOf } from '@hangar/contract/words/job-ending';
 import { sentence } from '@hangar/contract/words/tone';
-import { Button, Menu, Tabs } from '@mantine/core';
+import { Button, Menu } from '@mantine/core';
 import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand } from '../../components/as-command.tsx';
 import { Confirm } from '../../components/confirm.tsx';
 import { CopyButton, copyText } from '../../components/copy-button.tsx';
+import { DetailPage, type DetailTab, FactLine } from '../../components/detail/detail-page.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
 import { formatCount } from '../../components/format.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { useNotice } from '../../components/notices.tsx';
-import { Page, PageHeader } from '../../components/page.tsx';
-import { Bone, LinesSkeleton } from '../../components/skeletons.tsx';
+import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { Time, useNow } from '../../components/time.tsx';
 import { Timeline } from '../../components/timeline/timeline.tsx';
 import type { Action } from '../../components/use-action.ts';
+import type { Asked } from '../../components/use-asked.ts';
 import { ArtifactList } from './artifact-list.tsx';
 import type { EvidenceLine } from './evidence.ts';
 import { FailureBox } from './failure-box.tsx';
@@ -50,35 +50,33 @@ export interface JobViewProps {
   /** How many jobs its group has, itself counted; null: not known, or no group. */
   inGroup: number | null;
   onLine: (n: number) => void;
-  cancel: Action<[]>;
+  /** By the id of the job. */
+  cancel: Asked<string>;
   retry: Action<[]>;
-  /** The question whether to cancel is open. */
-  asksCancel: boolean;
-  onAskCancel: (open: boolean) => void;
 }
 
 export function JobView(props: JobViewProps) {
   return (
-    <Page width="wide">
-      <Loaded of={props.job} skeleton={<JobSkeleton />}>
-        {(job) => <LoadedJob {...props} detail={job} />}
-      </Loaded>
-    </Page>
+    <DetailPage of={props.job} tab={props.tab} onTab={props.onTab}>
+      {(job) => ({
+        title: job.title,
+        state: <JobBadge job={job} />,
+        facts: <SubLine job={job} inGroup={props.inGroup} />,
+        command: commandOf(job),
+        actions: <Actions {...props} detail={job} />,
+        now: <Now {...props} detail={job} />,
+        tabs: tabsOf(props, job),
+        dialogs: <AskCancel job={job} cancel={props.cancel} />,
+      })}
+    </DetailPage>
   );
 }
 
-function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
-  const { detail: job, tab, onTab } = props;
+function Now(props: JobViewProps & { detail: JobDetail }) {
+  const { detail: job, retry } = props;
   const failure = failureOf(job);
-  const files = job.diff === null || job.diff.filesChanged === 0 ? '' : ` ${formatCount(job.diff.filesChanged)}`;
   return (
-    <div className={classes.job}>
-      <PageHeader
-        title={job.title}
-        state={<JobBadge job={job} />}
-        sub={<SubLine job={job} inGroup={props.inGroup} />}
-        actions={<Actions {...props} />}
-      />
+    <>
       <div className={classes.timeline}>
         <Timeline phases={timelineOf(job)} label="Phases of the job" />
       </div>
@@ -89,67 +87,55 @@ function LoadedJob(props: JobViewProps & { detail: JobDetail }) {
           lines={props.lastLines}
           onLine={props.onLine}
           partialDiff={job.diff?.partial === true}
-          onDiff={() => onTab('diff')}
+          onDiff={() => props.onTab('diff')}
         />
       )}
       <LeftOut diff={job.diff} />
-      {props.retry.error === null ? null : <ErrorState error={props.retry.error} onRetry={props.retry.run} />}
-      <Tabs
-        className={classes.tabs}
-        value={tab}
-        onChange={(value) => onTab(JOB_TABS.find((known) => known === value) ?? 'log')}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          <Tabs.Tab value="log">Log</Tabs.Tab>
-          <Tabs.Tab value="diff">
-            Diff<span className={classes.count}>{files}</span>
-          </Tabs.Tab>
-          <Tabs.Tab value="artifacts">Artifacts</Tabs.Tab>
-          <Tabs.Tab value="spec">Spec</Tabs.Tab>
-          <Tabs.Tab value="details">Details</Tabs.Tab>
-        </Tabs.List>
-        <Tabs.Panel value="log" className={classes.logPanel}>
-          {job.kept.logRemovedAt === null ? (
-            <div className={classes.logFrame}>{props.log}</div>
-          ) : (
-            <Removed what="The log" at={job.kept.logRemovedAt} />
-          )}
-        </Tabs.Panel>
-        <Tabs.Panel value="diff" className={classes.panel}>
-          {job.kept.artifactsRemovedAt === null ? (
-            props.diff
-          ) : (
-            <Removed what="The diff" at={job.kept.artifactsRemovedAt} />
-          )}
-        </Tabs.Panel>
-        <Tabs.Panel value="artifacts" className={classes.panel}>
-          <Loaded of={props.artifacts} skeleton={<LinesSkeleton lines={3} />}>
-            {(artifacts) => <ArtifactList jobId={job.id} artifacts={artifacts} ended={isFinal(job.state)} />}
-          </Loaded>
-        </Tabs.Panel>
-        <Tabs.Panel value="spec" className={classes.panel}>
-          <JobSpec job={job} />
-        </Tabs.Panel>
-        <Tabs.Panel value="details" className={classes.panel}>
-          <JobDetails job={job} />
-        </Tabs.Panel>
-      </Tabs>
-      <Confirm
-        opened={props.asksCancel}
-        onClose={() => props.onAskCancel(false)}
-        title="Cancel this job?"
-        gone={
-          job.startedAt === null
-            ? 'It has not begun its work. It can be sent again with Retry.'
-            : 'The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.'
-        }
-        action="Cancel the job"
-        onConfirm={props.cancel.run}
-        pending={props.cancel.pending}
-        error={props.cancel.error}
-      />
-    </div>
+      {retry.error === null ? null : <ErrorState error={retry.error} onRetry={retry.run} />}
+    </>
+  );
+}
+
+function tabsOf(props: JobViewProps, job: JobDetail): DetailTab<JobTab>[] {
+  const { logRemovedAt, artifactsRemovedAt } = job.kept;
+  const files = job.diff?.filesChanged ?? 0;
+  return [
+    logRemovedAt === null
+      ? { id: 'log', label: 'Log', fills: true, body: props.log }
+      : { id: 'log', label: 'Log', body: <Removed what="The log" at={logRemovedAt} /> },
+    {
+      id: 'diff',
+      label: 'Diff',
+      ...(files === 0 ? {} : { count: formatCount(files) }),
+      body: artifactsRemovedAt === null ? props.diff : <Removed what="The diff" at={artifactsRemovedAt} />,
+    },
+    {
+      id: 'artifacts',
+      label: 'Artifacts',
+      body: (
+        <Loaded of={props.artifacts} skeleton={<LinesSkeleton lines={3} />}>
+          {(artifacts) => <ArtifactList jobId={job.id} artifacts={artifacts} ended={isFinal(job.state)} />}
+        </Loaded>
+      ),
+    },
+    { id: 'spec', label: 'Spec', body: <JobSpec job={job} /> },
+    { id: 'details', label: 'Details', body: <JobDetails job={job} /> },
+  ];
+}
+
+function AskCancel({ job, cancel }: { job: JobDetail; cancel: Asked<string> }) {
+  return (
+    <Confirm
+      {...cancel.dialog}
+      opened={cancel.dialog.opened && !isFinal(job.state)}
+      title="Cancel this job?"
+      gone={
+        job.startedAt === null
+          ? 'It has not begun its work. It can be sent again with Retry.'
+          : 'The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.'
+      }
+      action="Cancel the job"
+    />
   );
 }
 
@@ -165,7 +151,7 @@ function Removed({ what, at }: { what: string; at: string }) {
 function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
   const ref = job.repo.ref ?? job.repo.commit?.slice(0, 9) ?? null;
   return (
-    <span className={classes.sub}>
+    <FactLine>
       <span className={classes.id}>
         <code>{job.id}</code>
         <CopyButton text={job.id} label="Copy the job id" />
@@ -197,7 +183,7 @@ function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
           </Link>
         </span>
       )}
-    </span>
+    </FactLine>
   );
 }
 
@@ -223,16 +209,19 @@ function NowLine({ job }: { job: JobDetail }) {
   );
 }
 
-function Actions({ detail: job, cancel, retry, onAskCancel, onTab }: JobViewProps & { detail: JobDetail }) {
+/** What is most of use now. */
+function commandOf(job: JobDetail) {
   const commands = jobCommands(job);
+  if (!isFinal(job.state)) return commands.logs;
+  return nextSteps(job).includes('pull') ? commands.pull : commands.status;
+}
+
+function Actions({ detail: job, cancel, retry, onTab }: JobViewProps & { detail: JobDetail }) {
   const next = nextSteps(job);
-  const isOver = isFinal(job.state);
-  const main = !isOver ? commands.logs : next.includes('pull') ? commands.pull : commands.status;
   return (
     <>
-      <AsCommand {...main} />
-      <CopyMenu commands={commands} />
-      {isOver ? (
+      <CopyMenu commands={jobCommands(job)} />
+      {isFinal(job.state) ? (
         <Button
           variant={next.includes('retry') ? 'filled' : 'default'}
           leftSection={<IconRefresh size={15} />}
@@ -247,7 +236,7 @@ function Actions({ detail: job, cancel, retry, onAskCancel, onTab }: JobViewProp
           leftSection={<IconPlayerStop size={15} />}
           disabled={job.cancelRequestedAt !== null}
           loading={cancel.pending}
-          onClick={() => onAskCancel(true)}
+          onClick={() => cancel.ask(job.id)}
         >
           {job.cancelRequestedAt === null ? 'Cancel' : 'Cancelling'}
         </Button>
@@ -284,17 +273,5 @@ function CopyItem({ text }: { text: string }) {
     <Menu.Item onClick={() => void copy()}>
       <code>{text}</code>
     </Menu.Item>
-  );
-}
-
-function JobSkeleton() {
-  return (
-    <div aria-hidden style={{ display: 'grid', gap: 16 }}>
-      <Bone width="min(320px, 80%)" height={18} />
-      <Bone width="min(460px, 100%)" />
-      <Bone height={6} />
-      <Bone width="70%" />
-      <Bone height={360} />
-    </div>
   );
 }

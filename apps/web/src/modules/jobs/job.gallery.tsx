@@ -6,6 +6,7 @@ import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { LogView } from '../../components/log/log-view.tsx';
 import type { Action } from '../../components/use-action.ts';
+import type { Asked } from '../../components/use-asked.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed as failedLoad, live, loading, refetching, stale } from '../../gallery/samples.ts';
 import { DiffViewer } from '../diff/diff-view.tsx';
@@ -15,6 +16,13 @@ import { type JobTab, JobView, type JobViewProps } from './job-view.tsx';
 import * as samples from './samples.ts';
 
 const idle: Action<[]> = { run: () => {}, pending: false, error: null, reset: () => {} };
+
+const notAsked: Asked<string> = {
+  ask: () => {},
+  about: null,
+  pending: false,
+  dialog: { opened: false, onClose: () => {}, onConfirm: () => {}, pending: false },
+};
 
 const DIFF = `diff --git a/src/notes/search.ts b/src/notes/search.ts
 new file mode 100644
@@ -96,10 +104,8 @@ function Frame({
       lastLines={job.evidence === null ? [] : aroundEvidence(buffer, job.evidence)}
       inGroup={job.group === null ? null : 3}
       onLine={(n) => setMarked({ from: n, to: n })}
-      cancel={idle}
+      cancel={notAsked}
       retry={idle}
-      asksCancel={false}
-      onAskCancel={() => {}}
       {...props}
     />
   );
@@ -122,10 +128,8 @@ const noJob = (job: JobViewProps['job']) => (
     lastLines={[]}
     inGroup={null}
     onLine={() => {}}
-    cancel={idle}
+    cancel={notAsked}
     retry={idle}
-    asksCancel={false}
-    onAskCancel={() => {}}
   />
 );
 
@@ -160,7 +164,9 @@ export const entries: GalleryEntry[] = [
   )),
   entry('job/spec', 'The spec', () => <Frame job={samples.running} tab="spec" />),
   entry('job/details', 'Details', () => <Frame job={samples.succeeded} tab="details" />),
-  entry('job/ask-cancel', 'Cancel, asked', () => <Frame job={samples.running} asksCancel />),
+  entry('job/ask-cancel', 'Cancel, asked', () => (
+    <Frame job={samples.running} cancel={{ ...notAsked, dialog: { ...notAsked.dialog, opened: true } }} />
+  )),
   entry('job/retry-refused', 'Retry, refused', () => (
     <Frame job={samples.failed} retry={{ ...idle, error: new HangarError('quota_jobs', { details: { limit: 50 } }) }} />
   )),

@@ -1,29 +1,22 @@
 import type { Job } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { jobWords } from '@hangar/contract/words/job';
-import { Button, SegmentedControl, Select } from '@mantine/core';
-import { IconArrowsDiff, IconBriefcase2, IconPlus, IconSearch, IconX } from '@tabler/icons-react';
+import { Button, SegmentedControl } from '@mantine/core';
+import { IconArrowsDiff, IconBriefcase2, IconPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { Loaded } from '../../components/loaded.tsx';
-import { Page, PageHeader } from '../../components/page.tsx';
-import { SearchField } from '../../components/search-field.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
-import { GROUPS, isFiltered, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
+import type { Pages } from '../../api/pages.ts';
+import { asCommand } from '../../components/as-command.tsx';
+import type { Column } from '../../components/data-table.tsx';
+import { ListPage, More } from '../../components/list/list.tsx';
+import { ListFilters, Narrowed, Pick } from '../../components/list/list-filters.tsx';
+import { GROUPS, JOBS_FILTER, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
 import classes from './jobs.module.css';
 
-export interface JobsAnswer {
-  readonly items: readonly Job[];
-  readonly more: boolean;
-}
-
 export interface JobsViewProps {
-  jobs: Loadable<JobsAnswer>;
+  jobs: Loadable<Pages<Job>>;
   onMore: () => void;
   loadingMore: boolean;
   filter: JobsFilter;
@@ -37,123 +30,97 @@ export interface JobsViewProps {
 }
 
 export function JobsView(props: JobsViewProps) {
-  const { jobs, filter, onFilter } = props;
+  const { filter, onFilter } = props;
+  const newJob = (
+    <Button component={Link} to="/jobs/new" leftSection={<IconPlus size={15} />}>
+      New job
+    </Button>
+  );
   return (
-    <Page width="wide">
-      <PageHeader
-        title="Jobs"
-        actions={
-          <>
-            <AsCommand {...listCommand(filter)} />
-            <Button component={Link} to="/jobs/new" leftSection={<IconPlus size={15} />}>
-              New job
-            </Button>
-          </>
+    <ListPage
+      label="Jobs"
+      of={props.jobs}
+      command={listCommand(filter)}
+      action={newJob}
+      filters={<Filters {...props} />}
+      columns={columnsFor(filter.everybody)}
+      rowKey={(job) => job.id}
+      href={(job) => `/jobs/${job.id}`}
+      choice={{ chosen: props.chosen, onChosen: props.onChosen, name: (job) => job.title }}
+      empty={{
+        icon: <IconBriefcase2 size={28} />,
+        sentence:
+          'A job sends a repository and a spec to an agent on another machine. You watch it here and pull the diff back.',
+        action: newJob,
+        command: 'hangar run --cloud --spec spec.md',
+      }}
+      noMatch={
+        JOBS_FILTER.isFiltered(filter) && {
+          sentence: 'No job fits this filter.',
+          onClear: () => onFilter(JOBS_FILTER.cleared(filter)),
         }
-      />
-      <Filters {...props} />
-      <Loaded of={jobs} skeleton={<TableSkeleton rows={8} columns={6} />}>
-        {(answer) =>
-          answer.items.length === 0 ? (
-            <NoJobs filter={filter} onFilter={onFilter} />
-          ) : (
-            <>
-              <CompareBar {...props} items={answer.items} />
-              <DataTable
-                label="Jobs"
-                columns={columnsFor(filter.everybody)}
-                rows={answer.items}
-                rowKey={(job) => job.id}
-                href={(job) => `/jobs/${job.id}`}
-                choice={{ chosen: props.chosen, onChosen: props.onChosen, name: (job) => job.title }}
-              />
-              {answer.more ? (
-                <div className={classes.more}>
-                  <Button variant="default" loading={props.loadingMore} onClick={props.onMore}>
-                    Show older jobs
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          )
-        }
-      </Loaded>
-    </Page>
+      }
+      above={({ items }) => <CompareBar {...props} items={items} />}
+      below={({ more }) =>
+        more ? <More label="Show older jobs" loading={props.loadingMore} onMore={props.onMore} /> : null
+      }
+    />
   );
 }
 
 function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps) {
+  const change = (part: Partial<JobsFilter>) => onFilter({ ...filter, ...part });
   return (
-    <search className={classes.filters}>
-      <SearchField
-        text={filter.search}
-        onText={(search) => onFilter({ ...filter, search })}
-        label="Search jobs"
-        placeholder="Title, repository or id"
-        className={classes.searchField}
-      />
+    <ListFilters
+      label="Search jobs"
+      placeholder="Title, repository or id"
+      text={filter.search}
+      onText={(search) => change({ search })}
+    >
       <SegmentedControl
         className={classes.groups}
         aria-label="State"
         value={filter.group}
-        onChange={(value) => onFilter({ ...filter, group: value as JobGroup })}
+        onChange={(value) => change({ group: value as JobGroup })}
         data={GROUPS.map(({ group, label }) => ({ value: group, label }))}
       />
-      <Select
-        className={classes.pick}
-        aria-label="Agent"
-        placeholder="Any agent"
-        clearable
+      <Pick
+        label="Agent"
+        any="Any agent"
         value={filter.agent}
-        onChange={(agent) => onFilter({ ...filter, agent })}
-        data={withChosen(agents, filter.agent)}
+        onValue={(agent) => change({ agent })}
+        options={agents}
       />
-      <Select
-        className={classes.pick}
-        aria-label="Profile"
-        placeholder="Any profile"
-        clearable
+      <Pick
+        label="Profile"
+        any="Any profile"
         value={filter.profile}
-        onChange={(profile) => onFilter({ ...filter, profile })}
-        data={withChosen(profiles, filter.profile)}
+        onValue={(profile) => change({ profile })}
+        options={profiles}
       />
-      {filter.repo === null ? null : (
-        <Button
-          variant="default"
-          rightSection={<IconX size={14} />}
-          onClick={() => onFilter({ ...filter, repo: null })}
-        >
-          {filter.repo}
-        </Button>
-      )}
+      {filter.repo === null ? null : <Narrowed to={filter.repo} onClear={() => change({ repo: null })} />}
       {filter.sentAs === null ? null : (
-        <Button
-          variant="default"
-          rightSection={<IconX size={14} />}
-          aria-label={`Group ${filter.sentAs}: show all`}
-          onClick={() => onFilter({ ...filter, sentAs: null })}
-        >
-          {filter.sentAs}
-        </Button>
+        <Narrowed
+          to={filter.sentAs}
+          label={`Group ${filter.sentAs}: show all`}
+          onClear={() => change({ sentAs: null })}
+        />
       )}
       {isAdmin ? (
         <SegmentedControl
           className={classes.whose}
           aria-label="Whose jobs"
           value={filter.everybody ? 'all' : 'mine'}
-          onChange={(value) => onFilter({ ...filter, everybody: value === 'all' })}
+          onChange={(value) => change({ everybody: value === 'all' })}
           data={[
             { value: 'mine', label: 'Mine' },
             { value: 'all', label: 'Everybody' },
           ]}
         />
       ) : null}
-    </search>
+    </ListFilters>
   );
 }
-
-const withChosen = (names: readonly string[], chosen: string | null): string[] =>
-  chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
 
 /** What can be done with the jobs that are ticked, or with all of a group. */
 function CompareBar({ chosen, onChosen, filter, items }: JobsViewProps & { items: readonly Job[] }) {
@@ -187,46 +154,6 @@ function CompareBar({ chosen, onChosen, filter, items }: JobsViewProps & { items
         </Button>
       )}
     </div>
-  );
-}
-
-function NoJobs({ filter, onFilter }: { filter: JobsFilter; onFilter: (filter: JobsFilter) => void }) {
-  if (isFiltered(filter))
-    return (
-      <EmptyState
-        icon={<IconSearch size={26} />}
-        sentence="No job fits this filter."
-        action={
-          <Button
-            variant="default"
-            onClick={() =>
-              onFilter({
-                group: 'all',
-                search: '',
-                agent: null,
-                profile: null,
-                repo: null,
-                sentAs: null,
-                everybody: filter.everybody,
-              })
-            }
-          >
-            Clear the filter
-          </Button>
-        }
-      />
-    );
-  return (
-    <EmptyState
-      icon={<IconBriefcase2 size={28} />}
-      sentence="A job sends a repository and a spec to an agent on another machine. You watch it here and pull the diff back."
-      action={
-        <Button component={Link} to="/jobs/new" leftSection={<IconPlus size={15} />}>
-          New job
-        </Button>
-      }
-      command="hangar run --cloud --spec spec.md"
-    />
   );
 }
 

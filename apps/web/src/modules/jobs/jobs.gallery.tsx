@@ -1,20 +1,12 @@
 import { useState } from 'react';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { failed, live, loading, refetching, stale } from '../../gallery/samples.ts';
-import type { JobsFilter } from './filter.ts';
-import { type JobsAnswer, JobsView, type JobsViewProps } from './jobs-view.tsx';
+import { JOBS_FILTER } from './filter.ts';
+import { JobsView, type JobsViewProps } from './jobs-view.tsx';
 import { all } from './samples.ts';
 
-const FILTER: JobsFilter = {
-  group: 'all',
-  search: '',
-  agent: null,
-  profile: null,
-  repo: null,
-  sentAs: null,
-  everybody: false,
-};
-const answer: JobsAnswer = { items: all, more: true };
+const FILTER = JOBS_FILTER.read({});
+const answer = { items: all, more: true };
 
 const NOTHING: ReadonlySet<string> = new Set();
 

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nest } from '../../components/form/schema-values.ts';
+import { byField } from '../../components/form/use-schema-form.ts';
 import {
   agentOf,
   bodyOf,
   CUSTOM,
   commandOf,
   EMPTY_FORM,
-  errorsOf,
+  fieldOfJob,
   formOf,
   groupOf,
   type JobForm,
-  keep,
-  kept,
+  JobInput,
   readSpec,
-  requestOf,
   timesOf,
 } from './new-job-form.ts';
 import { queued } from './samples.ts';
@@ -24,30 +24,28 @@ const good: JobForm = {
   spec: '# Do it\n\n```sh\nmake\n```\n',
 };
 
-function memory(): Storage {
-  const values = new Map<string, string>();
-  return {
-    get length() {
-      return values.size;
-    },
-    clear: () => values.clear(),
-    key: () => null,
-    getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => void values.set(key, value),
-    removeItem: (key) => void values.delete(key),
-  };
+/** As the form shows them. */
+function errorsOf(form: JobForm): Record<string, string> {
+  const issues = JobInput.safeParse(nest({ ...form })).error?.issues ?? [];
+  const { errors, rest } = byField(
+    Object.fromEntries(issues.map(({ path, message }) => [path.join('.'), message])),
+    Object.keys(form),
+    fieldOfJob,
+  );
+  expect(rest).toEqual([]);
+  return errors;
 }
+const requestOf = (form: JobForm) => JobInput.safeParse(nest({ ...form })).data?.request;
 
 describe('the form of a new job', () => {
   it('is right with a repository and a spec', () => {
     expect(errorsOf(good)).toEqual({});
-    expect(requestOf(good, 'k1')).toMatchObject({
+    expect(requestOf(good)).toMatchObject({
       repo: { url: good.repo },
       env: {},
       resources: {},
-      idempotencyKey: 'k1',
     });
-    expect(requestOf(good, 'k1')).not.toHaveProperty('agent');
+    expect(requestOf(good)).not.toHaveProperty('agent');
   });
 
   it('says what is wrong beside the field', () => {
@@ -66,7 +64,7 @@ describe('the form of a new job', () => {
     expect(Object.keys(errors).sort()).toEqual(
       ['command', 'cpus', 'env', 'image', 'memory', 'ref', 'repo', 'spec', 'timeout'].sort(),
     );
-    expect(requestOf({ ...good, ref: '-x' }, 'k')).toBeNull();
+    expect(requestOf({ ...good, ref: '-x' })).toBeUndefined();
     expect(errorsOf({ ...good, timeout: '1s' }).timeout).toBeDefined();
     expect(errorsOf({ ...good, spec: '' }).spec).toBeDefined();
     expect(errorsOf({ ...good, spec: '# Words' }).spec).toContain('nothing to run');
@@ -74,19 +72,16 @@ describe('the form of a new job', () => {
   });
 
   it('sends what was typed in the units of the API', () => {
-    const request = requestOf(
-      {
-        ...good,
-        ref: ' main ',
-        agent: CUSTOM,
-        command: 'make all',
-        timeout: '1h30m',
-        cpus: '1,5',
-        memory: '2g',
-        env: [{ key: '1', name: 'A', value: 'b' }],
-      },
-      'k',
-    );
+    const request = requestOf({
+      ...good,
+      ref: ' main ',
+      agent: CUSTOM,
+      command: 'make all',
+      timeout: '1h30m',
+      cpus: '1,5',
+      memory: '2g',
+      env: [{ key: '1', name: 'A', value: 'b' }],
+    });
     expect(request).toMatchObject({
       repo: { ref: 'main' },
       agent: 'make all',
@@ -116,22 +111,6 @@ describe('the form of a new job', () => {
       `hangar run --cloud --spec spec.md --repo https://git.example.com/acme/notes.git --agent 'echo '\\''hi'\\''' --env TOKEN`,
     );
     expect(JSON.stringify(bodyOf(form))).not.toContain('s3cret');
-  });
-
-  it('is kept over a reload, values of variables are not', () => {
-    const storage = memory();
-    keep(storage, { ...good, env: [{ key: '1', name: 'TOKEN', value: 's3cret' }] });
-    expect(storage.getItem('hangar.new-job')).not.toContain('s3cret');
-    expect(kept(storage)).toMatchObject({ repo: good.repo, spec: good.spec, env: [{ name: 'TOKEN', value: '' }] });
-  });
-
-  it('takes nothing that is not its own from storage', () => {
-    const storage = memory();
-    expect(kept(storage)).toBeNull();
-    storage.setItem('hangar.new-job', '{"repo":7,"spec":"x","env":[{"name":1},null]}');
-    expect(kept(storage)).toEqual({ ...EMPTY_FORM, spec: 'x' });
-    storage.setItem('hangar.new-job', 'no json');
-    expect(kept(storage)).toBeNull();
   });
 
   it('shows what the spec says', () => {
@@ -167,7 +146,7 @@ describe('a new job from another', () => {
     ]);
     const filled = { ...form, env: form.env.map((entry) => ({ ...entry, value: 'x' })) };
     expect(errorsOf(filled)).toEqual({});
-    expect(requestOf(filled, 'k')).toMatchObject({
+    expect(requestOf(filled)).toMatchObject({
       title: job.title,
       agent: job.agent,
       image: job.image,
@@ -189,7 +168,7 @@ describe('a new job from another', () => {
         fc.integer({ min: 2 ** 25, max: 2 ** 42 }),
         (seconds, bytes) => {
           const form = formOf({ ...queued, timeoutSeconds: seconds, resources: { memoryBytes: bytes } }, presets);
-          expect(requestOf({ ...good, timeout: form.timeout, memory: form.memory }, 'k')).toMatchObject({
+          expect(requestOf({ ...good, timeout: form.timeout, memory: form.memory })).toMatchObject({
             timeoutSeconds: seconds,
             resources: { memoryBytes: bytes },
           });

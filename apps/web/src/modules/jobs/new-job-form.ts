@@ -16,6 +16,8 @@ import {
 } from '@hangar/contract';
 import { COMMANDS, OPERATIONS } from '@hangar/contract/operations';
 import { commandWords, shellCommand } from '@hangar/contract/shell-words';
+import { z } from 'zod';
+import { type MapEntry, nest } from '../../components/form/schema-values.ts';
 
 /** What is typed into the form, as it is typed. */
 export interface JobForm {
@@ -38,20 +40,13 @@ export interface JobForm {
   readonly memory: string;
   /** The most processes at once. */
   readonly pids: string;
-  /** Values are secrets: they are never kept, see `keptForm`. */
-  readonly env: readonly EnvEntry[];
+  /** Values are secrets: they are never kept. */
+  readonly env: readonly MapEntry[];
 }
-
-export interface EnvEntry {
-  readonly key: string;
-  readonly name: string;
-  readonly value: string;
-}
-
-export type JobField = Exclude<keyof JobForm, 'agent'>;
-export type JobErrors = Partial<Record<JobField, string>>;
 
 export const CUSTOM = 'custom';
+/** The most jobs sent at once. */
+const MAX_TIMES = 20;
 
 export const EMPTY_FORM: JobForm = {
   repo: '',
@@ -71,44 +66,89 @@ export const EMPTY_FORM: JobForm = {
   env: [],
 };
 
-/** What is wrong with each field, in words; nothing for what is right. */
-export function errorsOf(form: JobForm): JobErrors {
-  const errors: { -readonly [K in JobField]?: string } = {};
-  const put = (field: JobField, message: string | null) => {
-    if (message !== null) errors[field] = message;
-  };
-  put(
-    'repo',
-    form.repo.trim() === '' ? 'The address of the repository' : messageOf(RepoUrl.safeParse(form.repo.trim())),
-  );
-  put('ref', form.ref.trim() === '' ? null : messageOf(GitRef.safeParse(form.ref.trim())));
-  put('spec', specError(form));
-  put('command', form.agent === CUSTOM && form.command.trim() === '' ? 'The command that does the work' : null);
-  put('times', timesOf(form) === null ? `A whole number from 1 to ${MAX_TIMES}` : null);
-  put('image', form.image.trim() === '' ? null : messageOf(NewJob.shape.image.safeParse(form.image.trim())));
-  if (form.timeout.trim() !== '') {
-    const seconds = parseDuration(form.timeout);
-    put('timeout', seconds === null ? 'A time like 90s, 15m or 2h' : messageOf(TimeoutSeconds.safeParse(seconds)));
-  }
-  if (form.cpus.trim() !== '') {
-    const cpus = Number(form.cpus.replace(',', '.'));
-    put('cpus', Number.isFinite(cpus) && cpus >= 0.1 && cpus <= 1024 ? null : 'A number of cores, from 0.1');
-  }
-  if (form.memory.trim() !== '') {
-    const bytes = parseBytes(form.memory);
-    put('memory', bytes === null ? 'A size like 512m or 2g' : bytes < 32 * 1024 * 1024 ? 'At least 32m' : null);
-  }
-  put('title', form.title.trim().length > 200 ? 'At most 200 characters' : null);
-  if (form.pids.trim() !== '') {
-    const pids = Resources.shape.pids.safeParse(Number(form.pids));
-    put('pids', pids.success ? null : 'A whole number, from 16');
-  }
-  put('env', envError(form.env));
-  return errors;
+/** What is typed → what is sent, with words for what is wrong. */
+export const JobInput = z
+  .object({
+    repo: z.string({ error: 'The address of the repository' }).trim().pipe(RepoUrl),
+    ref: orNothing(GitRef),
+    spec: z
+      .string()
+      .prefault('')
+      .superRefine((text, context) => {
+        const { error } = readSpec(text);
+        if (error !== null) context.addIssue(error.message);
+      }),
+    title: orNothing(z.string().max(200, 'At most 200 characters')),
+    agent: z.string().optional(),
+    command: orNothing(z.string().max(4000)),
+    times: z
+      .string()
+      .optional()
+      .refine((times) => timesOf({ times: times ?? '' }) !== null, `A whole number from 1 to ${MAX_TIMES}`),
+    profile: z.string().optional(),
+    credential: z.string().optional(),
+    image: orNothing(NewJob.shape.image.unwrap()),
+    timeout: orNothing(read('A time like 90s, 15m or 2h', parseDuration).pipe(TimeoutSeconds)),
+    cpus: orNothing(
+      read('A number of cores, from 0.1', (text) => {
+        const cpus = Number(text.replace(',', '.'));
+        return cpus >= 0.1 && cpus <= 1024 ? cpus : null;
+      }),
+    ),
+    memory: orNothing(
+      read('A size like 512m or 2g', parseBytes).refine((bytes) => bytes >= 32 * 1024 * 1024, 'At least 32m'),
+    ),
+    pids: orNothing(
+      read('A whole number, from 16', (text) => Resources.shape.pids.safeParse(Number(text)).data ?? null),
+    ),
+    env: z.array(z.object({ name: z.string(), value: z.string() })).superRefine((entries, context) => {
+      const message = envError(entries);
+      if (message !== null) context.addIssue(message);
+    }),
+  })
+  // Both look at two fields, and do so whatever is wrong in the others.
+  .refine(({ agent, command }) => agent !== CUSTOM || (command ?? '') !== '', {
+    path: ['command'],
+    message: 'The command that does the work',
+    when: () => true,
+  })
+  .refine(({ spec, agent = '', command = '' }) => !hasNothingToRun({ spec, agent, command }), {
+    path: ['spec'],
+    message: 'Agent shell has nothing to run: add a fenced sh block, or choose another agent',
+    when: () => true,
+  })
+  .transform(({ repo, ref, times, agent, command, timeout, cpus, memory, pids, env, ...rest }, context) => {
+    const made = NewJob.safeParse({
+      ...said({ ...rest, agent: agent === CUSTOM ? command : agent, timeoutSeconds: timeout }),
+      repo: said({ url: repo, ref }),
+      resources: said({ cpus, memoryBytes: memory, pids }),
+      env: Object.fromEntries(named(env).map(({ name, value }) => [name.trim(), value])),
+    });
+    if (made.success) return { times: timesOf({ times: times ?? '' }) ?? 1, request: made.data };
+    for (const { path, message } of made.error.issues) context.addIssue({ code: 'custom', path, message });
+    return z.NEVER;
+  });
+
+const said = (all: object) => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+const named = (entries: readonly Omit<MapEntry, 'key'>[]) => entries.filter(({ name }) => name.trim() !== '');
+
+/** May be left out; blanks are nothing. */
+function orNothing<S extends z.ZodType<unknown, string>>(schema: S) {
+  return z
+    .string()
+    .transform((text) => text.trim() || undefined)
+    .pipe(schema.optional())
+    .optional();
 }
 
-/** The most jobs sent at once. */
-const MAX_TIMES = 20;
+function read<T>(wrong: string, parse: (text: string) => T | null) {
+  return z.string().transform((text, context): T => {
+    const value = parse(text);
+    if (value !== null) return value;
+    context.addIssue(wrong);
+    return z.NEVER;
+  });
+}
 
 /** How many jobs are wanted; null when that is no number. */
 export function timesOf({ times }: Pick<JobForm, 'times'>): number | null {
@@ -129,23 +169,20 @@ export function groupOf(form: JobForm, key: string): string {
   return `${words === '' ? 'jobs' : words}-${key.replaceAll(/[^a-z0-9]/g, '').slice(-4)}`;
 }
 
-function specError(form: JobForm): string | null {
-  const { spec, blocks, error } = readSpec(form.spec);
-  if (error !== null) return error.message;
-  return blocks === 0 && agentOf(form, spec) === 'shell'
-    ? 'Agent shell has nothing to run: add a fenced sh block, or choose another agent'
-    : null;
+function hasNothingToRun(form: Pick<JobForm, 'spec' | 'agent' | 'command'>): boolean {
+  const { spec, blocks } = readSpec(form.spec);
+  return spec !== null && blocks === 0 && agentOf(form, spec) === 'shell';
 }
 
-function envError(entries: readonly EnvEntry[]): string | null {
-  const named = entries.filter((entry) => entry.name.trim() !== '' || entry.value !== '');
-  const names = named.map((entry) => entry.name.trim());
+function envError(entries: readonly Omit<MapEntry, 'key'>[]): string | null {
+  const filled = entries.filter((entry) => entry.name.trim() !== '' || entry.value !== '');
+  const names = filled.map((entry) => entry.name.trim());
   if (names.includes('')) return 'Each value needs a name';
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) return `${twice} stands there twice`;
-  const empty = named.find((entry) => entry.value === '');
+  const empty = filled.find((entry) => entry.value === '');
   if (empty !== undefined) return `${empty.name} has no value`;
-  const issue = Env.safeParse(Object.fromEntries(named.map((entry) => [entry.name.trim(), entry.value]))).error
+  const issue = Env.safeParse(Object.fromEntries(filled.map((entry) => [entry.name.trim(), entry.value]))).error
     ?.issues[0];
   return issue === undefined
     ? null
@@ -169,35 +206,6 @@ export function agentOf(form: Pick<JobForm, 'agent' | 'command'>, spec: Spec | n
   return form.agent || spec?.settings.agent || 'shell';
 }
 
-/** The request; null while a field is wrong. */
-export function requestOf(form: JobForm, idempotencyKey: string): NewJob | null {
-  if (Object.keys(errorsOf(form)).length > 0) return null;
-  const agent = form.agent === CUSTOM ? form.command.trim() : form.agent;
-  const seconds = parseDuration(form.timeout);
-  const bytes = parseBytes(form.memory);
-  const cpus = form.cpus.trim() === '' ? null : Number(form.cpus.replace(',', '.'));
-  const parsed = NewJob.safeParse({
-    spec: form.spec,
-    repo: { url: form.repo.trim(), ...(form.ref.trim() === '' ? {} : { ref: form.ref.trim() }) },
-    ...(form.title.trim() === '' ? {} : { title: form.title.trim() }),
-    ...(agent === '' ? {} : { agent }),
-    ...(form.profile === '' ? {} : { profile: form.profile }),
-    ...(form.credential === '' ? {} : { credential: form.credential }),
-    ...(form.image.trim() === '' ? {} : { image: form.image.trim() }),
-    ...(seconds === null || form.timeout.trim() === '' ? {} : { timeoutSeconds: seconds }),
-    resources: {
-      ...(cpus === null ? {} : { cpus }),
-      ...(bytes === null ? {} : { memoryBytes: bytes }),
-      ...(form.pids.trim() === '' ? {} : { pids: Number(form.pids) }),
-    },
-    env: Object.fromEntries(
-      form.env.filter((entry) => entry.name.trim() !== '').map((entry) => [entry.name.trim(), entry.value]),
-    ),
-    idempotencyKey,
-  });
-  return parsed.success ? parsed.data : null;
-}
-
 /** The same on the command line. Values of variables come from the environment, never from the form. */
 export function commandOf(form: JobForm): string {
   const { repo, ref, title, profile, credential, image, timeout, cpus, memory } = form;
@@ -216,10 +224,11 @@ export function commandOf(form: JobForm): string {
 
 /** The body of the request, for curl: values of variables are left to the reader. */
 export function bodyOf(form: JobForm): unknown {
-  const request = requestOf({ ...form, env: [] }, 'any-text-once');
+  const { data } = JobInput.safeParse(nest({ ...form, env: [] }));
   const names = form.env.map((entry) => entry.name.trim()).filter(Boolean);
   return {
-    ...(request ?? {}),
+    ...(data?.request ?? {}),
+    idempotencyKey: 'any-text-once',
     spec: '…',
     ...(names.length === 0 ? {} : { env: Object.fromEntries(names.map((name) => [name, '…'])) }),
   };
@@ -270,56 +279,34 @@ function typed(amount: number, units: readonly (readonly [string, number])[]): s
   return `${amount / size}${unit}`;
 }
 
-const KEY = 'hangar.new-job';
+/** The field of what the request has wrong. */
+export const fieldOfJob = ({ path, code }: { path: string; code: string }): string | undefined =>
+  ERROR_FIELDS[code] ?? SERVER_FIELDS[path];
 
-/** What may be kept over a reload: everything but values of variables. */
-export function keptForm(form: JobForm): JobForm {
-  return { ...form, env: form.env.map((entry) => ({ ...entry, value: '' })) };
-}
+const SERVER_FIELDS: Partial<Record<string, keyof JobForm>> = {
+  'repo.url': 'repo',
+  'repo.ref': 'ref',
+  agent: 'command',
+  timeoutSeconds: 'timeout',
+  'resources.cpus': 'cpus',
+  'resources.memoryBytes': 'memory',
+  'resources.pids': 'pids',
+};
 
-export function keep(storage: Storage, form: JobForm): void {
-  try {
-    storage.setItem(KEY, JSON.stringify(keptForm(form)));
-  } catch {
-    // Full or switched off: the form itself still holds it.
-  }
-}
-
-export function forget(storage: Storage): void {
-  try {
-    storage.removeItem(KEY);
-  } catch {
-    // Nothing was kept then.
-  }
-}
-
-/** What was kept; fields that are missing or of another kind come out empty. */
-export function kept(storage: Storage): JobForm | null {
-  try {
-    const value: unknown = JSON.parse(storage.getItem(KEY) ?? 'null');
-    if (typeof value !== 'object' || value === null) return null;
-    const fields = Object.entries(EMPTY_FORM).map(([name, empty]) => {
-      const found: unknown = Object.hasOwn(value, name)
-        ? Object.getOwnPropertyDescriptor(value, name)?.value
-        : undefined;
-      return [name, typeof empty === 'string' && typeof found === 'string' ? found : empty];
-    });
-    const env = 'env' in value && Array.isArray(value.env) ? value.env.flatMap(entryOf) : [];
-    return { ...EMPTY_FORM, ...Object.fromEntries(fields), env };
-  } catch {
-    return null;
-  }
-}
-
-function entryOf(value: unknown, index: number): EnvEntry[] {
-  if (typeof value !== 'object' || value === null || !('name' in value) || typeof value.name !== 'string') return [];
-  return [{ key: `kept-${index}`, name: value.name, value: '' }];
-}
+const ERROR_FIELDS: Partial<Record<string, keyof JobForm>> = {
+  repo_required: 'repo',
+  repo_url_invalid: 'repo',
+  repo_ref_invalid: 'ref',
+  spec_empty: 'spec',
+  spec_too_large: 'spec',
+  spec_front_matter: 'spec',
+  spec_no_commands: 'spec',
+  agent_unknown: 'command',
+  profile_not_found: 'profile',
+  credential_not_found: 'credential',
+  env_invalid: 'env',
+  timeout_too_long: 'timeout',
+};
 
 export const specBytes = (text: string): number => new TextEncoder().encode(text).length;
 export const SPEC_LIMIT = MAX_SPEC_BYTES;
-
-const messageOf = (result: {
-  success: boolean;
-  error?: { issues: readonly { message: string }[] } | undefined;
-}): string | null => (result.success ? null : (result.error?.issues[0]?.message ?? 'Not right'));

@@ -1,8 +1,8 @@
 import { type AgentInfo, type Credential, type Driver, HangarError, type Profile } from '@hangar/contract';
-import { useState } from 'react';
+import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago } from '../../gallery/samples.ts';
-import { CUSTOM, EMPTY_FORM, type JobForm } from './new-job-form.ts';
+import { CUSTOM, EMPTY_FORM, type JobForm, JobInput } from './new-job-form.ts';
 import { NewJobView, type NewJobViewProps } from './new-job-view.tsx';
 import { SPEC } from './samples.ts';
 
@@ -66,25 +66,28 @@ const FILLED: JobForm = {
   credential: 'example-git',
 };
 
-function Frame({ form: first, ...props }: Partial<NewJobViewProps> & { form: JobForm }) {
-  const [form, setForm] = useState(first);
+type Sample = Partial<Omit<NewJobViewProps, 'form'>> & {
+  form: JobForm;
+  touched?: readonly (keyof JobForm)[];
+  error?: HangarError;
+  pending?: boolean;
+};
+
+function Frame({ form: given, touched = [], error, pending = false, ...props }: Sample) {
+  const form = useSchemaForm({ schema: JobInput, initial: given, touched, submit: async () => {} });
   return (
     <NewJobView
       agents={AGENTS}
       profiles={PROFILES}
       drivers={DRIVERS}
       credentials={CREDENTIALS}
-      onSend={() => {}}
-      pending={false}
-      error={null}
       {...props}
-      form={form}
-      onForm={setForm}
+      form={{ ...form, pending, error: error ?? null }}
     />
   );
 }
 
-const entry = (id: string, title: string, props: Partial<NewJobViewProps> & { form: JobForm }): GalleryEntry => ({
+const entry = (id: string, title: string, props: Sample): GalleryEntry => ({
   id,
   title,
   frame: 'bare',

@@ -3,14 +3,15 @@ import { type KeyboardEvent, useRef } from 'react';
 import classes from './new-job.module.css';
 
 interface SpecEditorProps {
-  text: string;
-  onText: (text: string) => void;
-  onLeave: () => void;
+  name: string;
+  value: string;
   error: string | undefined;
+  onChange: (event: { currentTarget: { value: string } }) => void;
+  onBlur: () => void;
 }
 
 /** Tab indents, Shift-Tab takes it back, Enter keeps the indent; Escape and then Tab leaves the field. */
-export function SpecEditor({ text, onText, onLeave, error }: SpecEditorProps) {
+export function SpecEditor(props: SpecEditorProps) {
   const leaves = useRef(false);
   const onKey = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     const area = event.currentTarget;
@@ -43,10 +44,7 @@ export function SpecEditor({ text, onText, onLeave, error }: SpecEditorProps) {
       spellCheck={false}
       autoCapitalize="off"
       placeholder={PLACEHOLDER}
-      value={text}
-      error={error}
-      onChange={(event) => onText(event.currentTarget.value)}
-      onBlur={onLeave}
+      {...props}
       onKeyDown={onKey}
     />
   );

@@ -21,15 +21,19 @@ export const CLUSTER_PLACES = [
   { to: '/operations/kubernetes/pods', label: 'Pods' },
 ] as const;
 
-export interface ClusterFrameProps {
-  title: string;
-  /** Path of the page, to mark it. */
-  current: string;
+/** What each page of the cluster is given. */
+export interface ClusterProps {
   health: Loadable<ClusterHealth>;
   /** The context that was asked for; undefined: the current one. */
   context: string | undefined;
   onContext: (context: string) => void;
   command: { hangar: string; curl: string };
+}
+
+interface ClusterFrameProps extends ClusterProps {
+  title: string;
+  /** Path of the page, to mark it. */
+  current: string;
   skeleton: ReactNode;
   children: (health: ClusterHealth) => ReactNode;
 }

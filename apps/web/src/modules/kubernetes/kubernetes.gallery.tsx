@@ -4,7 +4,7 @@ import type { Loadable } from '../../api/loadable.ts';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading, refetching, stale as staleData } from '../../gallery/samples.ts';
-import type { PodsFilter } from './filter.ts';
+import { PODS_FILTER } from './filter.ts';
 import type { NodesFilter } from './node-filter.ts';
 import { NodesView, type NodesViewProps } from './nodes-view.tsx';
 import { OverviewView } from './overview-view.tsx';
@@ -51,7 +51,7 @@ const nodesEntry = (id: string, title: string, props: Partial<NodesViewProps>): 
   render: () => <Nodes {...props} />,
 });
 
-const FILTER: PodsFilter = { states: [], namespace: null, nodeName: null, search: '', sort: 'attention', page: 1 };
+const FILTER = PODS_FILTER.read({});
 
 function Pods(props: Partial<PodsViewProps>) {
   const [filter, setFilter] = useState(props.filter ?? FILTER);

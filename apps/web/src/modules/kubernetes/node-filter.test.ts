@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
-import { fittingNodes, nodesFilterOf, nodesSearchOf } from './node-filter.ts';
+import { fittingNodes, NODES_FILTER } from './node-filter.ts';
 import { nodes } from './samples.ts';
 
 const found = (status: string | undefined, search?: string) =>
-  fittingNodes(nodes.items, nodesFilterOf({ status, search })).map(({ name }) => name);
+  fittingNodes(nodes.items, NODES_FILTER.read({ status, search })).map(({ name }) => name);
 
 it('what somebody typed into the address never breaks the page, and comes back as it was', () => {
-  const filter = nodesFilterOf({ status: 'asleep', search: 'gpu' });
+  const filter = NODES_FILTER.read({ status: 'asleep', search: 'gpu' });
   expect(filter).toEqual({ state: null, search: 'gpu' });
-  expect(nodesFilterOf(nodesSearchOf(filter, 'staging'))).toEqual(filter);
-  expect(nodesSearchOf(nodesFilterOf({}), undefined)).toEqual({});
+  expect(NODES_FILTER.read(NODES_FILTER.write(filter))).toEqual(filter);
+  expect(NODES_FILTER.write(NODES_FILTER.read({}))).toEqual({});
 });
 
 it('finds nodes by state and by every word of the search', () => {

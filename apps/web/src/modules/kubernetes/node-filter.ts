@@ -1,22 +1,10 @@
 import { type ClusterNode, NodeState } from '@hangar/contract';
+import { type FilterOf, listFilter, text } from '../../components/list/list-filter.ts';
+import { oneOf } from '../../components/list/list-params.ts';
 
-/** Which nodes the list shows; the same as in the address of the page. */
-export interface NodesFilter {
-  readonly state: NodeState | null;
-  readonly search: string;
-}
-
-/** The address of the page, whatever somebody typed there, as a filter. */
-export function nodesFilterOf(search: { status?: string | undefined; search?: string | undefined }): NodesFilter {
-  const state = NodeState.safeParse(search.status);
-  return { state: state.success ? state.data : null, search: search.search ?? '' };
-}
-
-export const nodesSearchOf = (filter: NodesFilter, context: string | undefined) => ({
-  context,
-  status: filter.state ?? undefined,
-  search: filter.search === '' ? undefined : filter.search,
-});
+/** Which nodes the list shows. */
+export const NODES_FILTER = listFilter({ state: oneOf('status', NodeState.options), search: text('search') });
+export type NodesFilter = FilterOf<typeof NODES_FILTER>;
 
 /** Every word of the search must stand somewhere in what the row says. The page has all nodes, so nobody is asked. */
 export function fittingNodes(nodes: readonly ClusterNode[], filter: NodesFilter): ClusterNode[] {

@@ -2,96 +2,81 @@ import { type ClusterNode, type ClusterNodes, NodeState } from '@hangar/contract
 import { cores, NODE_WORDS, nodeWords, shareWords } from '@hangar/contract/words/kubernetes';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { sentence } from '@hangar/contract/words/tone';
-import { Button, Select, Tooltip } from '@mantine/core';
-import { IconSearch } from '@tabler/icons-react';
+import { Tooltip } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { formatCount, plural } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
+import type { Column } from '../../components/data-table.tsx';
+import { Found } from '../../components/list/found.tsx';
+import { List } from '../../components/list/list.tsx';
+import { sent } from '../../components/list/list-filter.ts';
+import { ListFilters, Pick } from '../../components/list/list-filters.tsx';
 import { Meter } from '../../components/meter.tsx';
-import { SearchField } from '../../components/search-field.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
-import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
+import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
-import { fittingNodes, type NodesFilter } from './node-filter.ts';
+import { fittingNodes, NODES_FILTER, type NodesFilter } from './node-filter.ts';
 import { counted, useWords } from './words.ts';
 
-export interface NodesViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
+export interface NodesViewProps extends ClusterProps {
   nodes: Loadable<ClusterNodes>;
   filter: NodesFilter;
   onFilter: (filter: NodesFilter) => void;
 }
 
 export function NodesView(props: NodesViewProps) {
-  const skeleton = <TableSkeleton rows={6} columns={6} />;
+  const { nodes, filter, onFilter, context } = props;
+  const all = nodes.data?.items ?? [];
+  const fitting = nodes.data && { ...nodes.data, items: fittingNodes(all, filter) };
+  const change = (next: Partial<NodesFilter>) => onFilter({ ...filter, ...next });
   return (
-    <ClusterFrame {...props} title="Nodes" current="/operations/kubernetes/nodes" skeleton={skeleton}>
+    <ClusterFrame
+      {...props}
+      title="Nodes"
+      current="/operations/kubernetes/nodes"
+      skeleton={<TableSkeleton rows={6} columns={6} />}
+    >
       {() => (
-        <Loaded of={props.nodes} skeleton={skeleton}>
-          {({ items, view }) =>
-            items.length === 0 ? (
-              <EmptyState sentence={view.isWhole ? 'The cluster has no nodes.' : 'No node has been read yet.'} />
-            ) : (
-              <Found {...props} all={items} items={fittingNodes(items, props.filter)} />
-            )
-          }
-        </Loaded>
+        <>
+          {all.length === 0 ? null : (
+            <ListFilters
+              label="Search nodes"
+              placeholder="Name, role, address, reason"
+              text={filter.search}
+              onText={(search) => change({ search })}
+            >
+              <Pick
+                label="State"
+                any="Any state"
+                width={168}
+                value={filter.state}
+                onValue={(state) => change({ state })}
+                options={NodeState.options.map((one) => ({ value: one, label: sentence(NODE_WORDS[one].word) }))}
+              />
+              <Found fit={fitting?.items.length ?? 0} all={all.length} noun="node" />
+            </ListFilters>
+          )}
+          <List
+            label="Nodes"
+            of={{ ...nodes, data: fitting }}
+            lines={6}
+            columns={COLUMNS}
+            rowKey={({ name }) => name}
+            href={() => '/operations/kubernetes/pods'}
+            search={({ name }) => sent({ node: name, context })}
+            empty={({ view }) => ({
+              sentence: view.isWhole ? 'The cluster has no nodes.' : 'No node has been read yet.',
+            })}
+            noMatch={
+              all.length > 0 && {
+                sentence: 'No node fits this filter.',
+                onClear: () => onFilter(NODES_FILTER.cleared(filter)),
+              }
+            }
+          />
+        </>
       )}
     </ClusterFrame>
-  );
-}
-
-function Found(props: NodesViewProps & { all: ClusterNode[]; items: ClusterNode[] }) {
-  const { all, items, filter, onFilter } = props;
-  return (
-    <>
-      <search className={classes.filters}>
-        <SearchField
-          text={filter.search}
-          onText={(search) => onFilter({ ...filter, search })}
-          label="Search nodes"
-          placeholder="Name, role, address, reason"
-          className={classes.searchField}
-        />
-        <Select
-          className={classes.pick}
-          aria-label="State"
-          placeholder="Any state"
-          clearable
-          value={filter.state}
-          onChange={(state) => onFilter({ ...filter, state })}
-          data={NodeState.options.map((one) => ({ value: one, label: sentence(NODE_WORDS[one].word) }))}
-        />
-        <span className={`${classes.found} hg-num`} role="status">
-          {items.length === all.length
-            ? plural(all.length, 'node')
-            : `${formatCount(items.length)} of ${plural(all.length, 'node')}`}
-        </span>
-      </search>
-      {items.length === 0 ? (
-        <EmptyState
-          icon={<IconSearch size={26} />}
-          sentence="No node fits this filter."
-          action={
-            <Button variant="default" onClick={() => onFilter({ state: null, search: '' })}>
-              Clear the filter
-            </Button>
-          }
-        />
-      ) : (
-        <DataTable
-          label="Nodes"
-          columns={COLUMNS}
-          rows={items}
-          rowKey={({ name }) => name}
-          href={() => '/operations/kubernetes/pods'}
-          search={({ name }) => ({ node: name, ...(props.context === undefined ? {} : { context: props.context }) })}
-        />
-      )}
-    </>
   );
 }
 

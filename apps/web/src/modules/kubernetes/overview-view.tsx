@@ -9,11 +9,11 @@ import { Meter } from '../../components/meter.tsx';
 import { Section } from '../../components/page.tsx';
 import { Bone } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
-import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
+import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 import { counted, useWords } from './words.ts';
 
-type FrameProps = Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'>;
+type FrameProps = ClusterProps;
 
 export function OverviewView(props: FrameProps) {
   return (

@@ -1,20 +1,18 @@
 import type { ClusterEvent, PodContainer, PodDetail } from '@hangar/contract';
 import { containerWords, cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
 import { sizeInWords } from '@hangar/contract/words/size';
-import { SegmentedControl, Select, Tabs } from '@mantine/core';
+import { SegmentedControl, Select } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand } from '../../components/as-command.tsx';
 import { Callout } from '../../components/callout.tsx';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DetailPage } from '../../components/detail/detail-page.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { formatCount, plural } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
-import { Page, PageHeader, Section } from '../../components/page.tsx';
-import { LinesSkeleton } from '../../components/skeletons.tsx';
+import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
 import classes from './kubernetes.module.css';
@@ -39,26 +37,27 @@ export interface PodViewProps {
 
 export function PodView(props: PodViewProps) {
   return (
-    <Page width="wide">
-      <Loaded of={props.pod} skeleton={<LinesSkeleton lines={8} />}>
-        {(pod) => <LoadedPod {...props} detail={pod} />}
-      </Loaded>
-    </Page>
+    <DetailPage of={props.pod} tab={props.tab} onTab={props.onTab}>
+      {(pod) => ({
+        title: pod.name,
+        state: <PodBadge pod={pod} />,
+        facts: <SubLine detail={pod} context={props.context} />,
+        command: props.command,
+        now: <Now pod={pod} />,
+        tabs: [
+          { id: 'log', label: 'Log', fills: true, above: <LogChoice {...props} detail={pod} />, body: props.log },
+          { id: 'events', label: 'Events', count: eventCount(pod), body: <Events pod={pod} /> },
+          { id: 'details', label: 'Details', body: <Details pod={pod} /> },
+        ],
+      })}
+    </DetailPage>
   );
 }
 
-function LoadedPod(props: PodViewProps & { detail: PodDetail }) {
-  const { detail: pod, tab, onTab } = props;
+function Now({ pod }: { pod: PodDetail }) {
   const { tone } = POD_WORDS[pod.state];
-  const warnings = pod.events.filter(({ type }) => type === 'Warning').length;
   return (
-    <div className={classes.pod}>
-      <PageHeader
-        title={pod.name}
-        state={<PodBadge pod={pod} />}
-        sub={<SubLine {...props} />}
-        actions={<AsCommand {...props.command} />}
-      />
+    <>
       {pod.reason === null ? null : <Callout tone={tone === 'good' ? 'working' : tone}>{pod.reason}</Callout>}
       {pod.job === null ? null : (
         <Callout tone="working">
@@ -70,37 +69,14 @@ function LoadedPod(props: PodViewProps & { detail: PodDetail }) {
         </Callout>
       )}
       <DataTable label="Containers" columns={CONTAINERS} rows={pod.runs} rowKey={({ name }) => name} />
-      <Tabs
-        className={classes.tabs}
-        value={tab}
-        onChange={(value) => onTab(POD_TABS.find((known) => known === value) ?? 'log')}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          <Tabs.Tab value="log">Log</Tabs.Tab>
-          <Tabs.Tab value="events">
-            Events
-            <span className={classes.count}>
-              {pod.events.length === 0
-                ? ''
-                : ` ${pod.events.length}${warnings === 0 ? '' : `, ${plural(warnings, 'warning')}`}`}
-            </span>
-          </Tabs.Tab>
-          <Tabs.Tab value="details">Details</Tabs.Tab>
-        </Tabs.List>
-        <Tabs.Panel value="log" className={classes.logPanel}>
-          <LogChoice {...props} />
-          <div className={classes.logFrame}>{props.log}</div>
-        </Tabs.Panel>
-        <Tabs.Panel value="events" className={classes.panel}>
-          <Events pod={pod} />
-        </Tabs.Panel>
-        <Tabs.Panel value="details" className={classes.panel}>
-          <Details pod={pod} />
-        </Tabs.Panel>
-      </Tabs>
-    </div>
+    </>
   );
+}
+
+function eventCount({ events }: PodDetail): string {
+  const warnings = events.filter(({ type }) => type === 'Warning').length;
+  if (events.length === 0) return '';
+  return `${events.length}${warnings === 0 ? '' : `, ${plural(warnings, 'warning')}`}`;
 }
 
 function SubLine({ detail: pod, context }: { detail: PodDetail; context: string | undefined }) {

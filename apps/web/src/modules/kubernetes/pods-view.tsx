@@ -2,60 +2,72 @@ import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contr
 import { cores, POD_WORDS, podWords } from '@hangar/contract/words/kubernetes';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { sentence } from '@hangar/contract/words/tone';
-import { Button, Select } from '@mantine/core';
-import { IconSearch } from '@tabler/icons-react';
+import { Button } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
+import type { Column } from '../../components/data-table.tsx';
+import type { EmptyStateProps } from '../../components/empty-state.tsx';
 import { formatCount, plural } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
+import { Found } from '../../components/list/found.tsx';
+import { List } from '../../components/list/list.tsx';
+import { sent } from '../../components/list/list-filter.ts';
+import { ListFilters, Pick } from '../../components/list/list-filters.tsx';
+import { Pager } from '../../components/list/pager.tsx';
+import { sortOf } from '../../components/list/sort.tsx';
 import { Meter } from '../../components/meter.tsx';
-import { SearchField } from '../../components/search-field.tsx';
 import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
-import { ClusterFrame, type ClusterFrameProps } from './cluster-frame.tsx';
-import { isFiltered, nextSort, PAGE_SIZE, type PodsFilter } from './filter.ts';
+import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
+import { nextSort, PAGE_SIZE, PODS_FILTER, type PodsFilter } from './filter.ts';
 import classes from './kubernetes.module.css';
 
-export interface PodsViewProps extends Pick<ClusterFrameProps, 'health' | 'context' | 'onContext' | 'command'> {
+export interface PodsViewProps extends ClusterProps {
   pods: Loadable<PodPage>;
   filter: PodsFilter;
   onFilter: (filter: PodsFilter) => void;
 }
 
 export function PodsView(props: PodsViewProps) {
-  const { pods, filter, onFilter } = props;
-  const skeleton = <TableSkeleton rows={10} columns={6} />;
+  const { pods, filter, onFilter, context } = props;
+  const change = (next: Partial<PodsFilter>) => onFilter({ ...filter, page: 1, ...next });
   return (
-    <ClusterFrame {...props} title="Pods" current="/operations/kubernetes/pods" skeleton={skeleton}>
+    <ClusterFrame
+      {...props}
+      title="Pods"
+      current="/operations/kubernetes/pods"
+      skeleton={<TableSkeleton rows={10} columns={6} />}
+    >
       {() => (
         <>
-          <Filters {...props} />
-          <Loaded of={pods} skeleton={skeleton}>
-            {(page) =>
-              page.items.length === 0 ? (
-                <NoPods {...props} page={page} />
-              ) : (
-                <>
-                  <DataTable
-                    label="Pods"
-                    columns={COLUMNS}
-                    rows={page.items}
-                    rowKey={({ uid }) => uid}
-                    href={({ namespace, name }) => `/operations/kubernetes/pods/${namespace}/${name}`}
-                    search={() => (props.context === undefined ? {} : { context: props.context })}
-                    sort={{
-                      column: filter.sort.replace('-', ''),
-                      order: filter.sort.startsWith('-') ? 'descending' : 'ascending',
-                      onSort: (column) => onFilter({ ...filter, sort: nextSort(filter.sort, column), page: 1 }),
-                    }}
-                  />
-                  <Pager page={page} filter={filter} onFilter={onFilter} />
-                </>
-              )
+          <Filters {...props} change={change} />
+          <List
+            label="Pods"
+            of={pods}
+            lines={10}
+            columns={COLUMNS}
+            rowKey={({ uid }) => uid}
+            href={({ namespace, name }) => `/operations/kubernetes/pods/${namespace}/${name}`}
+            search={() => sent({ context })}
+            sort={sortOf(filter.sort, (column) => change({ sort: nextSort(filter.sort, column) }))}
+            empty={(page) => noPods(page, filter, () => change({ page: 1 }))}
+            noMatch={
+              pods.data?.view.isWhole === true &&
+              pods.data.total === 0 &&
+              PODS_FILTER.isFiltered(filter) && {
+                sentence: 'No pod fits this filter.',
+                onClear: () => onFilter(PODS_FILTER.cleared(filter)),
+              }
             }
-          </Loaded>
+            below={({ items, total }) => (
+              <Pager
+                page={filter.page}
+                size={PAGE_SIZE}
+                shown={items.length}
+                total={total}
+                onPage={(page) => change({ page })}
+              />
+            )}
+          />
         </>
       )}
     </ClusterFrame>
@@ -64,118 +76,66 @@ export function PodsView(props: PodsViewProps) {
 
 const ALL = 'all';
 
-function Filters({ pods, filter, onFilter }: PodsViewProps) {
+function Filters({ pods, filter, change }: PodsViewProps & { change: (next: Partial<PodsFilter>) => void }) {
   const known = pods.data;
-  const change = (next: Partial<PodsFilter>) => onFilter({ ...filter, ...next, page: 1 });
-  const [state] = filter.states;
+  const { states } = filter;
   return (
-    <search className={classes.filters}>
-      <SearchField
-        text={filter.search}
-        onText={(search) => change({ search })}
-        label="Search pods"
-        placeholder="Name, owner, reason, job id"
-        className={classes.searchField}
-      />
-      <Select
-        className={classes.pick}
-        aria-label="State"
-        allowDeselect={false}
-        value={filter.states.length === 1 ? (state ?? ALL) : filter.states.length === 0 ? ALL : 'several'}
-        onChange={(value) => change({ states: POD_STATES.filter((one) => one === value) })}
-        data={[
+    <ListFilters
+      label="Search pods"
+      placeholder="Name, owner, reason, job id"
+      text={filter.search}
+      onText={(search) => change({ search })}
+    >
+      <Pick
+        label="State"
+        width={168}
+        value={states.length > 1 ? 'several' : (states[0] ?? ALL)}
+        onValue={(value) => change({ states: POD_STATES.filter((one) => one === value) })}
+        options={[
           { value: ALL, label: 'Any state' },
-          ...(filter.states.length > 1 ? [{ value: 'several', label: statesInWords(filter.states) }] : []),
+          ...(states.length > 1 ? [{ value: 'several', label: statesInWords(states) }] : []),
           ...POD_STATES.map((one) => ({ value: one, label: sentence(POD_WORDS[one].word) })),
         ]}
       />
-      <Select
-        className={classes.pick}
-        aria-label="Namespace"
-        placeholder="Any namespace"
-        clearable
+      <Pick
+        label="Namespace"
+        any="Any namespace"
+        width={168}
         searchable
-        limit={200}
         value={filter.namespace}
-        onChange={(namespace) => change({ namespace })}
-        data={withChosen(known?.namespaces ?? [], filter.namespace)}
+        onValue={(namespace) => change({ namespace })}
+        options={known?.namespaces ?? []}
       />
-      <Select
-        className={classes.pick}
-        aria-label="Node"
-        placeholder="Any node"
-        clearable
+      <Pick
+        label="Node"
+        any="Any node"
+        width={168}
         searchable
-        limit={200}
         value={filter.nodeName}
-        onChange={(nodeName) => change({ nodeName })}
-        data={withChosen(known?.nodeNames ?? [], filter.nodeName)}
+        onValue={(nodeName) => change({ nodeName })}
+        options={known?.nodeNames ?? []}
       />
       {known === undefined ? null : (
-        <span className={`${classes.found} hg-num`} role="status">
-          {isFiltered(filter) ? `${formatCount(known.total)} of ${plural(known.all, 'pod')}` : plural(known.all, 'pod')}
-        </span>
+        <Found fit={PODS_FILTER.isFiltered(filter) ? known.total : known.all} all={known.all} noun="pod" />
       )}
-    </search>
+    </ListFilters>
   );
 }
 
 const statesInWords = (states: readonly PodState[]): string =>
   states.map((state) => sentence(POD_WORDS[state].word)).join(', ');
 
-const withChosen = (names: readonly string[], chosen: string | null): string[] =>
-  chosen === null || names.includes(chosen) ? [...names] : [...names, chosen];
-
-function Pager({ page, filter, onFilter }: { page: PodPage; filter: PodsFilter; onFilter: PodsViewProps['onFilter'] }) {
-  if (page.total <= PAGE_SIZE && filter.page === 1) return null;
-  const first = (filter.page - 1) * PAGE_SIZE + 1;
-  const last = Math.min(page.total, first + page.items.length - 1);
-  const go = (to: number) => onFilter({ ...filter, page: to });
-  return (
-    <nav className={classes.pager} aria-label="Pages">
-      <Button variant="default" disabled={filter.page === 1} onClick={() => go(filter.page - 1)}>
-        Previous
+function noPods({ view, all, total }: PodPage, { page }: PodsFilter, onFirst: () => void): EmptyStateProps {
+  if (!view.isWhole) return { sentence: `Reading the pods: ${formatCount(all)} so far, none of them fits yet.` };
+  if (total === 0) return { sentence: 'There are no pods that this server may see.' };
+  return {
+    sentence: `There is no page ${page} any more: ${plural(total, 'pod')} fit.`,
+    action: (
+      <Button variant="default" onClick={onFirst}>
+        To the first page
       </Button>
-      <span className="hg-num">
-        {formatCount(first)}–{formatCount(last)} of {formatCount(page.total)}
-      </span>
-      <Button variant="default" disabled={last >= page.total} onClick={() => go(filter.page + 1)}>
-        Next
-      </Button>
-    </nav>
-  );
-}
-
-function NoPods({ page, filter, onFilter }: PodsViewProps & { page: PodPage }) {
-  if (!page.view.isWhole)
-    return <EmptyState sentence={`Reading the pods: ${formatCount(page.all)} so far, none of them fits yet.`} />;
-  if (page.total > 0)
-    return (
-      <EmptyState
-        sentence={`There is no page ${filter.page} any more: ${plural(page.total, 'pod')} fit.`}
-        action={
-          <Button variant="default" onClick={() => onFilter({ ...filter, page: 1 })}>
-            To the first page
-          </Button>
-        }
-      />
-    );
-  if (isFiltered(filter))
-    return (
-      <EmptyState
-        icon={<IconSearch size={26} />}
-        sentence="No pod fits this filter."
-        action={
-          <Button
-            variant="default"
-            onClick={() => onFilter({ ...filter, states: [], namespace: null, nodeName: null, search: '', page: 1 })}
-          >
-            Clear the filter
-          </Button>
-        }
-      />
-    );
-  return <EmptyState sentence="There are no pods that this server may see." />;
+    ),
+  };
 }
 
 const COLUMNS: Column<Pod>[] = [

@@ -1,8 +1,8 @@
 import { contract, type Invite } from '@hangar/contract';
-import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { PasswordInput, TextInput } from '@mantine/core';
 import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
-import { ErrorState } from '../../components/error-state.tsx';
+import { FormFrame } from '../../components/form/form-frame.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
@@ -36,22 +36,16 @@ export function InviteView({ invite, onAccept }: InviteViewProps) {
     >
       <Loaded of={invite} skeleton={<LinesSkeleton lines={4} />}>
         {() => (
-          <form onSubmit={form.onSubmit} noValidate>
-            <Stack gap={14}>
-              <TextInput label="Name" autoComplete="name" {...form.text('name')} />
-              <TextInput label="Email" type="email" autoComplete="username" {...form.text('email')} />
-              <PasswordInput
-                label="Password"
-                description="At least 10 characters"
-                autoComplete="new-password"
-                {...form.text('password')}
-              />
-              {form.error ? <ErrorState error={form.error} /> : null}
-              <Button type="submit" fullWidth loading={form.pending}>
-                Join
-              </Button>
-            </Stack>
-          </form>
+          <FormFrame form={form} action="Join" button={{ fullWidth: true }}>
+            <TextInput label="Name" autoComplete="name" {...form.text('name')} />
+            <TextInput label="Email" type="email" autoComplete="username" {...form.text('email')} />
+            <PasswordInput
+              label="Password"
+              description="At least 10 characters"
+              autoComplete="new-password"
+              {...form.text('password')}
+            />
+          </FormFrame>
         )}
       </Loaded>
     </AuthFrame>

@@ -1,10 +1,11 @@
 import { contract, type ServerInfo } from '@hangar/contract';
-import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { PasswordInput, Stack, TextInput } from '@mantine/core';
 import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
 import { Callout } from '../../components/callout.tsx';
 import { Command } from '../../components/command.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
+import { FormFrame } from '../../components/form/form-frame.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { AuthFrame } from './auth-frame.tsx';
 
@@ -36,16 +37,10 @@ export function SignInView({ info, onSignIn }: SignInViewProps) {
           </Callout>
         ) : null}
         {info.error ? <ErrorState error={info.error} onRetry={info.retry} /> : null}
-        <form onSubmit={form.onSubmit} noValidate>
-          <Stack gap={14}>
-            <TextInput label="Email" type="email" autoComplete="username" {...form.text('email')} />
-            <PasswordInput label="Password" autoComplete="current-password" {...form.text('password')} />
-            {form.error ? <ErrorState error={form.error} /> : null}
-            <Button type="submit" fullWidth loading={form.pending}>
-              Sign in
-            </Button>
-          </Stack>
-        </form>
+        <FormFrame form={form} action="Sign in" button={{ fullWidth: true }}>
+          <TextInput label="Email" type="email" autoComplete="username" {...form.text('email')} />
+          <PasswordInput label="Password" autoComplete="current-password" {...form.text('password')} />
+        </FormFrame>
       </Stack>
     </AuthFrame>
   );

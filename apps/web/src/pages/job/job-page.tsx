@@ -3,18 +3,20 @@ import { isFinal } from '@hangar/contract/state-words';
 import { partialDiffWords } from '@hangar/contract/words/job-ending';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
-import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
+import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { asHangarError } from '../../api/errors.ts';
 import { loadable } from '../../api/loadable.ts';
 import { patchJob } from '../../api/patch.ts';
 import { copyText } from '../../components/copy-button.tsx';
+import { tabOf, tabParameter } from '../../components/detail/tabs.ts';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { type LineRange, lineHash, parseLineHash } from '../../components/log/log-link.ts';
 import { useNotice } from '../../components/notices.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { useAction } from '../../components/use-action.ts';
+import { useAsked } from '../../components/use-asked.ts';
 import { DiffViewer } from '../../modules/diff/diff-view.tsx';
 import { useDiff } from '../../modules/diff/use-diff.ts';
 import { artifactHref } from '../../modules/jobs/artifact-list.tsx';
@@ -41,8 +43,7 @@ function OneJob({ id }: { id: string }) {
   const navigate = route.useNavigate();
   const search = route.useSearch();
   const hash = useLocation({ select: (location) => location.hash });
-  const tab = JOB_TABS.find((known) => known === search.tab) ?? 'log';
-  const [asksCancel, setAsksCancel] = useState(false);
+  const tab = tabOf(JOB_TABS, search.tab);
 
   const query = useQuery({
     ...api.jobs.get.queryOptions({ input: { id } }),
@@ -61,7 +62,7 @@ function OneJob({ id }: { id: string }) {
 
   const onTab = useCallback(
     (next: JobTab) =>
-      void navigate({ search: { tab: next === 'log' ? undefined : next }, replace: true, resetScroll: false }),
+      void navigate({ search: { tab: tabParameter(JOB_TABS, next) }, replace: true, resetScroll: false }),
     [navigate],
   );
   const onMark = useCallback(
@@ -85,10 +86,7 @@ function OneJob({ id }: { id: string }) {
       notify({ text: `${made} is not cancelled: ${message} ${wayOut}`, tone: 'bad' });
     }
   };
-  const cancel = useAction(
-    async () => patchJob(queries, api, await api.jobs.cancel.call({ id })),
-    () => setAsksCancel(false),
-  );
+  const cancel = useAsked(async (asked: string) => patchJob(queries, api, await api.jobs.cancel.call({ id: asked })));
   const retry = useAction(
     async () => {
       const made = await api.jobs.retry.call({ id });
@@ -98,7 +96,7 @@ function OneJob({ id }: { id: string }) {
     },
     (made) => void navigate({ to: '/jobs/$id', params: { id: made.id }, search: {} }),
   );
-  useJobActions(job, () => setAsksCancel(true), retry.run);
+  useJobActions(job, () => cancel.ask(id), retry.run);
 
   return (
     <JobView
@@ -122,11 +120,6 @@ function OneJob({ id }: { id: string }) {
       onLine={(n) => onMark({ from: n, to: n })}
       cancel={cancel}
       retry={retry}
-      asksCancel={asksCancel && job !== undefined && !isFinal(job.state)}
-      onAskCancel={(open) => {
-        cancel.reset();
-        setAsksCancel(open);
-      }}
     />
   );
 }

@@ -1,10 +1,11 @@
-import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useCallback, useMemo, useState } from 'react';
+import { useState } from 'react';
 import { useApi } from '../../api/client.tsx';
-import { loadable } from '../../api/loadable.ts';
 import { useMe } from '../../api/me.ts';
-import { groupOf, type JobsFilter, stateParameter, statesOf } from '../../modules/jobs/filter.ts';
+import { PAGES, pagesOf } from '../../api/pages.ts';
+import { sent } from '../../components/list/list-filter.ts';
+import { JOBS_FILTER, statesOf } from '../../modules/jobs/filter.ts';
 import { JobsView } from '../../modules/jobs/jobs-view.tsx';
 
 const route = getRouteApi('/app/jobs');
@@ -14,67 +15,37 @@ export function JobsPage() {
   const me = useMe();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const states = statesOf(search.state);
   const isAdmin = me.data?.user.role === 'admin';
-  const everybody = isAdmin && search.all === '1';
-  const filter: JobsFilter = {
-    group: groupOf(states),
-    search: search.search ?? '',
-    agent: search.agent ?? null,
-    profile: search.profile ?? null,
-    repo: search.repo ?? null,
-    sentAs: search.group ?? null,
-    everybody,
-  };
+  const asked = JOBS_FILTER.read(search);
+  const filter = { ...asked, everybody: isAdmin && asked.everybody };
   const input = {
     limit: 50,
-    mine: !everybody,
-    ...(states.length === 0 ? {} : { state: states }),
-    ...(filter.search === '' ? {} : { search: filter.search.slice(0, 200) }),
-    ...(filter.agent === null ? {} : { agent: filter.agent }),
-    ...(filter.profile === null ? {} : { profile: filter.profile }),
-    ...(filter.repo === null ? {} : { repo: filter.repo }),
-    ...(filter.sentAs === null ? {} : { group: filter.sentAs }),
+    mine: !filter.everybody,
+    ...sent({
+      state: statesOf(search.state),
+      search: filter.search.slice(0, 200),
+      agent: filter.agent,
+      profile: filter.profile,
+      repo: filter.repo,
+      group: filter.sentAs,
+    }),
   };
   const jobs = useInfiniteQuery(
     api.jobs.list.infiniteOptions({
-      input: (cursor: string | undefined) => ({ ...input, ...(cursor === undefined ? {} : { cursor }) }),
-      initialPageParam: undefined,
-      getNextPageParam: (page) => page.nextCursor ?? undefined,
-      placeholderData: keepPreviousData,
+      ...PAGES,
+      input: (cursor: string | undefined) => ({ ...input, ...sent({ cursor }) }),
     }),
   );
   const agents = useQuery(api.jobs.agents.queryOptions({ input: {}, staleTime: 600_000 }));
   const profiles = useQuery(api.profiles.list.queryOptions({ input: {}, staleTime: 60_000 }));
-  const items = useMemo(() => jobs.data?.pages.flatMap((page) => page.items), [jobs.data]);
-  const onFilter = useCallback(
-    (next: JobsFilter) =>
-      void navigate({
-        replace: true,
-        search: {
-          state: stateParameter(next.group),
-          search: next.search === '' ? undefined : next.search,
-          agent: next.agent ?? undefined,
-          profile: next.profile ?? undefined,
-          repo: next.repo ?? undefined,
-          group: next.sentAs ?? undefined,
-          all: next.everybody ? '1' : undefined,
-        },
-      }),
-    [navigate],
-  );
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const { of, ...paging } = pagesOf(jobs);
   return (
     <JobsView
-      jobs={{
-        ...loadable(jobs),
-        data: items === undefined ? undefined : { items, more: jobs.hasNextPage },
-        refetching: jobs.isPlaceholderData || (jobs.isRefetching && !jobs.isFetchingNextPage),
-      }}
-      onMore={() => void jobs.fetchNextPage()}
-      loadingMore={jobs.isFetchingNextPage}
+      jobs={of}
+      {...paging}
       filter={filter}
-      onFilter={onFilter}
+      onFilter={(next) => void navigate({ replace: true, search: JOBS_FILTER.write(next) })}
       agents={agents.data?.items.map((agent) => agent.name) ?? []}
       profiles={profiles.data?.items.map((profile) => profile.name) ?? []}
       isAdmin={isAdmin}

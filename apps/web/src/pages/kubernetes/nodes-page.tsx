@@ -3,7 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { nodesCommand } from '../../modules/kubernetes/cluster-commands.ts';
-import { nodesFilterOf, nodesSearchOf } from '../../modules/kubernetes/node-filter.ts';
+import { NODES_FILTER } from '../../modules/kubernetes/node-filter.ts';
 import { NodesView } from '../../modules/kubernetes/nodes-view.tsx';
 import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
 import { useCluster } from './use-cluster.ts';
@@ -14,7 +14,7 @@ export function NodesPage() {
   const api = useApi();
   const search = route.useSearch();
   const { context } = search;
-  const filter = nodesFilterOf(search);
+  const filter = NODES_FILTER.read(search);
   const navigate = route.useNavigate();
   const { health, isOpen } = useCluster(context, ['health', 'nodes']);
   const nodes = useQuery({
@@ -28,7 +28,7 @@ export function NodesPage() {
       context={context}
       onContext={(name) => void navigate({ search: { context: name } })}
       filter={filter}
-      onFilter={(next) => void navigate({ search: nodesSearchOf(next, context), replace: true })}
+      onFilter={(next) => void navigate({ search: { context, ...NODES_FILTER.write(next) }, replace: true })}
       command={nodesCommand(context)}
     />
   );

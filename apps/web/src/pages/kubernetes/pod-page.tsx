@@ -4,6 +4,7 @@ import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { useStreams } from '../../api/streams/streams.tsx';
+import { tabOf, tabParameter } from '../../components/detail/tabs.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { podCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { NoLogYet, PodLog } from '../../modules/kubernetes/pod-log.tsx';
@@ -25,7 +26,7 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { context } = search;
-  const tab = POD_TABS.find((known) => known === search.tab) ?? 'log';
+  const tab = tabOf(POD_TABS, search.tab);
   const pod = useQuery({
     ...api.kubernetes.pod.queryOptions({ input: { namespace, name, ...(context === undefined ? {} : { context }) } }),
     // Under the same name another pod may come, as those of a StatefulSet do.
@@ -42,7 +43,7 @@ function OnePod({ namespace, name }: { namespace: string; name: string }) {
       pod={loadable(pod)}
       context={context}
       tab={tab}
-      onTab={(next) => go({ tab: next === 'log' ? undefined : next })}
+      onTab={(next) => go({ tab: tabParameter(POD_TABS, next) })}
       container={container}
       previous={previous}
       onLogOf={(next, isPrevious) => go({ container: next ?? undefined, previous: isPrevious ? '1' : undefined })}

@@ -4,7 +4,7 @@ import { useCallback, useMemo } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { listCommand } from '../../modules/kubernetes/cluster-commands.ts';
-import { filterOf, type PodsFilter, queryOf, searchOf } from '../../modules/kubernetes/filter.ts';
+import { PODS_FILTER, type PodsFilter, queryOf } from '../../modules/kubernetes/filter.ts';
 import { PodsView } from '../../modules/kubernetes/pods-view.tsx';
 import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
 import { useCluster } from './use-cluster.ts';
@@ -16,7 +16,7 @@ export function PodsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { context } = search;
-  const filter = filterOf(search);
+  const filter = PODS_FILTER.read(search);
   const asked = JSON.stringify(queryOf(filter, context));
   const query = useMemo(() => JSON.parse(asked) as ReturnType<typeof queryOf>, [asked]);
   const { health, isOpen } = useCluster(context, ['health', 'pods'], query);
@@ -26,7 +26,11 @@ export function PodsPage() {
   });
   const onFilter = useCallback(
     (next: PodsFilter) =>
-      void navigate({ replace: next.page === 1, search: searchOf(next, context), resetScroll: next.page !== 1 }),
+      void navigate({
+        replace: next.page === 1,
+        search: { context, ...PODS_FILTER.write(next) },
+        resetScroll: next.page !== 1,
+      }),
     [navigate, context],
   );
   return (

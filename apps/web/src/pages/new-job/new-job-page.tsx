@@ -1,22 +1,19 @@
-import type { Job, JobDetail, NewJob } from '@hangar/contract';
+import type { Job, JobDetail } from '@hangar/contract';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useCallback, useRef, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
+import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { Page } from '../../components/page.tsx';
 import { Delayed, LinesSkeleton } from '../../components/skeletons.tsx';
-import { useAction } from '../../components/use-action.ts';
 import {
   agentFields,
   EMPTY_FORM,
-  forget,
+  fieldOfJob,
   formOf,
   groupOf,
   type JobForm,
-  keep,
-  kept,
-  requestOf,
-  timesOf,
+  JobInput,
 } from '../../modules/jobs/new-job-form.ts';
 import { NewJobView } from '../../modules/jobs/new-job-view.tsx';
 
@@ -53,55 +50,47 @@ function Form({ source, presets }: { source: JobDetail | undefined; presets: rea
   const profiles = useQuery(api.profiles.list.queryOptions({ input: {} }));
   const drivers = useQuery(api.profiles.drivers.queryOptions({ input: {}, staleTime: 60_000 }));
   const credentials = useQuery(api.credentials.list.queryOptions({ input: {} }));
-  const [form, setForm] = useState<JobForm>(() =>
-    source === undefined
-      ? { ...(kept(sessionStorage) ?? EMPTY_FORM), ...given(asked, presets) }
-      : { ...formOf(source, presets), ...given(asked, presets) },
-  );
+  const [given] = useState(() => ({ ...(source && formOf(source, presets)), ...askedFor(asked, presets) }));
   const keyFor = useIdempotencyKey();
-
-  const send = useAction(
-    async () => {
-      const key = keyFor(form);
-      const request = requestOf(form, key);
-      const times = timesOf(form);
-      if (request === null || times === null) throw new Error('a form with errors is not sent');
-      const group = groupOf(form, key);
+  const form = useSchemaForm({
+    schema: JobInput,
+    initial: EMPTY_FORM,
+    given,
+    keepAs: 'new-job',
+    secrets: SECRETS,
+    fieldOf: fieldOfJob,
+    submit: async ({ request, times }, typed) => {
+      const key = keyFor(typed);
+      const group = groupOf(typed, key);
       const sent: Job[] = [];
       // One after the other: where a quota ends it, what was sent before stands, and sending again goes on from there.
       for (let n = 1; n <= times; n += 1)
         sent.push(
           await api.jobs.create.call(
-            (times === 1 ? request : { ...request, group, idempotencyKey: `${key}.${n}` }) satisfies NewJob,
+            times === 1 ? { ...request, idempotencyKey: key } : { ...request, group, idempotencyKey: `${key}.${n}` },
           ),
         );
-      forget(sessionStorage);
       void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
       return sent;
     },
-    ([job]) => {
+    onDone: ([job]) => {
       if (job?.group) void navigate({ to: '/compare', search: { group: job.group } });
       else if (job) void navigate({ to: '/jobs/$id', params: { id: job.id } });
     },
-  );
+  });
   return (
     <NewJobView
       form={form}
-      onForm={(next) => {
-        setForm(next);
-        keep(sessionStorage, next);
-        if (send.error !== null) send.reset();
-      }}
       agents={agents.data?.items ?? []}
       profiles={profiles.data?.items ?? []}
       drivers={drivers.data?.items ?? []}
       credentials={credentials.data?.items ?? []}
-      onSend={send.run}
-      pending={send.pending}
-      error={send.error}
     />
   );
 }
+
+/** Their names are kept. */
+const SECRETS = ['env'] as const;
 
 /** One key for one content: sent again after an error it is the same job, changed it is another. */
 function useIdempotencyKey(): (form: JobForm) => string {
@@ -118,7 +107,7 @@ const randomText = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** What the address asks for. */
-function given(
+function askedFor(
   asked: { repo?: string | undefined; agent?: string | undefined; profile?: string | undefined },
   presets: readonly string[],
 ): Partial<JobForm> {

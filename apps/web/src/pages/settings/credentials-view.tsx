@@ -1,33 +1,21 @@
 import { type Credential, type CredentialKind, NewCredential } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
+import { Button, Modal } from '@mantine/core';
 import { IconLockAccess, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
+import { z } from 'zod';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { ConfirmByName } from '../../components/confirm.tsx';
-import { DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { useSchemaForm } from '../../components/form/use-schema-form.ts';
-import { Loaded } from '../../components/loaded.tsx';
+import { FormFrame } from '../../components/form/form-frame.tsx';
+import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
+import { choiceBy, fieldsOf, type SchemaField } from '../../components/form/schema-model.ts';
+import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAction } from '../../components/use-action.ts';
-import classes from './settings.module.css';
+import { useAsked } from '../../components/use-asked.ts';
 
 const KINDS: Record<CredentialKind, string> = { 'https-token': 'HTTPS token', 'ssh-key': 'SSH key' };
-const EMPTY: { name: string; kind: CredentialKind; host: string; username: string; value: string; knownHosts: string } =
-  {
-    name: '',
-    kind: 'https-token',
-    host: '',
-    username: '',
-    value: '',
-    knownHosts: '',
-  };
-const SECRETS = ['value'] as const;
 
 export interface CredentialsViewProps {
   credentials: Loadable<{ items: Credential[] }>;
@@ -37,8 +25,7 @@ export interface CredentialsViewProps {
 
 export function CredentialsView({ credentials, onCreate, onRemove }: CredentialsViewProps) {
   const [adding, setAdding] = useState(false);
-  const [leaving, setLeaving] = useState<Credential | null>(null);
-  const remove = useAction(onRemove, () => setLeaving(null));
+  const remove = useAsked((credential: Credential) => onRemove(credential.name));
   const button = (
     <Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>
       Add a credential
@@ -56,41 +43,34 @@ export function CredentialsView({ credentials, onCreate, onRemove }: Credentials
           </>
         }
       />
-      <Loaded of={credentials} skeleton={<TableSkeleton rows={3} columns={4} />}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <EmptyState
-              icon={<IconLockAccess size={26} stroke={1.4} />}
-              sentence="A credential lets a job clone a private repository: a token for HTTPS or a key for SSH."
-              action={button}
-              command="hangar cloud credentials add NAME"
-            />
-          ) : (
-            <DataTable
-              label="Credentials"
-              rows={items}
-              rowKey={(credential) => credential.name}
-              columns={[
-                { id: 'name', header: 'Name', cell: ({ name }) => <strong>{name}</strong> },
-                { id: 'kind', header: 'Kind', cell: ({ kind }) => KINDS[kind] },
-                { id: 'host', header: 'Only for', cell: ({ host }) => host ?? 'any host' },
-                { id: 'username', header: 'User', from: 'md', phone: 'hide', cell: ({ username }) => username ?? '' },
-                {
-                  id: 'used',
-                  header: 'Last used',
-                  phone: 'label',
-                  cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Time at={lastUsedAt} />),
-                },
-              ]}
-              actions={(credential) => (
-                <Button variant="subtle" color="red" onClick={() => setLeaving(credential)}>
-                  Remove
-                </Button>
-              )}
-            />
-          )
-        }
-      </Loaded>
+      <List
+        label="Credentials"
+        of={credentials}
+        rowKey={(credential) => credential.name}
+        columns={[
+          { id: 'name', header: 'Name', cell: ({ name }) => <strong>{name}</strong> },
+          { id: 'kind', header: 'Kind', cell: ({ kind }) => KINDS[kind] },
+          { id: 'host', header: 'Only for', cell: ({ host }) => host ?? 'any host' },
+          { id: 'username', header: 'User', from: 'md', phone: 'hide', cell: ({ username }) => username ?? '' },
+          {
+            id: 'used',
+            header: 'Last used',
+            phone: 'label',
+            cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Time at={lastUsedAt} />),
+          },
+        ]}
+        actions={(credential) => (
+          <Button variant="subtle" color="red" onClick={() => remove.ask(credential)}>
+            Remove
+          </Button>
+        )}
+        empty={{
+          icon: <IconLockAccess size={26} stroke={1.4} />,
+          sentence: 'A credential lets a job clone a private repository: a token for HTTPS or a key for SSH.',
+          action: button,
+          command: 'hangar cloud credentials add NAME',
+        }}
+      />
       <Modal opened={adding} onClose={() => setAdding(false)} title="Add a credential">
         <CredentialForm
           onCreate={async (input) => {
@@ -100,20 +80,13 @@ export function CredentialsView({ credentials, onCreate, onRemove }: Credentials
           onClose={() => setAdding(false)}
         />
       </Modal>
-      {leaving === null ? null : (
+      {remove.about === null ? null : (
         <ConfirmByName
-          opened
-          onClose={() => {
-            setLeaving(null);
-            remove.reset();
-          }}
-          title={`Remove ${leaving.name}?`}
+          {...remove.dialog}
+          title={`Remove ${remove.about.name}?`}
           gone="Its value is deleted and cannot be had back. Waiting jobs that name it will fail."
-          name={leaving.name}
+          name={remove.about.name}
           action="Remove credential"
-          onConfirm={() => remove.run(leaving.name)}
-          pending={remove.pending}
-          error={remove.error}
         />
       )}
     </>
@@ -125,67 +98,56 @@ interface CredentialFormProps {
   onClose: () => void;
 }
 
+const SCHEMA = z.toJSONSchema(NewCredential, { io: 'input' });
+const MONO = {
+  autosize: false,
+  spellCheck: false,
+  styles: { input: { fontFamily: 'var(--hg-mono)', fontSize: 12 } },
+};
+const NAME = { help: '', input: { placeholder: 'github', 'data-autofocus': true } };
+const HOST = { label: 'Only for host', help: 'Empty: any host', half: true, input: { placeholder: 'github.com' } };
+
+/** Each kind asks for what it needs. */
+const FIELDS: SchemaField[] = [
+  choiceBy(SCHEMA, 'kind', { as: 'segments' }, [
+    {
+      value: 'https-token',
+      label: KINDS['https-token'],
+      fields: fieldsOf(SCHEMA, {
+        without: ['kind', 'knownHosts'],
+        words: {
+          name: NAME,
+          value: { label: 'Token', help: '' },
+          host: HOST,
+          username: { label: 'User', help: '', half: true, input: { placeholder: 'x-access-token' } },
+        },
+      }),
+    },
+    {
+      value: 'ssh-key',
+      label: KINDS['ssh-key'],
+      fields: fieldsOf(SCHEMA, {
+        without: ['kind', 'username'],
+        words: {
+          name: NAME,
+          value: { label: 'Private key', help: 'OpenSSH or PEM, without a passphrase', as: 'page' },
+          host: HOST,
+          knownHosts: {
+            label: 'known_hosts',
+            help: 'Without it the first key seen is trusted',
+            input: { rows: 2, ...MONO },
+          },
+        },
+      }),
+    },
+  ]),
+];
+
 export function CredentialForm({ onCreate, onClose }: CredentialFormProps) {
-  const form = useSchemaForm({
-    schema: NewCredential,
-    initial: EMPTY,
-    keepAs: 'new-credential',
-    secrets: SECRETS,
-    submit: onCreate,
-  });
-  const isToken = form.values.kind === 'https-token';
+  const form = useFieldsForm({ schema: NewCredential, fields: FIELDS, keepAs: 'new-credential', submit: onCreate });
   return (
-    <form onSubmit={form.onSubmit} noValidate>
-      <Stack gap={14}>
-        <SegmentedControl
-          aria-label="Kind"
-          data={Object.entries(KINDS).map(([value, label]) => ({ value, label }))}
-          value={form.values.kind}
-          onChange={(kind) => form.set('kind', kind === 'ssh-key' ? 'ssh-key' : 'https-token')}
-        />
-        <TextInput label="Name" placeholder="github" data-autofocus {...form.text('name')} />
-        {isToken ? (
-          <PasswordInput label="Token" autoComplete="off" {...form.text('value')} />
-        ) : (
-          <Textarea
-            label="Private key"
-            description="OpenSSH or PEM, without a passphrase"
-            rows={5}
-            spellCheck={false}
-            autoComplete="off"
-            styles={{ input: { fontFamily: 'var(--hg-mono)', fontSize: 12 } }}
-            {...form.text('value')}
-          />
-        )}
-        <div className={classes.pair}>
-          <TextInput
-            label="Only for host"
-            placeholder="github.com"
-            description="Empty: any host"
-            {...form.text('host')}
-          />
-          {isToken ? <TextInput label="User" placeholder="x-access-token" {...form.text('username')} /> : null}
-        </div>
-        {isToken ? null : (
-          <Textarea
-            label="known_hosts"
-            description="Without it the first key seen is trusted"
-            rows={2}
-            spellCheck={false}
-            styles={{ input: { fontFamily: 'var(--hg-mono)', fontSize: 12 } }}
-            {...form.text('knownHosts')}
-          />
-        )}
-        {form.error ? <ErrorState error={form.error} /> : null}
-        <Group justify="flex-end" gap={8}>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.pending}>
-            Add credential
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <FormFrame form={form} action="Add credential" onClose={onClose}>
+      <SchemaFields form={form} fields={FIELDS} />
+    </FormFrame>
   );
 }

@@ -14,6 +14,7 @@ import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
 import { useAction } from '../../components/use-action.ts';
+import { useAsked } from '../../components/use-asked.ts';
 import { Once } from './once.tsx';
 import classes from './settings.module.css';
 
@@ -39,8 +40,8 @@ const ROLES: Record<Role, string> = { admin: 'Admin', member: 'Member' };
 
 export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite, onTakeBack }: PeopleViewProps) {
   const [shown, setShown] = useState<Shown | null>(null);
-  const [disabling, setDisabling] = useState<Person | null>(null);
-  const update = useAction(onUpdate, () => setDisabling(null));
+  const update = useAction(onUpdate);
+  const disable = useAsked((person: Person) => onUpdate({ id: person.id, disabled: true }));
   const link = useAction(async (person: Person) =>
     setShown({ title: `Sign-in link for ${person.name}`, ...(await onLink(person.id)) }),
   );
@@ -48,7 +49,7 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
     setShown({ title: `Invitation as ${role}`, ...(await onInvite(role)) }),
   );
   const takeBack = useAction(onTakeBack);
-  const error = link.error ?? invite.error ?? takeBack.error ?? (disabling ? null : update.error);
+  const error = link.error ?? invite.error ?? takeBack.error ?? update.error;
   const planTitle = (id: string) => plans.find((plan) => plan.id === id)?.title ?? id;
 
   return (
@@ -118,7 +119,7 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
                   plans={plans}
                   onUpdate={update.run}
                   onLink={() => link.run(person)}
-                  onDisable={() => setDisabling(person)}
+                  onDisable={() => disable.ask(person)}
                 />
               )}
             />
@@ -159,17 +160,10 @@ export function PeopleView({ people, invites, plans, onUpdate, onLink, onInvite,
         )}
       </Once>
       <Confirm
-        opened={disabling !== null}
-        onClose={() => {
-          setDisabling(null);
-          update.reset();
-        }}
-        title={`Disable ${disabling?.name ?? ''}?`}
+        {...disable.dialog}
+        title={`Disable ${disable.about?.name ?? ''}?`}
         gone="They are signed out everywhere and their API keys stop working. Their jobs and logs stay, and you can enable them again."
         action="Disable"
-        onConfirm={() => disabling && update.run({ id: disabling.id, disabled: true })}
-        pending={update.pending}
-        error={update.error}
       />
     </>
   );

@@ -1,17 +1,16 @@
 import { Plan } from '@hangar/contract';
 import { sizeInWords } from '@hangar/contract/words/size';
-import { Button, Group, Modal, NumberInput, Stack, TextInput } from '@mantine/core';
+import { Button, Modal } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
+import { z } from 'zod';
 import type { Loadable } from '../../api/loadable.ts';
-import { DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { useSchemaForm } from '../../components/form/use-schema-form.ts';
+import { FormFrame } from '../../components/form/form-frame.tsx';
+import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
+import { fieldsOf } from '../../components/form/schema-model.ts';
 import { formatCount, formatDuration } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
+import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
 import classes from './settings.module.css';
 
 const MIB = 1024 * 1024;
@@ -36,73 +35,65 @@ export function PlansView({ plans, isAdmin, onPut }: PlansViewProps) {
         sub="What a person may use. Each person has one plan."
         actions={isAdmin ? button : undefined}
       />
-      <Loaded of={plans} skeleton={<TableSkeleton rows={3} columns={5} />}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <EmptyState sentence="A plan limits how many jobs a person runs, and for how long." />
-          ) : (
-            <DataTable
-              label="Plans"
-              rows={items}
-              rowKey={(plan) => plan.id}
-              columns={[
-                {
-                  id: 'title',
-                  header: 'Plan',
-                  cell: (plan) => (
-                    <>
-                      <strong>{plan.title}</strong> <code className={classes.dim}>{plan.id}</code>
-                    </>
-                  ),
-                },
-                { id: 'jobs', header: 'Jobs at once', cell: (plan) => `${formatCount(plan.jobsAtOnce)} at once` },
-                {
-                  id: 'waiting',
-                  header: 'Waiting',
-                  from: 'lg',
-                  cell: (plan) => `${formatCount(plan.jobsWaiting)} waiting`,
-                },
-                {
-                  id: 'minutes',
-                  header: 'Minutes a month',
-                  phone: 'label',
-                  cell: (plan) =>
-                    plan.minutesPerMonth === null ? 'no limit' : `${formatCount(plan.minutesPerMonth)} min`,
-                },
-                {
-                  id: 'timeout',
-                  header: 'Timeout',
-                  phone: 'label',
-                  cell: (plan) => formatDuration(plan.maxTimeoutSeconds * 1000),
-                },
-                {
-                  id: 'artifacts',
-                  header: 'Artifacts',
-                  from: 'lg',
-                  phone: 'hide',
-                  cell: (plan) => sizeInWords(plan.maxArtifactBytes),
-                },
-                {
-                  id: 'log',
-                  header: 'Log',
-                  from: 'lg',
-                  phone: 'hide',
-                  cell: (plan) => sizeInWords(plan.maxLogBytes),
-                },
-              ]}
-              {...(isAdmin
-                ? {
-                    actions: (plan: Plan) => (
-                      <Button variant="subtle" onClick={() => setEditing(plan)}>
-                        Change
-                      </Button>
-                    ),
-                  }
-                : {})}
-            />
-          )
-        }
-      </Loaded>
+      <List
+        label="Plans"
+        of={plans}
+        rowKey={(plan) => plan.id}
+        columns={[
+          {
+            id: 'title',
+            header: 'Plan',
+            cell: (plan) => (
+              <>
+                <strong>{plan.title}</strong> <code className={classes.dim}>{plan.id}</code>
+              </>
+            ),
+          },
+          { id: 'jobs', header: 'Jobs at once', cell: (plan) => `${formatCount(plan.jobsAtOnce)} at once` },
+          {
+            id: 'waiting',
+            header: 'Waiting',
+            from: 'lg',
+            cell: (plan) => `${formatCount(plan.jobsWaiting)} waiting`,
+          },
+          {
+            id: 'minutes',
+            header: 'Minutes a month',
+            phone: 'label',
+            cell: (plan) => (plan.minutesPerMonth === null ? 'no limit' : `${formatCount(plan.minutesPerMonth)} min`),
+          },
+          {
+            id: 'timeout',
+            header: 'Timeout',
+            phone: 'label',
+            cell: (plan) => formatDuration(plan.maxTimeoutSeconds * 1000),
+          },
+          {
+            id: 'artifacts',
+            header: 'Artifacts',
+            from: 'lg',
+            phone: 'hide',
+            cell: (plan) => sizeInWords(plan.maxArtifactBytes),
+          },
+          {
+            id: 'log',
+            header: 'Log',
+            from: 'lg',
+            phone: 'hide',
+            cell: (plan) => sizeInWords(plan.maxLogBytes),
+          },
+        ]}
+        {...(isAdmin
+          ? {
+              actions: (plan: Plan) => (
+                <Button variant="subtle" onClick={() => setEditing(plan)}>
+                  Change
+                </Button>
+              ),
+            }
+          : {})}
+        empty={{ sentence: 'A plan limits how many jobs a person runs, and for how long.' }}
+      />
       <Modal
         opened={editing !== null}
         onClose={() => setEditing(null)}
@@ -130,111 +121,49 @@ interface PlanFormProps {
   onClose: () => void;
 }
 
-type PlanValues = Record<keyof Plan, number | string>;
-
-const NEW: PlanValues = {
-  id: '',
-  title: '',
+const NEW = {
   jobsAtOnce: 2,
   jobsWaiting: 50,
-  minutesPerMonth: '',
   maxTimeoutSeconds: 14_400,
   maxArtifactBytes: 512 * MIB,
   maxLogBytes: 100 * MIB,
-  keepLogDays: '',
-  keepArtifactDays: '',
-  keepBytes: '',
 };
+const MIBS = { unit: MIB, input: { suffix: ' MiB' } };
+const DAYS = { help: 'Empty: for ever', half: true, input: { suffix: ' days' } };
 
-/** An empty number of minutes is no limit. */
-const schema = Plan.partial({ minutesPerMonth: true }).transform((plan) => ({
-  ...plan,
-  minutesPerMonth: plan.minutesPerMonth ?? null,
-}));
-
-/** As fields: what has no limit is empty. */
-const fieldsOf = (plan: Plan): PlanValues => ({
-  ...plan,
-  minutesPerMonth: plan.minutesPerMonth ?? '',
-  keepLogDays: plan.keepLogDays ?? '',
-  keepArtifactDays: plan.keepArtifactDays ?? '',
-  keepBytes: plan.keepBytes ?? '',
-});
+const fieldsWith = (isNew: boolean) =>
+  fieldsOf(z.toJSONSchema(Plan, { io: 'input' }), {
+    words: {
+      title: { half: true, input: { 'data-autofocus': true } },
+      id: { label: 'Short name', help: '', half: true, input: { placeholder: 'team', disabled: !isNew } },
+      jobsAtOnce: { help: '', half: true },
+      jobsWaiting: { help: '', half: true },
+      minutesPerMonth: {
+        label: 'Minutes a month',
+        help: 'Empty: no limit',
+        half: true,
+        input: { thousandSeparator: ',' },
+      },
+      maxTimeoutSeconds: { label: 'Longest timeout', half: true, unit: 60, input: { suffix: ' min' } },
+      maxArtifactBytes: { label: 'Artifacts of a job', help: '', half: true, ...MIBS },
+      maxLogBytes: { label: 'Log of a job', help: '', half: true, ...MIBS },
+      keepLogDays: { label: 'Keep logs', ...DAYS },
+      keepArtifactDays: { label: 'Keep artifacts', ...DAYS },
+      keepBytes: {
+        label: 'Keep at most',
+        help: 'Logs and artifacts of one person together; the oldest go first. Empty: no limit',
+        ...MIBS,
+      },
+    },
+  });
+const FIELDS = { new: fieldsWith(true), known: fieldsWith(false) };
 
 export function PlanForm({ plan, onPut, onClose }: PlanFormProps) {
-  const form = useSchemaForm({
-    schema,
-    initial: plan === null ? NEW : fieldsOf(plan),
-    submit: onPut,
-  });
-  /** A number kept in a smaller unit than it is typed in. */
-  const scaled = (name: keyof Plan, unit: number) => {
-    const field = form.pick(name);
-    const value = typeof field.value === 'number' ? field.value / unit : '';
-    return {
-      ...field,
-      value,
-      onChange: (typed: number | string) => field.onChange(typed === '' ? '' : Math.round(Number(typed) * unit)),
-    };
-  };
+  const fields = plan === null ? FIELDS.new : FIELDS.known;
+  const form = useFieldsForm({ schema: Plan, fields, of: plan ?? NEW, submit: onPut });
   return (
-    <form onSubmit={form.onSubmit} noValidate>
-      <Stack gap={14}>
-        <div className={classes.pair}>
-          <TextInput label="Title" data-autofocus {...form.text('title')} />
-          <TextInput label="Short name" disabled={plan !== null} placeholder="team" {...form.text('id')} />
-        </div>
-        <div className={classes.pair}>
-          <NumberInput label="Jobs at once" min={1} {...form.pick('jobsAtOnce')} />
-          <NumberInput label="Jobs waiting" min={1} {...form.pick('jobsWaiting')} />
-        </div>
-        <div className={classes.pair}>
-          <NumberInput
-            label="Minutes a month"
-            description="Empty: no limit"
-            min={1}
-            thousandSeparator=","
-            {...form.pick('minutesPerMonth')}
-          />
-          <NumberInput label="Longest timeout" suffix=" min" min={1} {...scaled('maxTimeoutSeconds', 60)} />
-        </div>
-        <div className={classes.pair}>
-          <NumberInput label="Artifacts of a job" suffix=" MiB" min={1} {...scaled('maxArtifactBytes', MIB)} />
-          <NumberInput label="Log of a job" suffix=" MiB" min={1} {...scaled('maxLogBytes', MIB)} />
-        </div>
-        <div className={classes.pair}>
-          <NumberInput
-            label="Keep logs"
-            description="Empty: for ever"
-            suffix=" days"
-            min={1}
-            {...form.pick('keepLogDays')}
-          />
-          <NumberInput
-            label="Keep artifacts"
-            description="Empty: for ever"
-            suffix=" days"
-            min={1}
-            {...form.pick('keepArtifactDays')}
-          />
-        </div>
-        <NumberInput
-          label="Keep at most"
-          description="Logs and artifacts of one person together; the oldest go first. Empty: no limit"
-          suffix=" MiB"
-          min={1}
-          {...scaled('keepBytes', MIB)}
-        />
-        {form.error ? <ErrorState error={form.error} /> : null}
-        <Group justify="flex-end" gap={8}>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.pending}>
-            Save plan
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <FormFrame form={form} action="Save plan" onClose={onClose}>
+      <SchemaFields form={form} fields={fields} />
+    </FormFrame>
   );
 }

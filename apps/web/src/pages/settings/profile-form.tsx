@@ -7,22 +7,17 @@ import {
   type Profile,
   ProfileLimits,
 } from '@hangar/contract';
-import { Button, Group, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/core';
+import { useMemo } from 'react';
 import { z } from 'zod';
-import { Callout } from '../../components/callout.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { type SchemaForm, useSchemaForm } from '../../components/form/use-schema-form.ts';
-import { fieldsOf, type SchemaField, SchemaFields } from './schema-fields.tsx';
-import classes from './settings.module.css';
+import { FormFrame } from '../../components/form/form-frame.tsx';
+import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
+import { choiceBy, fieldsOf, type SchemaField } from '../../components/form/schema-model.ts';
 
 export interface ProfileChange {
   name: string;
   settings?: Record<string, unknown>;
   limits?: z.infer<typeof ProfileLimits>;
 }
-type Values = Record<string, unknown>;
-
-const MIB = 1024 * 1024;
 
 export interface ProfileFormProps {
   /** Null for a new one. */
@@ -40,37 +35,12 @@ export function ProfileForm({ profile, drivers, onCreate, onUpdate, onClose }: P
 }
 
 function NewForm({ drivers, onCreate, onClose }: Pick<ProfileFormProps, 'drivers' | 'onCreate' | 'onClose'>) {
-  const initial: Values = { name: '', driver: drivers[0]?.name ?? 'local', isDefault: false, ...emptyLimits };
-  for (const driver of drivers)
-    for (const field of fieldsOf(driver.settingsSchema)) initial[`settings.${field.name}`] ??= '';
-  const driverOf = (name: unknown) => drivers.find((driver) => driver.name === name);
-  const form = useSchemaForm<Values, typeof NewProfile>({
-    schema: NewProfile,
-    initial,
-    keepAs: 'new-profile',
-    submit: onCreate,
-  });
-  const driver = driverOf(form.values.driver);
+  const fields = useMemo(() => newFields(drivers), [drivers]);
+  const form = useFieldsForm({ schema: NewProfile, fields, keepAs: 'new-profile', submit: onCreate });
   return (
-    <form onSubmit={form.onSubmit} noValidate>
-      <Stack gap={14}>
-        <div className={classes.pair}>
-          <TextInput label="Name" placeholder="builder" data-autofocus {...form.text('name')} />
-          <Select
-            label="Driver"
-            data={drivers.map(({ name, title }) => ({ value: name, label: title }))}
-            allowDeselect={false}
-            value={driver?.name ?? null}
-            onChange={(name) => form.set('driver', name)}
-          />
-        </div>
-        {driver && !driver.available ? <Callout tone="needs">{driver.detail}</Callout> : null}
-        {driver ? <SchemaFields form={form} fields={settingsOf(driver)} /> : null}
-        {driver ? <Limits form={form} driver={driver} /> : null}
-        <Switch label="Make it the default" {...form.check('isDefault')} />
-        <Foot form={form} action="Make profile" onClose={onClose} />
-      </Stack>
-    </form>
+    <FormFrame form={form} action="Make profile" onClose={onClose}>
+      <SchemaFields form={form} fields={fields} />
+    </FormFrame>
   );
 }
 
@@ -82,25 +52,18 @@ interface ChangeFormProps {
 }
 
 function ChangeForm({ profile, drivers, onUpdate, onClose }: ChangeFormProps) {
+  const { name } = profile;
   const driver = drivers.find((candidate) => candidate.name === profile.driver);
-  const fields = driver ? settingsOf(driver) : [];
-  const initial: Values = { name: profile.name, ...emptyLimits };
-  for (const field of fields) initial[field.name] = profile.settings[field.name.slice('settings.'.length)] ?? '';
-  for (const [name, value] of Object.entries(profile.limits)) initial[`limits.${name}`] = value;
-  const schema = z.object({
-    name: Name,
-    settings: settingsSchemaOf(profile.driver),
-    limits: ProfileLimits.default({}),
-  });
-  const form = useSchemaForm<Values, typeof schema>({ schema, initial, submit: onUpdate });
+  const fields = useMemo(() => (driver ? driverFields(driver) : []), [driver]);
+  const schema = useMemo(
+    () => z.object({ settings: settingsSchemaOf(profile.driver), limits: ProfileLimits.default({}) }),
+    [profile.driver],
+  );
+  const form = useFieldsForm({ schema, fields, of: profile, submit: (change) => onUpdate({ name, ...change }) });
   return (
-    <form onSubmit={form.onSubmit} noValidate>
-      <Stack gap={14}>
-        <SchemaFields form={form} fields={fields} />
-        {driver ? <Limits form={form} driver={driver} /> : null}
-        <Foot form={form} action="Save profile" onClose={onClose} />
-      </Stack>
-    </form>
+    <FormFrame form={form} action="Save profile" onClose={onClose}>
+      <SchemaFields form={form} fields={fields} />
+    </FormFrame>
   );
 }
 
@@ -109,59 +72,48 @@ function settingsSchemaOf(driver: DriverName) {
   return driver === 'docker' ? DriverSettings.docker.prefault({}) : DriverSettings.local.prefault({});
 }
 
-const emptyLimits = { 'limits.cpus': '', 'limits.memoryBytes': '', 'limits.pids': '', 'limits.jobsAtOnce': '' };
+const NEW = z.toJSONSchema(z.object({ name: Name, driver: z.string(), isDefault: z.boolean().default(false) }), {
+  io: 'input',
+});
 
-const settingsOf = (driver: Driver): SchemaField[] =>
-  fieldsOf(driver.settingsSchema).map((field) => ({ ...field, name: `settings.${field.name}` }));
-
-/** Only the limits that the driver can hold a job to. */
-function Limits({ form, driver }: { form: SchemaForm<Values>; driver: Driver }) {
-  const { capabilities } = driver;
-  const number = (name: string, unit = 1) => {
-    const value = form.values[name];
-    return {
-      name,
-      min: 0,
-      value: typeof value === 'number' ? value / unit : '',
-      error: form.errors[name],
-      onBlur: form.pick(name).onBlur,
-      onChange: (typed: number | string) =>
-        form.set(name, typed === '' ? '' : unit === 1 ? Number(typed) : Math.round(Number(typed) * unit)),
-    };
-  };
-  return (
-    <div className={classes.pair}>
-      {capabilities.cpus ? (
-        <NumberInput label="CPU cores of a job" placeholder="no limit" {...number('limits.cpus')} />
-      ) : null}
-      {capabilities.memory ? (
-        <NumberInput
-          label="Memory of a job"
-          placeholder="no limit"
-          suffix=" MiB"
-          {...number('limits.memoryBytes', MIB)}
-        />
-      ) : null}
-      {capabilities.pids ? (
-        <NumberInput label="Processes of a job" placeholder="no limit" {...number('limits.pids')} />
-      ) : null}
-      <NumberInput label="Jobs at once" placeholder="no limit" {...number('limits.jobsAtOnce')} />
-    </div>
-  );
+function newFields(drivers: readonly Driver[]): SchemaField[] {
+  const name = { help: '', half: true, input: { placeholder: 'builder', 'data-autofocus': true } };
+  const branches = drivers.map((driver) => ({
+    value: driver.name,
+    label: driver.title,
+    note: driver.available ? undefined : driver.detail,
+    fields: driverFields(driver),
+  }));
+  return [
+    ...fieldsOf(NEW, { words: { name }, without: ['driver', 'isDefault'] }),
+    choiceBy(NEW, 'driver', { half: true }, branches),
+    ...fieldsOf(NEW, { words: { isDefault: { label: 'Make it the default' } }, without: ['driver', 'name'] }),
+  ];
 }
 
-function Foot({ form, action, onClose }: { form: SchemaForm<Values>; action: string; onClose: () => void }) {
-  return (
-    <>
-      {form.error ? <ErrorState error={form.error} /> : null}
-      <Group justify="flex-end" gap={8}>
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button type="submit" loading={form.pending}>
-          {action}
-        </Button>
-      </Group>
-    </>
-  );
+const LIMITS = z.toJSONSchema(ProfileLimits, { io: 'input' });
+const noLimit = (label: string) => ({ label, help: '', half: true, input: { placeholder: 'no limit' } });
+const LIMIT_WORDS = {
+  'limits.cpus': noLimit('CPU cores of a job'),
+  'limits.memoryBytes': {
+    ...noLimit('Memory of a job'),
+    unit: 1024 * 1024,
+    input: { placeholder: 'no limit', suffix: ' MiB' },
+  },
+  'limits.pids': noLimit('Processes of a job'),
+  'limits.jobsAtOnce': noLimit('Jobs at once'),
+};
+
+/** Its settings, and only the limits that it can hold a job to. */
+function driverFields({ settingsSchema, capabilities }: Driver): SchemaField[] {
+  const { cpus, memory, pids } = capabilities;
+  const without = [
+    ...(cpus ? [] : ['limits.cpus']),
+    ...(memory ? [] : ['limits.memoryBytes']),
+    ...(pids ? [] : ['limits.pids']),
+  ];
+  return [
+    ...fieldsOf(settingsSchema, { at: 'settings' }),
+    ...fieldsOf(LIMITS, { at: 'limits', words: LIMIT_WORDS, without }),
+  ];
 }

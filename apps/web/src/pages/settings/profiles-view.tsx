@@ -7,15 +7,15 @@ import { useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { ConfirmByName } from '../../components/confirm.tsx';
-import { DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
 import { formatCount } from '../../components/format.ts';
+import { List } from '../../components/list/list.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
-import { LinesSkeleton, TableSkeleton } from '../../components/skeletons.tsx';
+import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { StateIcon } from '../../components/state-badge.tsx';
 import { useAction } from '../../components/use-action.ts';
+import { useAsked } from '../../components/use-asked.ts';
 import { type ProfileChange, ProfileForm } from './profile-form.tsx';
 import { type ProfileTest, ProfileTestDialog } from './profile-test.tsx';
 import classes from './settings.module.css';
@@ -34,9 +34,8 @@ export interface ProfilesViewProps {
 export function ProfilesView(props: ProfilesViewProps) {
   const { profiles, drivers, isAdmin, onCreate, onUpdate, onRemove, onDefault, onTest } = props;
   const [editing, setEditing] = useState<Profile | 'new' | null>(null);
-  const [leaving, setLeaving] = useState<Profile | null>(null);
   const [tested, setTested] = useState<ProfileTest | null>(null);
-  const remove = useAction(onRemove, () => setLeaving(null));
+  const remove = useAsked((profile: Profile) => onRemove(profile.name));
   const makeDefault = useAction(onDefault);
   const test = useAction(async (name: string) => {
     setTested({ name, result: null });
@@ -66,76 +65,64 @@ export function ProfilesView(props: ProfilesViewProps) {
       />
       {makeDefault.error ? <ErrorState error={makeDefault.error} /> : null}
       <Section title="Saved">
-        <Loaded of={profiles} skeleton={<TableSkeleton rows={3} columns={4} />}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <EmptyState
-                icon={<IconServerBolt size={26} stroke={1.4} />}
-                sentence="A profile says where jobs run: on this machine, or in a container of a Docker Engine."
-                action={isAdmin ? button : undefined}
-                command="hangar profiles create builder --driver docker"
-              />
-            ) : (
-              <DataTable
-                label="Profiles"
-                rows={items}
-                rowKey={(profile) => profile.name}
-                columns={[
-                  {
-                    id: 'name',
-                    header: 'Name',
-                    cell: ({ name, isDefault }) => (
-                      <>
-                        <strong>{name}</strong> {isDefault ? <span className={classes.tag}>default</span> : null}
-                      </>
-                    ),
-                  },
-                  { id: 'driver', header: 'Driver', cell: ({ driver }) => driverOf(driver)?.title ?? driver },
-                  {
-                    id: 'limits',
-                    header: 'Limits',
-                    from: 'md',
-                    cell: (profile) => limitWords(profile.limits) ?? 'no limits',
-                  },
-                  {
-                    id: 'jobs',
-                    header: 'Jobs',
-                    cell: ({ jobsRunning, limits }) =>
-                      limits.jobsAtOnce === undefined
-                        ? `${formatCount(jobsRunning)} running`
-                        : `${formatCount(jobsRunning)} of ${formatCount(limits.jobsAtOnce)} running`,
-                  },
-                ]}
-                actions={(profile) => (
-                  <>
-                    <Button variant="subtle" onClick={() => test.run(profile.name)}>
-                      Test
-                    </Button>
-                    {isAdmin ? (
-                      <Menu>
-                        <Menu.Target>
-                          <ActionIcon aria-label={`Change ${profile.name}`}>
-                            <IconDots size={16} />
-                          </ActionIcon>
-                        </Menu.Target>
-                        <Menu.Dropdown>
-                          <Menu.Item onClick={() => setEditing(profile)}>Change</Menu.Item>
-                          <Menu.Item disabled={profile.isDefault} onClick={() => makeDefault.run(profile.name)}>
-                            Make default
-                          </Menu.Item>
-                          <Menu.Divider />
-                          <Menu.Item color="red" onClick={() => setLeaving(profile)}>
-                            Remove
-                          </Menu.Item>
-                        </Menu.Dropdown>
-                      </Menu>
-                    ) : null}
-                  </>
-                )}
-              />
-            )
-          }
-        </Loaded>
+        <List
+          label="Profiles"
+          of={profiles}
+          rowKey={(profile) => profile.name}
+          columns={[
+            {
+              id: 'name',
+              header: 'Name',
+              cell: ({ name, isDefault }) => (
+                <>
+                  <strong>{name}</strong> {isDefault ? <span className={classes.tag}>default</span> : null}
+                </>
+              ),
+            },
+            { id: 'driver', header: 'Driver', cell: ({ driver }) => driverOf(driver)?.title ?? driver },
+            { id: 'limits', header: 'Limits', from: 'md', cell: ({ limits }) => limitWords(limits) ?? 'no limits' },
+            {
+              id: 'jobs',
+              header: 'Jobs',
+              cell: ({ jobsRunning, limits }) =>
+                limits.jobsAtOnce === undefined
+                  ? `${formatCount(jobsRunning)} running`
+                  : `${formatCount(jobsRunning)} of ${formatCount(limits.jobsAtOnce)} running`,
+            },
+          ]}
+          actions={(profile) => (
+            <>
+              <Button variant="subtle" onClick={() => test.run(profile.name)}>
+                Test
+              </Button>
+              {isAdmin ? (
+                <Menu>
+                  <Menu.Target>
+                    <ActionIcon aria-label={`Change ${profile.name}`}>
+                      <IconDots size={16} />
+                    </ActionIcon>
+                  </Menu.Target>
+                  <Menu.Dropdown>
+                    <Menu.Item onClick={() => setEditing(profile)}>Change</Menu.Item>
+                    <Menu.Item disabled={profile.isDefault} onClick={() => makeDefault.run(profile.name)}>
+                      Make default
+                    </Menu.Item>
+                    <Menu.Divider />
+                    <Menu.Item color="red" onClick={() => remove.ask(profile)}>
+                      Remove
+                    </Menu.Item>
+                  </Menu.Dropdown>
+                </Menu>
+              ) : null}
+            </>
+          )}
+          empty={{
+            icon: <IconServerBolt size={26} stroke={1.4} />,
+            sentence: 'A profile says where jobs run: on this machine, or in a container of a Docker Engine.',
+            action: isAdmin ? button : undefined,
+            command: 'hangar profiles create builder --driver docker',
+          }}
+        />
       </Section>
       <Section title="Drivers" description="What this server can drive.">
         <Loaded of={drivers} skeleton={<LinesSkeleton lines={3} />}>
@@ -183,20 +170,13 @@ export function ProfilesView(props: ProfilesViewProps) {
         onAgain={() => tested && test.run(tested.name)}
         onClose={() => setTested(null)}
       />
-      {leaving === null ? null : (
+      {remove.about === null ? null : (
         <ConfirmByName
-          opened
-          onClose={() => {
-            setLeaving(null);
-            remove.reset();
-          }}
-          title={`Remove profile ${leaving.name}?`}
+          {...remove.dialog}
+          title={`Remove profile ${remove.about.name}?`}
           gone="Its settings and limits are gone. Jobs that ran on it stay, with their logs and diffs."
-          name={leaving.name}
+          name={remove.about.name}
           action="Remove profile"
-          onConfirm={() => remove.run(leaving.name)}
-          pending={remove.pending}
-          error={remove.error}
         />
       )}
     </>

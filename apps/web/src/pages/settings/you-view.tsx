@@ -1,19 +1,18 @@
 import { contract, type Me } from '@hangar/contract';
 import { Button, PasswordInput, Stack, Switch, TextInput } from '@mantine/core';
-import { useState } from 'react';
 import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
 import { Callout } from '../../components/callout.tsx';
 import { Confirm } from '../../components/confirm.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
 import { Facts } from '../../components/facts.tsx';
+import { FormFrame } from '../../components/form/form-frame.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { setHabits, useHabits } from '../../components/habits.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
 import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAction } from '../../components/use-action.ts';
+import { useAsked } from '../../components/use-asked.ts';
 import classes from './settings.module.css';
 
 const passwordSchema = inputSchema(contract.access.setPassword);
@@ -68,18 +67,10 @@ function NameForm({ me, onUpdate }: { me: Me; onUpdate: YouViewProps['onUpdate']
   });
   return (
     <Section title="Name and email">
-      <form onSubmit={form.onSubmit} noValidate className={classes.form}>
-        <Stack gap={14} align="stretch">
-          <TextInput label="Name" autoComplete="name" {...form.text('name')} />
-          <TextInput label="Email" type="email" autoComplete="email" {...form.text('email')} />
-          {form.error ? <ErrorState error={form.error} /> : null}
-          <div>
-            <Button type="submit" variant="default" loading={form.pending}>
-              Save
-            </Button>
-          </div>
-        </Stack>
-      </form>
+      <FormFrame form={form} action="Save" button={{ variant: 'default' }} className={classes.form}>
+        <TextInput label="Name" autoComplete="name" {...form.text('name')} />
+        <TextInput label="Email" type="email" autoComplete="email" {...form.text('email')} />
+      </FormFrame>
     </Section>
   );
 }
@@ -95,25 +86,22 @@ function PasswordForm({ hasPassword, onPassword }: { hasPassword: boolean; onPas
   });
   return (
     <Section title="Password">
-      <form onSubmit={form.onSubmit} noValidate className={classes.form}>
-        <Stack gap={14}>
-          {hasPassword ? (
-            <PasswordInput label="Current password" autoComplete="current-password" {...form.text('current')} />
-          ) : null}
-          <PasswordInput
-            label="New password"
-            description="At least 10 characters"
-            autoComplete="new-password"
-            {...form.text('password')}
-          />
-          {form.error ? <ErrorState error={form.error} /> : null}
-          <div>
-            <Button type="submit" variant={hasPassword ? 'default' : 'filled'} loading={form.pending}>
-              Set password
-            </Button>
-          </div>
-        </Stack>
-      </form>
+      <FormFrame
+        form={form}
+        action="Set password"
+        button={{ variant: hasPassword ? 'default' : 'filled' }}
+        className={classes.form}
+      >
+        {hasPassword ? (
+          <PasswordInput label="Current password" autoComplete="current-password" {...form.text('current')} />
+        ) : null}
+        <PasswordInput
+          label="New password"
+          description="At least 10 characters"
+          autoComplete="new-password"
+          {...form.text('password')}
+        />
+      </FormFrame>
     </Section>
   );
 }
@@ -142,13 +130,12 @@ function HabitsForm() {
 }
 
 function Sessions({ me, onSignOutEverywhere }: { me: Me; onSignOutEverywhere: () => Promise<unknown> }) {
-  const [asking, setAsking] = useState(false);
-  const action = useAction(onSignOutEverywhere, () => setAsking(false));
+  const signOut = useAsked((_everywhere: true) => onSignOutEverywhere());
   return (
     <Section
       title="This session"
       actions={
-        <Button variant="default" onClick={() => setAsking(true)}>
+        <Button variant="default" onClick={() => signOut.ask(true)}>
           Sign out everywhere
         </Button>
       }
@@ -162,14 +149,10 @@ function Sessions({ me, onSignOutEverywhere }: { me: Me; onSignOutEverywhere: ()
         ]}
       />
       <Confirm
-        opened={asking}
-        onClose={() => setAsking(false)}
+        {...signOut.dialog}
         title="Sign out everywhere?"
         gone="Every browser and every device that is signed in as you has to sign in again, this one too. API keys stay."
         action="Sign out everywhere"
-        onConfirm={action.run}
-        pending={action.pending}
-        error={action.error}
       />
     </Section>
   );

@@ -1,30 +1,35 @@
 import { ActionIcon, Button, PasswordInput, TextInput } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
-import classes from './new-job.module.css';
-import type { EnvEntry } from './new-job-form.ts';
+import type { ReactNode } from 'react';
+import classes from './form.module.css';
+import type { MapEntry } from './schema-values.ts';
 
-interface EnvFieldsProps {
-  entries: readonly EnvEntry[];
-  onEntries: (entries: readonly EnvEntry[]) => void;
+export interface MapFieldProps {
+  label: string;
+  help: ReactNode;
+  /** What a row is called: variable. */
+  noun: string;
+  /** Values are masked. */
+  isSecret: boolean;
+  entries: readonly MapEntry[];
+  onEntries: (entries: readonly MapEntry[]) => void;
   onLeave: () => void;
   error: string | undefined;
 }
 
-/** Variables for the agent. Values are masked here, what looks like a secret in the log, too; none is kept over a reload. */
-export function EnvFields({ entries, onEntries, onLeave, error }: EnvFieldsProps) {
-  const change = (key: string, part: Partial<EnvEntry>) =>
+/** Rows of names and values. */
+export function MapField({ label, help, noun, isSecret, entries, onEntries, onLeave, error }: MapFieldProps) {
+  const change = (key: string, part: Partial<MapEntry>) =>
     onEntries(entries.map((entry) => (entry.key === key ? { ...entry, ...part } : entry)));
+  const Value = isSecret ? PasswordInput : TextInput;
   return (
-    <fieldset className={classes.env}>
-      <legend>Environment</legend>
-      <p className={classes.hint}>
-        Values are stored encrypted, what looks like a secret is masked in the log, and all are gone when you reload
-        this page.
-      </p>
+    <fieldset className={classes.map}>
+      <legend>{label}</legend>
+      {help === undefined ? null : <p className={classes.hint}>{help}</p>}
       {entries.map((entry) => (
-        <div key={entry.key} className={classes.envRow}>
+        <div key={entry.key} className={classes.mapRow}>
           <TextInput
-            aria-label="Name of the variable"
+            aria-label={`Name of the ${noun}`}
             placeholder="NAME"
             classNames={{ input: classes.mono ?? '' }}
             value={entry.name}
@@ -34,17 +39,17 @@ export function EnvFields({ entries, onEntries, onLeave, error }: EnvFieldsProps
             onChange={(event) => change(entry.key, { name: event.currentTarget.value })}
             onBlur={onLeave}
           />
-          <PasswordInput
-            aria-label={`Value of ${entry.name || 'the variable'}`}
+          <Value
+            aria-label={`Value of ${entry.name || `the ${noun}`}`}
             placeholder="value"
             value={entry.value}
-            autoComplete="new-password"
+            autoComplete={isSecret ? 'new-password' : 'off'}
             onChange={(event) => change(entry.key, { value: event.currentTarget.value })}
             onBlur={onLeave}
           />
           <ActionIcon
             size={32}
-            aria-label={`Remove ${entry.name || 'the variable'}`}
+            aria-label={`Remove ${entry.name || `the ${noun}`}`}
             onClick={() => onEntries(entries.filter((other) => other.key !== entry.key))}
           >
             <IconX size={15} />
@@ -62,11 +67,11 @@ export function EnvFields({ entries, onEntries, onLeave, error }: EnvFieldsProps
         leftSection={<IconPlus size={14} />}
         onClick={() => onEntries([...entries, { key: String(nextKey(entries)), name: '', value: '' }])}
       >
-        Add a variable
+        Add a {noun}
       </Button>
     </fieldset>
   );
 }
 
-const nextKey = (entries: readonly EnvEntry[]): number =>
+const nextKey = (entries: readonly MapEntry[]): number =>
   entries.reduce((highest, entry) => Math.max(highest, Number(entry.key.replace(/\D/g, '')) || 0), 0) + 1;
