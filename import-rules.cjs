@@ -35,7 +35,7 @@ const VENDORS = {
   '^@orpc/(server|openapi|zod)$': ['^apps/server/src/platform/http/', '-routes\\.ts$'],
   '^@orpc/contract$': ['^packages/contract/src/', '^apps/(web|cli)/src/'],
   '^jose$': ['^apps/server/src/features/access/'],
-  '^pino$': ['^apps/server/src/(main|compose|log-json)\\.ts$', '^apps/server/src/platform/'],
+  '^pino$': ['^apps/server/src/(main|compose|log-out)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
   '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],

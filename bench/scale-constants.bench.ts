@@ -9,7 +9,7 @@ import { createJobsStore, PATIENCE } from '../apps/server/src/features/jobs/inde
 import { readPostmaster } from '../apps/server/src/platform/database/embedded/postmaster.ts';
 import { openDatabase } from '../apps/server/src/platform/database/index.ts';
 import { createLogs } from '../apps/server/src/platform/logs/index.ts';
-import { createAdmit } from '../apps/server/src/platform/places/admit.ts';
+import { createAdmit } from '../apps/server/src/platform/places/admission.ts';
 import { createReconciler } from '../apps/server/src/platform/reconcile/reconciler.ts';
 import { ROOT } from '../tests/e2e/server-process.ts';
 import { median, timed } from './measure.ts';

@@ -1,6 +1,6 @@
 import { Agent, createServer, request, type Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
-import { closed, endServers } from './end-servers.ts';
+import { closed, endServers } from './listen.ts';
 
 const servers: Server[] = [];
 const agents: Agent[] = [];

@@ -12,8 +12,7 @@ import { STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
 import type { BuiltFiles } from './drivers.ts';
-import { jsonOn } from './log-json.ts';
-import { textOn } from './log-text.ts';
+import { jsonOn, textOn } from './log-out.ts';
 import { rotateKey, withAccess } from './on-this-machine.ts';
 import { throughLosses } from './start-again.ts';
 

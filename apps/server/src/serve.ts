@@ -1,9 +1,8 @@
 import { rawOperations } from '@hangar/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.ts';
-import { closed, endServers } from './end-servers.ts';
 import type { Access } from './features/access/index.ts';
-import { type Address, listen, listenForWorkers } from './listen.ts';
+import { type Address, closed, endServers, listen, listenForWorkers } from './listen.ts';
 import type { Capability, Foundation } from './platform/capability.ts';
 import { createApp } from './platform/http/app.ts';
 import { createMetrics, healthRoutes } from './platform/http/health.ts';

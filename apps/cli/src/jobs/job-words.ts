@@ -3,6 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { type JobStep, nextSteps } from '@hangar/contract/words/job';
 import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
+import type { Terminal } from '../terminal/terminal.ts';
 
 export function diffWords({ diff }: Job): string {
   if (diff === null) return 'none';
@@ -28,3 +29,8 @@ const COMMANDS: Record<JobStep, (id: string) => string> = {
 
 /** What a person would type next about this job. */
 export const nextCommands = (job: Job): string[] => nextSteps(job).map((step) => COMMANDS[step](job.id));
+
+/** Says what the agent made and the diff does not hold. */
+export function warnOfLeftOut(terminal: Pick<Terminal, 'warn'>, notes: readonly string[] = []): void {
+  for (const note of notes) terminal.warn(`${note}.`);
+}

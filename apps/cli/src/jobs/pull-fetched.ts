@@ -11,7 +11,7 @@ import { checkPull, type Incoming, type Pulled, pullIntoBranch, pullIntoTree } f
 import type { Cli } from '../cli.ts';
 import { cut, table } from '../terminal/words.ts';
 import type { FetchedDiff } from './fetch-diff.ts';
-import { warnOfLeftOut } from './left-out.ts';
+import { warnOfLeftOut } from './job-words.ts';
 
 /** What is to become of the diff. */
 export interface PullWish {

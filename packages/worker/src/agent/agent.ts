@@ -136,3 +136,18 @@ async function findProgram(program: string, path: string): Promise<boolean> {
   }
   return false;
 }
+
+/** Makes git usable for the agent in its private home: a name to commit under. */
+export async function writeHome(home: string): Promise<void> {
+  const config = [
+    '[user]',
+    '\tname = Hangar',
+    '\temail = hangar@localhost',
+    '[init]',
+    '\tdefaultBranch = main',
+    '[safe]',
+    '\tdirectory = *',
+    '',
+  ].join('\n');
+  await writeFile(join(home, '.gitconfig'), config, { mode: 0o600 });
+}

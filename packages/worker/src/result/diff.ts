@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, rm } from 'node:fs/promises';
 import type { DiffStat } from '@hangar/contract';
 import { HangarError } from '@hangar/contract';
-import { allEnded } from '../all-ended.ts';
+import { allEnded } from '../deadline.ts';
 import { type Git, GitError, isDiskFull } from '../git/git.ts';
 import { ALL, changesIn, type Entry, indexInfo, isSubmodule } from '../git/paths.ts';
 import { openStuckPipes } from '../process/stuck-pipes.ts';

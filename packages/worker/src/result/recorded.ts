@@ -11,7 +11,7 @@ import {
   readPlain,
   textOf,
 } from '../agent/agent-git.ts';
-import { allEnded } from '../all-ended.ts';
+import { allEnded } from '../deadline.ts';
 import type { GitCall } from '../git/git.ts';
 import { ALL, type Change, changesIn, type Entry, fieldsOf, isSubmodule } from '../git/paths.ts';
 

@@ -1,6 +1,6 @@
 import { copyFile, rm } from 'node:fs/promises';
 import { attempt, borrowing, findAgentGit, lookingAt } from '../agent/agent-git.ts';
-import { allEnded } from '../all-ended.ts';
+import { allEnded } from '../deadline.ts';
 import { type GitCall, GitError } from '../git/git.ts';
 import {
   ALL,

@@ -5,7 +5,7 @@ import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { stateText } from '../../terminal/tones.ts';
-import { warnOfLeftOut } from '../left-out.ts';
+import { warnOfLeftOut } from '../job-words.ts';
 import type { LocalRun } from './local-runs.ts';
 
 /** A run on this machine for programs: what run --json prints, and what status adds. */

@@ -4,8 +4,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs, StoredBlob } from '../../platform/blobs/blobs.ts';
-import { chunksOf } from '../../platform/blobs/chunks-of.ts';
-import { checkedKey, checkedPrefix } from '../../platform/blobs/keys.ts';
+import { checkedKey, checkedPrefix, chunksOf } from '../../platform/blobs/blobs.ts';
 
 /** No segment of a key begins with a dot, so nothing here can be named by a key. */
 const TEMP = '.tmp';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type SQL, sql } from 'drizzle-orm';
 import type { Tx } from '../../platform/database/index.ts';
-import { type Note, sending } from '../../platform/database/notes.ts';
+import { type Note, sending } from '../../platform/database/listener.ts';
 import { announcing } from '../../platform/live/announce.ts';
 import { foldActivity, type StoredMessage } from './activity-fold.ts';
 import type { Summary } from './activity-tables.ts';

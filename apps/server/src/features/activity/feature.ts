@@ -1,7 +1,8 @@
 import { rawOperations } from '@hangar/contract';
 import type { Capability, Foundation } from '../../platform/capability.ts';
+import { signedIn } from '../../platform/http/identity.ts';
+import { api } from '../../platform/http/routes.ts';
 import type { ActivityBus } from './activity.ts';
-import { activityRoutes } from './activity-routes.ts';
 import { ACTIVITY } from './activity-store.ts';
 
 /** The activity bus: what people and agents do, as it happens. Its `publish` is part of the foundation. */
@@ -16,4 +17,29 @@ export const activityFeature = ({ live }: Foundation, activity: ActivityBus, kee
       run: (signal) => activity.tidy(keepDays, signal),
     },
   ],
+});
+
+export const activityRoutes = (activity: ActivityBus) => ({
+  list: api.activity.list.handler(({ input, context }) => {
+    const { limit, status, actor, correlationId } = input;
+    return activity.list(signedIn(context), {
+      limit,
+      ...(status ? { status } : {}),
+      ...(actor ? { actor } : {}),
+      ...(correlationId ? { correlationId } : {}),
+    });
+  }),
+  get: api.activity.get.handler(({ input, context }) => activity.get(signedIn(context), input.id)),
+  start: api.activity.start.handler(({ input, context }) => {
+    const { operation, steps, correlationId, link } = input;
+    return activity.start(signedIn(context), {
+      operation,
+      steps,
+      ...(correlationId ? { correlationId } : {}),
+      ...(link ? { link } : {}),
+    });
+  }),
+  publish: api.activity.publish.handler(({ input, context }) =>
+    activity.say(signedIn(context), input.id, input.message, input.at === undefined ? new Date() : new Date(input.at)),
+  ),
 });

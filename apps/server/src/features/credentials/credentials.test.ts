@@ -12,7 +12,7 @@ import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import type { PersonIdentity } from '../../platform/http/identity.ts';
 import { openSecrets, type Secrets } from '../../platform/secrets/index.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
-import { credentialsRoutes } from './credentials-routes.ts';
+import { credentialsRoutes } from './feature.ts';
 
 const TOKEN = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a';
 const run = promisify(execFile);

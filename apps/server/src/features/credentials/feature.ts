@@ -1,6 +1,7 @@
 import type { Capability, Foundation, SearchSource } from '../../platform/capability.ts';
+import { signedIn } from '../../platform/http/identity.ts';
+import { api } from '../../platform/http/routes.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
-import { credentialsRoutes } from './credentials-routes.ts';
 
 /** What git signs in with, for the time of one job. */
 export function credentialsFeature(foundation: Foundation): Capability & { readonly credentials: Credentials } {
@@ -27,3 +28,12 @@ const searchCredentials =
         link: '/settings/credentials',
       }));
   };
+
+export const credentialsRoutes = (credentials: Credentials) => ({
+  list: api.credentials.list.handler(({ context }) => credentials.list(signedIn(context).userId)),
+  create: api.credentials.create.handler(({ input, context }) => credentials.create(signedIn(context).userId, input)),
+  remove: api.credentials.remove.handler(async ({ input, context }) => {
+    await credentials.remove(signedIn(context).userId, input.name);
+    return { done: true as const };
+  }),
+});

@@ -5,8 +5,7 @@ import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { z } from 'zod';
 import type { Blobs } from '../../platform/blobs/blobs.ts';
 import { forEverybody, signedIn } from '../../platform/http/identity.ts';
-import { parseInput } from '../../platform/http/input.ts';
-import { api, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
+import { api, parseInput, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import type { Jobs } from './jobs.ts';
 import type { Uploads } from './uploads.ts';
 

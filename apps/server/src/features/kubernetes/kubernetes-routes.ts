@@ -11,8 +11,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { openEventStream, takeOver } from '../../platform/http/event-stream.ts';
-import { parseInput } from '../../platform/http/input.ts';
-import { api, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
+import { api, parseInput, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import type { PodLogText } from './cluster.ts';
 import type { ClusterLive } from './cluster-live.ts';
 import type { Kubernetes } from './kubernetes.ts';

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { HangarError } from '@hangar/contract';
 
 export interface StoredBlob {
   readonly sizeBytes: number;
@@ -31,4 +32,32 @@ export interface Blobs {
   removeUnfinished(before: Date): Promise<number>;
   /** A link from which anybody may fetch this blob for some time. Only where the store can be reached by browsers. */
   link?(key: string, o: { fileName: string; expiresSeconds: number }): Promise<string>;
+}
+
+/**
+ * The bytes of a body, which stays open when reading ends early: it may be a request to be answered. What breaks in it after that is
+ * heard by nobody, and must not end the server.
+ */
+export function chunksOf(body: Readable): AsyncIterable<Buffer | string> {
+  body.on('error', () => undefined);
+  return body.iterator({ destroyOnReturn: false });
+}
+
+const KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+const KEY_MAX = 512;
+
+/** A key names no folder above its store, nothing hidden and nothing that a file system or an object store reads in another way. */
+export function checkedKey(key: string): string {
+  if (key.length <= KEY_MAX && KEY.test(key)) return key;
+  throw new HangarError('internal', {
+    message: `This is not the key of a blob: ${JSON.stringify(key.slice(0, 100))}.`,
+  });
+}
+
+/** The prefix without its `/` at the end. */
+export function checkedPrefix(prefix: string): string {
+  if (prefix.endsWith('/')) return checkedKey(prefix.slice(0, -1));
+  throw new HangarError('internal', {
+    message: `A prefix of blobs ends in /: ${JSON.stringify(prefix.slice(0, 100))}.`,
+  });
 }

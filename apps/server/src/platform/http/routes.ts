@@ -1,6 +1,7 @@
-import { contract, type RawOperation, rawOperations } from '@hangar/contract';
+import { contract, HangarError, type RawOperation, rawOperations } from '@hangar/contract';
 import { implement } from '@orpc/server';
 import type { FastifyInstance, RouteHandlerMethod, RouteOptions } from 'fastify';
+import type { z } from 'zod';
 import type { RequestContext } from './identity.ts';
 
 /**
@@ -29,3 +30,15 @@ const KNOWN: ReadonlySet<unknown> = new Set(Object.values(rawOperations).flatMap
 /** Whether a route stands in the table as it is served. */
 export const isKnown = (operation: RawOperation, url: string): boolean =>
   KNOWN.has(operation) && urlOf(operation) === url;
+
+/** Checks what a raw route was given. @throws HangarError validation_failed, naming the fields */
+export function parseInput<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({ field: issue.path.join('.'), message: issue.message }));
+  const first = issues[0];
+  throw new HangarError('validation_failed', {
+    message: `${first?.field ? `${first.field}: ` : ''}${first?.message}`,
+    details: { issues },
+  });
+}

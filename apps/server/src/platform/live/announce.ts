@@ -1,5 +1,4 @@
-import type { Note } from '../database/notes.ts';
-
+import type { Note } from '../database/listener.ts';
 /** A thing that is not as it was: the one message that viewers, and whoever waits for it, follow. */
 export interface Announcement {
   /** As its capability registered it. */

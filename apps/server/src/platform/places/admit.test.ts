@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../database/testing/index.ts';
 import { installLamps, lamps } from '../reconcile/testing/lamp.ts';
 import { newId } from '../secrets/index.ts';
-import { createAdmit } from './admit.ts';
+import { createAdmit } from './admission.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {

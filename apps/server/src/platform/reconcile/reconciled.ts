@@ -2,7 +2,7 @@ import { type ErrorCode, HangarError } from '@hangar/contract';
 import { eq, type InferSelectModel, sql } from 'drizzle-orm';
 import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core';
 import type { Database, Tx } from '../database/index.ts';
-import { type Note, sending } from '../database/notes.ts';
+import { type Note, sending } from '../database/listener.ts';
 
 /** A table with `id` and `reconcileColumns()`. */
 export type ReconciledTable = PgTable &

@@ -3,8 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isConnectionLoss } from '../../../platform/database/index.ts';
 import { type RawRoutes, serveRaw } from '../../../platform/http/routes.ts';
 import type { Access } from '../access.ts';
-import { OAuthFailure } from './oauth-failure.ts';
-import { issuerOf, SCOPE } from './token-issuer.ts';
+import { issuerOf, OAuthFailure, SCOPE } from './token-issuer.ts';
 
 /** All parameters together are a few hundred bytes. */
 const BODY_LIMIT = 16 * 1024;

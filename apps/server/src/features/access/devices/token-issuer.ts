@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type DeviceAuthorization, OAUTH_CLIENT_ID, type TokenAnswer } from '@hangar/contract';
+import { type DeviceAuthorization, OAUTH_CLIENT_ID, type OAuthError, type TokenAnswer } from '@hangar/contract';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Db, Tx } from '../../../platform/database/index.ts';
 import { hashToken, newId, newToken } from '../../../platform/secrets/index.ts';
@@ -7,7 +7,6 @@ import { networkOf, type RateLimit } from '../sessions/rate-limits.ts';
 import type { Caller } from '../sessions/sessions.ts';
 import { DAY_MS, later, TOKEN } from './access-tokens.ts';
 import { type DeviceRow, type DevicesStore, devicesStore } from './devices-store.ts';
-import { OAuthFailure } from './oauth-failure.ts';
 import { SIGNING_ALG, type SigningKeys } from './signing-keys.ts';
 
 /** Public clients (RFC 6749 §2.1): name shown when the program gives none. */
@@ -280,5 +279,24 @@ function required(value: string | undefined, name: string): string {
 function limited(retryAfterSeconds: number | null, error: 'slow_down' | 'temporarily_unavailable'): void {
   if (retryAfterSeconds !== null) {
     throw new OAuthFailure(error, 'Too many requests.', { status: 429, retryAfterSeconds });
+  }
+}
+
+/** An answer of the token service that is not a token, as RFC 6749 §5.2 and RFC 8628 §3.5 word it. */
+export class OAuthFailure extends Error {
+  readonly error: OAuthError['error'];
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    error: OAuthError['error'],
+    description: string,
+    options: { status?: number; retryAfterSeconds?: number } = {},
+  ) {
+    super(description);
+    this.name = 'OAuthFailure';
+    this.error = error;
+    this.status = options.status ?? (error === 'invalid_client' ? 401 : 400);
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import { sql } from 'drizzle-orm';
-import { chunksOf } from '../../../platform/blobs/chunks-of.ts';
+import { chunksOf } from '../../../platform/blobs/blobs.ts';
 import type { Database, Tx } from '../../../platform/database/index.ts';
 import { lockThings } from '../../../platform/database/locks.ts';
 import { createWaitingLines } from './waiting-line.ts';

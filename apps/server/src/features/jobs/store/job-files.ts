@@ -1,8 +1,8 @@
 import { type DiffStat, HangarError, sizeInWords } from '@hangar/contract';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../../../platform/database/index.ts';
+import { sending } from '../../../platform/database/listener.ts';
 import { lockThings } from '../../../platform/database/locks.ts';
-import { sending } from '../../../platform/database/notes.ts';
 import { jobChanged } from '../lifecycle/job-noun.ts';
 import { createArrivals } from './arrivals.ts';
 import { type ArtifactRow, artifacts, jobs, type UploadRow, uploads } from './jobs-tables.ts';

@@ -23,7 +23,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import { at } from '../../../platform/database/columns.ts';
-import { placeColumns } from '../../../platform/places/columns.ts';
+import { placeColumns } from '../../../platform/places/places-tables.ts';
 import { reconcileColumns } from '../../../platform/reconcile/columns.ts';
 
 /** What the launcher said when it was last asked. */

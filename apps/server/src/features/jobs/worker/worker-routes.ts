@@ -2,8 +2,7 @@ import { ClaimInput, Finish, Heartbeat, LogBatch, Report, rawOperations } from '
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { workerOf } from '../../../platform/http/identity.ts';
-import { parseInput } from '../../../platform/http/input.ts';
-import { type RawRoutes, serveRaw } from '../../../platform/http/routes.ts';
+import { parseInput, type RawRoutes, serveRaw } from '../../../platform/http/routes.ts';
 import { type JobWorker, UPLOADS_MOST } from './job-worker.ts';
 import type { WorkerIdentity } from './worker-token.ts';
 

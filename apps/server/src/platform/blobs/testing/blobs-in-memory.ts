@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Blobs } from '../blobs.ts';
-import { chunksOf } from '../chunks-of.ts';
-import { checkedKey, checkedPrefix } from '../keys.ts';
+import { checkedKey, checkedPrefix, chunksOf } from '../blobs.ts';
 
 /** For tests of what keeps blobs; passes the same suite as the real stores. */
 export function createBlobsInMemory(): Blobs {

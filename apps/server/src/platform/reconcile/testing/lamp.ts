@@ -3,7 +3,7 @@ import { at } from '../../database/columns.ts';
 import type { Database, Tx } from '../../database/index.ts';
 import { announcing } from '../../live/announce.ts';
 import { placesMoved } from '../../places/admission.ts';
-import { placeColumns } from '../../places/columns.ts';
+import { placeColumns } from '../../places/places-tables.ts';
 import { reconcileColumns } from '../columns.ts';
 import type { Noun, RowOf } from '../reconciled.ts';
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { textOn } from './log-text.ts';
+import { textOn } from './log-out.ts';
 
 function said(say: (log: ReturnType<typeof pino>) => void): string {
   let text = '';
