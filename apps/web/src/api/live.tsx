@@ -1,9 +1,10 @@
 import { jsonOf, type StreamEvent } from '@hangar/client/frame';
-import type { Activity, Job, Me } from '@hangar/contract';
+import type { Me } from '@hangar/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { type Api, useApi } from './client.tsx';
 import type { Loadable } from './loadable.ts';
+import type { Thing } from './nouns.ts';
 import { createPatcher } from './patch.ts';
 import { type Streams, useStreams } from './streams/streams.tsx';
 
@@ -48,12 +49,9 @@ export function connectLive({ streams, queries, api, onState }: LiveOptions): ()
     frame(frame) {
       // The server itself missed something.
       if (frame.event === 'resync') patcher.missed();
-      else if (frame.event === 'job') {
-        const job = parse<Job>(frame);
-        if (job !== undefined) patcher.job(job);
-      } else if (frame.event === 'activity') {
-        const activity = parse<Activity>(frame);
-        if (activity !== undefined) patcher.activity(activity);
+      else {
+        const thing = parse(frame);
+        if (thing !== undefined) patcher.changed(frame.event, thing);
       }
     },
     lost({ heardAt }) {
@@ -83,13 +81,18 @@ const startPolling = (queries: QueryClient): ReturnType<typeof setInterval> =>
   }, POLL_MS);
 
 /** A frame is the object as the server gives it; a frame that was cut off on the way is none. */
-function parse<T extends { id: string }>(frame: StreamEvent): T | undefined {
+function parse(frame: StreamEvent): Thing | undefined {
   const value = jsonOf(frame);
-  return isWithId<T>(value) ? value : undefined;
+  return isThing(value) ? value : undefined;
 }
 
-const isWithId = <T extends { id: string }>(value: unknown): value is T =>
-  typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string';
+const isThing = (value: unknown): value is Thing =>
+  typeof value === 'object' &&
+  value !== null &&
+  'id' in value &&
+  typeof value.id === 'string' &&
+  'version' in value &&
+  typeof value.version === 'number';
 
 const QUIET: LiveState = { status: 'connecting', freshAt: null };
 const AWAY: LiveState = { status: 'lost', freshAt: null };

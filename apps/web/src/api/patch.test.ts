@@ -6,7 +6,7 @@ import { completed as activityDone, running as activityRuns } from '../modules/a
 import { queued } from '../modules/jobs/samples.ts';
 import { createApi } from './client.tsx';
 import { newestOf } from './newest.ts';
-import { createPatcher, patchJob } from './patch.ts';
+import { createPatcher, patch } from './patch.ts';
 
 const STATES = ['queued', 'starting', 'running', 'succeeded'] as const;
 const ID = 'j_0000000000000001';
@@ -87,7 +87,7 @@ it('an answer that comes later than the frame of something newer brings nothing 
   one();
   list();
   // Neither query has anything yet: only the register knows.
-  patcher.job(job(3));
+  patcher.changed('job', job(3));
   await answer(`/api/jobs/${ID}`, detail(1));
   expect(shown()).toMatchObject({ version: 3, state: 'succeeded', spec: 'spec' });
   await answer('/api/jobs', { items: [job(2)], nextCursor: null });
@@ -97,7 +97,7 @@ it('an answer that comes later than the frame of something newer brings nothing 
   // Asked again, and old once more.
   void queries.refetchQueries({ queryKey: api.jobs.get.key() });
   await expect.poll(() => queries.isFetching()).toBe(1);
-  patcher.job(job(5));
+  patcher.changed('job', job(5));
   await answer(`/api/jobs/${ID}`, detail(4));
   expect(shown()).toMatchObject({ version: 5, reason: 'version 5' });
 });
@@ -116,8 +116,8 @@ it('frames and answers to actions in any order leave the newest, in the page and
         const lists = [...api.jobs.list.key(), 'one'];
         queries.setQueryData(lists, { pages: [{ items: [job(0)], nextCursor: null }], pageParams: [undefined] });
         for (const { how, version } of steps) {
-          if (how === 'frame') patcher.job(job(version));
-          else if (how === 'action') patchJob(queries, api, job(version));
+          if (how === 'frame') patcher.changed('job', job(version));
+          else if (how === 'action') patch(queries, api, 'job', job(version));
           else if (how === 'get') queries.setQueryData(api.jobs.get.queryKey({ input: { id: ID } }), detail(version));
           else
             queries.setQueryData(lists, {
@@ -126,7 +126,7 @@ it('frames and answers to actions in any order leave the newest, in the page and
             });
         }
         // What was told to one query alone is shown by the other as soon as that is told anything.
-        patcher.job(job(newest));
+        patcher.changed('job', job(newest));
         expect(shown()).toMatchObject({ version: newest, reason: `version ${newest}`, spec: 'spec' });
         expect(listed()).toMatchObject([{ version: newest }]);
         for (const stop of stops.splice(0)) stop();
@@ -139,14 +139,15 @@ it('frames and answers to actions in any order leave the newest, in the page and
 it('of the same version the later is taken: its place in the queue may have moved', () => {
   const { api, queries, patcher, shown } = page();
   queries.setQueryData(api.jobs.get.queryKey({ input: { id: ID } }), detail(1));
-  patcher.job({ ...job(1), reason: 'place 2' });
+  const placed = { ...job(1), reason: 'place 2' };
+  patcher.changed('job', placed);
   expect(shown()?.reason).toBe('place 2');
 });
 
 it('an activity that has ended does not run again', async () => {
   const { api, queries, patcher, answer, activities } = page();
   activities();
-  patcher.activity(activity(3));
+  patcher.changed('activity', activity(3));
   await answer('/api/devops/activity', { current: [activity(1)], recent: [], nextCursor: null });
   const seen = () =>
     queries.getQueryData<{ current: Activity[]; recent: Activity[] }>(
@@ -154,7 +155,7 @@ it('an activity that has ended does not run again', async () => {
     );
   expect(seen()?.current).toEqual([]);
   expect(seen()?.recent).toMatchObject([{ version: 3, status: 'completed' }]);
-  patcher.activity(activity(2));
+  patcher.changed('activity', activity(2));
   expect(seen()?.current).toEqual([]);
 });
 

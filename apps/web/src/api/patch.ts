@@ -1,45 +1,52 @@
-import type { Activity, Job, JobDetail } from '@hangar/contract';
 import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
 import type { Api } from './client.tsx';
 import { newestOf } from './newest.ts';
+import { LIVE_NOUNS, type LiveNoun, type Thing } from './nouns.ts';
 
-interface JobPage {
-  items: Job[];
+interface Page {
+  items: Thing[];
   nextCursor: string | null;
 }
 
 /** What an action answered: shown at once, and the lists are asked for again. */
-export function patchJob(queries: QueryClient, api: Api, job: Job): void {
+export function patch(queries: QueryClient, api: Api, noun: string, thing: Thing): void {
+  const shown = LIVE_NOUNS[noun];
   // The frame of what came after it was faster.
-  if (newestOf(queries, api).isOld(job)) return;
-  if (putJob(queries, api, job)) void queries.invalidateQueries({ queryKey: api.jobs.list.key() });
+  if (shown === undefined || newestOf(queries, api).isOld(thing)) return;
+  if (put(queries, api, shown, thing)) void queries.invalidateQueries({ queryKey: shown.lists(api) });
 }
 
-/** Puts a job into every query that shows it; true when a list that filters by state may gain or lose it. */
-function putJob(queries: QueryClient, api: Api, job: Job): boolean {
-  const detail = api.jobs.get.queryKey({ input: { id: job.id } });
-  const before = queries.getQueryData<JobDetail>(detail);
-  if (before) queries.setQueryData<JobDetail>(detail, { ...before, ...job });
-  // The history of a job is not in the event; a move has made it longer.
-  if (before && before.state !== job.state) void queries.invalidateQueries({ queryKey: detail });
+/** Puts a thing into every query that shows it; true when a list that filters by state may gain or lose it. */
+function put(queries: QueryClient, api: Api, noun: LiveNoun, thing: Thing): boolean {
+  const lists = noun.lists(api);
+  if (noun.place) {
+    noun.place(queries, lists, thing);
+    return false;
+  }
+  const detail = noun.detail?.(api, thing.id);
+  const before = detail && queries.getQueryData<Thing>(detail);
+  if (detail && before) {
+    queries.setQueryData<Thing>(detail, { ...before, ...thing });
+    // Its history is not in the frame; a move has made it longer.
+    if (before.state !== thing.state) void queries.invalidateQueries({ queryKey: detail });
+  }
   let isStill = false;
-  const patchPage = (page: JobPage): JobPage => {
-    const old = page.items.find((item) => item.id === job.id);
+  const patched = (page: Page): Page => {
+    const old = page.items.find((item) => item.id === thing.id);
     if (!old) return page;
-    isStill ||= old.state === job.state;
-    return { ...page, items: page.items.map((item) => (item === old ? { ...old, ...job } : item)) };
+    isStill ||= old.state === thing.state;
+    return { ...page, items: page.items.map((item) => (item === old ? { ...old, ...thing } : item)) };
   };
-  queries.setQueriesData<JobPage | InfiniteData<JobPage>>({ queryKey: api.jobs.list.key() }, (old) => {
+  queries.setQueriesData<Page | InfiniteData<Page>>({ queryKey: lists }, (old) => {
     if (!old) return old;
-    return 'pages' in old ? { ...old, pages: old.pages.map(patchPage) } : patchPage(old);
+    return 'pages' in old ? { ...old, pages: old.pages.map(patched) } : patched(old);
   });
   return !isStill;
 }
 
 export interface Patcher {
-  /** Puts a job that changed into every query that shows it; lists that cannot know it are fetched again. */
-  job: (job: Job) => void;
-  activity: (activity: Activity) => void;
+  /** Puts a thing that changed into every query that shows it; lists that cannot know it are fetched again. */
+  changed: (noun: string, thing: Thing) => void;
   /** What changed between the loading of the page and the first connection is asked for. */
   opened: () => void;
   /** After a gap, everything is. */
@@ -53,7 +60,8 @@ const AGAIN_MS = 1000;
 export function createPatcher(queries: QueryClient, api: Api): Patcher {
   const newest = newestOf(queries, api);
   const due = new Map<string, ReturnType<typeof setTimeout>>();
-  const again = (name: string, queryKey: QueryKey) => {
+  const again = (queryKey: QueryKey) => {
+    const name = JSON.stringify(queryKey);
     if (due.has(name)) return;
     const ask = () => {
       due.delete(name);
@@ -62,22 +70,15 @@ export function createPatcher(queries: QueryClient, api: Api): Patcher {
     due.set(name, setTimeout(ask, AGAIN_MS));
   };
   return {
-    job(job) {
-      if (newest.isOld(job)) return;
-      // A list that is on its way may not have this job yet, or have it still.
-      if (queries.isFetching({ queryKey: api.jobs.key() }) > 0) again('jobs', api.jobs.key());
-      if (putJob(queries, api, job)) again('lists', api.jobs.list.key());
-    },
-    activity(activity) {
-      if (newest.isOld(activity)) return;
-      if (queries.isFetching({ queryKey: api.activity.key() }) > 0) again('activity', api.activity.key());
-      queries.setQueriesData<ActivityAnswer>({ queryKey: api.activity.list.key() }, (old) =>
-        old ? placeActivity(old, activity) : old,
-      );
+    changed(noun, thing) {
+      const shown = LIVE_NOUNS[noun];
+      if (shown === undefined || newest.isOld(thing)) return;
+      // A list that is on its way may not have this thing yet, or have it still.
+      if (queries.isFetching({ queryKey: shown.all(api) }) > 0) again(shown.all(api));
+      if (put(queries, api, shown, thing)) again(shown.lists(api));
     },
     opened() {
-      void queries.invalidateQueries({ queryKey: api.jobs.key() });
-      void queries.invalidateQueries({ queryKey: api.activity.key() });
+      for (const shown of Object.values(LIVE_NOUNS)) void queries.invalidateQueries({ queryKey: shown.all(api) });
     },
     missed() {
       newest.forget();
@@ -86,24 +87,5 @@ export function createPatcher(queries: QueryClient, api: Api): Patcher {
     stop() {
       for (const timer of due.values()) clearTimeout(timer);
     },
-  };
-}
-
-interface ActivityAnswer {
-  current: Activity[];
-  recent: Activity[];
-}
-
-/** Puts an activity where it belongs: current while it runs, the newest of recent when it has ended. */
-function placeActivity(old: ActivityAnswer, activity: Activity): ActivityAnswer {
-  const isRunning = activity.status === 'in_progress';
-  const without = (list: Activity[]) => list.filter((item) => item.id !== activity.id);
-  const replace = (list: Activity[]) =>
-    list.some((item) => item.id === activity.id)
-      ? list.map((item) => (item.id === activity.id ? activity : item))
-      : [activity, ...list];
-  return {
-    current: isRunning ? replace(old.current) : without(old.current),
-    recent: isRunning ? without(old.recent) : replace(old.recent).slice(0, 100),
   };
 }

@@ -7,7 +7,7 @@ import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { asHangarError } from '../../api/errors.ts';
 import { loadable } from '../../api/loadable.ts';
-import { patchJob } from '../../api/patch.ts';
+import { patch } from '../../api/patch.ts';
 import { copyText } from '../../components/copy-button.tsx';
 import { tabOf, tabParameter } from '../../components/detail/tabs.ts';
 import { EmptyState } from '../../components/empty-state.tsx';
@@ -79,14 +79,16 @@ function OneJob({ id }: { id: string }) {
 
   const undoRetry = async (made: string) => {
     try {
-      patchJob(queries, api, await api.jobs.cancel.call({ id: made }));
+      patch(queries, api, 'job', await api.jobs.cancel.call({ id: made }));
       notify({ text: `${made} is being cancelled` });
     } catch (thrown) {
       const { message, wayOut } = asHangarError(thrown);
       notify({ text: `${made} is not cancelled: ${message} ${wayOut}`, tone: 'bad' });
     }
   };
-  const cancel = useAsked(async (asked: string) => patchJob(queries, api, await api.jobs.cancel.call({ id: asked })));
+  const cancel = useAsked(async (asked: string) =>
+    patch(queries, api, 'job', await api.jobs.cancel.call({ id: asked })),
+  );
   const retry = useAction(
     async () => {
       const made = await api.jobs.retry.call({ id });
