@@ -1,19 +1,43 @@
+import { contract, metaOf } from '@hangar/contract';
 import { ERRORS } from '@hangar/contract/errors';
-import { COMMANDS } from '@hangar/contract/operations';
+import { COMMANDS, OPERATIONS } from '@hangar/contract/operations';
 import { commandWords } from '@hangar/contract/shell-words';
 import { run } from '@stricli/core';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import type { Cli } from './cli.ts';
 import { buildProgram } from './command-tree.ts';
 import { isGroup, ROOT, walk } from './routes.ts';
 
-const VALUES: Readonly<Record<string, string>> = {
-  ...{ id: 'j_7k2m9p4x', state: 'running', status: 'failed', sort: 'cpu', stream: 'stderr', role: 'admin' },
-  ...{ timeout: '5m', memory: '2g', cpus: '2', times: '2', tail: '5', limit: '5', kind: 'https-token' },
+const VALUES: Readonly<Record<string, string | number>> = {
+  ...{ id: 'j_7k2m9p4x', status: 'failed', sort: 'cpu', timeoutSeconds: 300, 'resources.memoryBytes': 2 ** 30 },
+  ...{ 'resources.cpus': 2, tail: 5, limit: 5, kind: 'ssh-key', link: '/jobs', since: '5m', 'repo.url': 'https://a/b' },
 };
 
+/** A value as the schema of a field wants it. */
+function sampleOf(name: string, schema: Readonly<Record<string, unknown>>): unknown {
+  const {
+    enum: options,
+    anyOf,
+    type,
+    items,
+  } = schema as {
+    enum?: unknown[];
+    anyOf?: Record<string, unknown>[];
+    type?: string;
+    items?: Record<string, unknown>;
+  };
+  if (VALUES[name] !== undefined) return VALUES[name];
+  if (options !== undefined) return options[0];
+  if (anyOf !== undefined)
+    return sampleOf(name, anyOf.find((one) => one.type === 'array' || one.type === 'boolean') ?? {});
+  if (type === 'array') return [sampleOf(`one of ${name}`, items ?? {})];
+  if (type === 'boolean') return name !== 'mine';
+  return type === 'integer' ? 1 : 'x';
+}
+
 /** How the real tree of commands takes these words: the name of the command, or what is wrong with them. */
-async function taken(words: readonly string[]): Promise<string> {
+async function taken(words: readonly string[], calls?: unknown[][]): Promise<string> {
   const { node: named, path: to, rest } = walk(ROOT, words);
   const path = isGroup(named) && named.fallback !== undefined ? [...to, named.fallback] : to;
   const { node } = walk(ROOT, path);
@@ -24,36 +48,128 @@ async function taken(words: readonly string[]): Promise<string> {
     answer = String(thrown);
     return '';
   };
-  const command = { ...loaded.command, loader: async () => async () => void say(path.join(' ')) };
+  const loader = async () => async () => void say(path.join(' '));
+  const command = calls === undefined ? { ...loaded.command, loader } : loaded.command;
   const app = buildProgram(
     { path, loaded: { ...loaded, command }, failed: say },
     { exceptionWhileParsingArguments: say, noCommandRegisteredForInput: ({ input }) => say(`no ${input}`) },
   );
   const silent = { write: () => undefined };
-  const cli: Partial<Cli> = { process: { stdout: silent, stderr: silent } };
+  const cli: Partial<Cli> = {
+    process: { stdout: silent, stderr: silent },
+    api: async () => ({ client: asked(calls ?? []) }) as never,
+  };
   await run(app, [...path, ...rest], cli as Cli);
   return answer;
 }
 
+/** Remembers what it is called with, and answers nothing. */
+const asked = (calls: unknown[][], path: readonly string[] = []): unknown =>
+  new Proxy(() => undefined, {
+    get: (_, name) => (name === 'then' ? undefined : asked(calls, [...path, String(name)])),
+    apply: (_, _this, [input]) => {
+      calls.push([path.join('.'), input]);
+      throw new Error('That is enough.');
+    },
+  });
+
+const pathsIn = (text: string) => [...text.matchAll(/\{([\w.]+)(?:=\w+)?\}/g)].map(([, path = '']) => path);
+/** `a.b` as it is written: in the `b` of `a`. */
+const nested = (entries: readonly (readonly [string, unknown])[]): Record<string, unknown> => {
+  const all: Record<string, unknown> = {};
+  for (const [path, value] of entries) {
+    const [first = '', second] = path.split('.');
+    all[first] = second === undefined ? value : { ...(all[first] as object), [second]: value };
+  }
+  return all;
+};
+
 it.each(Object.entries(COMMANDS))(
   '%s is the command %s, with all it may have and with none',
   async (_route, template) => {
-    const [named = ''] = template.split(/ [-[{]/);
-    const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+    const [named = ''] = template.split(/ (?:--|[[{])/);
     const flags = [...template.matchAll(/\[--(\w+)\]/g)].map(([, flag = '']) => flag);
-    const needed = [...template.replace(/\[[^\]]+\]/g, '').matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
-    const valuesOf = (some: readonly string[]) => some.map((name) => [name, VALUES[name] ?? 'x']);
-    const all = { ...Object.fromEntries(valuesOf(names)), ...Object.fromEntries(flags.map((flag) => [flag, true])) };
-    for (const values of [all, Object.fromEntries(valuesOf(needed))])
-      expect(await taken(commandWords(template, values))).toMatch(new RegExp(`^${named}( list)?$`));
-    // Each value and flag went somewhere, and nothing is left of how it was written.
-    const words = commandWords(template, all);
-    expect(words.join(' ')).not.toMatch(/[{}[\]]/);
-    expect(words).toEqual(
-      expect.arrayContaining([...names.map((name) => VALUES[name] ?? 'x'), ...flags.map((flag) => `--${flag}`)]),
-    );
+    const must = pathsIn(template.replace(/\[[^\]]+\]/g, ''));
+    for (const some of [pathsIn(template), must])
+      for (const extra of [{}, Object.fromEntries(flags.map((flag) => [flag, true]))]) {
+        const values = some.map(
+          (path) =>
+            [
+              path,
+              VALUES[path] ??
+                (path === 'state' ? 'running' : path === 'role' ? 'admin' : path === 'stream' ? 'stderr' : 'x'),
+            ] as const,
+        );
+        const words = commandWords(template, { ...nested(values), ...extra });
+        expect(await taken(words)).toMatch(new RegExp(`^${named}( list)?$`));
+        expect(words.join(' ')).not.toMatch(/[{}[\]]/);
+        expect(words).toEqual(expect.arrayContaining(Object.keys(extra).map((flag) => `--${flag}`)));
+      }
   },
 );
+
+/** These read a file or standard input first. */
+const READ_MORE: readonly string[] = ['jobs.create', 'credentials.create'];
+const declared = Object.entries(contract).flatMap(([group, operations]) =>
+  Object.entries(operations).flatMap((operation) => {
+    const { command } = metaOf(operation[1]);
+    return typeof command === 'string' ? [{ name: `${group}.${operation[0]}`, command, operation: operation[1] }] : [];
+  }),
+);
+const propertiesOf = (operation: (typeof declared)[number]['operation'], path: string) => {
+  const fields = (schema: unknown) => (schema as { properties?: Record<string, Record<string, unknown>> }).properties;
+  const { inputSchema } = operation['~orpc'];
+  const [first = '', second] = path.split('.');
+  const field = fields(z.toJSONSchema(inputSchema as z.ZodType, { io: 'input', unrepresentable: 'any' }))?.[first];
+  return second === undefined ? field : fields(field)?.[second];
+};
+
+it('all that a command of an operation takes is a field of it', () => {
+  for (const { name, command, operation } of declared)
+    for (const path of pathsIn(command)) expect(propertiesOf(operation, path), `${name}: ${path}`).toBeDefined();
+});
+
+it.each(declared.filter(({ name }) => !READ_MORE.includes(name)))(
+  '$name is asked with what its command was made from',
+  async ({ name, command, operation }) => {
+    const entries = pathsIn(command).map(
+      (path) => [path, sampleOf(path, propertiesOf(operation, path) ?? {})] as const,
+    );
+    const input = nested(entries);
+    const schema = operation['~orpc'].inputSchema as z.ZodType;
+    expect(schema.safeParse(input).error).toBeUndefined();
+    for (const given of [input, ...('disabled' in input ? [{ ...input, disabled: false }] : [])]) {
+      const calls: unknown[][] = [];
+      const said = await taken(commandWords(command, given), calls);
+      expect(calls[0], said).toEqual([name, expect.objectContaining(given)]);
+    }
+  },
+);
+
+it('a value that begins with a dash is no option', async () => {
+  const calls: unknown[][] = [];
+  await taken(commandWords(COMMANDS[OPERATIONS.system.search], { q: '--json' }), calls);
+  await taken(commandWords(COMMANDS[OPERATIONS.jobs.list], { search: '--all', agent: '-x', mine: true }), calls);
+  await taken(
+    commandWords(COMMANDS[OPERATIONS.activity.start], { operation: '-v', steps: ['-a', 'b'], link: '/x' }),
+    calls,
+  );
+  expect(calls).toEqual([
+    ['system.search', expect.objectContaining({ q: '--json' })],
+    ['jobs.list', expect.objectContaining({ search: '--all', agent: '-x', mine: true })],
+    ['activity.start', { operation: '-v', steps: ['-a', 'b'], link: '/x' }],
+  ]);
+});
+
+it('of variables only the names are typed', () => {
+  const words = commandWords(COMMANDS[OPERATIONS.jobs.create], {
+    ...{ spec: '# T', repo: { url: 'https://a/b', ref: '-r' }, env: { KEY: 's3cret', B: 'x' } },
+    ...{ timeoutSeconds: 90, resources: { cpus: 2 } },
+  });
+  expect(words.slice(2).join(' ')).toBe(
+    '--spec spec.md --repo https://a/b --ref=-r --timeout 90 --cpus 2 --env KEY --env B',
+  );
+});
 
 it('what is no command is not taken for one', async () => {
   expect(await taken(['status', '--nothing'])).toMatch(/nothing/);

@@ -145,7 +145,8 @@ export const access = {
     })
     .input(z.object({ token: z.string().min(20).max(200) }))
     .output(Person),
-  signOut: write(NO_COMMAND, { idempotent: true, ...IN_BROWSER })
+  // Signed out, nobody may ask it again.
+  signOut: write(NO_COMMAND, { idempotent: false, ...IN_BROWSER })
     .route({ method: 'POST', path: '/auth/sign-out', summary: 'Sign out of this browser' })
     .input(Empty)
     .output(Done),
@@ -182,7 +183,7 @@ export const access = {
     })
     .input(z.object({ current: z.string().max(200).optional(), password: Password }))
     .output(Done),
-  signOutEverywhere: destroy(NO_COMMAND, IN_BROWSER)
+  signOutEverywhere: destroy(NO_COMMAND, { idempotent: false, ...IN_BROWSER })
     .route({
       method: 'POST',
       path: '/users/me/sign-out-everywhere',
@@ -202,7 +203,7 @@ export const access = {
       z.object({ name: z.string().trim().min(1).max(60), expiresInDays: z.number().int().min(1).max(3650).optional() }),
     )
     .output(ApiKey.extend({ key: z.string() })),
-  removeApiKey: destroy('keys remove {id}', { mcp: false })
+  removeApiKey: destroy('keys remove {id} --yes', { mcp: false })
     .route({ method: 'DELETE', path: '/api-keys/{id}', summary: 'Revoke an API key' })
     .input(z.object({ id: z.string() }))
     .output(Done),
@@ -219,7 +220,8 @@ export const access = {
     .route({ method: 'GET', path: '/device-requests/{userCode}', summary: 'A program that waits for approval' })
     .input(z.object({ userCode: z.string().max(20) }))
     .output(DeviceRequest),
-  decideDevice: write(NO_COMMAND, { idempotent: true, ...IN_BROWSER })
+  // What was decided is refused the second time.
+  decideDevice: write(NO_COMMAND, { idempotent: false, ...IN_BROWSER })
     .route({ method: 'POST', path: '/device-requests/{userCode}', summary: 'Approve or deny a program' })
     .input(z.object({ userCode: z.string().max(20), approve: z.boolean() }))
     .output(DeviceRequest),
@@ -228,10 +230,11 @@ export const access = {
     .route({ method: 'GET', path: '/users', summary: 'People of this server' })
     .input(Empty)
     .output(z.object({ items: z.array(Person) })),
-  updatePerson: write('people update {id} [--role {role}] [--plan {planId}] [--disable] [--enable]', {
-    idempotent: true,
-    ...ADMIN,
-  })
+  // Disabling deletes keys and sessions, and another plan may keep less.
+  updatePerson: destroy(
+    'people update {id} [--role {role}] [--plan {planId}] [--disable {disabled=true}] [--enable {disabled=false}]',
+    ADMIN,
+  )
     .route({ method: 'PATCH', path: '/users/{id}', summary: 'Change role, plan or access of a person' })
     .input(
       z.object({
@@ -268,7 +271,7 @@ export const access = {
     .input(Empty)
     .output(z.object({ items: z.array(Plan) })),
   // What a plan keeps no longer is removed from everybody who has it.
-  putPlan: destroy('plans put {id}', ADMIN)
+  putPlan: destroy({ none: 'plans put takes each limit in words of its own.' }, ADMIN)
     .route({ method: 'PUT', path: '/plans/{id}', summary: 'Make or change a plan' })
     .input(Plan)
     .output(Plan),

@@ -49,10 +49,15 @@ it('what a person may do with a token has a command, or says why not', () => {
 
 it('these take away what cannot be had back, and these take time of a machine', () => {
   expect(names(({ destructive }) => destructive)).toEqual([
-    ...['access.signOutEverywhere', 'access.removeApiKey', 'access.removeDevice', 'access.removeInvite'],
-    ...['access.putPlan', 'profiles.remove', 'credentials.remove', 'raw access.revoke'],
+    ...['access.signOutEverywhere', 'access.removeApiKey', 'access.removeDevice', 'access.updatePerson'],
+    ...['access.removeInvite', 'access.putPlan', 'profiles.remove', 'credentials.remove', 'raw access.revoke'],
   ]);
   expect(names(({ spends }) => spends)).toEqual(['profiles.test', 'jobs.create', 'jobs.retry']);
+});
+
+it('what is refused the second time is not sent again', () => {
+  const { signOut, signOutEverywhere, decideDevice } = contract.access;
+  for (const operation of [signOut, signOutEverywhere, decideDevice]) expect(metaOf(operation).idempotent).toBe(false);
 });
 
 it('a client sends again what the contract says, and knows it from method and path', () => {

@@ -150,6 +150,8 @@ export const Driver = z.object({
 });
 export type Driver = z.infer<typeof Driver>;
 
+const BY_WORDS = { none: 'profiles create and update take settings and limits one by one.' } as const;
+
 const byName = z.object({ name: Name });
 
 export const profiles = {
@@ -161,15 +163,15 @@ export const profiles = {
     .route({ method: 'GET', path: '/profiles/{name}', summary: 'A profile' })
     .input(byName)
     .output(Profile),
-  create: write('profiles create {name} --driver {driver}', { idempotent: false, ...ADMIN })
+  create: write(BY_WORDS, { idempotent: false, ...ADMIN })
     .route({ method: 'POST', path: '/profiles', summary: 'Make a profile', successStatus: 201 })
     .input(NewProfile)
     .output(Profile),
-  update: write('profiles update {name}', { idempotent: true, ...ADMIN })
+  update: write(BY_WORDS, { idempotent: true, ...ADMIN })
     .route({ method: 'PATCH', path: '/profiles/{name}', summary: 'Change a profile' })
     .input(byName.extend({ settings: z.record(z.string(), z.unknown()).optional(), limits: ProfileLimits.optional() }))
     .output(Profile),
-  remove: destroy('profiles remove {name}', ADMIN)
+  remove: destroy('profiles remove {name} --yes', ADMIN)
     .route({ method: 'DELETE', path: '/profiles/{name}', summary: 'Remove a profile' })
     .input(byName)
     .output(Done),

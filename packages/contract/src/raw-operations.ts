@@ -4,7 +4,7 @@ import { Upload } from './jobs.ts';
 import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
-import { ClaimInput, Finish, Heartbeat, LogAck, LogBatch, Orders, Report, WorkOrder } from './worker.ts';
+import { ArtifactQuery, ClaimInput, Finish, Heartbeat, LogAck, LogBatch, Orders, Report, WorkOrder } from './worker.ts';
 
 /** An operation where bytes or RFCs matter: served as it stands here, and described in OpenAPI from it. */
 export interface RawOperation {
@@ -88,6 +88,7 @@ export const rawOperations = {
           type: ['application/octet-stream', 'text/plain'],
           schema: 'binary',
         },
+        302: { description: 'To a large file in the store itself; only for a browser that saves it' },
       },
     },
     upload: {
@@ -172,7 +173,7 @@ export const rawOperations = {
       path: '/auth/device',
       summary: 'Begin a device login (RFC 8628 §3.1)',
       meta: writing('cloud login', { idempotent: false, ...PUBLIC }),
-      body: form(z.object({ client_id: z.string(), scope: z.string().optional() })),
+      body: form(z.object({ client_id: z.string(), client_name: z.string().optional(), scope: z.string().optional() })),
       answers: {
         200: { description: 'Codes to show', type: 'application/json', schema: DeviceAuthorization },
         ...oauthErrors,
@@ -278,7 +279,16 @@ export const rawOperations = {
       summary: 'Send an artifact',
       // Each upload has its number: what has a lower one replaces nothing.
       meta: writing(BY_WORKER, { idempotent: true, ...WORKER }),
-      parameters: [{ name: 'name', in: 'path', schema: { type: 'string' } }],
+      parameters: [
+        { name: 'name', in: 'path', schema: { type: 'string' } },
+        {
+          name: 'X-Content-SHA256',
+          in: 'header',
+          schema: { type: 'string' },
+          description: 'What the bytes have to hash to',
+        },
+      ],
+      query: ArtifactQuery,
       body: { type: 'application/octet-stream', schema: 'binary' },
       answers: done,
     },

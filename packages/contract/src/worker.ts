@@ -24,6 +24,25 @@ export const ClaimInput = z.object({
   pid: z.number().int(),
 });
 
+/** More than one attempt ever makes. */
+export const UPLOADS_MOST = 1_000_000;
+
+const Count = z.coerce.number().int().min(0).optional();
+/** Query of PUT /worker/artifacts/{name}. */
+export const ArtifactQuery = z.object({
+  kind: z.enum(['diff', 'file']),
+  partial: z.stringbool().default(false),
+  number: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(UPLOADS_MOST - 1)
+    .default(0),
+  files: Count,
+  insertions: Count,
+  deletions: Count,
+});
+
 export const WorkOrder = z.object({
   jobId: JobId,
   attempt: z.number().int(),

@@ -48,6 +48,7 @@ export async function send(link: Link, path: string, call: Call, signal: AbortSi
     const pause = repeatable ? REPEAT_AFTER_MS[attempt] : undefined;
     try {
       const answer = await once(link, path, call, signal);
+      if (attempt > 0 && method === 'DELETE' && answer.status === 404) return await asRemoved(answer);
       if (answer.status !== 503 || pause === undefined) return answer;
       answer.discard();
     } catch (error) {
@@ -58,6 +59,23 @@ export async function send(link: Link, path: string, call: Call, signal: AbortSi
     await new Promise((resolve) => setTimeout(resolve, pause));
     signal.throwIfAborted();
   }
+}
+
+/** What is not there when it is removed again was removed by the try before, whose answer got lost. */
+async function asRemoved(answer: Answer): Promise<Answer> {
+  const said = await answer.text();
+  const error = fromWire(safeJson(said));
+  const isRemoved = error !== null && error.code !== 'route_not_found';
+  const text = isRemoved ? '{"done":true}' : said;
+  return {
+    ...{
+      ...answer,
+      body: Readable.from([Buffer.from(text)]),
+      text: async () => text,
+      json: async () => JSON.parse(text),
+    },
+    ...(isRemoved ? { status: 200, ok: true } : {}),
+  };
 }
 
 async function once(link: Link, path: string, call: Call, signal: AbortSignal): Promise<Answer> {

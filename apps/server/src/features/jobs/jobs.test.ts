@@ -48,6 +48,17 @@ describe('asking for jobs', () => {
     expect((await parts.jobs.retry(ada, id)).id).not.toBe(again[0]?.id);
   });
 
+  it('is cancelled once, however often it is asked; what ended otherwise is not', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    const first = await parts.jobs.cancel(ada, id);
+    const second = await parts.jobs.cancel(ada, id);
+    expect(second).toMatchObject({ id, state: 'cancelled', version: first.version });
+    await database.pool.query(`update job set cancel_requested_at = null where id = $1`, [id]);
+    expect(await code(parts.jobs.cancel(ada, id))).toBe('job_ended');
+    await database.pool.query(`update job set state = 'failed', cancel_requested_at = now() where id = $1`, [id]);
+    expect(await code(parts.jobs.cancel(ada, id))).toBe('job_ended');
+  });
+
   it('nobody sees or touches the job of another, who cannot tell that it is there', async () => {
     const { id } = await parts.jobs.submit(ada, request);
     const { get, cancel, retry, artifacts, mayReadLog } = parts.jobs;

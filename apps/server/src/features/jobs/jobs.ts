@@ -204,6 +204,8 @@ export function createJobs(parts: JobsParts) {
 
     async cancel(caller: Caller, id: string): Promise<Job> {
       const row = await owned(caller).get(id);
+      // Asked again, as after an answer that got lost: it is as was wished.
+      if (row.state === 'cancelled' && row.cancelRequestedAt !== null) return first(await viewJobs(parts, [row]));
       if (isFinal(row.state))
         throw new HangarError('job_ended', { message: `The job has already ended: ${JOB_WORDS[row.state].word}.` });
       const advanced = await store.advance(id, (current, now) => ({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import { fromWire, HangarError, metaOf, PEOPLE_IDENTITIES, type RawOperation, toWire } from '@hangar/contract';
 import { OpenAPIHandler } from '@orpc/openapi/fastify';
-import { type AnyRouter, ORPCError } from '@orpc/server';
+import { type AnyRouter, ORPCError, traverseContractProcedures } from '@orpc/server';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -131,7 +131,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   });
   app.addHook('onRoute', (route) => {
     const operation = route.config?.operation;
-    if (route.url.startsWith('/api') && operation !== 'contract' && !(operation && isKnown(operation, route.url)))
+    if (!/^\/api(\/|$)/.test(route.url) || operation === 'contract') return;
+    // The public address may have a path that begins with /api, and its discovery document stands below it.
+    const isDiscovery =
+      route.url.endsWith('/.well-known/openid-configuration') && operation?.meta.identities === 'public';
+    if (!isDiscovery && !(operation && isKnown(operation, route)))
       throw new Error(`${route.method} ${route.url} is no operation of the contract`);
   });
 
@@ -213,6 +217,11 @@ async function authenticate(
 
 function contractRoutes(scope: FastifyInstance, parts: AppParts): void {
   const { log } = parts;
+  traverseContractProcedures({ router: parts.router, path: [] }, ({ contract, path }) => {
+    // The way by which workers are known is not asked for what the contract's router serves.
+    if (metaOf(contract).identities.includes('worker'))
+      throw new Error(`${path.join('.')} is for a worker: make it a raw operation`);
+  });
   scope.addHook('onSend', compressJson);
   const handler = new OpenAPIHandler<RequestContext>(parts.router, {
     customErrorResponseBodyEncoder: (error) =>

@@ -1,6 +1,7 @@
 import {
   contract,
   metaOf,
+  NewJob,
   OAuthError,
   type OperationMeta,
   type RawOperation,
@@ -24,6 +25,11 @@ const ErrorAnswer = z.object({
     details: z.record(z.string(), z.unknown()).optional(),
   }),
 });
+
+const KEY_PARAMETER = {
+  ...{ name: 'Idempotency-Key', in: 'header', required: false },
+  schema: schemaOf(NewJob.shape.idempotencyKey, 'input'),
+};
 
 const errorAnswers = (content: Record<string, unknown>) => ({
   '4XX': { description: 'Refused: what was asked is wrong, not allowed, not there, or too much', content },
@@ -88,12 +94,20 @@ function sortIn(operation: Record<string, unknown>): void {
   operation.tags = [noun];
   const group: Readonly<Record<string, Parameters<typeof metaOf>[0]>> = contract[noun as keyof typeof contract];
   const declared = group[verb];
-  if (declared) Object.assign(operation, decided(metaOf(declared)));
+  if (!declared) return;
+  Object.assign(operation, decided(metaOf(declared)));
+  const parameters = [...((operation.parameters as unknown[]) ?? []), ...keyOf(metaOf(declared))];
+  if (parameters.length > 0) operation.parameters = parameters;
 }
+
+const keyOf = ({ idempotent }: OperationMeta) => (idempotent === 'key' ? [KEY_PARAMETER] : []);
 
 /** Who may call it, and what programs can know of it before they do. */
 function decided({ identities, command, ...meta }: OperationMeta): Record<string, unknown> {
-  const security = identities === 'public' ? [] : identities.includes('worker') ? [{ worker: [] }] : undefined;
+  const alone = (['worker', 'session'] as const).find(
+    (kind) => identities !== 'public' && identities.every((other) => other === kind),
+  );
+  const security = identities === 'public' ? [] : alone && [{ [alone]: [] }];
   return {
     ...(security ? { security } : {}),
     'x-hangar': { identities, ...meta, ...(typeof command === 'string' ? { command: `hangar ${command}` } : {}) },
@@ -110,6 +124,7 @@ function describe(tag: string, path: string, raw: RawOperation): Record<string, 
     parameters: [
       ...(raw.parameters ?? []).map((parameter) => ({ ...parameter, required: parameter.in === 'path' })),
       ...query,
+      ...keyOf(raw.meta),
     ],
     ...(raw.body
       ? {
@@ -138,8 +153,10 @@ function contentOf(type: string | readonly string[] | undefined, schema: z.ZodTy
 }
 
 function queryParameters(query: z.ZodObject): Record<string, unknown>[] {
-  const { properties = {} } = z.toJSONSchema(query, { io: 'input', unrepresentable: 'any' });
-  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
+  const { properties = {}, required = [] } = z.toJSONSchema(query, { io: 'input', unrepresentable: 'any' });
+  return Object.entries(properties).map(([name, schema]) => ({
+    ...{ name, in: 'query', required: required.includes(name), schema },
+  }));
 }
 
 function schemaOf(schema: z.ZodType | 'binary' | 'text', io: 'input' | 'output'): unknown {

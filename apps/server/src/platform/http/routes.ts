@@ -27,9 +27,11 @@ const urlOf = ({ path }: RawOperation): string => `/api${path.replace(/\{\+\w+\}
 
 const KNOWN: ReadonlySet<unknown> = new Set(Object.values(rawOperations).flatMap((group) => Object.values(group)));
 
-/** Whether a route stands in the table as it is served. */
-export const isKnown = (operation: RawOperation, url: string): boolean =>
-  KNOWN.has(operation) && urlOf(operation) === url;
+/** Whether a route stands in the table as it is served; what answers GET answers HEAD. */
+export const isKnown = (operation: RawOperation, { method, url }: Pick<RouteOptions, 'method' | 'url'>): boolean =>
+  KNOWN.has(operation) &&
+  urlOf(operation) === url &&
+  (method === operation.method || (method === 'HEAD' && operation.method === 'GET'));
 
 /** Checks what a raw route was given. @throws HangarError validation_failed, naming the fields */
 export function parseInput<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {

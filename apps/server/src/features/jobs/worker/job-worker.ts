@@ -10,6 +10,7 @@ import {
   type LogBatch,
   type Orders,
   type Report,
+  UPLOADS_MOST,
   type WorkOrder,
 } from '@hangar/contract';
 import { JOB_WORDS } from '@hangar/contract/words/job';
@@ -34,9 +35,6 @@ export interface JobWorkerParts {
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
 }
-
-/** More than one attempt ever makes. */
-export const UPLOADS_MOST = 1_000_000;
 
 /** Attempts whose limits are kept in memory. */
 const REMEMBERED = 5_000;

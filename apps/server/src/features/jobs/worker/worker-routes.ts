@@ -1,9 +1,9 @@
-import { ClaimInput, Finish, Heartbeat, LogBatch, Report, rawOperations } from '@hangar/contract';
+import { ArtifactQuery, ClaimInput, Finish, Heartbeat, LogBatch, Report, rawOperations } from '@hangar/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { workerOf } from '../../../platform/http/identity.ts';
 import { parseInput, type RawRoutes, serveRaw } from '../../../platform/http/routes.ts';
-import { type JobWorker, UPLOADS_MOST } from './job-worker.ts';
+import type { JobWorker } from './job-worker.ts';
 import type { WorkerIdentity } from './worker-token.ts';
 
 const ArtifactParams = z.object({
@@ -12,20 +12,6 @@ const ArtifactParams = z.object({
     .min(1)
     .max(250)
     .regex(/^(?!.*(^|\/)\.{0,2}(\/|$))[^\0\\]+$/, 'A relative path without . and ..'),
-});
-const Count = z.coerce.number().int().min(0).optional();
-const ArtifactQuery = z.object({
-  kind: z.enum(['diff', 'file']),
-  partial: z.stringbool().default(false),
-  number: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(UPLOADS_MOST - 1)
-    .default(0),
-  files: Count,
-  insertions: Count,
-  deletions: Count,
 });
 const UploadParams = z.object({ which: z.enum(['bundle', 'patch']) });
 
