@@ -1,17 +1,34 @@
-import { contract, metaOf } from '@hangar/contract';
+import { contract, metaOf, type NewJob } from '@hangar/contract';
 import { ERRORS } from '@hangar/contract/errors';
 import { COMMANDS, OPERATIONS } from '@hangar/contract/operations';
 import { commandWords } from '@hangar/contract/shell-words';
 import { run } from '@stricli/core';
 import { expect, it } from 'vitest';
-import { z } from 'zod';
 import type { Cli } from './cli.ts';
 import { buildProgram } from './command-tree.ts';
 import { isGroup, ROOT, walk } from './routes.ts';
 
-const VALUES: Readonly<Record<string, string | number>> = {
-  ...{ id: 'j_7k2m9p4x', status: 'failed', sort: 'cpu', timeoutSeconds: 300, 'resources.memoryBytes': 2 ** 30 },
-  ...{ 'resources.cpus': 2, tail: 5, limit: 5, kind: 'ssh-key', link: '/jobs', since: '5m', 'repo.url': 'https://a/b' },
+const VALUES: Readonly<Record<string, string | number | boolean>> = {
+  ...{
+    id: 'j_7k2m9p4x',
+    state: 'running',
+    role: 'admin',
+    stream: 'stderr',
+    status: 'failed',
+    sort: 'cpu',
+    timeoutSeconds: 300,
+    'resources.memoryBytes': 2 ** 30,
+  },
+  ...{
+    'resources.cpus': 2,
+    tail: 5,
+    limit: 5,
+    kind: 'ssh-key',
+    link: '/jobs',
+    since: '5m',
+    'repo.url': 'https://a/b',
+    mine: false,
+  },
 };
 
 /** A value as the schema of a field wants it. */
@@ -27,12 +44,12 @@ function sampleOf(name: string, schema: Readonly<Record<string, unknown>>): unkn
     type?: string;
     items?: Record<string, unknown>;
   };
-  if (VALUES[name] !== undefined) return VALUES[name];
   if (options !== undefined) return options[0];
   if (anyOf !== undefined)
     return sampleOf(name, anyOf.find((one) => one.type === 'array' || one.type === 'boolean') ?? {});
   if (type === 'array') return [sampleOf(`one of ${name}`, items ?? {})];
-  if (type === 'boolean') return name !== 'mine';
+  if (VALUES[name] !== undefined) return VALUES[name];
+  if (type === 'boolean') return true;
   return type === 'integer' ? 1 : 'x';
 }
 
@@ -57,6 +74,7 @@ async function taken(words: readonly string[], calls?: unknown[][]): Promise<str
   const silent = { write: () => undefined };
   const cli: Partial<Cli> = {
     process: { stdout: silent, stderr: silent },
+    terminal: new Proxy({} as Cli['terminal'], { get: () => () => undefined }),
     api: async () => ({ client: asked(calls ?? []) }) as never,
   };
   await run(app, [...path, ...rest], cli as Cli);
@@ -92,14 +110,7 @@ it.each(Object.entries(COMMANDS))(
     const must = pathsIn(template.replace(/\[[^\]]+\]/g, ''));
     for (const some of [pathsIn(template), must])
       for (const extra of [{}, Object.fromEntries(flags.map((flag) => [flag, true]))]) {
-        const values = some.map(
-          (path) =>
-            [
-              path,
-              VALUES[path] ??
-                (path === 'state' ? 'running' : path === 'role' ? 'admin' : path === 'stream' ? 'stderr' : 'x'),
-            ] as const,
-        );
+        const values = some.map((path) => [path, VALUES[path] ?? 'x'] as const);
         const words = commandWords(template, { ...nested(values), ...extra });
         expect(await taken(words)).toMatch(new RegExp(`^${named}( list)?$`));
         expect(words.join(' ')).not.toMatch(/[{}[\]]/);
@@ -107,6 +118,8 @@ it.each(Object.entries(COMMANDS))(
       }
   },
 );
+
+type Schema = Pick<typeof NewJob, 'safeParse' | 'toJSONSchema'>;
 
 /** These read a file or standard input first. */
 const READ_MORE: readonly string[] = ['jobs.create', 'credentials.create'];
@@ -120,7 +133,9 @@ const propertiesOf = (operation: (typeof declared)[number]['operation'], path: s
   const fields = (schema: unknown) => (schema as { properties?: Record<string, Record<string, unknown>> }).properties;
   const { inputSchema } = operation['~orpc'];
   const [first = '', second] = path.split('.');
-  const field = fields(z.toJSONSchema(inputSchema as z.ZodType, { io: 'input', unrepresentable: 'any' }))?.[first];
+  const field = fields((inputSchema as unknown as Schema).toJSONSchema({ io: 'input', unrepresentable: 'any' }))?.[
+    first
+  ];
   return second === undefined ? field : fields(field)?.[second];
 };
 
@@ -136,7 +151,7 @@ it.each(declared.filter(({ name }) => !READ_MORE.includes(name)))(
       (path) => [path, sampleOf(path, propertiesOf(operation, path) ?? {})] as const,
     );
     const input = nested(entries);
-    const schema = operation['~orpc'].inputSchema as z.ZodType;
+    const schema = operation['~orpc'].inputSchema as unknown as Schema;
     expect(schema.safeParse(input).error).toBeUndefined();
     for (const given of [input, ...('disabled' in input ? [{ ...input, disabled: false }] : [])]) {
       const calls: unknown[][] = [];
@@ -149,6 +164,10 @@ it.each(declared.filter(({ name }) => !READ_MORE.includes(name)))(
 it('a value that begins with a dash is no option', async () => {
   const calls: unknown[][] = [];
   await taken(commandWords(COMMANDS[OPERATIONS.system.search], { q: '--json' }), calls);
+  await taken(
+    commandWords(COMMANDS[OPERATIONS.kubernetes.pod], { namespace: 'pod', name: '-n', context: '-c' }),
+    calls,
+  );
   await taken(commandWords(COMMANDS[OPERATIONS.jobs.list], { search: '--all', agent: '-x', mine: true }), calls);
   await taken(
     commandWords(COMMANDS[OPERATIONS.activity.start], { operation: '-v', steps: ['-a', 'b'], link: '/x' }),
@@ -156,6 +175,7 @@ it('a value that begins with a dash is no option', async () => {
   );
   expect(calls).toEqual([
     ['system.search', expect.objectContaining({ q: '--json' })],
+    ['kubernetes.pod', { namespace: 'pod', name: '-n', context: '-c' }],
     ['jobs.list', expect.objectContaining({ search: '--all', agent: '-x', mine: true })],
     ['activity.start', { operation: '-v', steps: ['-a', 'b'], link: '/x' }],
   ]);

@@ -51,7 +51,7 @@ export const credentials = {
     .input(Empty)
     .output(z.object({ items: z.array(Credential) })),
   // A second one is refused because of its name, as if somebody else had come first.
-  create: write('cloud credentials add {name} [--host {host}] [--username {username}]', {
+  create: write('cloud credentials add {name} [--kind {kind}] [--host {host}] [--username {username}]', {
     idempotent: false,
     mcp: false,
   })

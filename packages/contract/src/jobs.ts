@@ -258,14 +258,14 @@ const byId = z.object({ id: JobId });
 
 export const jobs = {
   create: write(
-    'run --cloud --spec spec.md [--repo {repo}] [--ref {ref}] [--title {title}] [--agent {agent}] [--times {times}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeout}] [--cpus {cpus}] [--memory {memory}] [--env {env}]',
+    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
     { idempotent: 'key', spends: true },
   )
     .route({ method: 'POST', path: '/jobs', summary: 'Send a job', successStatus: 202 })
     .input(NewJob)
     .output(Job),
   list: read(
-    'jobs [--state {state}] [--all] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}]',
+    'jobs [--state {state}] [--all {mine=false}] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}] [--limit {limit}] [--cursor {cursor}]',
     WIDER,
   )
     .route({ method: 'GET', path: '/jobs', summary: 'Jobs, newest first' })

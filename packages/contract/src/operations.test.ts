@@ -55,6 +55,10 @@ it('these take away what cannot be had back, and these take time of a machine', 
   expect(names(({ spends }) => spends)).toEqual(['profiles.test', 'jobs.create', 'jobs.retry']);
 });
 
+it('a browser that saves a large artifact is sent to where it is kept', () => {
+  expect(Object.keys(rawOperations.jobs.artifact.answers)).toEqual(['200', '302']);
+});
+
 it('what is refused the second time is not sent again', () => {
   const { signOut, signOutEverywhere, decideDevice } = contract.access;
   for (const operation of [signOut, signOutEverywhere, decideDevice]) expect(metaOf(operation).idempotent).toBe(false);

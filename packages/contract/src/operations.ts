@@ -140,12 +140,12 @@ export const COMMANDS = {
   'POST /profiles/{name}/test': 'profiles test {name}',
   'GET /drivers': 'profiles drivers',
   'GET /credentials': 'cloud credentials list',
-  'POST /credentials': 'cloud credentials add {name} [--host {host}] [--username {username}]',
+  'POST /credentials': 'cloud credentials add {name} [--kind {kind}] [--host {host}] [--username {username}]',
   'DELETE /credentials/{name}': 'cloud credentials remove {name}',
   'POST /jobs':
-    'run --cloud --spec spec.md [--repo {repo}] [--ref {ref}] [--title {title}] [--agent {agent}] [--times {times}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeout}] [--cpus {cpus}] [--memory {memory}] [--env {env}]',
+    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
   'GET /jobs':
-    'jobs [--state {state}] [--all] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}]',
+    'jobs [--state {state}] [--all {mine=false}] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}] [--limit {limit}] [--cursor {cursor}]',
   'GET /jobs/{id}': 'status {id}',
   'POST /jobs/{id}/cancel': 'cancel {id}',
   'POST /jobs/{id}/retry': 'retry {id}',

@@ -6,16 +6,32 @@ export const shellWord = (word: string): string =>
   /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /**
- * A command of the contract as words. `{name}` is a value, `[--flag {name}]` is there where the value is, once for each of a list,
- * `[--flag]` where the value of that name is true.
+ * A command of the contract as words. `{name}` is a value, `{a.b}` the `b` of `a`. `[--flag {name}]` is there where the value is,
+ * once for each of a list and for each name of a record; `[--flag]` where the value of that name is true, `[--flag {name=false}]`
+ * where it is false.
  */
 export function commandWords(template: string, values: Readonly<Record<string, unknown>>): string[] {
-  const given = (name: string): string[] =>
-    [values[name]].flat().flatMap((value) => (value === undefined || value === null ? [] : String(value)));
-  return (template.match(/\[[^\]]+\]|\S+/g) ?? []).flatMap((part) => {
-    const [, flag = '', name] = /^\[(--[\w-]+)(?: \{(\w+)\})?\]$/.exec(part) ?? [];
-    if (name !== undefined) return given(name).flatMap((value) => [flag, value]);
-    if (flag !== '') return values[flag.slice(2)] === true ? [flag] : [];
-    return /^\{\w+\}$/.test(part) ? given(part.slice(1, -1)) : [part];
-  });
+  const given = (path: string): string[] => {
+    const value = path
+      .split('.')
+      .reduce((of: unknown, name) => (of as Record<string, unknown> | undefined)?.[name], values);
+    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+    // What stands behind the names of variables is secret.
+    return (isRecord ? Object.keys(value) : [value].flat()).flatMap((one) =>
+      one === undefined || one === null ? [] : String(one),
+    );
+  };
+  const parts = template.match(/\[[^\]]+\]|\S+/g) ?? [];
+  const named = (part: string): string[] | null => (/^\{[\w.]+\}$/.test(part) ? given(part.slice(1, -1)) : null);
+  const optional = (part: string): string[] => {
+    const [, flag = '', path, wanted] = /^\[(--[\w-]+)(?: \{([\w.]+)(?:=(\w+))?\})?\]$/.exec(part) ?? [];
+    if (path !== undefined && wanted === undefined)
+      return given(path).flatMap((value) => (value.startsWith('-') ? `${flag}=${value}` : [flag, value]));
+    if (flag === '') return [part];
+    return given(path ?? flag.slice(2)).includes(wanted ?? 'true') ? [flag] : [];
+  };
+  const all = parts.flatMap((part) => named(part) ?? []);
+  if (!all.some((value) => value.startsWith('-'))) return parts.flatMap((part) => named(part) ?? optional(part));
+  // What begins with a dash would be taken for an option; behind -- there are none.
+  return [...parts.flatMap((part) => (named(part) === null ? optional(part) : [])), '--', ...all];
 }

@@ -55,7 +55,7 @@ it('what goes into the body is in the body, and what was left out nowhere', () =
     curl: `curl -fsS -X POST -H "Authorization: Bearer $HANGAR_TOKEN" -H 'Content-Type: application/json' -d '{"role":"member"}' https://hangar.example.org/api/invites`,
   });
   expect(asCommand(OPERATIONS.activity.list).hangar).toBe('hangar activity');
-  expect(asCommand(OPERATIONS.jobs.list, { state: ['queued', 'running'], mine: false }, { all: true })).toEqual({
+  expect(asCommand(OPERATIONS.jobs.list, { state: ['queued', 'running'], mine: false })).toEqual({
     hangar: 'hangar jobs --state queued --state running --all',
     curl: curl(quoted('/jobs?state=queued&state=running&mine=false')),
   });

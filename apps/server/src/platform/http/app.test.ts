@@ -44,7 +44,7 @@ it('refuses an operation of the contract for workers, whom nobody would know the
   const routerFor = (...identities: IdentityKind[]) => ({
     odd: {
       work: os
-        .$meta({ ...metaOf(contract.jobs.list), identities })
+        .$meta({ ...metaOf(contract.system.search), identities })
         .route({ method: 'GET', path: '/odd' })
         .handler(() => ({})),
     },

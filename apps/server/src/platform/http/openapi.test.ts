@@ -5,7 +5,6 @@ import { openApiDocument } from './openapi.ts';
 interface Described {
   readonly security?: unknown;
   readonly parameters?: readonly { name: string; in: string; required?: boolean }[];
-  readonly responses: Readonly<Record<string, unknown>>;
 }
 
 const { paths } = (await openApiDocument('http://127.0.0.1:7070')) as {
@@ -40,7 +39,7 @@ it('says what lets in: a session alone where a token does not', () => {
   }
 });
 
-it('names all that a raw route reads, and each way it answers', () => {
+it('names all that a raw route reads', () => {
   for (const { path = '', operation } of all)
     expect(namesOf(operation, 'path'), path).toEqual(
       [...path.matchAll(/\{\+?(\w+)\}/g)].map(([, name]) => name).sort(),
@@ -49,7 +48,6 @@ it('names all that a raw route reads, and each way it answers', () => {
   expect(namesOf(sent, 'query')).toEqual(['deletions', 'files', 'insertions', 'kind', 'number', 'partial']);
   expect(sent.parameters?.filter(({ required }) => required).map(({ name }) => name)).toEqual(['name', 'kind']);
   expect(namesOf(sent, 'header')).toEqual(['X-Content-SHA256']);
-  expect(Object.keys(described('GET', '/jobs/{id}/artifacts/{name}').responses)).toContain('302');
   const { properties } = rawOperations.access.authorizeDevice.body.schema.toJSONSchema();
   expect(Object.keys(properties ?? {})).toContain('client_name');
 });

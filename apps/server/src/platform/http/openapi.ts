@@ -1,7 +1,6 @@
 import {
   contract,
   metaOf,
-  NewJob,
   OAuthError,
   type OperationMeta,
   type RawOperation,
@@ -28,7 +27,8 @@ const ErrorAnswer = z.object({
 
 const KEY_PARAMETER = {
   ...{ name: 'Idempotency-Key', in: 'header', required: false },
-  schema: schemaOf(NewJob.shape.idempotencyKey, 'input'),
+  schema: { type: 'string', minLength: 1, maxLength: 200 },
+  description: 'The same key again does it once',
 };
 
 const errorAnswers = (content: Record<string, unknown>) => ({

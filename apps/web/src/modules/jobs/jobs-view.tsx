@@ -191,17 +191,13 @@ function TitleCell({ job }: { job: Job }): ReactNode {
 }
 
 function listCommand(filter: JobsFilter) {
-  return asCommand(
-    OPERATIONS.jobs.list,
-    {
-      state: stateParameter(filter.group)?.split(','),
-      mine: filter.everybody ? false : undefined,
-      search: filter.search === '' ? undefined : filter.search,
-      agent: filter.agent ?? undefined,
-      profile: filter.profile ?? undefined,
-      repo: filter.repo ?? undefined,
-      group: filter.sentAs ?? undefined,
-    },
-    { all: filter.everybody },
-  );
+  return asCommand(OPERATIONS.jobs.list, {
+    state: stateParameter(filter.group)?.split(','),
+    mine: filter.everybody ? false : undefined,
+    search: filter.search === '' ? undefined : filter.search,
+    agent: filter.agent ?? undefined,
+    profile: filter.profile ?? undefined,
+    repo: filter.repo ?? undefined,
+    group: filter.sentAs ?? undefined,
+  });
 }

@@ -208,18 +208,20 @@ export function agentOf(form: Pick<JobForm, 'agent' | 'command'>, spec: Spec | n
 
 /** The same on the command line. Values of variables come from the environment, never from the form. */
 export function commandOf(form: JobForm): string {
-  const { repo, ref, title, profile, credential, image, timeout, cpus, memory } = form;
-  const typed = {
-    ...{ repo, ref, title, profile, credential, image, timeout, cpus, memory },
-    agent: form.agent === CUSTOM ? form.command : form.agent,
-    times: (timesOf(form) ?? 1) > 1 ? form.times : '',
-  };
-  const given = Object.entries(typed).map(([name, value]) => [name, value.trim() || undefined]);
-  const env = form.env.map(({ name }) => name.trim()).filter(Boolean);
-  return shellCommand([
-    'hangar',
-    ...commandWords(COMMANDS[OPERATIONS.jobs.create], { ...Object.fromEntries(given), env }),
-  ]);
+  const typed = (text: string) => text.trim() || undefined;
+  const words = commandWords(COMMANDS[OPERATIONS.jobs.create], {
+    repo: { url: typed(form.repo), ref: typed(form.ref) },
+    title: typed(form.title),
+    agent: typed(form.agent === CUSTOM ? form.command : form.agent),
+    profile: typed(form.profile),
+    credential: typed(form.credential),
+    image: typed(form.image),
+    timeoutSeconds: typed(form.timeout),
+    resources: { cpus: typed(form.cpus), memoryBytes: typed(form.memory) },
+    env: form.env.flatMap(({ name }) => typed(name) ?? []),
+  });
+  const times = (timesOf(form) ?? 1) > 1 ? ['--times', form.times.trim()] : [];
+  return shellCommand(['hangar', ...words, ...times]);
 }
 
 /** The body of the request, for curl: values of variables are left to the reader. */
