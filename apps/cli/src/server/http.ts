@@ -68,12 +68,10 @@ async function asRemoved(answer: Answer): Promise<Answer> {
   const isRemoved = error !== null && error.code !== 'route_not_found';
   const text = isRemoved ? '{"done":true}' : said;
   return {
-    ...{
-      ...answer,
-      body: Readable.from([Buffer.from(text)]),
-      text: async () => text,
-      json: async () => JSON.parse(text),
-    },
+    ...answer,
+    body: Readable.from([Buffer.from(text)]),
+    text: async () => text,
+    json: async () => JSON.parse(text),
     ...(isRemoved ? { status: 200, ok: true } : {}),
   };
 }

@@ -476,7 +476,8 @@ function router(fake: FakeServer) {
       get: os.jobs.get.handler(({ input }) => known(() => fake.job(input.id).detail)),
       cancel: os.jobs.cancel.handler(({ input }) =>
         known(() => {
-          if (isFinal(fake.job(input.id).detail.state)) throw new HangarError('job_ended');
+          const { state } = fake.job(input.id).detail;
+          if (isFinal(state) && state !== 'cancelled') throw new HangarError('job_ended');
           fake.setState(input.id, 'cancelled');
           return fake.job(input.id).detail;
         }),
