@@ -19,11 +19,9 @@ export * from './credentials.ts';
 export * from './errors.ts';
 export * from './jobs.ts';
 export * from './kubernetes.ts';
-export * from './log-costs.ts';
 export * from './logs.ts';
 export * from './long-timer.ts';
 export * from './path-bytes.ts';
-export * from './phase-limits.ts';
 export * from './profiles.ts';
 export * from './proxy.ts';
 export * from './quantities.ts';
@@ -49,7 +47,7 @@ export {
   POD_SORTS,
   POD_STATES,
 } from './state-words.ts';
-export * from './states.ts';
 export * from './system.ts';
-export { sizeInWords } from './words/size.ts';
+export { sizeInWords } from './words/number.ts';
 export * from './worker.ts';
+export * from './worker-limits.ts';

@@ -1,7 +1,6 @@
 import { type Profile, ProfileLimits } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { limitWords } from '@hangar/contract/words/limits';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { limitWords, sizeInWords } from '@hangar/contract/words/number';
 import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';

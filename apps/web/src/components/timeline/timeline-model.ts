@@ -1,5 +1,4 @@
-import { timesUsual } from '@hangar/contract/words/eta';
-import { spanMs } from '@hangar/contract/words/time';
+import { spanMs, timesUsual } from '@hangar/contract/words/time';
 import type { Tone } from '../tones.ts';
 
 /** One phase as it is known; phases that have not begun have no start. */

@@ -1,4 +1,4 @@
-import { usualWords } from '@hangar/contract/words/eta';
+import { usualWords } from '@hangar/contract/words/time';
 import { sentence, TONES } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { CSSProperties } from 'react';

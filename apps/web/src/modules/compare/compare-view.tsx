@@ -5,7 +5,7 @@ import { shellCommand } from '@hangar/contract/shell-words';
 import { isFinal } from '@hangar/contract/state-words';
 import { verdictWords } from '@hangar/contract/words/group';
 import { agentMs, jobWords } from '@hangar/contract/words/job';
-import { costWords, tokenWords } from '@hangar/contract/words/usage';
+import { costWords, tokenWords } from '@hangar/contract/words/job-detail';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconListDetails } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';

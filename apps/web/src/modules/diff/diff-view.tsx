@@ -1,5 +1,5 @@
 import { showPath } from '@hangar/contract/path-bytes';
-import { formatBytes } from '@hangar/contract/words/size';
+import { formatBytes } from '@hangar/contract/words/number';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   IconChevronDown,

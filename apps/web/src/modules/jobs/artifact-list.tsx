@@ -1,5 +1,5 @@
 import type { Artifact } from '@hangar/contract';
-import { formatBytes } from '@hangar/contract/words/size';
+import { formatBytes } from '@hangar/contract/words/number';
 import { Button } from '@mantine/core';
 import { IconDownload, IconPackage } from '@tabler/icons-react';
 import { CopyButton } from '../../components/copy-button.tsx';

@@ -1,9 +1,9 @@
 import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
-import { limitWords } from '@hangar/contract/words/limits';
+import { usageWords } from '@hangar/contract/words/job-detail';
+import { limitWords } from '@hangar/contract/words/number';
 import { formatSeconds } from '@hangar/contract/words/time';
-import { usageWords } from '@hangar/contract/words/usage';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { Facts } from '../../components/facts.tsx';

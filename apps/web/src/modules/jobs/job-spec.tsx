@@ -1,5 +1,5 @@
 import type { JobDetail } from '@hangar/contract';
-import { formatBytes } from '@hangar/contract/words/size';
+import { formatBytes } from '@hangar/contract/words/number';
 import { Button } from '@mantine/core';
 import { IconPencilPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';

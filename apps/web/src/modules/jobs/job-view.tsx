@@ -1,8 +1,7 @@
 import type { Artifact, JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { etaWords } from '@hangar/contract/words/eta';
 import { nextSteps } from '@hangar/contract/words/job';
-import { failureOf } from '@hangar/contract/words/job-ending';
+import { etaWords, failureOf } from '@hangar/contract/words/job-detail';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button, Menu } from '@mantine/core';
 import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';

@@ -1,5 +1,5 @@
 import type { HangarError, Spec } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { sizeInWords } from '@hangar/contract/words/number';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Facts } from '../../components/facts.tsx';
 import { plural } from '../../components/format.ts';

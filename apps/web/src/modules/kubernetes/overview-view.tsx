@@ -1,6 +1,6 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
 import { cores, NODE_WORDS, POD_WORDS } from '@hangar/contract/words/kubernetes';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { sizeInWords } from '@hangar/contract/words/number';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { EmptyState } from '../../components/empty-state.tsx';

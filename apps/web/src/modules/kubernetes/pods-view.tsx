@@ -1,6 +1,6 @@
 import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contract';
 import { cores, POD_WORDS, podWords } from '@hangar/contract/words/kubernetes';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { sizeInWords } from '@hangar/contract/words/number';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';

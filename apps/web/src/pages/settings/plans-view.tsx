@@ -1,5 +1,5 @@
 import { Plan } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { sizeInWords } from '@hangar/contract/words/number';
 import { Button, Modal } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';

@@ -1,6 +1,6 @@
 import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { limitWords } from '@hangar/contract/words/limits';
+import { limitWords } from '@hangar/contract/words/number';
 import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
 import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
 import { useState } from 'react';

@@ -1,6 +1,6 @@
 import type { Me } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { sizeInWords } from '@hangar/contract/words/size';
+import { sizeInWords } from '@hangar/contract/words/number';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { Loadable } from '../../api/loadable.ts';

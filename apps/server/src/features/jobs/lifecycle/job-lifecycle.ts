@@ -15,7 +15,7 @@ import {
   lastWordOf,
   mayComeBack,
   sentence,
-} from './job-endings.ts';
+} from './job-details.ts';
 import { type Decision, type JobFacts, PATIENCE, type Patience } from './job-facts.ts';
 
 /** What was seen longer ago says nothing of now: this server may have been away. */
