@@ -3,7 +3,7 @@ import { placed } from '@hangar/contract/request';
 import { commandWords, shellCommand, shellWord } from '@hangar/contract/shell-words';
 import { ActionIcon, Popover, Stack, Text, Tooltip } from '@mantine/core';
 import { IconTerminal2 } from '@tabler/icons-react';
-import { Command } from './command.tsx';
+import { Command } from './copy.tsx';
 
 export interface AsCommandProps {
   /** The same thing on the command line: `hangar cancel j_7k2…`. Left out where the command has no verb for it. */

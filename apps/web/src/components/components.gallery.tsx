@@ -3,16 +3,13 @@ import { Button, Group, Stack, TextInput } from '@mantine/core';
 import type { GalleryEntry } from '../gallery/registry.ts';
 import { ago } from '../gallery/samples.ts';
 import { AsCommand } from './as-command.tsx';
-import { Command } from './command.tsx';
 import { Confirm, ConfirmByName } from './confirm.tsx';
-import { CopyButton } from './copy-button.tsx';
+import { Command, CopyButton } from './copy.tsx';
 import { DataTable } from './data-table.tsx';
 import { DurationBar } from './duration-bar.tsx';
-import { EmptyState } from './empty-state.tsx';
-import { ErrorState } from './error-state.tsx';
 import { PageHeader, Section } from './page.tsx';
-import { LinesSkeleton, TableSkeleton } from './skeletons.tsx';
 import { StateBadge } from './state-badge.tsx';
+import { EmptyState, ErrorState, LinesSkeleton, TableSkeleton } from './states.tsx';
 
 const nothing = () => {};
 

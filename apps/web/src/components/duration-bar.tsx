@@ -1,6 +1,6 @@
+import { formatDuration } from '@hangar/contract/words/time';
 import type { CSSProperties } from 'react';
 import classes from './duration-bar.module.css';
-import { formatDuration } from './format.ts';
 import { type Tone, toneColor } from './tones.ts';
 
 export interface DurationBarProps {

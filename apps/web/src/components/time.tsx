@@ -1,6 +1,6 @@
+import { relativeTime } from '@hangar/contract/words/time';
 import { Tooltip } from '@mantine/core';
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from 'react';
-import { absoluteTime, relativeTime } from './format.ts';
 
 /** One clock for all times of a page: ticks each second while anybody looks at it. */
 export interface Clock {
@@ -63,3 +63,12 @@ export function Time({ at }: { at: string }) {
     </Tooltip>
   );
 }
+
+/** The whole time with its zone, as shown on hover. */
+export function absoluteTime(at: string | Date): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? '' : date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+}
+
+/** `14:02:11` */
+export const clockTime = (at: string | Date): string => new Date(at).toLocaleTimeString(undefined, { hour12: false });

@@ -11,12 +11,11 @@ import {
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { useApi } from '../api/client.tsx';
+import { useApi, useMe } from '../api/client.tsx';
 import { LiveProvider, useLive } from '../api/live.tsx';
 import { loadable } from '../api/loadable.ts';
-import { useMe } from '../api/me.ts';
 import { useStreams } from '../api/streams/streams.tsx';
-import { copyText } from '../components/copy-button.tsx';
+import { copyText } from '../components/copy.tsx';
 import { useNotice } from '../components/notices.tsx';
 import { ActivityBanner } from '../modules/activity/activity-banner.tsx';
 import { useBanner } from '../modules/activity/use-banner.ts';

@@ -12,7 +12,7 @@ import {
   type TablerIcon,
 } from '@tabler/icons-react';
 import { type KeyboardEvent, useId, useState } from 'react';
-import { ErrorState } from '../components/error-state.tsx';
+import { ErrorState } from '../components/states.tsx';
 import classes from './palette.module.css';
 
 export interface PaletteAction {

@@ -6,7 +6,7 @@ import { ago, failed as broken, live } from '../gallery/samples.ts';
 import { ActivityBanner } from '../modules/activity/activity-banner.tsx';
 import { completed, running } from '../modules/activity/samples.ts';
 import { LaterView } from '../pages/later/later-page.tsx';
-import { OperationsView } from '../pages/operations/operations-view.tsx';
+import { OperationsView } from '../pages/operations/operations-page.tsx';
 import { MissingPage } from './crash.tsx';
 import { KeysHelp } from './keys-help.tsx';
 import { type PaletteAction, PaletteView } from './palette-view.tsx';

@@ -4,10 +4,8 @@ import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, type AsCommandProps } from '../as-command.tsx';
 import { DataTable, type DataTableProps } from '../data-table.tsx';
-import { EmptyState, type EmptyStateProps } from '../empty-state.tsx';
-import { Loaded } from '../loaded.tsx';
 import { Page, PageHeader } from '../page.tsx';
-import { TableSkeleton } from '../skeletons.tsx';
+import { EmptyState, type EmptyStateProps, Loaded, TableSkeleton } from '../states.tsx';
 import classes from './list.module.css';
 
 interface Answer<T> {

@@ -4,8 +4,7 @@ import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { Loaded } from '../../components/loaded.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
+import { Loaded, TableSkeleton } from '../../components/states.tsx';
 import { ActivityList } from './activity-list.tsx';
 
 export interface ActivityAnswer {

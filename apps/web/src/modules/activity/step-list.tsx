@@ -1,6 +1,6 @@
 import type { ActivityStep } from '@hangar/contract';
 import { durationOf, STEP_WORDS } from '@hangar/contract/words/activity';
-import { formatDuration } from '../../components/format.ts';
+import { formatDuration } from '@hangar/contract/words/time';
 import { StateIcon } from '../../components/state-badge.tsx';
 import { useNow } from '../../components/time.tsx';
 import classes from './activity.module.css';

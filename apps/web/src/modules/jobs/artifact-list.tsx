@@ -1,10 +1,11 @@
-import type { Artifact } from '@hangar/contract';
+import type { Artifact, DiffStat } from '@hangar/contract';
 import { formatBytes } from '@hangar/contract/words/number';
 import { Button } from '@mantine/core';
 import { IconDownload, IconPackage } from '@tabler/icons-react';
-import { CopyButton } from '../../components/copy-button.tsx';
+import { Callout } from '../../components/callout.tsx';
+import { CopyButton } from '../../components/copy.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
+import { EmptyState } from '../../components/states.tsx';
 import { Time } from '../../components/time.tsx';
 import { visiblePath } from '../diff/parse-diff.ts';
 import classes from './job.module.css';
@@ -72,5 +73,18 @@ export function ArtifactList(props: { jobId: string; artifacts: readonly Artifac
         </Button>
       )}
     />
+  );
+}
+
+/** What the agent made and the diff does not hold; nothing when all of it is there. */
+export function LeftOut({ diff }: { diff: DiffStat | null }) {
+  const notes = diff?.leftOut ?? [];
+  if (notes.length === 0) return null;
+  return (
+    <Callout tone="needs">
+      {notes.map((note) => (
+        <div key={note}>{note}.</div>
+      ))}
+    </Callout>
   );
 }

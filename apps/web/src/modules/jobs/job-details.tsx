@@ -2,12 +2,14 @@ import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState } from '@hanga
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import { usageWords } from '@hangar/contract/words/job-detail';
-import { limitWords } from '@hangar/contract/words/number';
+import { formatBytes, limitWords, plural } from '@hangar/contract/words/number';
 import { formatSeconds } from '@hangar/contract/words/time';
+import { Button } from '@mantine/core';
+import { IconPencilPlus } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { CopyButton } from '../../components/copy-button.tsx';
+import { CopyButton } from '../../components/copy.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { plural } from '../../components/format.ts';
 import { Section } from '../../components/page.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Time } from '../../components/time.tsx';
@@ -111,3 +113,24 @@ function run(job: JobDetail): Fact[] {
 /** Agents that print events have them kept beside the log. */
 const hasRawEvents = (job: JobDetail): boolean =>
   agentPreset(job.agent)?.output !== undefined && isFinal(job.state) && job.startedAt !== null;
+
+/** The spec as it was sent, as text. */
+export function JobSpec({ job }: { job: JobDetail }) {
+  return (
+    <div className={classes.spec}>
+      <div className={classes.specHead}>
+        <span className={classes.faint}>{formatBytes(new TextEncoder().encode(job.spec).length)}</span>
+        <CopyButton text={job.spec} label="Copy the spec" />
+        <Button
+          renderRoot={(props) => <Link to="/jobs/new" search={{ from: job.id }} {...props} />}
+          variant="default"
+          leftSection={<IconPencilPlus size={15} />}
+        >
+          New job from this
+        </Button>
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
+      <pre tabIndex={0}>{job.spec}</pre>
+    </div>
+  );
+}

@@ -1,8 +1,7 @@
-import { EmptyState } from '../../components/empty-state.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { clockTime } from '../../components/format.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { LogView } from '../../components/log/log-view.tsx';
+import { EmptyState, ErrorState } from '../../components/states.tsx';
+import { clockTime } from '../../components/time.tsx';
 import type { LogReader, LogReading } from '../logs/log-reader.ts';
 
 interface JobLogProps {

@@ -1,6 +1,7 @@
 import type { DiffStat, Job } from '@hangar/contract';
 import { elapsedMs, jobSince, jobWords } from '@hangar/contract/words/job';
-import { formatDuration, plural } from '../../components/format.ts';
+import { plural } from '@hangar/contract/words/number';
+import { formatDuration } from '@hangar/contract/words/time';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { useNow } from '../../components/time.tsx';
 import { Counts } from '../diff/counts.tsx';

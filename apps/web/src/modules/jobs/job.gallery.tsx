@@ -1,12 +1,12 @@
 import { HangarError, isFinal, type JobDetail, type LogLine, type LogStream } from '@hangar/contract';
 import { failureOf, partialDiffWords } from '@hangar/contract/words/job-detail';
 import { type ReactNode, useState } from 'react';
-import { EmptyState } from '../../components/empty-state.tsx';
+import type { Asked } from '../../components/confirm.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { LogView } from '../../components/log/log-view.tsx';
+import { EmptyState } from '../../components/states.tsx';
 import type { Action } from '../../components/use-action.ts';
-import type { Asked } from '../../components/use-asked.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed as failedLoad, live, loading, refetching, stale } from '../../gallery/samples.ts';
 import { DiffViewer } from '../diff/diff-view.tsx';

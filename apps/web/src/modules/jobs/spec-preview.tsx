@@ -1,8 +1,7 @@
 import type { HangarError, Spec } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { plural, sizeInWords } from '@hangar/contract/words/number';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Facts } from '../../components/facts.tsx';
-import { plural } from '../../components/format.ts';
 import { StateIcon } from '../../components/state-badge.tsx';
 import classes from './new-job.module.css';
 import { SPEC_LIMIT } from './new-job-form.ts';

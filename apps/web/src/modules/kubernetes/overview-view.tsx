@@ -1,17 +1,14 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
 import { cores, NODE_WORDS, POD_WORDS } from '@hangar/contract/words/kubernetes';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, plural, sizeInWords } from '@hangar/contract/words/number';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { formatCount, plural } from '../../components/format.ts';
 import { Meter } from '../../components/meter.tsx';
 import { Section } from '../../components/page.tsx';
-import { Bone } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
-import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
+import { Bone, EmptyState } from '../../components/states.tsx';
+import { ClusterFrame, type ClusterProps, counted, useWords } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
-import { counted, useWords } from './words.ts';
 
 type FrameProps = ClusterProps;
 

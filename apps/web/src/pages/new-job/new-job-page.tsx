@@ -5,7 +5,7 @@ import { useCallback, useRef, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { Page } from '../../components/page.tsx';
-import { Delayed, LinesSkeleton } from '../../components/skeletons.tsx';
+import { Delayed, LinesSkeleton } from '../../components/states.tsx';
 import {
   agentFields,
   EMPTY_FORM,

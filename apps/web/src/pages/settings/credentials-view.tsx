@@ -6,14 +6,13 @@ import { useState } from 'react';
 import { z } from 'zod';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { ConfirmByName } from '../../components/confirm.tsx';
+import { ConfirmByName, useAsked } from '../../components/confirm.tsx';
 import { FormFrame } from '../../components/form/form-frame.tsx';
 import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
 import { choiceBy, fieldsOf, type SchemaField } from '../../components/form/schema-model.ts';
 import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAsked } from '../../components/use-asked.ts';
 
 const KINDS: Record<CredentialKind, string> = { 'https-token': 'HTTPS token', 'ssh-key': 'SSH key' };
 

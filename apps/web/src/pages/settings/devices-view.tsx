@@ -3,11 +3,10 @@ import { Button } from '@mantine/core';
 import { IconDeviceLaptop } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { Loadable } from '../../api/loadable.ts';
-import { Confirm } from '../../components/confirm.tsx';
+import { Confirm, useAsked } from '../../components/confirm.tsx';
 import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAsked } from '../../components/use-asked.ts';
 
 export interface DevicesViewProps {
   devices: Loadable<{ items: Device[] }>;

@@ -3,16 +3,15 @@ import { Button, Modal } from '@mantine/core';
 import { IconKey, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { z } from 'zod';
-import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
-import { Confirm } from '../../components/confirm.tsx';
+import { Confirm, useAsked } from '../../components/confirm.tsx';
 import { FormFrame } from '../../components/form/form-frame.tsx';
 import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
 import { fieldsOf } from '../../components/form/schema-model.ts';
+import { inputSchema } from '../../components/form/use-schema-form.ts';
 import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAsked } from '../../components/use-asked.ts';
 import { Once } from './once.tsx';
 
 const schema = inputSchema(contract.access.createApiKey);

@@ -5,16 +5,13 @@ import { IconDots, IconUserPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { Confirm } from '../../components/confirm.tsx';
+import { Confirm, useAsked } from '../../components/confirm.tsx';
 import { DataTable } from '../../components/data-table.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { ErrorState, Loaded, TableSkeleton } from '../../components/states.tsx';
 import { Time } from '../../components/time.tsx';
 import { useAction } from '../../components/use-action.ts';
-import { useAsked } from '../../components/use-asked.ts';
 import { Once } from './once.tsx';
 import classes from './settings.module.css';
 

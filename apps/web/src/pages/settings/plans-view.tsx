@@ -1,5 +1,6 @@
 import { Plan } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, sizeInWords } from '@hangar/contract/words/number';
+import { formatDuration } from '@hangar/contract/words/time';
 import { Button, Modal } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -8,7 +9,6 @@ import type { Loadable } from '../../api/loadable.ts';
 import { FormFrame } from '../../components/form/form-frame.tsx';
 import { SchemaFields, useFieldsForm } from '../../components/form/schema-fields.tsx';
 import { fieldsOf } from '../../components/form/schema-model.ts';
-import { formatCount, formatDuration } from '../../components/format.ts';
 import { List } from '../../components/list/list.tsx';
 import { PageHeader } from '../../components/page.tsx';
 import classes from './settings.module.css';

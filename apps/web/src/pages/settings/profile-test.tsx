@@ -2,9 +2,8 @@ import type { HangarError, ProfileCheck } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { Button, Group, Modal, Stack } from '@mantine/core';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
-import { LinesSkeleton } from '../../components/skeletons.tsx';
 import { StateIcon } from '../../components/state-badge.tsx';
+import { ErrorState, LinesSkeleton } from '../../components/states.tsx';
 import classes from './settings.module.css';
 
 export interface ProfileTest {

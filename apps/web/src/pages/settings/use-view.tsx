@@ -1,15 +1,14 @@
 import type { Me } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, sizeInWords } from '@hangar/contract/words/number';
+import { formatDuration } from '@hangar/contract/words/time';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { AsCommand, asCommand } from '../../components/as-command.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { formatCount, formatDuration } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
-import { LinesSkeleton } from '../../components/skeletons.tsx';
+import { LinesSkeleton, Loaded } from '../../components/states.tsx';
 import { toneColor } from '../../components/tones.ts';
 import classes from './settings.module.css';
 

@@ -1,18 +1,15 @@
 import { contract, type Me } from '@hangar/contract';
 import { Button, PasswordInput, Stack, Switch, TextInput } from '@mantine/core';
-import { inputSchema } from '../../api/input-schema.ts';
 import type { Loadable } from '../../api/loadable.ts';
 import { Callout } from '../../components/callout.tsx';
-import { Confirm } from '../../components/confirm.tsx';
+import { Confirm, useAsked } from '../../components/confirm.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { FormFrame } from '../../components/form/form-frame.tsx';
-import { useSchemaForm } from '../../components/form/use-schema-form.ts';
+import { inputSchema, useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { setHabits, useHabits } from '../../components/habits.ts';
-import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader, Section } from '../../components/page.tsx';
-import { LinesSkeleton } from '../../components/skeletons.tsx';
+import { LinesSkeleton, Loaded } from '../../components/states.tsx';
 import { Time } from '../../components/time.tsx';
-import { useAsked } from '../../components/use-asked.ts';
 import classes from './settings.module.css';
 
 const passwordSchema = inputSchema(contract.access.setPassword);

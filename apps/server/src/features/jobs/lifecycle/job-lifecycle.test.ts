@@ -2,7 +2,7 @@ import { FINAL_STATES, isFinal } from '@hangar/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Finished } from '../store/jobs-tables.ts';
-import { mayComeBack } from './job-details.ts';
+import { mayComeBack } from './job-endings.ts';
 import { type JobFacts, PATIENCE } from './job-facts.ts';
 import { decide, sinceWhen } from './job-lifecycle.ts';
 

@@ -15,7 +15,7 @@ import {
   lastWordOf,
   mayComeBack,
   sentence,
-} from './job-details.ts';
+} from './job-endings.ts';
 import { type Decision, type JobFacts, PATIENCE, type Patience } from './job-facts.ts';
 
 /** What was seen longer ago says nothing of now: this server may have been away. */

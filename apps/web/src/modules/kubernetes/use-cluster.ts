@@ -1,8 +1,9 @@
 import { jsonOf } from '@hangar/client/frame';
 import { ClusterHealth, ClusterNodes, PodPage, type PodQuery } from '@hangar/contract';
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
+import { type Loadable, loadable } from '../../api/loadable.ts';
 import { useStreams } from '../../api/streams/streams.tsx';
 
 export type Shown = 'health' | 'nodes' | 'pods';
@@ -63,4 +64,25 @@ function liveUrl(context: string | undefined, show: readonly Shown[], pods: PodQ
   for (const [name, value] of Object.entries(pods ?? {}))
     if (name !== 'context') for (const one of [value].flat()) query.append(name, String(one));
   return `/api/k8s/live?${query}`;
+}
+
+/** Which cluster, and how it stands: what every page of the cluster shows, kept live. */
+export function useCluster(
+  context: string | undefined,
+  show: readonly Shown[],
+  pods?: PodQuery,
+): { health: Loadable<ClusterHealth>; isOpen: boolean } {
+  const api = useApi();
+  const health = useQuery({
+    ...api.kubernetes.health.queryOptions({ input: context === undefined ? {} : { context } }),
+    // The live connection keeps it fresh; while there is none, or nothing to connect to, it is asked for again.
+    refetchInterval: ({ state }) => (state.data?.view === null ? POLL_MS : false),
+  });
+  const live = useClusterLive({
+    context,
+    show,
+    ...(pods === undefined ? {} : { pods }),
+    enabled: health.data !== undefined && health.data.view !== null,
+  });
+  return { health: loadable(health), ...live };
 }

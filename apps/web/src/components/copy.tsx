@@ -1,6 +1,7 @@
 import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
+import classes from './copy.module.css';
 
 /** Copies text; where the page is not in a secure context it falls back to a selection. */
 export async function copyText(text: string): Promise<boolean> {
@@ -40,5 +41,17 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
         {copied ? <IconCheck size={14} color="var(--hg-good)" /> : <IconCopy size={14} />}
       </ActionIcon>
     </Tooltip>
+  );
+}
+
+/** A command to copy, on one line. */
+export function Command({ text, label }: { text: string; label?: string }) {
+  return (
+    <div className={classes.line}>
+      {label === undefined ? null : <span className={classes.label}>{label}</span>}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
+      <code tabIndex={0}>{text}</code>
+      <CopyButton text={text} label="Copy the command" />
+    </div>
   );
 }
