@@ -1,6 +1,7 @@
 import type { Failure, Job, Usage } from '../jobs.ts';
+import type { Profile } from '../profiles.ts';
 import { isFinal, type JobState } from '../state-words.ts';
-import { formatCount, plural } from './number.ts';
+import { formatCount, plural, sizeInWords } from './number.ts';
 
 /** A way out with the job in it that it is about. */
 export const wayOutFor = (wayOut: string, id: string): string => wayOut.replaceAll(/\bID\b/g, id);
@@ -77,4 +78,15 @@ function roughly(ms: number): string {
   if (ms < 90_000) return `${Math.max(5, Math.round(ms / 5000) * 5)} s`;
   if (ms < 90 * 60_000) return `${Math.round(ms / 60_000)} min`;
   return `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** `2 CPUs, 4 GiB memory, 512 processes, 3 jobs at once`: of a profile or a job; null without limits. */
+export function limitWords({ cpus, memoryBytes, pids, jobsAtOnce }: Profile['limits']): string | null {
+  const parts = [
+    ...(cpus === undefined ? [] : [plural(cpus, 'CPU')]),
+    ...(memoryBytes === undefined ? [] : [`${sizeInWords(memoryBytes)} memory`]),
+    ...(pids === undefined ? [] : [plural(pids, 'process', 'processes')]),
+    ...(jobsAtOnce === undefined ? [] : [`${plural(jobsAtOnce, 'job')} at once`]),
+  ];
+  return parts.length === 0 ? null : parts.join(', ');
 }

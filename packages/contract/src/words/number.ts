@@ -1,5 +1,3 @@
-import type { Profile } from '../profiles.ts';
-
 /** `12,345`. Not by locale: that takes a command longer than all the rest of its words. */
 export function formatCount(count: number): string {
   const [whole = '', ...rest] = String(count).split('.');
@@ -26,15 +24,4 @@ function scaled(bytes: number, step: number, units: readonly string[]): string {
   }
   const text = unit === 0 || value >= 100 ? String(Math.round(value)) : value.toFixed(1).replace(/\.0$/, '');
   return `${text} ${units[unit]}`;
-}
-
-/** `2 CPUs, 4 GiB memory, 512 processes, 3 jobs at once`: of a profile or a job; null without limits. */
-export function limitWords({ cpus, memoryBytes, pids, jobsAtOnce }: Profile['limits']): string | null {
-  const parts = [
-    ...(cpus === undefined ? [] : [plural(cpus, 'CPU')]),
-    ...(memoryBytes === undefined ? [] : [`${sizeInWords(memoryBytes)} memory`]),
-    ...(pids === undefined ? [] : [plural(pids, 'process', 'processes')]),
-    ...(jobsAtOnce === undefined ? [] : [`${plural(jobsAtOnce, 'job')} at once`]),
-  ];
-  return parts.length === 0 ? null : parts.join(', ');
 }

@@ -1,8 +1,8 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS, jobSince, jobWords } from '@hangar/contract/words/job';
-import { etaWords, usageWords, wayOutFor } from '@hangar/contract/words/job-detail';
-import { limitWords, plural } from '@hangar/contract/words/number';
+import { etaWords, limitWords, usageWords, wayOutFor } from '@hangar/contract/words/job-detail';
+import { plural } from '@hangar/contract/words/number';
 import {
   formatDuration,
   formatSeconds,

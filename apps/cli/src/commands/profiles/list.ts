@@ -1,4 +1,4 @@
-import { limitWords } from '@hangar/contract/words/number';
+import { limitWords } from '@hangar/contract/words/job-detail';
 import { defineList } from '../../list-command.ts';
 
 export const command = defineList({
