@@ -48,6 +48,6 @@ export {
   POD_STATES,
 } from './state-words.ts';
 export * from './system.ts';
-export { sizeInWords } from './words/number.ts';
+export { sizeInWords } from './words/size.ts';
 export * from './worker.ts';
 export * from './worker-limits.ts';

@@ -3,7 +3,7 @@ import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
 import { Empty, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
 import { JOB_PHASES, JOB_STATES } from './state-words.ts';
-import { sizeInWords } from './words/number.ts';
+import { sizeInWords } from './words/size.ts';
 
 export const JobState = z.enum(JOB_STATES).describe('Where the job stands');
 export type JobState = z.infer<typeof JobState>;

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
-import { formatBytes } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import { type Checkout, needCheckout } from '../checkout/checkout.ts';
 import { recallSent, type Sent } from '../checkout/send/sent.ts';
 import type { Cli } from '../cli.ts';

@@ -1,7 +1,7 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { type JobStep, nextSteps } from '@hangar/contract/words/job';
-import { wayOutFor } from '@hangar/contract/words/job-detail';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
 import type { Terminal } from '../terminal/terminal.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { JOB_STATES, type JobState } from '../state-words.ts';
 import { agentMs, elapsedMs, jobSince, jobWords, nextSteps } from './job.ts';
-import { failureOf, partialDiffWords } from './job-detail.ts';
+import { failureOf, partialDiffWords } from './job-ending.ts';
 
 const NOW = new Date('2026-05-04T14:00:00.000Z').getTime();
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();

@@ -5,7 +5,7 @@ import { ClusterState, NodeState, PodContainer, PodState } from '../kubernetes.t
 import { ACTIVITY_WORDS, STEP_WORDS } from './activity.ts';
 import { groupWords, verdictWords } from './group.ts';
 import { JOB_WORDS } from './job.ts';
-import { costWords, etaWords, limitWords, tokenWords, usageWords } from './job-detail.ts';
+import { etaWords } from './job-ending.ts';
 import {
   CLUSTER_WORDS,
   CONTAINER_WORDS,
@@ -16,7 +16,9 @@ import {
   POD_WORDS,
   podWords,
 } from './kubernetes.ts';
-import { formatBytes, formatCount, plural } from './number.ts';
+import { formatCount, plural } from './number.ts';
+import { costWords, limitWords, tokenWords, usageWords } from './resources.ts';
+import { formatBytes } from './size.ts';
 import { formatDuration, relativeTime, timesUsual, usualWords } from './time.ts';
 import { type StateWords, sentence, TONES } from './tone.ts';
 

@@ -1,4 +1,4 @@
-import { sizeInWords } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { defineList } from '../../list-command.ts';
 

@@ -1,5 +1,5 @@
 import { type Plan, Plan as PlanSchema } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags, text } from '../../command.ts';
 import { checkOptions } from '../../terminal/check-options.ts';

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HangarError } from '@hangar/contract/errors';
-import { formatBytes } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';

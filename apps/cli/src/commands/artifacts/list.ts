@@ -1,4 +1,4 @@
-import { formatBytes } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import { relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { type GlobalFlags, globalFlags } from '../../command.ts';

@@ -1,8 +1,9 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS, jobSince, jobWords } from '@hangar/contract/words/job';
-import { etaWords, limitWords, usageWords, wayOutFor } from '@hangar/contract/words/job-detail';
+import { etaWords, wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
+import { limitWords, usageWords } from '@hangar/contract/words/resources';
 import {
   formatDuration,
   formatSeconds,

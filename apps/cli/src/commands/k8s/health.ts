@@ -1,6 +1,7 @@
 import { POD_STATES } from '@hangar/contract/state-words';
 import { CLUSTER_WORDS, cores, NODE_WORDS, POD_WORDS, shareWords } from '@hangar/contract/words/kubernetes';
-import { plural, sizeInWords } from '@hangar/contract/words/number';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { stateText } from '../../terminal/tones.ts';
 import { wrap } from '../../terminal/words.ts';

@@ -1,5 +1,5 @@
 import { cores, nodeWords, shareWords } from '@hangar/contract/words/kubernetes';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { type GlobalFlags, globalFlags } from '../../command.ts';
 import { defineList } from '../../list-command.ts';

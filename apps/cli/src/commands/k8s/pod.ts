@@ -1,5 +1,6 @@
 import { containerWords, cores, podWords } from '@hangar/contract/words/kubernetes';
-import { plural, sizeInWords } from '@hangar/contract/words/number';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { stateText } from '../../terminal/tones.ts';

@@ -1,7 +1,7 @@
 import { type Profile, ProfileLimits } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { limitWords } from '@hangar/contract/words/job-detail';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { limitWords } from '@hangar/contract/words/resources';
+import { sizeInWords } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';

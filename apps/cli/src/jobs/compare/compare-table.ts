@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { isFinal, type Job } from '@hangar/contract';
 import { verdictWords } from '@hangar/contract/words/group';
 import { agentMs, jobWords } from '@hangar/contract/words/job';
-import { costWords, tokenWords } from '@hangar/contract/words/job-detail';
+import { costWords, tokenWords } from '@hangar/contract/words/resources';
 import { formatDuration } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import type { Terminal } from '../../terminal/terminal.ts';

@@ -1,6 +1,6 @@
 import type { Failure } from '@hangar/contract';
 import { JOB_WORDS } from '@hangar/contract/words/job';
-import { wayOutFor } from '@hangar/contract/words/job-detail';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import type { Terminal } from '../../terminal/terminal.ts';

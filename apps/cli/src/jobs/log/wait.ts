@@ -1,7 +1,7 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import { JOB_WORDS } from '@hangar/contract/words/job';
-import { wayOutFor } from '@hangar/contract/words/job-detail';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import type { Api } from '../../server/api.ts';

@@ -1,5 +1,5 @@
 import { GitRef, NewJob, Resources } from '@hangar/contract';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import type { GlobalFlags } from '../../command.ts';
 import { checkOptions } from '../../terminal/check-options.ts';

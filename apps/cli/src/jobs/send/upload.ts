@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Upload } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { formatBytes } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import type { Api } from '../../server/api.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 

@@ -1,5 +1,6 @@
 import { showPath } from '@hangar/contract/path-bytes';
-import { formatBytes, formatCount, plural } from '@hangar/contract/words/number';
+import { formatCount, plural } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   IconChevronDown,

@@ -1,5 +1,5 @@
 import type { Artifact, DiffStat } from '@hangar/contract';
-import { formatBytes } from '@hangar/contract/words/number';
+import { formatBytes } from '@hangar/contract/words/size';
 import { Button } from '@mantine/core';
 import { IconDownload, IconPackage } from '@tabler/icons-react';
 import { Callout } from '../../components/callout.tsx';

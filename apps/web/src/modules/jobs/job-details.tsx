@@ -1,8 +1,9 @@
 import { AGENT_EVENTS, agentPreset, type JobDetail, type JobState } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
 import { JOB_WORDS } from '@hangar/contract/words/job';
-import { limitWords, usageWords } from '@hangar/contract/words/job-detail';
-import { formatBytes, plural } from '@hangar/contract/words/number';
+import { plural } from '@hangar/contract/words/number';
+import { limitWords, usageWords } from '@hangar/contract/words/resources';
+import { formatBytes } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Button } from '@mantine/core';
 import { IconPencilPlus } from '@tabler/icons-react';

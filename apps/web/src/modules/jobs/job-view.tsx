@@ -1,7 +1,7 @@
 import type { Artifact, JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
 import { nextSteps } from '@hangar/contract/words/job';
-import { etaWords, failureOf } from '@hangar/contract/words/job-detail';
+import { etaWords, failureOf } from '@hangar/contract/words/job-ending';
 import { formatCount } from '@hangar/contract/words/number';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button, Menu } from '@mantine/core';

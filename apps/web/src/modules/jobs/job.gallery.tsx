@@ -1,5 +1,5 @@
 import { HangarError, isFinal, type JobDetail, type LogLine, type LogStream } from '@hangar/contract';
-import { failureOf, partialDiffWords } from '@hangar/contract/words/job-detail';
+import { failureOf, partialDiffWords } from '@hangar/contract/words/job-ending';
 import { type ReactNode, useState } from 'react';
 import type { Asked } from '../../components/confirm.tsx';
 import { LogBuffer } from '../../components/log/log-buffer.ts';

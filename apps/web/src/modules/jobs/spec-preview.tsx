@@ -1,5 +1,6 @@
 import type { HangarError, Spec } from '@hangar/contract';
-import { plural, sizeInWords } from '@hangar/contract/words/number';
+import { plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Facts } from '../../components/facts.tsx';
 import { StateIcon } from '../../components/state-badge.tsx';

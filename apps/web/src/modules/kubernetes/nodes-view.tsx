@@ -1,6 +1,6 @@
 import { type ClusterNode, type ClusterNodes, NodeState } from '@hangar/contract';
 import { cores, NODE_WORDS, nodeWords, shareWords } from '@hangar/contract/words/kubernetes';
-import { sizeInWords } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { sentence } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';

@@ -1,6 +1,7 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
 import { cores, NODE_WORDS, POD_WORDS } from '@hangar/contract/words/kubernetes';
-import { formatCount, plural, sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { Meter } from '../../components/meter.tsx';

@@ -1,6 +1,7 @@
 import type { ClusterEvent, PodContainer, PodDetail } from '@hangar/contract';
 import { containerWords, cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
-import { formatCount, plural, sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { SegmentedControl, Select } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';

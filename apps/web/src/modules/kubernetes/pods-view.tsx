@@ -1,6 +1,7 @@
 import { POD_STATES, type Pod, type PodPage, type PodState } from '@hangar/contract';
 import { cores, POD_WORDS, podWords } from '@hangar/contract/words/kubernetes';
-import { formatCount, plural, sizeInWords } from '@hangar/contract/words/number';
+import { formatCount, plural } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';

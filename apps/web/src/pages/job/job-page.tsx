@@ -1,6 +1,6 @@
 import type { JobDetail } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { partialDiffWords } from '@hangar/contract/words/job-detail';
+import { partialDiffWords } from '@hangar/contract/words/job-ending';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
 import { useCallback, useMemo, useSyncExternalStore } from 'react';

@@ -1,5 +1,6 @@
 import { Plan } from '@hangar/contract';
-import { formatCount, sizeInWords } from '@hangar/contract/words/number';
+import { formatCount } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatDuration } from '@hangar/contract/words/time';
 import { Button, Modal } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';

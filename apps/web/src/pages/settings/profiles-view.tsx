@@ -1,7 +1,7 @@
 import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { limitWords } from '@hangar/contract/words/job-detail';
 import { formatCount } from '@hangar/contract/words/number';
+import { limitWords } from '@hangar/contract/words/resources';
 import { ActionIcon, Button, Menu, Modal } from '@mantine/core';
 import { IconDots, IconPlus, IconServerBolt } from '@tabler/icons-react';
 import { useState } from 'react';

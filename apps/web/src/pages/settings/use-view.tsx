@@ -1,6 +1,7 @@
 import type { Me } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { formatCount, sizeInWords } from '@hangar/contract/words/number';
+import { formatCount } from '@hangar/contract/words/number';
+import { sizeInWords } from '@hangar/contract/words/size';
 import { formatDuration } from '@hangar/contract/words/time';
 import { Stack } from '@mantine/core';
 import type { CSSProperties } from 'react';

@@ -1,5 +1,5 @@
 import type { Usage } from '@hangar/contract';
-import { usageWords } from '@hangar/contract/words/job-detail';
+import { usageWords } from '@hangar/contract/words/resources';
 import { formatDuration } from '@hangar/contract/words/time';
 import { type Json, text } from './event.ts';
 

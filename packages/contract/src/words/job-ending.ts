@@ -1,7 +1,6 @@
-import type { Failure, Job, Usage } from '../jobs.ts';
-import type { Profile } from '../profiles.ts';
+import type { Failure, Job } from '../jobs.ts';
 import { isFinal, type JobState } from '../state-words.ts';
-import { formatCount, plural, sizeInWords } from './number.ts';
+import { plural } from './number.ts';
 
 /** A way out with the job in it that it is about. */
 export const wayOutFor = (wayOut: string, id: string): string => wayOut.replaceAll(/\bID\b/g, id);
@@ -25,31 +24,6 @@ export function failureOf(job: Pick<Job, 'id' | 'state' | 'failure' | 'reason'>)
   if (job.state === 'failed' || job.state === 'timed_out' || job.state === 'lost')
     return { code: job.state, message: job.reason, wayOut: 'Read the end of the log, then retry.' };
   return null;
-}
-
-/** `48,210 tokens in (12,000 cached), 2,911 out, $0.2149, 7 turns`: as the agent counted them. */
-export const usageWords = (usage: Usage): string =>
-  [
-    `${formatCount(usage.inputTokens)} tokens in${usage.cachedInputTokens ? ` (${formatCount(usage.cachedInputTokens)} cached)` : ''}`,
-    `${formatCount(usage.outputTokens)} out`,
-    ...(usage.costUsd === null ? [] : [`$${usage.costUsd.toFixed(usage.costUsd < 1 ? 4 : 2)}`]),
-    ...(usage.turns === null ? [] : [plural(usage.turns, 'turn')]),
-    ...(usage.model === null ? [] : [usage.model]),
-  ].join(', ');
-
-/** `48.2 k / 2.9 k`, as in a table; null when the agent does not say. */
-export const tokenWords = (usage: Usage | null): string | null =>
-  usage === null ? null : `${short(usage.inputTokens)} / ${short(usage.outputTokens)}`;
-
-function short(tokens: number): string {
-  if (tokens < 1000) return String(tokens);
-  return tokens < 999_500 ? `${(tokens / 1000).toFixed(tokens < 99_950 ? 1 : 0)} k` : `${(tokens / 1e6).toFixed(1)} M`;
-}
-
-/** `$0.21`; what costs less than a cent keeps what it has. Null when the agent does not say. */
-export function costWords(usage: Usage | null): string | null {
-  const cost = usage?.costUsd ?? null;
-  return cost === null ? null : `$${cost.toFixed(cost > 0 && cost < 0.01 ? 4 : 2)}`;
 }
 
 /** The server names no time that is past, so what is over is about now, by its clock and not by ours. */
@@ -78,15 +52,4 @@ function roughly(ms: number): string {
   if (ms < 90_000) return `${Math.max(5, Math.round(ms / 5000) * 5)} s`;
   if (ms < 90 * 60_000) return `${Math.round(ms / 60_000)} min`;
   return `${Math.round(ms / 3_600_000)} h`;
-}
-
-/** `2 CPUs, 4 GiB memory, 512 processes, 3 jobs at once`: of a profile or a job; null without limits. */
-export function limitWords({ cpus, memoryBytes, pids, jobsAtOnce }: Profile['limits']): string | null {
-  const parts = [
-    ...(cpus === undefined ? [] : [plural(cpus, 'CPU')]),
-    ...(memoryBytes === undefined ? [] : [`${sizeInWords(memoryBytes)} memory`]),
-    ...(pids === undefined ? [] : [plural(pids, 'process', 'processes')]),
-    ...(jobsAtOnce === undefined ? [] : [`${plural(jobsAtOnce, 'job')} at once`]),
-  ];
-  return parts.length === 0 ? null : parts.join(', ');
 }
