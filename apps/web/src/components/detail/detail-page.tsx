@@ -1,9 +1,9 @@
 import { Tabs } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, type AsCommandProps } from '../as-command.tsx';
+import { AsCommand, type AsCommandProps } from '../actions/as-command.tsx';
 import { Page, PageHeader } from '../page.tsx';
-import { Bone, Loaded } from '../states.tsx';
+import { Bone, Loaded } from '../state/states.tsx';
 import classes from './detail.module.css';
 
 export interface DetailTab<I extends string> {

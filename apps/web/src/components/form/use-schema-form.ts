@@ -2,7 +2,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { type FormEvent, useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 import type { z } from 'zod';
 import { issuesOf } from '../../api/errors.ts';
-import { useAction } from '../use-action.ts';
+import { useAction } from '../actions/use-action.ts';
 import { forget, keep, kept } from './kept-form.ts';
 import type { Values } from './schema-model.ts';
 import { nest } from './schema-values.ts';

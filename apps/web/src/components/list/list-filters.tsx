@@ -2,8 +2,8 @@ import { formatCount, plural } from '@hangar/contract/words/number';
 import { Button, Select } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import type { CSSProperties, ReactNode } from 'react';
-import { SearchField } from '../search-field.tsx';
 import classes from './list.module.css';
+import { SearchField } from './search-field.tsx';
 
 export interface ListFiltersProps {
   /** Of what: "Search jobs". */

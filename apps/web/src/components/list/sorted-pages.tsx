@@ -1,7 +1,7 @@
 import { formatCount } from '@hangar/contract/words/number';
 import { Button } from '@mantine/core';
 import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
-import type { Sort } from '../data-table.tsx';
+import type { Sort } from './data-table.tsx';
 import list from './list.module.css';
 import classes from './sorted-pages.module.css';
 

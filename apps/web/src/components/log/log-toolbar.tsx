@@ -24,7 +24,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { useCopy } from '../copy.tsx';
+import { useCopy } from '../actions/copy.tsx';
 import { plainText } from './ansi.ts';
 import classes from './log.module.css';
 import type { LogControl } from './log-body.tsx';

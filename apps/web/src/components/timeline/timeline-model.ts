@@ -1,5 +1,5 @@
 import { spanMs, timesUsual } from '@hangar/contract/words/time';
-import type { Tone } from '../tones.ts';
+import type { Tone } from '../state/tones.ts';
 
 /** One phase as it is known; phases that have not begun have no start. */
 export interface TimelinePhase {

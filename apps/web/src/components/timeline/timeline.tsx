@@ -2,9 +2,9 @@ import { formatDuration, usualWords } from '@hangar/contract/words/time';
 import { sentence, TONES } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { CSSProperties } from 'react';
-import { StateIcon } from '../state-badge.tsx';
-import { absoluteTime, useNow } from '../time.tsx';
-import { toneColor } from '../tones.ts';
+import { absoluteTime, useNow } from '../figures/time.tsx';
+import { StateIcon } from '../state/state-badge.tsx';
+import { toneColor } from '../state/tones.ts';
 import classes from './timeline.module.css';
 import { segmentsOf, type TimelinePhase, type TimelineSegment } from './timeline-model.ts';
 

@@ -12,9 +12,9 @@ import {
   IconFolder,
 } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react';
-import { Callout } from '../../components/callout.tsx';
-import { Command, CopyButton } from '../../components/copy.tsx';
-import { EmptyState } from '../../components/states.tsx';
+import { Command, CopyButton } from '../../components/actions/copy.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { EmptyState } from '../../components/state/states.tsx';
 import { Counts } from './counts.tsx';
 import classes from './diff.module.css';
 import { type DiffFolder, inTreeOrder, treeOf } from './diff-tree.ts';

@@ -5,13 +5,13 @@ import { Select } from '@mantine/core';
 import { IconPlugConnectedX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand } from '../../components/as-command.tsx';
-import { Callout } from '../../components/callout.tsx';
+import { AsCommand } from '../../components/actions/as-command.tsx';
+import { clockTime } from '../../components/figures/time.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { EmptyState, Loaded } from '../../components/states.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { EmptyState, Loaded } from '../../components/state/states.tsx';
 import { SubNav } from '../../components/sub-nav.tsx';
-import { clockTime } from '../../components/time.tsx';
 import classes from './kubernetes.module.css';
 
 export const CLUSTER_PLACES = [

@@ -4,10 +4,10 @@ import { formatCount, plural } from '@hangar/contract/words/number';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { Meter } from '../../components/meter.tsx';
+import { Meter } from '../../components/figures/meter.tsx';
 import { Section } from '../../components/page.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { Bone, EmptyState } from '../../components/states.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { Bone, EmptyState } from '../../components/state/states.tsx';
 import { ClusterFrame, type ClusterProps, counted, useWords } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 

@@ -6,12 +6,12 @@ import { type FormEvent, useState } from 'react';
 import { useApi, useMe } from '../../api/client.tsx';
 import { asHangarError } from '../../api/errors.ts';
 import { type Loadable, loadable } from '../../api/loadable.ts';
-import { Callout } from '../../components/callout.tsx';
-import { Facts } from '../../components/facts.tsx';
-import { StateIcon } from '../../components/state-badge.tsx';
-import { ErrorState, LinesSkeleton, Loaded } from '../../components/states.tsx';
-import { Time } from '../../components/time.tsx';
-import type { Tone } from '../../components/tones.ts';
+import { Facts } from '../../components/figures/facts.tsx';
+import { Time } from '../../components/figures/time.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { StateIcon } from '../../components/state/state-badge.tsx';
+import { ErrorState, LinesSkeleton, Loaded } from '../../components/state/states.tsx';
+import type { Tone } from '../../components/state/tones.ts';
 import classes from './auth.module.css';
 import { AuthFrame } from './auth-frame.tsx';
 

@@ -5,11 +5,11 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { type Loadable, loadable } from '../../api/loadable.ts';
+import { useIsHere } from '../../components/actions/use-action.ts';
+import { Time } from '../../components/figures/time.tsx';
 import { FormFrame } from '../../components/form/form-frame.tsx';
 import { inputSchema, useSchemaForm } from '../../components/form/use-schema-form.ts';
-import { LinesSkeleton, Loaded } from '../../components/states.tsx';
-import { Time } from '../../components/time.tsx';
-import { useIsHere } from '../../components/use-action.ts';
+import { LinesSkeleton, Loaded } from '../../components/state/states.tsx';
 import { AuthFrame } from './auth-frame.tsx';
 import { useFragmentToken } from './fragment.ts';
 

@@ -5,9 +5,9 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { asHangarError } from '../../api/errors.ts';
-import { Command } from '../../components/copy.tsx';
-import { ErrorState, LinesSkeleton } from '../../components/states.tsx';
-import { useIsHere } from '../../components/use-action.ts';
+import { Command } from '../../components/actions/copy.tsx';
+import { useIsHere } from '../../components/actions/use-action.ts';
+import { ErrorState, LinesSkeleton } from '../../components/state/states.tsx';
 import { AuthFrame } from './auth-frame.tsx';
 import { useFragmentToken } from './fragment.ts';
 

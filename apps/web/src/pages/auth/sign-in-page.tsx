@@ -4,12 +4,12 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useApi } from '../../api/client.tsx';
 import { type Loadable, loadable } from '../../api/loadable.ts';
-import { Callout } from '../../components/callout.tsx';
-import { Command } from '../../components/copy.tsx';
+import { Command } from '../../components/actions/copy.tsx';
+import { useIsHere } from '../../components/actions/use-action.ts';
 import { FormFrame } from '../../components/form/form-frame.tsx';
 import { inputSchema, useSchemaForm } from '../../components/form/use-schema-form.ts';
-import { ErrorState } from '../../components/states.tsx';
-import { useIsHere } from '../../components/use-action.ts';
+import { Callout } from '../../components/state/callout.tsx';
+import { ErrorState } from '../../components/state/states.tsx';
 import { AuthFrame } from './auth-frame.tsx';
 import { localPath } from './fragment.ts';
 

@@ -3,15 +3,15 @@ import { useNavigate } from '@tanstack/react-router';
 import { useApi, useMe } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { useStreams } from '../../api/streams/streams.tsx';
-import { useNotice } from '../../components/notices.tsx';
-import { CredentialsView } from './credentials-view.tsx';
-import { DevicesView } from './devices-view.tsx';
-import { KeysView } from './keys-view.tsx';
-import { PeopleView } from './people-view.tsx';
-import { PlansView } from './plans-view.tsx';
-import { ProfilesView } from './profiles-view.tsx';
-import { UseView } from './use-view.tsx';
-import { YouView } from './you-view.tsx';
+import { useNotice } from '../../components/actions/notices.tsx';
+import { CredentialsView } from './account/credentials-view.tsx';
+import { DevicesView } from './account/devices-view.tsx';
+import { KeysView } from './account/keys-view.tsx';
+import { UseView } from './account/use-view.tsx';
+import { YouView } from './account/you-view.tsx';
+import { PeopleView } from './server/people-view.tsx';
+import { PlansView } from './server/plans-view.tsx';
+import { ProfilesView } from './server/profiles-view.tsx';
 
 export function YouSection() {
   const api = useApi();
