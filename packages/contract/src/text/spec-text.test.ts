@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseSpec, shellBlocks } from './index.ts';
+import { parseSpec, shellBlocks } from '../index.ts';
 
 describe('the sh blocks of a spec', () => {
   test.each([

@@ -13,9 +13,9 @@
  *   POST /worker/finish                   Finish → Done               last word; idempotent
  */
 import { z } from 'zod';
-import { DiffStat, Failure, GitRef, GitSha, JobId, Usage } from './jobs.ts';
-import { LogStream } from './logs.ts';
-import { Time } from './shared.ts';
+import { DiffStat, Failure, GitRef, GitSha, JobId, Usage } from '../jobs.ts';
+import { LogStream } from '../logs.ts';
+import { Time } from '../shared.ts';
 
 export const ClaimInput = z.object({
   workerId: z.string().min(8).max(64).describe('Random, made when the worker starts'),

@@ -1,4 +1,4 @@
-import { HangarError } from './errors.ts';
+import { HangarError } from '../errors.ts';
 import { parseV4, parseV6 } from './ip-address.ts';
 import { isLocalHost } from './repo-address.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { sizeInWords } from '../words/size.ts';
 import { parseBytes } from './quantities.ts';
-import { sizeInWords } from './words/size.ts';
 
 it.each([
   ['0', '0 B'],
