@@ -7,7 +7,7 @@ import { createApi } from './api/client.tsx';
 import { newestOf } from './api/newest.ts';
 import { createQueryClient } from './api/query-client.ts';
 import { createStreams } from './api/streams/streams.tsx';
-import { createClock } from './components/time.tsx';
+import { createClock } from './components/figures/time.tsx';
 import { Providers } from './providers.tsx';
 import { createAppRouter } from './router.tsx';
 

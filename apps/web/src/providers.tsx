@@ -3,8 +3,8 @@ import { type QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { type Api, ApiProvider } from './api/client.tsx';
 import { type Streams, StreamsProvider } from './api/streams/streams.tsx';
-import { NoticeProvider } from './components/notices.tsx';
-import { type Clock, ClockProvider } from './components/time.tsx';
+import { NoticeProvider } from './components/actions/notices.tsx';
+import { type Clock, ClockProvider } from './components/figures/time.tsx';
 import { cssVariablesResolver, theme } from './theme.ts';
 
 interface ProvidersProps {

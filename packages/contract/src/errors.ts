@@ -1,8 +1,6 @@
-import { ERROR_KINDS, type ErrorEntry, type ErrorKind } from './error-kinds.ts';
-import { ERRORS } from './error-table.ts';
+import { ERROR_KINDS, ERRORS, type ErrorEntry, type ErrorKind } from './error-table.ts';
 
-export { ERROR_KINDS, type ErrorKind } from './error-kinds.ts';
-export { ERRORS } from './error-table.ts';
+export { ERROR_KINDS, ERRORS, type ErrorKind };
 
 export type ErrorCode = keyof typeof ERRORS;
 

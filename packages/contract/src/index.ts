@@ -14,21 +14,16 @@ export const VERSION = '0.1.0';
 
 export * from './access.ts';
 export * from './activity.ts';
+export * from './addresses/proxy.ts';
+export * from './addresses/repo-address.ts';
 export * from './agents.ts';
 export * from './credentials.ts';
 export * from './errors.ts';
 export * from './jobs.ts';
 export * from './kubernetes.ts';
-export * from './log-costs.ts';
 export * from './logs.ts';
-export * from './long-timer.ts';
-export * from './path-bytes.ts';
-export * from './phase-limits.ts';
 export * from './profiles.ts';
-export * from './proxy.ts';
-export * from './quantities.ts';
 export * from './raw-operations.ts';
-export * from './repo-address.ts';
 export {
   type IdentityKind,
   metaOf,
@@ -39,7 +34,6 @@ export {
   Time,
 } from './shared.ts';
 export * from './spec.ts';
-export * from './spec-text.ts';
 export {
   FINAL_STATES,
   type FinalState,
@@ -49,7 +43,11 @@ export {
   POD_SORTS,
   POD_STATES,
 } from './state-words.ts';
-export * from './states.ts';
 export * from './system.ts';
+export * from './text/path-bytes.ts';
+export * from './text/quantities.ts';
+export * from './text/spec-text.ts';
 export { sizeInWords } from './words/size.ts';
-export * from './worker.ts';
+export * from './worker/long-timer.ts';
+export * from './worker/worker.ts';
+export * from './worker/worker-limits.ts';

@@ -2,8 +2,13 @@ import { z } from 'zod';
 import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
 import { Empty, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
-import { JobPhase, JobState } from './states.ts';
+import { JOB_PHASES, JOB_STATES } from './state-words.ts';
 import { sizeInWords } from './words/size.ts';
+
+export const JobState = z.enum(JOB_STATES).describe('Where the job stands');
+export type JobState = z.infer<typeof JobState>;
+export const JobPhase = z.enum(JOB_PHASES);
+export type JobPhase = z.infer<typeof JobPhase>;
 
 export const MAX_SPEC_BYTES = 1024 * 1024;
 

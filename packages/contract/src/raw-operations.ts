@@ -4,7 +4,17 @@ import { Upload } from './jobs.ts';
 import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
-import { ArtifactQuery, ClaimInput, Finish, Heartbeat, LogAck, LogBatch, Orders, Report, WorkOrder } from './worker.ts';
+import {
+  ArtifactQuery,
+  ClaimInput,
+  Finish,
+  Heartbeat,
+  LogAck,
+  LogBatch,
+  Orders,
+  Report,
+  WorkOrder,
+} from './worker/worker.ts';
 
 /** An operation where bytes or RFCs matter: served as it stands here, and described in OpenAPI from it. */
 export interface RawOperation {

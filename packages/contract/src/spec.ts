@@ -3,7 +3,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { HangarError } from './errors.ts';
 import { Env, ImageRef, MAX_SPEC_BYTES, Resources, TimeoutSeconds } from './jobs.ts';
-import { parseBytes, parseDuration } from './quantities.ts';
+import { parseBytes, parseDuration } from './text/quantities.ts';
 
 /** Far more than anybody writes there. Its parser takes the square of the number of keys. */
 const MAX_FRONT_MATTER = 128 * 1024;

@@ -1,11 +1,13 @@
-import type { Contract } from '@hangar/contract';
+import type { Contract, Me } from '@hangar/contract';
 import { fromWire } from '@hangar/contract/errors';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { requestOf } from '@hangar/contract/request';
 import type { ContractRouterClient } from '@orpc/contract';
 import { createTanstackQueryUtils } from '@orpc/tanstack-query';
+import { useQuery } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext } from 'react';
 import { asHangarError } from './errors.ts';
+import { type Loadable, loadable } from './loadable.ts';
 
 /** Trying out a profile may take a minute. */
 const ANSWER_MS = 120_000;
@@ -60,4 +62,10 @@ export function useApi(): Api {
   const api = useContext(ApiContext);
   if (!api) throw new Error('useApi needs an ApiProvider above it');
   return api;
+}
+
+/** Who is signed in, with plan and use. */
+export function useMe(): Loadable<Me> {
+  const api = useApi();
+  return loadable(useQuery(api.access.me.queryOptions({ input: {}, staleTime: 60_000 })));
 }

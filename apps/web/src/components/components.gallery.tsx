@@ -2,17 +2,14 @@ import { HangarError } from '@hangar/contract';
 import { Button, Group, Stack, TextInput } from '@mantine/core';
 import type { GalleryEntry } from '../gallery/registry.ts';
 import { ago } from '../gallery/samples.ts';
-import { AsCommand } from './as-command.tsx';
-import { Command } from './command.tsx';
-import { Confirm, ConfirmByName } from './confirm.tsx';
-import { CopyButton } from './copy-button.tsx';
-import { DataTable } from './data-table.tsx';
-import { DurationBar } from './duration-bar.tsx';
-import { EmptyState } from './empty-state.tsx';
-import { ErrorState } from './error-state.tsx';
+import { AsCommand } from './actions/as-command.tsx';
+import { Confirm, ConfirmByName } from './actions/confirm.tsx';
+import { Command, CopyButton } from './actions/copy.tsx';
+import { DurationBar } from './figures/duration-bar.tsx';
+import { DataTable } from './list/data-table.tsx';
 import { PageHeader, Section } from './page.tsx';
-import { LinesSkeleton, TableSkeleton } from './skeletons.tsx';
-import { StateBadge } from './state-badge.tsx';
+import { StateBadge } from './state/state-badge.tsx';
+import { EmptyState, ErrorState, LinesSkeleton, TableSkeleton } from './state/states.tsx';
 
 const nothing = () => {};
 

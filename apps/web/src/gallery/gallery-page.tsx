@@ -1,8 +1,8 @@
 import { MantineProvider } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
+import { ClockProvider, stoppedClock } from '../components/figures/time.tsx';
 import { Page, PageHeader } from '../components/page.tsx';
-import { ClockProvider, stoppedClock } from '../components/time.tsx';
 import { cssVariablesResolver, theme } from '../theme.ts';
 import { entries } from './registry.ts';
 import { NOW } from './samples.ts';

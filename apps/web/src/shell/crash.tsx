@@ -1,9 +1,8 @@
 import { Button } from '@mantine/core';
 import { type ErrorComponentProps, Link } from '@tanstack/react-router';
 import { asHangarError } from '../api/errors.ts';
-import { EmptyState } from '../components/empty-state.tsx';
-import { ErrorState } from '../components/error-state.tsx';
 import { Page, PageHeader } from '../components/page.tsx';
+import { EmptyState, ErrorState } from '../components/state/states.tsx';
 
 /** A page that threw while it was drawn: the shell stays, the page can be tried again. */
 export function CrashPage({ error, reset }: ErrorComponentProps) {

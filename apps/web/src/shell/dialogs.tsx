@@ -2,9 +2,9 @@ import type { Activity } from '@hangar/contract';
 import { Drawer, Group } from '@mantine/core';
 import type { Loadable } from '../api/loadable.ts';
 import { ActivityActions, ActivityPanel } from '../modules/activity/activity-panel.tsx';
-import { KeysHelp } from './keys-help.tsx';
-import { Palette } from './palette.tsx';
-import type { PaletteAction } from './palette-view.tsx';
+import { KeysHelp } from './keys/keys-help.tsx';
+import { Palette } from './palette/palette.tsx';
+import type { PaletteAction } from './palette/palette-view.tsx';
 
 export type ShellDialog = 'palette' | 'keys' | 'activity';
 

@@ -3,7 +3,7 @@ import { IconCloudOff, IconSearch } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { LiveState } from '../api/live.tsx';
-import { clockTime } from '../components/format.ts';
+import { clockTime } from '../components/figures/time.tsx';
 import { Mark } from './mark.tsx';
 import { PLACES } from './places.ts';
 import classes from './shell.module.css';

@@ -40,3 +40,20 @@ export function relativeTime(at: string | Date, now = Date.now()): string {
 /** From one time to another, or until now. Clocks differ: nothing takes less than nothing. */
 export const spanMs = (from: string, to: string | null, now = Date.now()): number =>
   Math.max(0, (to === null ? now : Date.parse(to)) - Date.parse(from));
+
+const SLOW_TIMES = 3;
+/** Below this nobody waits, whatever the proportion. */
+const SLOW_MS = 2000;
+
+/** How many times the usual it has taken; null when that is nothing to speak of. */
+export function timesUsual(ms: number | null, usualMs: number | undefined): number | null {
+  if (ms === null || usualMs === undefined || ms - usualMs < SLOW_MS) return null;
+  const times = ms / Math.max(usualMs, 1);
+  return times > SLOW_TIMES ? times : null;
+}
+
+/** `usually 4 s`, or how many times of that it has taken. */
+export const usualWords = (times: number | null, usualMs: number): string =>
+  times === null
+    ? `usually ${formatDuration(usualMs)}`
+    : `${times < 10 ? times.toFixed(1) : 'over 10'} times the usual ${formatDuration(usualMs)}`;

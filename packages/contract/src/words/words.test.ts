@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ActivityStatus, StepStatus } from '../activity.ts';
+import { JobState } from '../jobs.ts';
 import { ClusterState, NodeState, PodContainer, PodState } from '../kubernetes.ts';
-import { JobState } from '../states.ts';
 import { ACTIVITY_WORDS, STEP_WORDS } from './activity.ts';
-import { etaWords, timesUsual, usualWords } from './eta.ts';
 import { groupWords, verdictWords } from './group.ts';
 import { JOB_WORDS } from './job.ts';
+import { etaWords } from './job-ending.ts';
 import {
   CLUSTER_WORDS,
   CONTAINER_WORDS,
@@ -16,12 +16,11 @@ import {
   POD_WORDS,
   podWords,
 } from './kubernetes.ts';
-import { limitWords } from './limits.ts';
 import { formatCount, plural } from './number.ts';
+import { costWords, limitWords, tokenWords, usageWords } from './resources.ts';
 import { formatBytes } from './size.ts';
-import { formatDuration, relativeTime } from './time.ts';
+import { formatDuration, relativeTime, timesUsual, usualWords } from './time.ts';
 import { type StateWords, sentence, TONES } from './tone.ts';
-import { costWords, tokenWords, usageWords } from './usage.ts';
 
 const NOW = new Date('2026-05-04T11:00:00.000Z').getTime();
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();

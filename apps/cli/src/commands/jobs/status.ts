@@ -1,12 +1,17 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { etaWords, timesUsual, usualWords } from '@hangar/contract/words/eta';
 import { JOB_WORDS, jobSince, jobWords } from '@hangar/contract/words/job';
-import { wayOutFor } from '@hangar/contract/words/job-ending';
-import { limitWords } from '@hangar/contract/words/limits';
+import { etaWords, wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
-import { formatDuration, formatSeconds, relativeTime, spanMs } from '@hangar/contract/words/time';
-import { usageWords } from '@hangar/contract/words/usage';
+import { limitWords, usageWords } from '@hangar/contract/words/resources';
+import {
+  formatDuration,
+  formatSeconds,
+  relativeTime,
+  spanMs,
+  timesUsual,
+  usualWords,
+} from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
 import { isLocalRun, jobArgument } from '../../jobs/job-id.ts';

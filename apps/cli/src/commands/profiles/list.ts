@@ -1,4 +1,4 @@
-import { limitWords } from '@hangar/contract/words/limits';
+import { limitWords } from '@hangar/contract/words/resources';
 import { defineList } from '../../list-command.ts';
 
 export const command = defineList({

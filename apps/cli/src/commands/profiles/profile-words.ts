@@ -1,6 +1,6 @@
 import { type Profile, ProfileLimits } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
-import { limitWords } from '@hangar/contract/words/limits';
+import { limitWords } from '@hangar/contract/words/resources';
 import { sizeInWords } from '@hangar/contract/words/size';
 import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';

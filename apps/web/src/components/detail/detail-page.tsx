@@ -1,10 +1,9 @@
 import { Tabs } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, type AsCommandProps } from '../as-command.tsx';
-import { Loaded } from '../loaded.tsx';
+import { AsCommand, type AsCommandProps } from '../actions/as-command.tsx';
 import { Page, PageHeader } from '../page.tsx';
-import { Bone } from '../skeletons.tsx';
+import { Bone, Loaded } from '../state/states.tsx';
 import classes from './detail.module.css';
 
 export interface DetailTab<I extends string> {
@@ -122,3 +121,11 @@ function DetailSkeleton() {
     </div>
   );
 }
+
+/** The tab that the address names; the first when it names none that is known. */
+export const tabOf = <I extends string>(tabs: readonly [I, ...(readonly I[])], typed: string | undefined): I =>
+  tabs.find((known) => known === typed) ?? tabs[0];
+
+/** What stands in the address for a tab: nothing for the first. */
+export const tabParameter = <I extends string>(tabs: readonly [I, ...(readonly I[])], tab: I): I | undefined =>
+  tab === tabs[0] ? undefined : tab;

@@ -1,7 +1,7 @@
 import type { HangarError } from '@hangar/contract';
 import { Button, type ButtonProps, Group, Stack } from '@mantine/core';
 import type { FormEventHandler, ReactNode } from 'react';
-import { ErrorState } from '../error-state.tsx';
+import { ErrorState } from '../state/states.tsx';
 
 export interface FormFrameProps {
   form: { onSubmit: FormEventHandler<HTMLFormElement>; error: HangarError | null; pending: boolean };

@@ -1,7 +1,7 @@
 import { NumberInput, PasswordInput, SegmentedControl, Select, Switch, Textarea, TextInput } from '@mantine/core';
 import { useCallback, useEffect, useMemo } from 'react';
 import type { z } from 'zod';
-import { Callout } from '../callout.tsx';
+import { Callout } from '../state/callout.tsx';
 import classes from './form.module.css';
 import { MapField } from './map-field.tsx';
 import { type SchemaField, secretsOf, type Values } from './schema-model.ts';

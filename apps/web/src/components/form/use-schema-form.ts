@@ -2,7 +2,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { type FormEvent, useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 import type { z } from 'zod';
 import { issuesOf } from '../../api/errors.ts';
-import { useAction } from '../use-action.ts';
+import { useAction } from '../actions/use-action.ts';
 import { forget, keep, kept } from './kept-form.ts';
 import type { Values } from './schema-model.ts';
 import { nest } from './schema-values.ts';
@@ -191,4 +191,11 @@ export function byField(
     else rest.push(path === '' ? message : `${path}: ${message}`);
   }
   return { errors, rest };
+}
+
+/** The schema of an operation's input, for the form that fills it. */
+export function inputSchema<S>(operation: { '~orpc': { inputSchema?: S | undefined } }): S {
+  const schema = operation['~orpc'].inputSchema;
+  if (schema === undefined) throw new Error('this operation takes no input');
+  return schema;
 }

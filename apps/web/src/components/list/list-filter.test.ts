@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { flag, listFilter, name, sent, text } from './list-filter.ts';
 import { nextSort, oneOf, page, someOf, sorted } from './list-params.ts';
-import { sortOf } from './sort.tsx';
+import { sortOf } from './sorted-pages.tsx';
 
 const COLUMNS = ['age', 'size'] as const;
 const FILTER = listFilter({

@@ -1,8 +1,9 @@
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { Button, Select } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import type { CSSProperties, ReactNode } from 'react';
-import { SearchField } from '../search-field.tsx';
 import classes from './list.module.css';
+import { SearchField } from './search-field.tsx';
 
 export interface ListFiltersProps {
   /** Of what: "Search jobs". */
@@ -65,5 +66,15 @@ export function Narrowed({ to, label, onClear }: { to: string; label?: string; o
     <Button variant="default" rightSection={<IconX size={14} />} aria-label={label} onClick={onClear}>
       {to}
     </Button>
+  );
+}
+
+/** At the end of the filters: how many fit, of how many. */
+export function Found({ fit, all, noun }: { fit: number; all: number; noun: string }) {
+  return (
+    <span className={`${classes.found} hg-num`} role="status">
+      {fit === all ? '' : `${formatCount(fit)} of `}
+      {plural(all, noun)}
+    </span>
   );
 }

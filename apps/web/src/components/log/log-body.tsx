@@ -1,4 +1,5 @@
 import type { LogStream } from '@hangar/contract';
+import { plural } from '@hangar/contract/words/number';
 import { Button } from '@mantine/core';
 import { IconArrowDown } from '@tabler/icons-react';
 import {
@@ -14,7 +15,6 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { plural } from '../format.ts';
 import { isNarrow } from './cells.ts';
 import classes from './log.module.css';
 import type { LogBuffer } from './log-buffer.ts';

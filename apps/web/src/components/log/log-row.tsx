@@ -1,6 +1,6 @@
 import type { LogStream } from '@hangar/contract';
+import { formatCount } from '@hangar/contract/words/number';
 import { type CSSProperties, memo, type ReactNode } from 'react';
-import { formatCount } from '../format.ts';
 import { type AnsiRun, type AnsiStyle, parseAnsi } from './ansi.ts';
 import { runCss } from './ansi-color.ts';
 import classes from './log.module.css';

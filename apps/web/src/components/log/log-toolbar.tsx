@@ -1,4 +1,5 @@
 import type { LogStream } from '@hangar/contract';
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { ActionIcon, Menu, SegmentedControl, TextInput, Tooltip } from '@mantine/core';
 import {
   IconArrowBarToDown,
@@ -23,8 +24,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { useCopy } from '../copy-button.tsx';
-import { formatCount, plural } from '../format.ts';
+import { useCopy } from '../actions/copy.tsx';
 import { plainText } from './ansi.ts';
 import classes from './log.module.css';
 import type { LogControl } from './log-body.tsx';

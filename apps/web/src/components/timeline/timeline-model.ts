@@ -1,6 +1,5 @@
-import { timesUsual } from '@hangar/contract/words/eta';
-import { spanMs } from '@hangar/contract/words/time';
-import type { Tone } from '../tones.ts';
+import { spanMs, timesUsual } from '@hangar/contract/words/time';
+import type { Tone } from '../state/tones.ts';
 
 /** One phase as it is known; phases that have not begun have no start. */
 export interface TimelinePhase {

@@ -1,11 +1,10 @@
-import { usualWords } from '@hangar/contract/words/eta';
+import { formatDuration, usualWords } from '@hangar/contract/words/time';
 import { sentence, TONES } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { CSSProperties } from 'react';
-import { absoluteTime, formatDuration } from '../format.ts';
-import { StateIcon } from '../state-badge.tsx';
-import { useNow } from '../time.tsx';
-import { toneColor } from '../tones.ts';
+import { absoluteTime, useNow } from '../figures/time.tsx';
+import { StateIcon } from '../state/state-badge.tsx';
+import { toneColor } from '../state/tones.ts';
 import classes from './timeline.module.css';
 import { segmentsOf, type TimelinePhase, type TimelineSegment } from './timeline-model.ts';
 

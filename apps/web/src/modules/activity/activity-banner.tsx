@@ -2,8 +2,8 @@ import type { Activity } from '@hangar/contract';
 import { ACTIVITY_WORDS, stepToName } from '@hangar/contract/words/activity';
 import { CloseButton, UnstyledButton } from '@mantine/core';
 import type { CSSProperties } from 'react';
-import { StateIcon } from '../../components/state-badge.tsx';
-import { toneColor } from '../../components/tones.ts';
+import { StateIcon } from '../../components/state/state-badge.tsx';
+import { toneColor } from '../../components/state/tones.ts';
 import classes from './activity.module.css';
 
 export interface ActivityBannerProps {

@@ -5,10 +5,10 @@ import { UnstyledButton } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { DurationBar } from '../../components/duration-bar.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { StateIcon } from '../../components/state-badge.tsx';
-import { Time, useNow } from '../../components/time.tsx';
+import { DurationBar } from '../../components/figures/duration-bar.tsx';
+import { Time, useNow } from '../../components/figures/time.tsx';
+import { StateIcon } from '../../components/state/state-badge.tsx';
+import { EmptyState } from '../../components/state/states.tsx';
 import classes from './activity.module.css';
 import { StepList } from './step-list.tsx';
 

@@ -3,9 +3,8 @@ import { OPERATIONS } from '@hangar/contract/operations';
 import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand, asCommand } from '../../components/as-command.tsx';
-import { Loaded } from '../../components/loaded.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
+import { AsCommand, asCommand } from '../../components/actions/as-command.tsx';
+import { Loaded, TableSkeleton } from '../../components/state/states.tsx';
 import { ActivityList } from './activity-list.tsx';
 
 export interface ActivityAnswer {

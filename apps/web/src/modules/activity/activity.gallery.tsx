@@ -1,6 +1,6 @@
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { failed as broken, live, loading, refetching, stale } from '../../gallery/samples.ts';
-import { OperationsView } from '../../pages/operations/operations-view.tsx';
+import { OperationsView } from '../../pages/operations/operations-page.tsx';
 import { ActivityBanner } from './activity-banner.tsx';
 import { announced, completed, failed, running } from './samples.ts';
 import { StepList } from './step-list.tsx';

@@ -1,8 +1,8 @@
 import type { ActivityStep } from '@hangar/contract';
 import { durationOf, STEP_WORDS } from '@hangar/contract/words/activity';
-import { formatDuration } from '../../components/format.ts';
-import { StateIcon } from '../../components/state-badge.tsx';
-import { useNow } from '../../components/time.tsx';
+import { formatDuration } from '@hangar/contract/words/time';
+import { useNow } from '../../components/figures/time.tsx';
+import { StateIcon } from '../../components/state/state-badge.tsx';
 import classes from './activity.module.css';
 
 /** Check, spinner, circle or cross with its error, and how long each step took. */

@@ -1,4 +1,4 @@
-import { formatCount } from '../../components/format.ts';
+import { formatCount } from '@hangar/contract/words/number';
 import classes from './counts.module.css';
 
 /** `+84 −12`; nothing when nothing changed. */

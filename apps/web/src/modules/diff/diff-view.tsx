@@ -1,4 +1,5 @@
 import { showPath } from '@hangar/contract/path-bytes';
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { formatBytes } from '@hangar/contract/words/size';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import {
@@ -11,11 +12,9 @@ import {
   IconFolder,
 } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react';
-import { Callout } from '../../components/callout.tsx';
-import { Command } from '../../components/command.tsx';
-import { CopyButton } from '../../components/copy-button.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { formatCount, plural } from '../../components/format.ts';
+import { Command, CopyButton } from '../../components/actions/copy.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { EmptyState } from '../../components/state/states.tsx';
 import { Counts } from './counts.tsx';
 import classes from './diff.module.css';
 import { type DiffFolder, inTreeOrder, treeOf } from './diff-tree.ts';

@@ -1,8 +1,9 @@
 import type { DiffStat, Job } from '@hangar/contract';
 import { elapsedMs, jobSince, jobWords } from '@hangar/contract/words/job';
-import { formatDuration, plural } from '../../components/format.ts';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { useNow } from '../../components/time.tsx';
+import { plural } from '@hangar/contract/words/number';
+import { formatDuration } from '@hangar/contract/words/time';
+import { useNow } from '../../components/figures/time.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
 import { Counts } from '../diff/counts.tsx';
 import classes from './jobs.module.css';
 

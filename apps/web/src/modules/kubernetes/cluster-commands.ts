@@ -1,5 +1,5 @@
 import { OPERATIONS } from '@hangar/contract/operations';
-import { asCommand } from '../../components/as-command.tsx';
+import { asCommand } from '../../components/actions/as-command.tsx';
 import { type PodsFilter, queryOf } from './filter.ts';
 
 const { health, nodes, pod, pods } = OPERATIONS.kubernetes;

@@ -1,16 +1,16 @@
-import type { ClusterHealth, ClusterView } from '@hangar/contract';
+import type { ClusterHealth, ClusterView, ResourceUse } from '@hangar/contract';
 import { CLUSTER_WORDS } from '@hangar/contract/words/kubernetes';
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { Select } from '@mantine/core';
 import { IconPlugConnectedX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { AsCommand } from '../../components/as-command.tsx';
-import { Callout } from '../../components/callout.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { clockTime, plural } from '../../components/format.ts';
-import { Loaded } from '../../components/loaded.tsx';
+import { AsCommand } from '../../components/actions/as-command.tsx';
+import { clockTime } from '../../components/figures/time.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { EmptyState, Loaded } from '../../components/state/states.tsx';
 import { SubNav } from '../../components/sub-nav.tsx';
 import classes from './kubernetes.module.css';
 
@@ -189,4 +189,16 @@ export function deniedWords({ denied, namespaces }: ClusterView): string[] {
   const metrics = isDenied('metrics');
   if (metrics) words.push(`This server may not read what is in use. ${metrics.message}`);
   return words;
+}
+
+export const counted = (value: number): string => formatCount(Math.round(value));
+
+/** All numbers of a resource in one sentence. */
+export function useWords(what: string, use: ResourceUse, say: (value: number) => string): string {
+  return [
+    `${what}: ${say(use.allocatable)} for pods`,
+    ...(use.capacity === use.allocatable ? [] : [`of ${say(use.capacity)} in all`]),
+    use.requested === null ? 'requested by pods: not to be seen' : `${say(use.requested)} requested`,
+    use.used === null ? 'in use: not measured' : `${say(use.used)} in use`,
+  ].join(', ');
 }

@@ -4,19 +4,17 @@ import { sizeInWords } from '@hangar/contract/words/size';
 import { sentence } from '@hangar/contract/words/tone';
 import { Tooltip } from '@mantine/core';
 import type { Loadable } from '../../api/loadable.ts';
-import type { Column } from '../../components/data-table.tsx';
-import { Found } from '../../components/list/found.tsx';
+import { Meter } from '../../components/figures/meter.tsx';
+import { Time } from '../../components/figures/time.tsx';
+import type { Column } from '../../components/list/data-table.tsx';
 import { List } from '../../components/list/list.tsx';
 import { sent } from '../../components/list/list-filter.ts';
-import { ListFilters, Pick } from '../../components/list/list-filters.tsx';
-import { Meter } from '../../components/meter.tsx';
-import { TableSkeleton } from '../../components/skeletons.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { Time } from '../../components/time.tsx';
-import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
+import { Found, ListFilters, Pick } from '../../components/list/list-filters.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { TableSkeleton } from '../../components/state/states.tsx';
+import { ClusterFrame, type ClusterProps, counted, useWords } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
 import { fittingNodes, NODES_FILTER, type NodesFilter } from './node-filter.ts';
-import { counted, useWords } from './words.ts';
 
 export interface NodesViewProps extends ClusterProps {
   nodes: Loadable<ClusterNodes>;

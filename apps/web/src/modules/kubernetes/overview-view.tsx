@@ -1,17 +1,15 @@
 import { type ClusterHealth, POD_STATES, type ResourceUse } from '@hangar/contract';
 import { cores, NODE_WORDS, POD_WORDS } from '@hangar/contract/words/kubernetes';
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { formatCount, plural } from '../../components/format.ts';
-import { Meter } from '../../components/meter.tsx';
+import { Meter } from '../../components/figures/meter.tsx';
 import { Section } from '../../components/page.tsx';
-import { Bone } from '../../components/skeletons.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { ClusterFrame, type ClusterProps } from './cluster-frame.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { Bone, EmptyState } from '../../components/state/states.tsx';
+import { ClusterFrame, type ClusterProps, counted, useWords } from './cluster-frame.tsx';
 import classes from './kubernetes.module.css';
-import { counted, useWords } from './words.ts';
 
 type FrameProps = ClusterProps;
 

@@ -1,9 +1,8 @@
 import { Button } from '@mantine/core';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { ErrorState } from '../../components/error-state.tsx';
 import type { LogBuffer } from '../../components/log/log-buffer.ts';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { LogView } from '../../components/log/log-view.tsx';
+import { EmptyState, ErrorState } from '../../components/state/states.tsx';
 import type { PodLogReading } from './pod-log-reader.ts';
 
 export interface PodLogProps {

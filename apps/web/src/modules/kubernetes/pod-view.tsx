@@ -1,20 +1,20 @@
 import type { ClusterEvent, PodContainer, PodDetail } from '@hangar/contract';
 import { containerWords, cores, POD_WORDS } from '@hangar/contract/words/kubernetes';
+import { formatCount, plural } from '@hangar/contract/words/number';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { SegmentedControl, Select } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
-import { Callout } from '../../components/callout.tsx';
-import { CopyButton } from '../../components/copy-button.tsx';
-import { type Column, DataTable } from '../../components/data-table.tsx';
+import { CopyButton } from '../../components/actions/copy.tsx';
 import { DetailPage } from '../../components/detail/detail-page.tsx';
-import { EmptyState } from '../../components/empty-state.tsx';
-import { Facts } from '../../components/facts.tsx';
-import { formatCount, plural } from '../../components/format.ts';
+import { Facts } from '../../components/figures/facts.tsx';
+import { Time } from '../../components/figures/time.tsx';
+import { type Column, DataTable } from '../../components/list/data-table.tsx';
 import { Section } from '../../components/page.tsx';
-import { StateBadge } from '../../components/state-badge.tsx';
-import { Time } from '../../components/time.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { StateBadge } from '../../components/state/state-badge.tsx';
+import { EmptyState } from '../../components/state/states.tsx';
 import classes from './kubernetes.module.css';
 import { PodBadge } from './pods-view.tsx';
 

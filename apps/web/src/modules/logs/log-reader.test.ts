@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { LogLine } from '@hangar/contract';
-import { HangarError, toWire } from '@hangar/contract';
+import { HangarError, type LogLine, toWire } from '@hangar/contract';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { connectAlone, Streams } from '../../api/streams/streams.tsx';
 import { LogReader } from './log-reader.ts';

@@ -2,10 +2,10 @@ import { type DeviceRequest, HangarError, type ServerInfo } from '@hangar/contra
 import { ada } from '../../gallery/people.ts';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading } from '../../gallery/samples.ts';
-import { DeviceView } from './device-view.tsx';
-import { InviteView } from './invite-view.tsx';
-import { LinkView } from './link-view.tsx';
-import { SignInView } from './sign-in-view.tsx';
+import { DeviceView } from './device-page.tsx';
+import { InviteView } from './invite-page.tsx';
+import { LinkView } from './link-page.tsx';
+import { SignInView } from './sign-in-page.tsx';
 
 const never = () => new Promise<never>(() => {});
 const nothing = () => {};

@@ -7,7 +7,7 @@ import { asHangarError } from '../../api/errors.ts';
 import { type Loadable, loadable } from '../../api/loadable.ts';
 import { CompareView } from '../../modules/compare/compare-view.tsx';
 import { diffQuery } from '../../modules/diff/use-diff.ts';
-import { artifactHref } from '../../modules/jobs/artifact-list.tsx';
+import { artifactHref } from '../../modules/jobs/job/artifact-list.tsx';
 
 const route = getRouteApi('/app/compare');
 

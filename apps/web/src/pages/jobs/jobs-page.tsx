@@ -1,8 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useApi } from '../../api/client.tsx';
-import { useMe } from '../../api/me.ts';
+import { useApi, useMe } from '../../api/client.tsx';
 import { PAGES, pagesOf } from '../../api/pages.ts';
 import { sent } from '../../components/list/list-filter.ts';
 import { JOBS_FILTER, statesOf } from '../../modules/jobs/filter.ts';

@@ -5,8 +5,7 @@ import { loadable } from '../../api/loadable.ts';
 import { nodesCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { NODES_FILTER } from '../../modules/kubernetes/node-filter.ts';
 import { NodesView } from '../../modules/kubernetes/nodes-view.tsx';
-import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
-import { useCluster } from './use-cluster.ts';
+import { POLL_MS, useCluster } from '../../modules/kubernetes/use-cluster.ts';
 
 const route = getRouteApi('/app/operations/kubernetes/nodes');
 

@@ -1,7 +1,7 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { healthCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { OverviewView } from '../../modules/kubernetes/overview-view.tsx';
-import { useCluster } from './use-cluster.ts';
+import { useCluster } from '../../modules/kubernetes/use-cluster.ts';
 
 const route = getRouteApi('/app/operations/kubernetes');
 

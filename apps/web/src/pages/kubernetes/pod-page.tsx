@@ -4,7 +4,7 @@ import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { useStreams } from '../../api/streams/streams.tsx';
-import { tabOf, tabParameter } from '../../components/detail/tabs.ts';
+import { tabOf, tabParameter } from '../../components/detail/detail-page.tsx';
 import type { LineRange } from '../../components/log/log-link.ts';
 import { podCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { NoLogYet, PodLog } from '../../modules/kubernetes/pod-log.tsx';

@@ -6,8 +6,7 @@ import { loadable } from '../../api/loadable.ts';
 import { listCommand } from '../../modules/kubernetes/cluster-commands.ts';
 import { PODS_FILTER, type PodsFilter, queryOf } from '../../modules/kubernetes/filter.ts';
 import { PodsView } from '../../modules/kubernetes/pods-view.tsx';
-import { POLL_MS } from '../../modules/kubernetes/use-cluster-live.ts';
-import { useCluster } from './use-cluster.ts';
+import { POLL_MS, useCluster } from '../../modules/kubernetes/use-cluster.ts';
 
 const route = getRouteApi('/app/operations/kubernetes/pods');
 

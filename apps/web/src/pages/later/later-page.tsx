@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { Link, useLocation } from '@tanstack/react-router';
-import { EmptyState } from '../../components/empty-state.tsx';
 import { Page, PageHeader } from '../../components/page.tsx';
+import { EmptyState } from '../../components/state/states.tsx';
 import { PLACES, type Place } from '../../shell/places.ts';
 
 export function LaterPage() {

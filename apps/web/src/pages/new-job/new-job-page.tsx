@@ -5,7 +5,7 @@ import { useCallback, useRef, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { Page } from '../../components/page.tsx';
-import { Delayed, LinesSkeleton } from '../../components/skeletons.tsx';
+import { Delayed, LinesSkeleton } from '../../components/state/states.tsx';
 import {
   agentFields,
   EMPTY_FORM,
@@ -14,8 +14,8 @@ import {
   groupOf,
   type JobForm,
   JobInput,
-} from '../../modules/jobs/new-job-form.ts';
-import { NewJobView } from '../../modules/jobs/new-job-view.tsx';
+} from '../../modules/jobs/new-job/new-job-form.ts';
+import { NewJobView } from '../../modules/jobs/new-job/new-job-view.tsx';
 
 const route = getRouteApi('/app/jobs/new');
 

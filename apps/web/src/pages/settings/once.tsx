@@ -1,7 +1,7 @@
 import { Button, Modal, Stack } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { Callout } from '../../components/callout.tsx';
-import { Command } from '../../components/command.tsx';
+import { Command } from '../../components/actions/copy.tsx';
+import { Callout } from '../../components/state/callout.tsx';
 
 export interface OnceProps {
   opened: boolean;

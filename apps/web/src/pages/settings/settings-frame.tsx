@@ -1,7 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { Fragment, type ReactNode, useEffect, useRef } from 'react';
 import { Page } from '../../components/page.tsx';
-import { SECTIONS } from './sections.ts';
 import classes from './settings.module.css';
 
 export interface SettingsFrameProps {
@@ -45,3 +44,22 @@ export function SettingsFrame({ current, isAdmin, children }: SettingsFrameProps
     </Page>
   );
 }
+
+export interface SettingsSection {
+  /** The end of the path; empty for the first. */
+  id: string;
+  label: string;
+  group: 'Account' | 'Server';
+  adminOnly: boolean;
+}
+
+export const SECTIONS: readonly SettingsSection[] = [
+  { id: '', label: 'You', group: 'Account', adminOnly: false },
+  { id: 'use', label: 'Plan and use', group: 'Account', adminOnly: false },
+  { id: 'devices', label: 'Devices', group: 'Account', adminOnly: false },
+  { id: 'keys', label: 'API keys', group: 'Account', adminOnly: false },
+  { id: 'credentials', label: 'Credentials', group: 'Account', adminOnly: false },
+  { id: 'profiles', label: 'Profiles', group: 'Server', adminOnly: false },
+  { id: 'people', label: 'People', group: 'Server', adminOnly: true },
+  { id: 'plans', label: 'Plans', group: 'Server', adminOnly: false },
+];

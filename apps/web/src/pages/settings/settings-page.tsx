@@ -1,16 +1,18 @@
 import { useParams } from '@tanstack/react-router';
 import type { ComponentType } from 'react';
-import { useMe } from '../../api/me.ts';
+import { useMe } from '../../api/client.tsx';
 import { MissingPage } from '../../shell/crash.tsx';
-import { CredentialsSection } from './credentials-section.tsx';
-import { DevicesSection } from './devices-section.tsx';
-import { KeysSection } from './keys-section.tsx';
-import { PeopleSection } from './people-section.tsx';
-import { PlansSection } from './plans-section.tsx';
-import { ProfilesSection } from './profiles-section.tsx';
+import {
+  CredentialsSection,
+  DevicesSection,
+  KeysSection,
+  PeopleSection,
+  PlansSection,
+  ProfilesSection,
+  UseSection,
+  YouSection,
+} from './sections.tsx';
 import { SettingsFrame } from './settings-frame.tsx';
-import { UseSection } from './use-section.tsx';
-import { YouSection } from './you-section.tsx';
 
 const BY_ID: Record<string, ComponentType> = {
   '': YouSection,

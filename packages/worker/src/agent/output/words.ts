@@ -1,6 +1,6 @@
 import type { Usage } from '@hangar/contract';
+import { usageWords } from '@hangar/contract/words/resources';
 import { formatDuration } from '@hangar/contract/words/time';
-import { usageWords } from '@hangar/contract/words/usage';
 import { type Json, text } from './event.ts';
 
 const MAX_DETAIL = 200;
