@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Blobs } from '../platform/blobs/blobs.ts';
 import { type Load, openLoad, reachDatabase } from '../platform/database/index.ts';
 import { openSecrets } from '../platform/secrets/index.ts';
+import { RESTORED } from '../restored.ts';
 import type { Head, Manifest } from './archive-format.ts';
 import { readArchive } from './archive-reader.ts';
 
@@ -129,22 +130,15 @@ async function refuseFilled(blobs: Blobs): Promise<void> {
 
 /**
  * The restored server is another one than the one that was backed up, which may live on: nothing that one started belongs to this one.
- * A job in hand is ended and never started again; its worker, should it come, has a token that is not valid here, and its unit is left
- * to the server that made it. A job that waited keeps its place; its unit gets another name.
+ * What that means for each noun, its feature says.
  */
 async function becomeAnother(load: Load): Promise<{ lost: number; queued: number }> {
-  await load.run(`delete from setting where key in ('instance', 'worker.token.key')`);
-  const lost = await load.run(
-    `update job set killed_for = 'restore', killed_at = now(), cleaned_at = now(), lease_until = null, wake_at = now()
-     where finished_at is null and admitted_at is not null`,
-  );
-  await load.run(
-    `update log set ended_at = now(), revision = revision + 1,
-       end_state = coalesce(job.finished->>'outcome', case when job.cancel_requested_at is null then 'lost' else 'cancelled' end)
-     from job where job.id = log.id and job.killed_for = 'restore' and job.finished_at is null and log.ended_at is null`,
-  );
-  const queued = await load.run(
-    'update job set attempt = attempt + 1, lease_until = null where finished_at is null and admitted_at is null',
-  );
+  await load.run(`delete from setting where key = 'instance'`);
+  let [lost, queued] = [0, 0];
+  for (const restored of RESTORED) {
+    const found = await restored(load);
+    lost += found.lost;
+    queued += found.queued;
+  }
   return { lost, queued };
 }

@@ -1,5 +1,6 @@
 import { type QueryClient, replaceEqualDeep } from '@tanstack/react-query';
 import type { Api } from './client.tsx';
+import { LIVE_NOUNS } from './nouns.ts';
 
 interface Versioned {
   readonly id: string;
@@ -74,7 +75,6 @@ export function newestOf(queries: QueryClient, api: Api): Newest {
   const newest = new Newest();
   registers.set(queries, newest);
   const structuralSharing = (before: unknown, data: unknown) => replaceEqualDeep(before, newest.renew(data));
-  for (const queryKey of [api.jobs.key(), api.activity.key()])
-    queries.setQueryDefaults(queryKey, { structuralSharing });
+  for (const noun of Object.values(LIVE_NOUNS)) queries.setQueryDefaults(noun.all(api), { structuralSharing });
   return newest;
 }

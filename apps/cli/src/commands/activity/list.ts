@@ -42,7 +42,7 @@ export const command = defineList({
     aliases: { n: 'limit' },
   },
   async ask(cli: Cli, flags: Flags) {
-    if (flags.limit !== undefined) (await import('../../terminal/check-options.ts')).checkPage('activity', flags);
+    if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('activity', flags);
     const found = await (await cli.api(flags.server)).client.activity.list({
       ...(flags.limit === undefined ? {} : { limit: flags.limit }),
       ...(flags.status === undefined ? {} : { status: flags.status }),

@@ -61,7 +61,7 @@ export const command = defineList({
     aliases: { n: 'limit' },
   },
   async ask(cli: Cli, flags: Flags) {
-    if (flags.limit !== undefined) (await import('../../terminal/check-options.ts')).checkPage('jobs', flags);
+    if (flags.limit !== undefined) (await import('../../terminal/check-page.ts')).checkPage('jobs', flags);
     const api = await cli.api(flags.server);
     const query = {
       mine: !flags.all,

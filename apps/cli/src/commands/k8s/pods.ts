@@ -74,7 +74,7 @@ export const command = defineList({
   },
   async ask(cli: Cli, flags: Flags) {
     if (flags.limit !== undefined || flags.offset !== undefined)
-      (await import('../../terminal/check-options.ts')).checkPage('k8s pods', flags);
+      (await import('../../terminal/check-page.ts')).checkPage('k8s pods', flags);
     const { client } = await cli.api(flags.server);
     const ask = () =>
       client.kubernetes.pods({

@@ -19,6 +19,7 @@ import {
 } from '@hangar/contract';
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import { lookup } from '../../platform/database/together.ts';
+import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { CredentialsOfJobs, Environment, ProfilesOfJobs } from './needs.ts';
 import { durationKey, type JobsUse, pairOf } from './store/job-figures.ts';
@@ -363,18 +364,6 @@ function hashOf({ idempotencyKey: _key, repo, ...rest }: NewJob, patchHash: stri
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function writeCursor(row: JobRow): string {
-  return Buffer.from(`${row.createdAt.toISOString()} ${row.id}`).toString('base64url');
-}
-
-function readCursor(cursor: string): { createdAt: Date; id: string } {
-  const [time, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const createdAt = new Date(time ?? '');
-  if (!id || Number.isNaN(createdAt.getTime()))
-    throw new HangarError('bad_request', { message: 'The cursor is not one of ours.' });
-  return { createdAt, id };
-}
 
 function first<T>(items: readonly T[]): T {
   const [item] = items;

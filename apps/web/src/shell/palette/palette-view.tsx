@@ -35,7 +35,8 @@ export interface PaletteViewProps {
   onHit: (hit: SearchHit) => void;
 }
 
-const KINDS: Record<SearchHit['kind'], TablerIcon> = {
+/** Of those that have one of their own. */
+const KINDS: Partial<Record<SearchHit['kind'], TablerIcon>> = {
   job: IconBriefcase2,
   profile: IconServerBolt,
   credential: IconKey,
@@ -73,7 +74,7 @@ function Body({ onClose, text, onText, actions, hits, searching, error, onHit }:
       id: `hit-${hit.kind}-${hit.id}`,
       label: hit.title,
       detail: [hit.id === hit.title ? '' : hit.id, hit.detail].filter(Boolean).join(' · '),
-      Icon: KINDS[hit.kind],
+      Icon: KINDS[hit.kind] ?? IconSearch,
       run: () => onHit(hit),
       group: 'Found' as const,
     })),
