@@ -12,7 +12,7 @@ import type { Reconciler } from './reconciler.ts';
 import { installLamps, LAMP, type Lamp, type LampAction, lampNoun, lamps, type SeenOfLamp } from './testing/lamp.ts';
 
 const log = pino({ level: 'silent' });
-const PATIENCE = { timeout: 15_000, interval: 20 };
+const PATIENCE = { timeout: 60_000, interval: 20 };
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let running: Reconciler[];
 /** What the switch of each lamp really is, and each time that somebody turned it. */
@@ -49,12 +49,7 @@ const ACTS: Acts<Lamp, SeenOfLamp, LampAction> = {
 
 /** One server. Tests say where it fails. */
 async function server(
-  o: {
-    acts?: Partial<typeof ACTS>;
-    leaseSeconds?: number;
-    told?: Parameters<typeof lampNoun>[0];
-    dies?: (step: string) => void;
-  } = {},
+  o: { acts?: Partial<typeof ACTS>; told?: Parameters<typeof lampNoun>[0]; dies?: (step: string) => void } = {},
 ) {
   const dies = o.dies ?? (() => undefined);
   const db: typeof database.db = Object.assign(Object.create(database.db), {
@@ -71,7 +66,8 @@ async function server(
   });
   const reconciled = createReconciled({ db }, lampNoun(o.told));
   const acting = createActing({
-    ...{ database, reconciled, log, concurrency: 4, leaseSeconds: o.leaseSeconds ?? 1 },
+    // Longer than a slow machine may stand still: who loses a row here, a test says so.
+    ...{ database, reconciled, log, concurrency: 4, leaseSeconds: 60 },
     acts: { ...ACTS, ...o.acts },
     away: { seen: (_why, row, now) => ({ awaySince: row.awaySince ?? now }), againMs: () => 50 },
   });
@@ -160,7 +156,6 @@ describe('a server that dies', () => {
 it('of two servers only who has the row writes: what the other saw counts no more', async () => {
   const late = Promise.withResolvers<void>();
   const slow = await server({
-    leaseSeconds: 60,
     acts: {
       light: {
         async run() {
@@ -283,7 +278,7 @@ it('of an act that is dear so many run at once, and others have room beside them
   await Promise.all(Array.from({ length: 8 }, (_, n) => add(`lamp${n}`)));
   await add('old', { cancelled: new Date() });
   await expect.poll(() => state('old'), PATIENCE).toBe('out');
-  await expect.poll(async () => (await rows("state = 'burning'")).length, PATIENCE).toBe(7);
+  await expect.poll(async () => (await rows("state = 'burning'")).length, PATIENCE).toBe(8);
   expect(most).toBe(2);
 });
 
