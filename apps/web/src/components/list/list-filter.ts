@@ -4,9 +4,9 @@ export type Typed = string | number | undefined;
 export interface Param<T, A extends string = string, W extends string | number = string> {
   readonly at: A;
   /** Whatever somebody typed there: what is no value is the usual one. */
-  readonly read: (typed: Typed) => T;
+  read(typed: Typed): T;
   /** Undefined where it is as usual. */
-  readonly write: (value: T) => W | undefined;
+  write(value: T): W | undefined;
   /** `narrows`: what is not asked for is left out. Clearing a filter leaves only what `orders`. */
   readonly does: 'narrows' | 'orders' | 'pages';
 }
@@ -32,8 +32,7 @@ export const flag = <A extends string>(at: A): Param<boolean, A> => ({
   does: 'orders',
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: of any value
-type Params = Readonly<Record<string, Param<any, string, any>>>;
+type Params = Readonly<Record<string, Param<unknown, string, string | number>>>;
 type Values<P extends Params> = { readonly [K in keyof P]: ReturnType<P[K]['read']> };
 type Address<P extends Params> = { [K in keyof P as P[K]['at']]: ReturnType<P[K]['write']> };
 export type FilterOf<F extends { read: (address: never) => unknown }> = ReturnType<F['read']>;

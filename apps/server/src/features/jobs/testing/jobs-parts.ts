@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finish, HangarError, type LogBatch, type NewJob, type Plan } from '@hangar/contract';
 import { pino } from 'pino';
+import type { Blobs } from '../../../platform/blobs/blobs.ts';
 import type { createTestDatabase } from '../../../platform/database/testing/index.ts';
 import { createAdmission } from '../../../platform/places/admission.ts';
 import { createPlaces } from '../../../platform/places/places.ts';
+import { newId } from '../../../platform/secrets/index.ts';
 import { createJobs } from '../jobs.ts';
 import { createJobsReconciler } from '../launch/jobs-reconciler.ts';
 import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../launch/launcher.ts';
 import { PATIENCE } from '../lifecycle/job-facts.ts';
 import { createJobLimits } from '../limits/job-limits.ts';
-import type { Environment, ProfilesOfJobs } from '../needs.ts';
+import type { Environment, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
 import { createJobsStore } from '../store/jobs-store.ts';
 import { createJobWorker } from '../worker/job-worker.ts';
 
@@ -84,6 +86,33 @@ export class Backend implements Launcher {
   };
   sweep = async () => ({ removed: [], kept: 0 });
   test = async () => [];
+}
+
+/** A job whose worker has its order, by a plan with these limits; `has` is what the worker's side may use. */
+export async function claimedJob(
+  database: TestDatabase,
+  limits: Partial<Plan>,
+  has: { readonly blobs: Blobs; readonly logs?: Pick<LogsOfJobs, 'append' | 'storedSeq'> },
+) {
+  const store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
+  const worker = createJobWorker({
+    ...{ store, blobs: has.blobs, people: { planOf: async () => ({ ...plan, ...limits }) } },
+    ...{ credentials: { open: never }, environment: { open: never }, live: { untilChanged: never } },
+    ...{ logs: has.logs ?? { append: never, storedSeq: never } },
+    ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
+  });
+  const { row } = await store.accept({
+    row: {
+      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', agent: 'shell' },
+      ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
+      admittedAt: new Date(),
+    },
+    order: { spec: '', envSealed: null, envNames: [] },
+    waitingLimit: 5,
+  });
+  const identity = { jobId: row.id, attempt: 1 };
+  const order = await worker.claim(identity, 'w_1');
+  return { store, worker, row, identity, order };
 }
 
 /** Settings of the profile: which it has now, where its second are led to, and whether its driver has gone. */

@@ -1,22 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { Plan } from '@hangar/contract';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createBlobsInMemory } from '../../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
-import { newId } from '../../../platform/secrets/index.ts';
-import { PATIENCE } from '../lifecycle/job-facts.ts';
-import { createJobsStore } from '../store/jobs-store.ts';
-import { createJobWorker } from './job-worker.ts';
-
-const plan: Plan = {
-  ...{ id: 'test', title: 'Test', jobsAtOnce: 2, jobsWaiting: 5, minutesPerMonth: null, maxTimeoutSeconds: 600 },
-  ...{ maxArtifactBytes: 1e6, maxLogBytes: 1e6, keepLogDays: null, keepArtifactDays: null, keepBytes: null },
-};
-const never = () => {
-  throw new Error('not in this test');
-};
+import { claimedJob } from '../testing/jobs-parts.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
@@ -26,23 +14,7 @@ afterAll(() => database.drop());
 
 async function runningJob() {
   const blobs = createBlobsInMemory();
-  const store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
-  const worker = createJobWorker({
-    ...{ store, blobs, people: { planOf: async () => plan }, credentials: { open: never } },
-    ...{ environment: { open: never }, logs: { append: never, storedSeq: never }, live: { untilChanged: never } },
-    ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
-  });
-  const { row } = await store.accept({
-    row: {
-      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', agent: 'shell' },
-      ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
-      admittedAt: new Date(),
-    },
-    order: { spec: '', envSealed: null, envNames: [] },
-    waitingLimit: 5,
-  });
-  const identity = { jobId: row.id, attempt: 1 };
-  await worker.claim(identity, 'w_1');
+  const { store, worker, row, identity } = await claimedJob(database, { maxArtifactBytes: 1e6 }, { blobs });
   let uploads = 0;
   const put = (name: string, kind: 'diff' | 'file', body: string, claimed = body, number = ++uploads) =>
     worker.artifact(

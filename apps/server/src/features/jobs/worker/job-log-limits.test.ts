@@ -1,4 +1,4 @@
-import { type Plan, sizeInWords, type WorkerLine } from '@hangar/contract';
+import { sizeInWords, type WorkerLine } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JobLog } from '../../../../../../packages/worker/src/log/job-log.ts';
@@ -6,20 +6,9 @@ import { Masker } from '../../../../../../packages/worker/src/mask/mask.ts';
 import { createBlobsInMemory } from '../../../platform/blobs/testing/blobs-in-memory.ts';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
 import { createLogs, type Logs } from '../../../platform/logs/index.ts';
-import { newId } from '../../../platform/secrets/index.ts';
-import { PATIENCE } from '../lifecycle/job-facts.ts';
-import { createJobsStore } from '../store/jobs-store.ts';
-import { createJobWorker } from './job-worker.ts';
+import { claimedJob } from '../testing/jobs-parts.ts';
 
 const LIMIT = 20_000;
-const plan: Plan = {
-  ...{ id: 'test', title: 'Test', jobsAtOnce: 2, jobsWaiting: 5, minutesPerMonth: null, maxTimeoutSeconds: 600 },
-  ...{ maxArtifactBytes: 1e6, maxLogBytes: LIMIT, keepLogDays: null, keepArtifactDays: null, keepBytes: null },
-};
-const never = () => {
-  throw new Error('not in this test');
-};
-
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let logs: Logs;
 beforeAll(async () => {
@@ -33,23 +22,12 @@ afterAll(async () => {
 
 /** The log of a worker, as its order limits it, on its way into the log of its job. */
 async function jobLog() {
-  const store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
-  const worker = createJobWorker({
-    ...{ store, logs, blobs: createBlobsInMemory(), people: { planOf: async () => plan } },
-    ...{ credentials: { open: never }, environment: { open: never }, live: { untilChanged: never } },
-    ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
-  });
-  const { row } = await store.accept({
-    row: {
-      ...{ id: newId('j'), userId: 'u_ada', userName: 'Ada', title: 'Try', agent: 'shell' },
-      ...{ profile: 'local', driver: 'local', repoName: 'a', timeoutSeconds: 60, requestHash: '', reason: 'Waiting' },
-      admittedAt: new Date(),
-    },
-    order: { spec: '', envSealed: null, envNames: [] },
-    waitingLimit: 5,
-  });
-  const identity = { jobId: row.id, attempt: 1 };
-  const { limits } = await worker.claim(identity, 'w_1');
+  const { worker, row, identity, order } = await claimedJob(
+    database,
+    { maxLogBytes: LIMIT },
+    { blobs: createBlobsInMemory(), logs },
+  );
+  const { limits } = order;
   let seq = 0;
   const send = (lines: readonly WorkerLine[]) => worker.log(identity, { seq: ++seq, lines: [...lines] });
   const log = new JobLog(

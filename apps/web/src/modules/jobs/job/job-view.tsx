@@ -192,13 +192,15 @@ function NowLine({ job }: { job: JobDetail }) {
   if (eta === null && heard === null) return null;
   return (
     <p className={classes.now}>
-      {eta === null ? null : <span>{sentence(eta)}</span>}
-      {heard === null ? null : (
-        <span data-silent={isSilent || undefined}>
-          {isSilent ? 'No word from the worker since' : 'Last word from the worker'} <Time at={heard} />
-          {isSilent || job.reason === '' ? '' : `: ${job.reason}`}
-        </span>
-      )}
+      <FactLine>
+        {eta === null ? null : <span>{sentence(eta)}</span>}
+        {heard === null ? null : (
+          <span data-silent={isSilent || undefined}>
+            {isSilent ? 'No word from the worker since' : 'Last word from the worker'} <Time at={heard} />
+            {isSilent || job.reason === '' ? '' : `: ${job.reason}`}
+          </span>
+        )}
+      </FactLine>
     </p>
   );
 }
