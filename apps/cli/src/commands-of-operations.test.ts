@@ -8,14 +8,13 @@ import type { Cli } from './cli.ts';
 import { buildProgram } from './command-tree.ts';
 import { isGroup, ROOT, walk } from './routes.ts';
 
-const VALUES: Readonly<Record<string, string | number | boolean>> = {
+type Values = Readonly<Record<string, string | number | boolean>>;
+const VALUES: Values = {
   ...{
     id: 'j_7k2m9p4x',
     state: 'running',
     role: 'admin',
     stream: 'stderr',
-    status: 'failed',
-    sort: 'cpu',
     timeoutSeconds: 300,
     'resources.memoryBytes': 2 ** 30,
   },
@@ -31,8 +30,15 @@ const VALUES: Readonly<Record<string, string | number | boolean>> = {
   },
 };
 
+/** By the first word of a command: what its noun calls by the same name and means otherwise, ids and states before all. */
+const VALUES_OF: Readonly<Record<string, Values>> = {
+  activity: { status: 'failed' },
+  k8s: { status: 'failing', sort: 'cpu' },
+};
+const valuesOf = (command: string): Values => ({ ...VALUES, ...VALUES_OF[command.split(' ')[0] ?? ''] });
+
 /** A value as the schema of a field wants it. */
-function sampleOf(name: string, schema: Readonly<Record<string, unknown>>): unknown {
+function sampleOf(name: string, schema: Readonly<Record<string, unknown>>, values: Values): unknown {
   const {
     enum: options,
     anyOf,
@@ -46,9 +52,9 @@ function sampleOf(name: string, schema: Readonly<Record<string, unknown>>): unkn
   };
   if (options !== undefined) return options[0];
   if (anyOf !== undefined)
-    return sampleOf(name, anyOf.find((one) => one.type === 'array' || one.type === 'boolean') ?? {});
-  if (type === 'array') return [sampleOf(`one of ${name}`, items ?? {})];
-  if (VALUES[name] !== undefined) return VALUES[name];
+    return sampleOf(name, anyOf.find((one) => one.type === 'array' || one.type === 'boolean') ?? {}, values);
+  if (type === 'array') return [sampleOf(`one of ${name}`, items ?? {}, values)];
+  if (values[name] !== undefined) return values[name];
   if (type === 'boolean') return true;
   return type === 'integer' ? 1 : 'x';
 }
@@ -110,9 +116,9 @@ it.each(Object.entries(COMMANDS))(
     const must = pathsIn(template.replace(/\[[^\]]+\]/g, ''));
     for (const some of [pathsIn(template), must])
       for (const extra of [{}, Object.fromEntries(flags.map((flag) => [flag, true]))]) {
-        const values = some.map((path) => [path, VALUES[path] ?? 'x'] as const);
+        const values = some.map((path) => [path, valuesOf(template)[path] ?? 'x'] as const);
         const words = commandWords(template, { ...nested(values), ...extra });
-        expect(await taken(words)).toMatch(new RegExp(`^${named}( list)?$`));
+        expect(await taken(words)).toMatch(new RegExp(`^${named}( list| show)?$`));
         expect(words.join(' ')).not.toMatch(/[{}[\]]/);
         expect(words).toEqual(expect.arrayContaining(Object.keys(extra).map((flag) => `--${flag}`)));
       }
@@ -150,7 +156,7 @@ it.each(declared.filter(({ name }) => !READ_MORE.includes(name)))(
   '$name is asked with what its command was made from',
   async ({ name, command, operation }) => {
     const entries = pathsIn(command).map(
-      (path) => [path, sampleOf(path, propertiesOf(operation, path) ?? {})] as const,
+      (path) => [path, sampleOf(path, propertiesOf(operation, path) ?? {}, valuesOf(command))] as const,
     );
     const input = nested(entries);
     const schema: Schema | undefined = operation['~orpc'].inputSchema;

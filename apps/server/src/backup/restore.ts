@@ -108,6 +108,7 @@ async function fill(
       },
       o.signal,
     );
+    await load.finish();
     const { lost, queued } = await becomeAnother(load);
     await load.commit();
     return { file: o.file, madeAt: head.createdAt, madeBy: head.version, jobs, files, lost, queued };

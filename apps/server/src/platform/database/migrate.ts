@@ -70,12 +70,37 @@ function refuseNewer(applied: readonly { hash: string; createdAt: number }[]): v
   });
 }
 
+const notMigrated = (cause: unknown, reason: string): HangarError =>
+  new HangarError('database_unavailable', {
+    message: `The database could not be migrated: ${reason}`,
+    wayOut: wayOut(cause, reason),
+    cause,
+  });
+
 function wayOut(cause: unknown, reason: string): string {
   if (sqlState(cause) === '42P07')
     return 'Its tables are not those of a released Hangar. Use a new database or data directory.';
   if (reason.includes('pg_trgm'))
     return 'pg_trgm comes with PostgreSQL; some packages of it leave it to one called contrib. Install that, then start the server again.';
   return 'Nothing was changed. Correct the reason, then start the server again.';
+}
+
+/** Applies migrations in a transaction of the caller's, and keeps drizzle's books of them, so that `migrate` goes on from there. */
+export async function applyWithin(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  try {
+    for (const { statements } of migrations) for (const text of statements) await client.query(text);
+    await client.query('create schema if not exists drizzle');
+    await client.query(
+      'create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
+    );
+    for (const { hash, createdAt } of migrations)
+      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+        hash,
+        createdAt,
+      ]);
+  } catch (cause) {
+    throw notMigrated(cause, cause instanceof Error ? cause.message : String(cause));
+  }
 }
 
 /** Brings the schema up to date. One at a time across all servers: drizzle itself does not guard against a second. */
@@ -92,11 +117,7 @@ export async function migrate(connection: pg.ClientConfig): Promise<void> {
   } catch (cause) {
     if (cause instanceof HangarError) throw cause;
     const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    throw new HangarError('database_unavailable', {
-      message: `The database could not be migrated: ${reason}`,
-      wayOut: wayOut(cause, reason),
-      cause,
-    });
+    throw notMigrated(cause, reason);
   } finally {
     await client.end().catch(() => undefined); // gives the lock back, also after an error
   }

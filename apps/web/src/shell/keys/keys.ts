@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react';
 import { habits } from '../../components/habits.ts';
+import { PLACES } from '../places.ts';
 
 export interface KeyActions {
   onPalette: () => void;
@@ -16,9 +17,10 @@ export const KEYS: readonly { keys: readonly string[]; what: string; always?: bo
   { keys: ['j', 'k'], what: 'Next and previous row' },
   { keys: ['Enter'], what: 'Open the row', always: true },
   { keys: ['n'], what: 'New job' },
-  { keys: ['g', 'j'], what: 'Go to jobs' },
-  { keys: ['g', 'o'], what: 'Go to operations' },
-  { keys: ['g', 's'], what: 'Go to settings' },
+  ...PLACES.filter(({ here }) => here).map(({ key, label }) => ({
+    keys: ['g', key],
+    what: `Go to ${label.toLowerCase()}`,
+  })),
   { keys: ['?'], what: 'These keys' },
   { keys: ['Esc'], what: 'Close', always: true },
 ];

@@ -1,6 +1,6 @@
 import { HangarError } from '@hangar/contract';
 import pg from 'pg';
-import { appliedMigrations, knownMigrations, migrate } from '../migrate.ts';
+import { appliedMigrations, applyWithin, knownMigrations, type Migration } from '../migrate.ts';
 import { type TableInfo, tablesOf } from './snapshot.ts';
 
 /** Fills a database from a backup, all in one transaction: until `commit` nothing has changed. */
@@ -13,9 +13,10 @@ export interface Load {
   }): Promise<void>;
   /** Rows as JSON objects. */
   insert(table: string, rows: readonly string[]): Promise<void>;
-  /** One statement of the caller, once all rows are there, for what a restored server must not believe. Answers the number of rows. */
+  /** All rows are there: sets what counts up, and brings the schema to that of this Hangar. */
+  finish(): Promise<void>;
+  /** One statement of the caller after that, for what a restored server must not believe. Answers the number of rows. */
   run(text: string, values?: readonly unknown[]): Promise<number>;
-  /** Sets what counts up, commits, and brings the schema to that of this Hangar. */
   commit(): Promise<void>;
   /** Takes everything back that is not committed. */
   close(): Promise<void>;
@@ -33,42 +34,32 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
   await client.query('set statement_timeout = 0');
   await client.query('set idle_in_transaction_session_timeout = 0');
   let tables = new Map<string, TableInfo>();
+  /** What the backup has not had yet. */
+  let toCome: readonly Migration[] = [];
 
-  let isFilling = false;
   /** Rows come as they were: what triggers made of them is among them. What is changed afterwards is followed by triggers as always. */
-  async function filling(is: boolean): Promise<void> {
-    if (isFilling === is) return;
-    isFilling = is;
-    const what = is ? 'disable' : 'enable';
+  async function triggers(what: 'disable' | 'enable'): Promise<void> {
     for (const name of tables.keys())
       await client.query(`alter table public.${pg.escapeIdentifier(name)} ${what} trigger user`);
   }
 
   return {
     async begin(o) {
-      const known = new Map(knownMigrations().map((migration) => [migration.hash, migration]));
-      const wanted = o.migrations.map(({ hash }) => known.get(hash));
-      if (wanted.some((migration) => migration === undefined))
+      const known = knownMigrations();
+      const had = new Set(o.migrations.map(({ hash }) => hash));
+      const wanted = known.filter(({ hash }) => had.has(hash));
+      toCome = known.filter(({ hash }) => !had.has(hash));
+      if (wanted.length < had.size)
         throw new HangarError('backup_unreadable', {
           message: 'The backup was made by a newer Hangar than this one.',
           wayOut: 'Restore it with that version or a newer one.',
         });
       await client.query('begin');
       await clear(client, o.replace);
-      for (const migration of wanted) for (const text of migration?.statements ?? []) await client.query(text);
-      // As drizzle keeps its books, so that it goes on from here.
-      await client.query('create schema if not exists drizzle');
-      await client.query(
-        'create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
-      );
-      for (const { hash, createdAt } of o.migrations)
-        await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
-          hash,
-          createdAt,
-        ]);
+      await applyWithin(client, wanted);
       const made = await tablesOf(client);
       tables = new Map(made.map((table) => [table.name, table]));
-      await filling(true);
+      await triggers('disable');
       const same = (a: readonly string[], b: readonly string[]) => [...a].sort().join() === [...b].sort().join();
       for (const table of o.tables) {
         const found = tables.get(table.name);
@@ -90,12 +81,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
       );
     },
 
-    async run(text, values = []) {
-      await filling(false);
-      return (await client.query(text, [...values])).rowCount ?? 0;
-    },
-
-    async commit() {
+    async finish() {
       const { rows } = await client.query(
         `select c.relname as "table", a.attname as "column", pg_get_serial_sequence('public.' || quote_ident(c.relname), a.attname) as sequence
          from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -107,9 +93,14 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
           `select setval($1::regclass, (select coalesce(max(${pg.escapeIdentifier(row.column)}), 0) + 1 from public.${pg.escapeIdentifier(row.table)}), false)`,
           [row.sequence],
         );
-      await filling(false);
+      await triggers('enable');
+      await applyWithin(client, toCome);
+    },
+
+    run: async (text, values = []) => (await client.query(text, [...values])).rowCount ?? 0,
+
+    async commit() {
       await client.query('commit');
-      await migrate(connection);
     },
 
     close: () => client.end().catch(() => undefined),
