@@ -48,12 +48,14 @@ export function clusterParts(home: string) {
       await execa(join(KUBE_TOOLS, 'up.sh'), [], { timeout: 180_000, stdio: 'ignore' });
     },
 
-    /** Processes of this machine, those in pods too, whose environment has the word. */
-    processesWith(word: string): number[] {
+    /** Processes of workers in pods, and no others': a local job of another Hangar on this machine has the same folder. */
+    workersInPods(): number[] {
       return readdirSync('/proc').flatMap((pid) => {
         if (!/^[0-9]+$/.test(pid)) return [];
         try {
-          return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(word) ? [Number(pid)] : [];
+          const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+          const words = ['HANGAR_WORKER_DIR=/job', 'KUBERNETES_SERVICE_HOST='];
+          return words.every((word) => environment.includes(word)) ? [Number(pid)] : [];
         } catch {
           return [];
         }

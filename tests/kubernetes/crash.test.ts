@@ -55,7 +55,7 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
 
   /** Stops the kubelet and all workers, as if the machine had no network any more. */
   async function whileSilent(work: () => Promise<void>): Promise<void> {
-    const frozen = [parts.pidOf('kubelet'), ...parts.processesWith('HANGAR_WORKER_DIR=/job')];
+    const frozen = [parts.pidOf('kubelet'), ...parts.workersInPods()];
     for (const pid of frozen) process.kill(pid, 'SIGSTOP');
     try {
       await work();
@@ -71,7 +71,7 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
   }
   /** The node is back, and has ended what was left on it. */
   async function isWell(): Promise<void> {
-    await expect.poll(() => parts.processesWith('HANGAR_WORKER_DIR=/job'), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => parts.workersInPods(), { timeout: 60_000 }).toEqual([]);
     await kubectl(['wait', 'node', '--all', '--for=condition=Ready', '--timeout=90s']);
   }
 
