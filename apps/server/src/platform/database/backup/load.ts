@@ -6,11 +6,7 @@ import { type TableInfo, tablesOf } from './snapshot.ts';
 /** Fills a database from a backup, all in one transaction: until `commit` nothing has changed. */
 export interface Load {
   /** Makes the tables of the backup; those that are there go first when `replace` says so. @throws HangarError restore_not_empty, backup_unreadable */
-  begin(o: {
-    migrations: readonly { hash: string; createdAt: number }[];
-    tables: readonly TableInfo[];
-    replace: boolean;
-  }): Promise<void>;
+  begin(o: { migrations: readonly { hash: string }[]; tables: readonly TableInfo[]; replace: boolean }): Promise<void>;
   /** Rows as JSON objects. */
   insert(table: string, rows: readonly string[]): Promise<void>;
   /** All rows are there: sets what counts up, and brings the schema to that of this Hangar. */
@@ -99,9 +95,7 @@ export async function openLoad(connection: pg.ClientConfig): Promise<Load> {
 
     run: async (text, values = []) => (await client.query(text, [...values])).rowCount ?? 0,
 
-    async commit() {
-      await client.query('commit');
-    },
+    commit: async () => void (await client.query('commit')),
 
     close: () => client.end().catch(() => undefined),
   };
