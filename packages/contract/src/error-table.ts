@@ -156,11 +156,79 @@ export const ERRORS = {
     message: 'The driver cannot reach what it drives.',
     wayOut: 'Run: hangar profiles test NAME',
   },
+  driver_auth_failed: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The driver was not let in.',
+    wayOut: 'Check the key or token of the profile. Run: hangar profiles test NAME',
+  },
+  driver_busy: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'What the driver reaches asks to be called less often.',
+    wayOut: 'Wait a moment and try again.',
+  },
+  driver_quota: {
+    kind: 'limit',
+    message: 'The account that the profile uses may not have more.',
+    wayOut: 'Close what is no longer needed, or raise the limit there.',
+  },
+  host_key_changed: {
+    kind: 'unavailable',
+    status: 424,
+    message:
+      'The machine shows another host key than the one that is known: it is another machine, or somebody is in between.',
+    wayOut: 'When it was made anew: hangar profiles update NAME --forget-host-key',
+  },
+  unsupported: {
+    kind: 'invalid',
+    message: 'The driver of this profile cannot do that.',
+    wayOut: 'See what it can: hangar profiles drivers',
+  },
   cluster_not_connected: {
     kind: 'unavailable',
     status: 424,
     message: 'This server is not connected to a Kubernetes cluster.',
     wayOut: 'Set KUBECONFIG to a kubeconfig where the server runs, or run Hangar in the cluster.',
+  },
+
+  // Sandboxes
+  sandbox_not_found: {
+    kind: 'not_found',
+    message: 'There is no such sandbox.',
+    wayOut: 'See: hangar sandbox list',
+  },
+  sandbox_closed: {
+    kind: 'conflict',
+    message: 'The sandbox is closed.',
+    wayOut: 'Open another one: hangar sandbox open',
+  },
+  sandbox_gone: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The machine of the sandbox is gone.',
+    wayOut: 'Open another one: hangar sandbox open',
+  },
+  connection_lost: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The connection to the machine broke.',
+    wayOut: 'What runs there goes on. Try again in a moment.',
+  },
+  execution_not_found: {
+    kind: 'not_found',
+    message: 'There is no such execution.',
+    wayOut: 'See: hangar sandbox show ID',
+  },
+  command_too_long: {
+    kind: 'invalid',
+    message: 'An argument of the command is longer than the machine takes.',
+    wayOut: 'Send it on standard input, or as a file: hangar cp FILE ID:/path',
+  },
+  file_not_found: {
+    kind: 'not_found',
+    message: 'There is no such file or folder.',
+    wayOut: 'Check the path.',
   },
 
   // Jobs

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ADMIN, Done, destroy, Empty, Name, read, Time, write } from './shared.ts';
 
-export const DriverName = z.enum(['local', 'docker', 'kubernetes']);
+export const DriverName = z.enum(['local', 'docker', 'kubernetes', 'ssh', 'e2b', 'daytona']);
 export type DriverName = z.infer<typeof DriverName>;
 
 /** Limits a job gets on a profile when it asks for nothing else. */
@@ -99,13 +99,97 @@ export const KubernetesSettings = z.object({
 });
 export type KubernetesSettings = z.infer<typeof KubernetesSettings>;
 
+/** A host name or an address, IPv6 without brackets. Never an option of ssh: it does not begin with a dash. */
+const Host = z
+  .string()
+  .max(253)
+  .regex(/^[A-Za-z0-9_:]([A-Za-z0-9._:-]*[A-Za-z0-9])?$/, 'A host name or an address');
+const Port = z.coerce.number<number>().int().min(1).max(65_535);
+const Account = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z_][A-Za-z0-9._-]*$/, 'The name of an account');
+const serverUrl = z
+  .url({ protocol: /^https?$/ })
+  .optional()
+  .describe('How a worker there reaches this server. HANGAR_PUBLIC_URL when not set');
+/** Goes to the secret store, never into the database, and never comes back. */
+const secret = (what: string, most = 16_384) =>
+  z.string().min(1).max(most).optional().meta({ writeOnly: true }).describe(what);
+
+export const SshSettings = z.object({
+  host: Host.describe('Name or address of the machine'),
+  port: Port.default(22),
+  user: Account.default('root').describe('Account to sign in as'),
+  key: secret('Private key in PEM or OpenSSH format, without a passphrase'),
+  jump: z
+    .array(z.object({ host: Host, port: Port.default(22), user: Account.optional() }))
+    .max(5)
+    .default([])
+    .describe('Machines on the way, in order; the key opens them, too'),
+  hostKeys: z
+    .string()
+    .max(65_536)
+    .optional()
+    .describe('Lines of known_hosts. The key that is seen first is kept and checked when not set'),
+  folder: z
+    .string()
+    .regex(/^(~\/|\/)[^\0]*$/, 'An absolute path, or one that begins with ~/')
+    .max(300)
+    .default('~/.hangar')
+    .describe('Where units have their folders'),
+  fromConfig: z
+    .boolean()
+    .default(false)
+    .describe('Reads ~/.ssh/config and the keys of the account this server runs as: what an admin set up there'),
+  serverUrl,
+});
+export type SshSettings = z.infer<typeof SshSettings>;
+
+export const E2bSettings = z.object({
+  apiKey: secret('Key of the API', 500),
+  domain: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/, 'A domain')
+    .default('e2b.app')
+    .describe('Of a self-hosted E2B another one'),
+  apiUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Address of the API. https://api.DOMAIN when not set'),
+  sandboxUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Address of all sandboxes, told apart by headers. https://49983-ID.DOMAIN when not set'),
+  template: z.string().min(1).max(200).default('base').describe('Template of sandboxes that name none'),
+  internet: z.boolean().default(true).describe('Whether a sandbox reaches the internet'),
+  serverUrl,
+});
+export type E2bSettings = z.infer<typeof E2bSettings>;
+
+export const DaytonaSettings = z.object({
+  apiKey: secret('Key of the API', 500),
+  apiUrl: z.url({ protocol: /^https?$/ }).default('https://app.daytona.io/api'),
+  target: z.string().min(1).max(100).optional().describe('Region'),
+  snapshot: z.string().min(1).max(300).optional().describe('Snapshot of sandboxes that name no image'),
+  internet: z.boolean().default(true).describe('Whether a sandbox reaches the internet'),
+  serverUrl,
+});
+export type DaytonaSettings = z.infer<typeof DaytonaSettings>;
+
 /** Settings of each driver, by its name. */
-export const DriverSettings = { local: LocalSettings, docker: DockerSettings, kubernetes: KubernetesSettings } as const;
+export const DriverSettings = {
+  ...{ local: LocalSettings, docker: DockerSettings, kubernetes: KubernetesSettings },
+  ...{ ssh: SshSettings, e2b: E2bSettings, daytona: DaytonaSettings },
+} as const;
 
 const ProfileSettings = z.discriminatedUnion('driver', [
   z.object({ driver: z.literal('local'), settings: LocalSettings.prefault({}) }),
   z.object({ driver: z.literal('docker'), settings: DockerSettings.prefault({}) }),
   z.object({ driver: z.literal('kubernetes'), settings: KubernetesSettings.prefault({}) }),
+  z.object({ driver: z.literal('ssh'), settings: SshSettings }),
+  z.object({ driver: z.literal('e2b'), settings: E2bSettings.prefault({}) }),
+  z.object({ driver: z.literal('daytona'), settings: DaytonaSettings.prefault({}) }),
 ]);
 
 export const Profile = z
@@ -133,6 +217,19 @@ export const ProfileCheck = z.object({
   wayOut: z.string().nullable(),
 });
 export type ProfileCheck = z.infer<typeof ProfileCheck>;
+
+/** What the machines of a driver can do by themselves; what they cannot is done above them, or said. */
+export const MachineCapabilities = z.object({
+  stdio: z.enum(['binary', 'text']).describe('Whether the streams of a process keep every byte'),
+  stdin: z.enum(['stream', 'none']).describe('Whether a process can be written to, with an end of file'),
+  stderr: z.boolean().describe('Comes apart from stdout'),
+  terminal: z.boolean().describe('Opens terminals'),
+  user: z.boolean().describe('Runs as another account'),
+  load: z.enum(['native', 'probe']).describe('Tells CPU, memory and disk itself, or is looked at from inside'),
+  openAtOnce: z.number().int().nullable().describe('Processes at the same time; null: no limit of its own'),
+  argumentBytes: z.number().int().describe('Longest single argument'),
+});
+export type MachineCapabilities = z.infer<typeof MachineCapabilities>;
 
 export const Driver = z.object({
   name: DriverName,

@@ -1,0 +1,29 @@
+import type { Driver as DriverDescription, DriverName, ProfileCheck } from '@hangar/contract';
+import type { CallOptions, Units } from './unit.ts';
+
+/** What a driver gets of a profile. */
+export interface ProfileOf {
+  readonly name: string;
+  /** Without what is secret in them. */
+  readonly settings: Record<string, unknown>;
+  readonly limits: { cpus?: number | undefined; memoryBytes?: number | undefined; pids?: number | undefined };
+  /** Opens a secret setting by its name when it is needed, never before; null when the profile has none. */
+  secret(name: string): Promise<string | null>;
+}
+
+/** A backend through the settings of one profile. */
+export interface Reach {
+  readonly units: Units;
+  /** Whether what is set up could make a unit: asked when the server starts, makes nothing. @throws HangarError why not */
+  validate?(o: CallOptions): Promise<void>;
+  /** Proves that it works, cheapest check first; stops at the first that makes the rest pointless. */
+  test(o: CallOptions): Promise<ProfileCheck[]>;
+}
+
+/** One kind of backend. */
+export interface Driver extends AsyncDisposable {
+  readonly name: DriverName;
+  describe(o: CallOptions): Promise<DriverDescription>;
+  /** Cheap, and opens nothing. @throws HangarError validation_failed when the settings are not the driver's */
+  forProfile(profile: ProfileOf): Reach;
+}
