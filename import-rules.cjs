@@ -14,6 +14,7 @@ const PROXY_FILES = ['^packages/worker/src/server/proxy-agent\\.ts$'];
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
 const FEATURE_ARROWS = {
   jobs: [],
+  sandboxes: [],
   kubernetes: [],
   access: [],
   profiles: [],

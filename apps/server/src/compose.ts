@@ -11,6 +11,7 @@ import { credentialsFeature } from './features/credentials/index.ts';
 import { jobsFeature, type Patience } from './features/jobs/index.ts';
 import { kubernetesFeature } from './features/kubernetes/index.ts';
 import { profilesFeature } from './features/profiles/index.ts';
+import { sandboxesFeature } from './features/sandboxes/index.ts';
 import { systemFeature } from './features/system/index.ts';
 import { openFoundation } from './foundation.ts';
 import { addressOf } from './listen.ts';
@@ -84,6 +85,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     { people, profiles: profiles.profiles, credentials: credentials.credentials },
     { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
   );
+  const sandboxes = sandboxesFeature(f, { people, profiles: profiles.profiles }, { atOnce: config.sandboxesAtOnce });
   const { namespaces } = profiles.profiles;
   const capabilities: Capability[] = [
     { close: drivers.close },
@@ -92,6 +94,7 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     credentials,
     profiles,
     jobs,
+    sandboxes,
     kubernetesFeature(f, { reach: drivers.clusterReach, jobOf: jobs.jobOf, namespacesOfJobs: namespaces }),
   ];
   const sources = capabilities.flatMap(({ search }) => search ?? []);

@@ -90,6 +90,13 @@ export const Settings = z.object({
     .max(100_000)
     .default(200)
     .describe('Jobs of everybody together that run at the same time'),
+  HANGAR_SANDBOXES_AT_ONCE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(200)
+    .describe('Sandboxes that are open at the same time on the whole server'),
   HANGAR_HEARTBEAT_SECONDS: z.coerce
     .number()
     .min(1)
@@ -175,6 +182,7 @@ export interface Config {
   readonly allowLocalRepos: boolean;
   readonly demo: boolean;
   readonly jobsAtOnce: number;
+  readonly sandboxesAtOnce: number;
   readonly heartbeatSeconds: number;
   readonly checkpointSeconds: number;
   readonly activityDays: number;
@@ -246,6 +254,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
     demo: settings.HANGAR_DEMO,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
+    sandboxesAtOnce: settings.HANGAR_SANDBOXES_AT_ONCE,
     heartbeatSeconds: settings.HANGAR_HEARTBEAT_SECONDS,
     checkpointSeconds: settings.HANGAR_CHECKPOINT_SECONDS,
     activityDays: settings.HANGAR_ACTIVITY_DAYS,

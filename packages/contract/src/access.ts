@@ -12,6 +12,13 @@ export const Plan = z
       .describe('Short name of the plan'),
     title: z.string().min(1).max(60),
     jobsAtOnce: z.number().int().min(1).max(10_000).describe('Jobs of one person that run at the same time'),
+    sandboxesAtOnce: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(10)
+      .describe('Sandboxes of one person that are open at the same time'),
     jobsWaiting: z.number().int().min(1).max(100_000).describe('Jobs of one person that may wait'),
     minutesPerMonth: z.number().int().min(1).nullable().describe('Run time a calendar month in UTC; null is no limit'),
     maxTimeoutSeconds: z

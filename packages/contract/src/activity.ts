@@ -105,4 +105,9 @@ export const LiveEvent = z.discriminatedUnion('type', [
     type: z.literal('job'),
     data: z.object({ id: z.string(), version: Version }).describe('Job, see GET /jobs/{id}, without its spec'),
   }),
+  z.object({ type: z.literal('sandbox'), data: z.object({ id: z.string(), version: Version }).describe('Sandbox') }),
+  z.object({
+    type: z.literal('execution'),
+    data: z.object({ id: z.string(), version: Version }).describe('Execution'),
+  }),
 ]);

@@ -220,6 +220,11 @@ export const ERRORS = {
     message: 'There is no such execution.',
     wayOut: 'See: hangar sandbox show ID',
   },
+  execution_not_started: {
+    kind: 'invalid',
+    message: 'The command could not be started.',
+    wayOut: 'Check the name of the program and the folder: they are looked for in the sandbox.',
+  },
   command_too_long: {
     kind: 'invalid',
     message: 'An argument of the command is longer than the machine takes.',

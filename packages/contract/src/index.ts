@@ -4,10 +4,11 @@ import { credentials } from './credentials.ts';
 import { jobs } from './jobs.ts';
 import { kubernetes } from './kubernetes.ts';
 import { profiles } from './profiles.ts';
+import { sandboxes } from './sandboxes.ts';
 import { system } from './system.ts';
 
 /** Everything that can be asked of a Hangar server, apart from what stands in raw-operations.ts. */
-export const contract = { system, access, profiles, credentials, jobs, activity, kubernetes };
+export const contract = { system, access, profiles, credentials, jobs, sandboxes, activity, kubernetes };
 export type Contract = typeof contract;
 
 export const VERSION = '0.1.0';
@@ -24,6 +25,7 @@ export * from './kubernetes.ts';
 export * from './logs.ts';
 export * from './profiles.ts';
 export * from './raw-operations.ts';
+export * from './sandboxes.ts';
 export {
   type IdentityKind,
   metaOf,
@@ -35,13 +37,19 @@ export {
 } from './shared.ts';
 export * from './spec.ts';
 export {
+  EXECUTION_STATES,
+  type ExecutionState as ExecutionStateName,
   FINAL_STATES,
   type FinalState,
+  isClosed,
+  isEnded,
   isFinal,
   JOB_PHASES,
   JOB_STATES,
   POD_SORTS,
   POD_STATES,
+  SANDBOX_STATES,
+  type SandboxState as SandboxStateName,
 } from './state-words.ts';
 export * from './system.ts';
 export * from './text/path-bytes.ts';

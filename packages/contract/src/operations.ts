@@ -56,6 +56,18 @@ export const OPERATIONS = {
     artifacts: 'GET /jobs/{id}/artifacts',
     agents: 'GET /agents',
   },
+  sandboxes: {
+    open: 'POST /drivers/connect',
+    list: 'GET /drivers/sessions',
+    get: 'GET /drivers/sessions/{id}',
+    close: 'POST /drivers/disconnect',
+    pause: 'POST /drivers/pause',
+    resume: 'POST /drivers/resume',
+    executions: 'GET /drivers/sessions/{id}/executions',
+    execute: 'POST /drivers/execute',
+    execution: 'GET /drivers/executions/{id}',
+    cancel: 'POST /drivers/cancel',
+  },
   activity: {
     list: 'GET /devops/activity',
     get: 'GET /devops/activity/{id}',
@@ -77,6 +89,10 @@ export const RAW_OPERATIONS = {
     diff: 'GET /jobs/{id}/artifacts/diff',
     artifact: 'GET /jobs/{id}/artifacts/{+name}',
     upload: 'POST /uploads',
+  },
+  sandboxes: {
+    status: 'GET /drivers/status',
+    input: 'POST /drivers/executions/{id}/input',
   },
   system: {
     events: 'GET /events',
@@ -114,8 +130,15 @@ export const IDEMPOTENT: Readonly<Record<string, true | 'key'>> = {
   'POST /jobs': 'key',
   'POST /jobs/{id}/cancel': true,
   'POST /jobs/{id}/retry': 'key',
+  'POST /drivers/connect': 'key',
+  'POST /drivers/disconnect': true,
+  'POST /drivers/pause': true,
+  'POST /drivers/resume': true,
+  'POST /drivers/execute': 'key',
+  'POST /drivers/cancel': true,
   'POST /devops/activity/{id}/messages': true,
   'POST /uploads': true,
+  'POST /drivers/executions/{id}/input': true,
   'POST /auth/revoke': true,
 };
 
@@ -151,6 +174,16 @@ export const COMMANDS = {
   'POST /jobs/{id}/retry': 'retry {id}',
   'GET /jobs/{id}/artifacts': 'artifacts list {id}',
   'GET /agents': 'agents',
+  'POST /drivers/connect':
+    'sandbox open [--on {profile}] [--name {name}] [--image {image}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--idle {idleSeconds}] [--lifetime {lifetimeSeconds}]',
+  'GET /drivers/sessions':
+    'sandbox list [--state {state}] [--all {mine=false}] [--on {profile}] [--limit {limit}] [--cursor {cursor}]',
+  'GET /drivers/sessions/{id}': 'sandbox show {id}',
+  'POST /drivers/disconnect': 'sandbox close {id}',
+  'POST /drivers/pause': 'sandbox pause {id}',
+  'POST /drivers/resume': 'sandbox resume {id}',
+  'GET /drivers/sessions/{id}/executions': 'sandbox show {id}',
+  'POST /drivers/execute': 'sandbox exec {sandbox} -- {command}',
   'GET /devops/activity': 'activity [--status {status}] [--actor {actor}] [--about {correlationId}] [--limit {limit}]',
   'POST /devops/activity': 'activity start {operation} [--step {steps}] [--about {correlationId}] [--link {link}]',
   'GET /k8s/health': 'k8s health [--context {context}]',

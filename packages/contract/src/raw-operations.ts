@@ -3,6 +3,7 @@ import { DeviceAuthorization, OAuthError, TokenAnswer } from './access.ts';
 import { Upload } from './jobs.ts';
 import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
+import { InputQuery, StatusQuery } from './sandboxes.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
 import {
   ArtifactQuery,
@@ -109,6 +110,46 @@ export const rawOperations = {
       meta: writing({ none: 'run --cloud sends what a job needs.' }, { idempotent: true, mcp: false }),
       body: { type: 'application/octet-stream', schema: 'binary' },
       answers: { 201: { description: 'Stored', type: 'application/json', schema: Upload } },
+    },
+  },
+  sandboxes: {
+    status: {
+      method: 'GET',
+      path: '/drivers/status',
+      summary: 'What an execution prints, live (SSE), from any piece on',
+      meta: reading({ none: 'sandbox exec prints it.' }, WIDER),
+      parameters: [
+        {
+          name: 'Last-Event-ID',
+          in: 'header',
+          schema: { type: 'string' },
+          description: 'Go on after this piece',
+        },
+      ],
+      query: StatusQuery,
+      answers: {
+        200: {
+          description: 'Frames whose data is an array of OutputPiece; event end with the state closes it',
+          type: 'text/event-stream',
+          schema: 'text',
+        },
+      },
+    },
+    input: {
+      method: 'POST',
+      path: '/drivers/executions/{id}/input',
+      summary: 'Write to the standard input of an execution',
+      meta: writing({ none: 'sandbox exec sends what it is given.' }, { idempotent: true, mcp: false }),
+      parameters: [idParameter],
+      query: InputQuery,
+      body: { type: 'application/octet-stream', schema: 'binary' },
+      answers: {
+        200: {
+          description: 'Stored',
+          type: 'application/json',
+          schema: z.object({ bytes: z.number().int().describe('Of input there is in all') }),
+        },
+      },
     },
   },
   system: {

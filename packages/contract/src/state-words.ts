@@ -34,6 +34,25 @@ export const JOB_PHASES = [
 ] as const satisfies readonly JobState[];
 export type JobPhase = (typeof JOB_PHASES)[number];
 
+export const SANDBOX_STATES = [
+  'queued',
+  'starting',
+  'running',
+  'paused',
+  'closing',
+  'closed',
+  'failed',
+  'lost',
+] as const;
+export type SandboxState = (typeof SANDBOX_STATES)[number];
+const CLOSED_STATES: readonly SandboxState[] = ['closed', 'failed', 'lost'];
+/** Its machine is gone, or never was. */
+export const isClosed = (state: SandboxState): boolean => CLOSED_STATES.includes(state);
+
+export const EXECUTION_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'lost'] as const;
+export type ExecutionState = (typeof EXECUTION_STATES)[number];
+export const isEnded = (state: ExecutionState): boolean => state !== 'queued' && state !== 'running';
+
 /** States of a pod of the cluster in view, those that need somebody first. */
 export const POD_STATES = ['pending', 'failing', 'unknown', 'failed', 'terminating', 'running', 'succeeded'] as const;
 

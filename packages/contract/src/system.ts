@@ -10,7 +10,7 @@ export const ServerInfo = z.object({
 export type ServerInfo = z.infer<typeof ServerInfo>;
 
 /** What is found, in the order in which it is shown: the first is opened by Enter. */
-export const SEARCH_KINDS = ['job', 'profile', 'pod', 'credential', 'person', 'activity'] as const;
+export const SEARCH_KINDS = ['job', 'sandbox', 'profile', 'pod', 'credential', 'person', 'activity'] as const;
 
 export const SearchHit = z.object({
   kind: z.enum(SEARCH_KINDS),

@@ -226,7 +226,14 @@ export class FakeServer {
         ...{ disabled: false, hasPassword: true, createdAt: now, lastSeenAt: now },
       },
       plan: {
-        ...{ id: 'standard', title: 'Standard', jobsAtOnce: 2, jobsWaiting: 50, minutesPerMonth: 600 },
+        ...{
+          id: 'standard',
+          title: 'Standard',
+          jobsAtOnce: 2,
+          jobsWaiting: 50,
+          sandboxesAtOnce: 10,
+          minutesPerMonth: 600,
+        },
         ...{ maxTimeoutSeconds: 14_400, maxArtifactBytes: 1e9, maxLogBytes: 1e8 },
         ...{ keepLogDays: 30, keepArtifactDays: 90, keepBytes: null },
       },

@@ -6,6 +6,7 @@ export const plan: Plan = {
   title: 'Team',
   jobsAtOnce: 4,
   jobsWaiting: 50,
+  sandboxesAtOnce: 10,
   minutesPerMonth: 3000,
   maxTimeoutSeconds: 4 * 3600,
   maxArtifactBytes: 512 * 1024 * 1024,

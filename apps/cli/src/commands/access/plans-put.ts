@@ -10,6 +10,7 @@ interface Flags extends GlobalFlags {
   readonly title?: string | undefined;
   readonly jobsAtOnce?: number | undefined;
   readonly jobsWaiting?: number | undefined;
+  readonly sandboxesAtOnce?: number | undefined;
   readonly minutesPerMonth?: number | 'none' | undefined;
   readonly maxTimeout?: number | undefined;
   readonly maxArtifacts?: number | undefined;
@@ -23,6 +24,7 @@ interface Flags extends GlobalFlags {
 const NEW: Omit<Plan, 'id' | 'title'> = {
   jobsAtOnce: 2,
   jobsWaiting: 50,
+  sandboxesAtOnce: 10,
   minutesPerMonth: null,
   maxTimeoutSeconds: 4 * 3600,
   maxArtifactBytes: 1024 ** 3,
@@ -56,6 +58,7 @@ function checkFlags(flags: Flags): void {
     { flag: '--title', value: flags.title, schema: shape.title },
     { flag: '--jobs-at-once', value: flags.jobsAtOnce, schema: shape.jobsAtOnce },
     { flag: '--jobs-waiting', value: flags.jobsWaiting, schema: shape.jobsWaiting },
+    { flag: '--sandboxes-at-once', value: flags.sandboxesAtOnce, schema: shape.sandboxesAtOnce },
     { flag: '--minutes-per-month', value: given(flags.minutesPerMonth), schema: shape.minutesPerMonth },
     { flag: '--max-timeout', value: flags.maxTimeout, schema: shape.maxTimeoutSeconds, shown: formatSeconds },
     { flag: '--max-artifacts', value: flags.maxArtifacts, schema: shape.maxArtifactBytes, shown: sizeInWords },
@@ -73,14 +76,15 @@ export const command = defineCommand<Flags, [string]>({
     ['people update u_9x2k4m --plan large', 'gives it to somebody'],
   ],
   about: [
-    'A plan that is there keeps what is not named. A new one gets 2 jobs at once, 50 waiting, 4 h a job, 1 GiB of artifacts.',
+    'A plan that is there keeps what is not named. A new one gets 2 jobs at once, 50 waiting, 10 sandboxes, 4 h a job, 1 GiB of artifacts.',
   ],
-  json: '{"id", "title", "jobsAtOnce", "jobsWaiting", "minutesPerMonth", "maxTimeoutSeconds", "maxArtifactBytes", "maxLogBytes", "keepLogDays", "keepArtifactDays", "keepBytes"}',
+  json: '{"id", "title", "jobsAtOnce", "jobsWaiting", "sandboxesAtOnce", "minutesPerMonth", "maxTimeoutSeconds", "maxArtifactBytes", "maxLogBytes", "keepLogDays", "keepArtifactDays", "keepBytes"}',
   parameters: {
     flags: {
       title: text('How it is shown', 'TEXT'),
       jobsAtOnce: number('Jobs of one person that run at the same time'),
       jobsWaiting: number('Jobs of one person that may wait'),
+      sandboxesAtOnce: number('Sandboxes of one person that are open at the same time'),
       minutesPerMonth: numberOrNone('Run time a month; none is no limit'),
       maxTimeout: {
         kind: 'parsed',
@@ -124,6 +128,7 @@ export const command = defineCommand<Flags, [string]>({
         title: flags.title ?? base.title,
         jobsAtOnce: flags.jobsAtOnce ?? base.jobsAtOnce,
         jobsWaiting: flags.jobsWaiting ?? base.jobsWaiting,
+        sandboxesAtOnce: flags.sandboxesAtOnce ?? base.sandboxesAtOnce,
         minutesPerMonth: orNull(flags.minutesPerMonth, base.minutesPerMonth),
         maxTimeoutSeconds: flags.maxTimeout ?? base.maxTimeoutSeconds,
         maxArtifactBytes: flags.maxArtifacts ?? base.maxArtifactBytes,

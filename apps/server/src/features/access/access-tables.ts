@@ -10,6 +10,7 @@ export const plan = pgTable('plan', {
   title: text('title').notNull(),
   jobsAtOnce: integer('jobs_at_once').notNull(),
   jobsWaiting: integer('jobs_waiting').notNull(),
+  sandboxesAtOnce: integer('sandboxes_at_once').notNull().default(10),
   minutesPerMonth: bigint('minutes_per_month', { mode: 'number' }),
   maxTimeoutSeconds: integer('max_timeout_seconds').notNull(),
   maxArtifactBytes: bigint('max_artifact_bytes', { mode: 'number' }).notNull(),

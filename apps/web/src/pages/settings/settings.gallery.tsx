@@ -144,6 +144,7 @@ const small = {
   title: 'Small',
   jobsAtOnce: 1,
   jobsWaiting: 10,
+  sandboxesAtOnce: 10,
   minutesPerMonth: 300,
   maxTimeoutSeconds: 1800,
 };

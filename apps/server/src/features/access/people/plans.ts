@@ -12,6 +12,7 @@ export const STANDARD_PLAN: Plan = {
   title: 'Standard',
   jobsAtOnce: 4,
   jobsWaiting: 1000,
+  sandboxesAtOnce: 10,
   minutesPerMonth: null,
   maxTimeoutSeconds: 86_400,
   maxArtifactBytes: GIB,

@@ -14,7 +14,15 @@ import { createRetention } from '../../../platform/retention/retention.ts';
 import { createJobKeeper, jobBlobs } from './job-keeper.ts';
 
 const FOREVER: Plan = {
-  ...{ id: 'test', title: 'Test', jobsAtOnce: 2, jobsWaiting: 5, minutesPerMonth: null, maxTimeoutSeconds: 600 },
+  ...{
+    id: 'test',
+    title: 'Test',
+    jobsAtOnce: 2,
+    jobsWaiting: 5,
+    sandboxesAtOnce: 5,
+    minutesPerMonth: null,
+    maxTimeoutSeconds: 600,
+  },
   ...{ maxArtifactBytes: 1e6, maxLogBytes: 1e6, keepLogDays: null, keepArtifactDays: null, keepBytes: null },
 };
 const log = pino({ level: 'silent' });

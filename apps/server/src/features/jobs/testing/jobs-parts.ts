@@ -22,6 +22,7 @@ export const plan: Plan = {
   title: 'Test',
   jobsAtOnce: 2,
   jobsWaiting: 5,
+  sandboxesAtOnce: 5,
   minutesPerMonth: 100,
   maxTimeoutSeconds: 600,
   maxArtifactBytes: 1e6,

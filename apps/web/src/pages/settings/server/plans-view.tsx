@@ -125,6 +125,7 @@ interface PlanFormProps {
 const NEW = {
   jobsAtOnce: 2,
   jobsWaiting: 50,
+  sandboxesAtOnce: 10,
   maxTimeoutSeconds: 14_400,
   maxArtifactBytes: 512 * MIB,
   maxLogBytes: 100 * MIB,
@@ -139,6 +140,7 @@ const fieldsWith = (isNew: boolean) =>
       id: { label: 'Short name', help: '', half: true, input: { placeholder: 'team', disabled: !isNew } },
       jobsAtOnce: { help: '', half: true },
       jobsWaiting: { help: '', half: true },
+      sandboxesAtOnce: { help: '' },
       minutesPerMonth: {
         label: 'Minutes a month',
         help: 'Empty: no limit',

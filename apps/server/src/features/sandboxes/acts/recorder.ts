@@ -1,0 +1,77 @@
+import type { LogLine, WorkerLine } from '@hangar/contract';
+import type { Offsets, Output } from '@hangar/sandbox';
+import type { LogsOfExecutions } from '../needs.ts';
+
+/** Of a piece; as text it is a third larger. */
+const PIECE_BYTES = 32 * 1024;
+/** What is not written yet holds up the machine. */
+const WAITING_BYTES = 1024 * 1024;
+
+type Printed = Extract<Output, { type: 'stdout' | 'stderr' }>;
+
+/** Takes down what an execution prints, byte by byte, in its log: a line holds a piece, `OFFSET:BASE64`. */
+export interface Recorder {
+  /** Waits when more is not written than may be. */
+  add(output: Printed): Promise<void>;
+  /** All of it is written. */
+  written(): Promise<void>;
+}
+
+/**
+ * @param source of its own for each who follows: who took over begins where it found the end, so pieces of two may overlap, and none is
+ * missing. Readers go by the offsets.
+ */
+export function createRecorder(
+  logs: Pick<LogsOfExecutions, 'append'>,
+  o: { readonly id: string; readonly source: string; readonly maxBytes: number },
+): Recorder {
+  let lines: WorkerLine[] = [];
+  let bytes = 0;
+  let seq = 0;
+  let writing: Promise<void> | null = null;
+
+  async function write(): Promise<void> {
+    while (lines.length > 0) {
+      const batch = lines;
+      [lines, bytes] = [[], 0];
+      seq += 1;
+      await logs.append(o.id, o.source, { seq, lines: batch }, { maxBytes: o.maxBytes });
+    }
+  }
+  function begin(): Promise<void> {
+    writing ??= write().finally(() => {
+      writing = null;
+    });
+    return writing;
+  }
+
+  return {
+    async add({ type, offset, data }) {
+      const at = new Date().toISOString();
+      for (let from = 0; from < data.length; from += PIECE_BYTES) {
+        const piece = Buffer.from(data.subarray(from, from + PIECE_BYTES));
+        lines.push({ at, stream: type, text: `${offset + from}:${piece.toString('base64')}` });
+      }
+      bytes += data.length;
+      const started = begin();
+      if (bytes > WAITING_BYTES) await started;
+      else started.catch(() => undefined);
+    },
+    written: begin,
+  };
+}
+
+/** How far each stream of an execution is written down. */
+export async function recordedOf(logs: Pick<LogsOfExecutions, 'read'>, id: string): Promise<Offsets> {
+  const end = async (stream: 'stdout' | 'stderr') => {
+    const { lines } = await logs.read(id, { tail: 1, limit: 1, stream });
+    const [last] = lines;
+    return last === undefined ? 0 : endOf(last);
+  };
+  return { stdout: await end('stdout'), stderr: await end('stderr') };
+}
+
+function endOf({ text }: LogLine): number {
+  const colon = text.indexOf(':');
+  return Number(text.slice(0, colon)) + Buffer.byteLength(text.slice(colon + 1), 'base64');
+}

@@ -1,0 +1,168 @@
+import { ERRORS, type ErrorCode, HangarError } from '@hangar/contract';
+import type { UnitState } from '@hangar/sandbox';
+import type { Logger } from 'pino';
+import type { Database } from '../../../platform/database/index.ts';
+import { within } from '../../../platform/process/index.ts';
+import { type Acting, type Acts, createActing } from '../../../platform/reconcile/acting.ts';
+import { type Change, Fenced } from '../../../platform/reconcile/reconciled.ts';
+import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
+import type { SandboxAction } from '../lifecycle/sandbox-facts.ts';
+import type { SeenOfSandbox } from '../lifecycle/sandbox-noun.ts';
+import type { ProfilesOfSandboxes } from '../needs.ts';
+import type { SandboxesStore } from '../store/sandboxes-store.ts';
+import type { SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
+import { type Machines, unitOf } from './machines.ts';
+
+const CALL_MS = 60_000;
+/** A machine that is there and says nothing for so long has lost its connection. */
+const PROOF_MS = 12_000;
+/** An image may take its time to be pulled. */
+const LAUNCH_MS = 15 * 60_000;
+const WANTED_MS = 1_000;
+const HANDLED_AT_ONCE = 64;
+const LAUNCHES = 32;
+const ASK_AGAIN_MS = 5_000;
+const REASON_MOST = 2_000;
+const RETRY: ReadonlySet<ErrorCode> = new Set([
+  ...(['driver_unavailable', 'driver_busy', 'disk_full', 'internal', 'launch_failed', 'quota_refused'] as const),
+]);
+
+type Seen = Change<SandboxRow, SeenOfSandbox>;
+
+/** Acts on what `decide` says of sandboxes, through the driver of each. */
+export function createSandboxesReconciler(parts: {
+  readonly database: Database;
+  readonly store: SandboxesStore;
+  readonly profiles: Pick<ProfilesOfSandboxes, 'revisionOf'>;
+  readonly machines: Machines;
+  readonly log: Logger;
+}): Reconciler {
+  const { store, profiles, machines, log } = parts;
+  const call = (signal: AbortSignal) => ({ signal: within(signal, CALL_MS) });
+
+  async function launch(row: SandboxRow, { claim, signal }: Acting): Promise<Seen> {
+    const closed = new AbortController();
+    const watch = setInterval(() => {
+      store.isCloseWanted(row.id).then(
+        (wanted) => wanted && closed.abort(new Error('the sandbox is to close')),
+        () => undefined,
+      );
+    }, WANTED_MS);
+    let told = Promise.resolve();
+    const say = (reason: string) => {
+      const launchReason = reason.slice(0, REASON_MOST);
+      told = told.then(() =>
+        store
+          .advance(row.id, () => ({ launchReason }))
+          .then(
+            () => undefined,
+            () => undefined,
+          ),
+      );
+    };
+    try {
+      const revision = row.profileRevision ?? (await profiles.revisionOf(row.profile));
+      if (row.profileRevision === null) await store.advance(row.id, () => ({ profileRevision: revision }), { claim });
+      const reach = await machines.reach({ ...row, profileRevision: revision });
+      await reach?.units.ensure(
+        {
+          ...{ key: unitOf(row), program: { kind: 'hold' }, image: row.image, resources: row.resources },
+          deadlineSeconds: row.lifetimeSeconds,
+        },
+        { signal: within(AbortSignal.any([signal, closed.signal]), LAUNCH_MS), say },
+      );
+      return (_row, now) => ({
+        launchedAt: now,
+        launchFault: null,
+        launchTries: row.launchTries + 1,
+        launchReason: null,
+      });
+    } catch (error) {
+      if (signal.aborted || error instanceof Fenced) throw error;
+      // What was begun goes with the sandbox.
+      if (closed.signal.aborted) return () => ({ launchReason: null });
+      const known = error instanceof HangarError ? error : new HangarError('launch_failed', { cause: error });
+      if (!(error instanceof HangarError)) log.warn({ err: error, sandbox: row.id }, 'launch failed');
+      const failure = { code: known.code, message: known.message.slice(0, REASON_MOST), wayOut: known.wayOut };
+      return (_row, now) => ({
+        launchFault: { failure, retry: RETRY.has(known.code), at: now.toISOString() },
+        ...{ launchTries: row.launchTries + 1, launchReason: null },
+      });
+    } finally {
+      clearInterval(watch);
+      await told;
+    }
+  }
+
+  /** The driver is asked, and a machine that runs has to prove it: `running` is said after that alone. */
+  async function look(row: SandboxRow, signal: AbortSignal): Promise<Seen> {
+    const reach = await machines.reach(row);
+    const state: UnitState = (await reach?.units.inspect(unitOf(row), call(signal))) ?? { kind: 'missing' };
+    if (state.kind !== 'running') {
+      machines.forget(row.id);
+      return (before, now) => ({ machine: seenOf(state, before, now) });
+    }
+    await prove(row, within(signal, PROOF_MS));
+    return (before, now) => ({ machine: seenOf(state, before, now), readyAt: before.readyAt ?? now });
+  }
+
+  async function prove(row: SandboxRow, signal: AbortSignal): Promise<void> {
+    try {
+      await (await machines.open(row, signal)).executions.list({ signal });
+    } catch (error) {
+      machines.forget(row.id);
+      const { message } = error instanceof HangarError ? error : ERRORS.connection_lost;
+      throw new HangarError('driver_unavailable', { message, cause: error });
+    }
+  }
+
+  const acts: Acts<SandboxRow, SeenOfSandbox, SandboxAction> = {
+    launch: { atOnce: LAUNCHES, run: (row, _action, acting) => launch(row, acting) },
+    look: { isLast: true, run: (row, _action, { signal }) => look(row, signal) },
+    pause: {
+      async run(row, _action, { signal }) {
+        const units = (await machines.reach(row))?.units;
+        if (units?.pause === undefined) return () => ({ pauseWanted: false });
+        await units.pause(unitOf(row), call(signal));
+        return (before, now) => ({ machine: seenOf({ kind: 'paused' }, before, now) });
+      },
+    },
+    resume: {
+      async run(row, _action, { signal }) {
+        await (await machines.reach(row))?.units.resume?.(unitOf(row), call(signal));
+        return look(row, signal);
+      },
+    },
+    close: {
+      needsNobody: true,
+      run:
+        async (_row, { why }) =>
+        () => ({ closedFor: why }),
+    },
+    clean: {
+      async run(row, _action, { signal }) {
+        await (await machines.reach(row))?.units.remove(unitOf(row), call(signal));
+        machines.forget(row.id);
+        return (_row, now) => ({ cleanedAt: now });
+      },
+    },
+  };
+
+  return createActing({
+    ...{ database: parts.database, reconciled: store.reconciled, acts, concurrency: HANDLED_AT_ONCE, log },
+    away: {
+      seen: (why, row, now) => ({ machine: seenOf({ kind: 'unknown', reason: why }, row, now) }),
+      againMs: () => ASK_AGAIN_MS,
+    },
+  });
+}
+
+function seenOf(state: UnitState | { kind: 'unknown'; reason: string }, before: SandboxRow, now: Date): SeenMachine {
+  return {
+    kind: state.kind,
+    reason: 'reason' in state ? state.reason.slice(0, REASON_MOST) : '',
+    ...('code' in state && state.code !== undefined ? { code: state.code } : {}),
+    since: before.machine?.kind === state.kind ? before.machine.since : now.toISOString(),
+    at: now.toISOString(),
+  };
+}

@@ -1,0 +1,98 @@
+import type { Failure, SandboxStateName } from '@hangar/contract';
+import type { ClosedFor, LaunchFault, SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
+
+/** All that `decide` looks at. Times are milliseconds of one clock, the database's. */
+export interface SandboxFacts {
+  readonly createdAt: number;
+  readonly admittedAt: number | null;
+  readonly closeRequestedAt: number | null;
+  readonly closedFor: ClosedFor | null;
+  readonly pauseWanted: boolean;
+  readonly launchTries: number;
+  readonly launchedAt: number | null;
+  readonly launchFault: (Omit<LaunchFault, 'at'> & { readonly at: number }) | null;
+  readonly launchReason: string | null;
+  readonly machine: (Omit<SeenMachine, 'at' | 'since'> & { readonly at: number; readonly since: number }) | null;
+  readonly readyAt: number | null;
+  readonly lastActivityAt: number;
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
+  readonly cleaned: boolean;
+  readonly ended: SandboxStateName | null;
+  readonly reason: string;
+  readonly failure: Failure | null;
+}
+
+export type SandboxAction =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'launch' }
+  | { readonly kind: 'look' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  /** Says why it closes, before anything is taken away. */
+  | { readonly kind: 'close'; readonly why: ClosedFor }
+  | { readonly kind: 'clean' };
+
+export interface SandboxDecision {
+  readonly state: SandboxStateName;
+  readonly reason: string;
+  readonly failure: Failure | null;
+  readonly action: SandboxAction;
+  readonly wakeMs: number | null;
+}
+
+export interface Patience {
+  /** How often a machine that runs is asked after: a dead connection is noticed in less than 30 seconds. */
+  readonly lookMs: number;
+  /** While it starts. */
+  readonly startingMs: number;
+  /** From launch to the first proof that it runs. */
+  readonly readyMs: number;
+  readonly launchTries: number;
+  /** Said so long before it closes by itself, or a fifth of its limit where that is less. */
+  readonly warnMs: number;
+}
+
+export const PATIENCE: Patience = {
+  lookMs: 15_000,
+  startingMs: 500,
+  readyMs: 15 * 60_000,
+  launchTries: 5,
+  warnMs: 5 * 60_000,
+};
+
+const ms = (at: Date | null): number | null => at?.getTime() ?? null;
+
+export const factsOf = (row: SandboxRow): SandboxFacts => ({
+  createdAt: row.createdAt.getTime(),
+  admittedAt: ms(row.admittedAt),
+  closeRequestedAt: ms(row.cancelRequestedAt),
+  closedFor: row.closedFor,
+  pauseWanted: row.pauseWanted,
+  launchTries: row.launchTries,
+  launchedAt: ms(row.launchedAt),
+  launchFault: row.launchFault && { ...row.launchFault, at: Date.parse(row.launchFault.at) },
+  launchReason: row.launchReason,
+  machine: row.machine && {
+    ...row.machine,
+    ...{ at: Date.parse(row.machine.at), since: Date.parse(row.machine.since) },
+  },
+  readyAt: ms(row.readyAt),
+  lastActivityAt: row.lastActivityAt.getTime(),
+  idleMs: row.idleSeconds * 1000,
+  lifetimeMs: row.lifetimeSeconds * 1000,
+  cleaned: row.cleanedAt !== null,
+  ended: row.finishedAt === null ? null : row.state,
+  reason: row.reason,
+  failure: row.failure,
+});
+
+/** When it closes by itself as things are, and for what. The limits begin with the machine. */
+export function closesAt(facts: Pick<SandboxFacts, 'readyAt' | 'lastActivityAt' | 'idleMs' | 'lifetimeMs'>) {
+  if (facts.readyAt === null) return null;
+  const idle = Math.max(facts.readyAt, facts.lastActivityAt) + facts.idleMs;
+  const lifetime = facts.readyAt + facts.lifetimeMs;
+  return idle < lifetime
+    ? ({ at: idle, why: 'idle', limitMs: facts.idleMs } as const)
+    : ({ at: lifetime, why: 'lifetime', limitMs: facts.lifetimeMs } as const);
+}

@@ -1,0 +1,116 @@
+import { ERRORS, type Failure, type SandboxStateName } from '@hangar/contract';
+import { formatDuration } from '@hangar/contract/words/time';
+import type { ClosedFor } from '../store/sandboxes-tables.ts';
+import {
+  closesAt,
+  type Patience,
+  type SandboxAction,
+  type SandboxDecision,
+  type SandboxFacts,
+} from './sandbox-facts.ts';
+
+const NONE: SandboxAction = { kind: 'none' };
+const CLOSED: Readonly<Record<ClosedFor, string>> = {
+  person: 'Closed as asked',
+  idle: 'Closed: nobody used it',
+  lifetime: 'Closed: its time was over',
+  restore: 'This server was restored from a backup; its machine is left to the server that made it',
+};
+
+/** What becomes of a sandbox, from all that is wanted and seen. Pure. */
+export function decide(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
+  if (facts.ended !== null) {
+    const action: SandboxAction = facts.cleaned ? NONE : { kind: 'clean' };
+    return {
+      ...{ state: facts.ended, reason: facts.reason, failure: facts.failure, action },
+      wakeMs: facts.cleaned ? null : 0,
+    };
+  }
+  const limit = closesAt(facts);
+  if (facts.closedFor !== null) return closing(facts, facts.closedFor);
+  if (facts.closeRequestedAt !== null) return closingFor('person');
+  if (limit !== null && now >= limit.at) return closingFor(limit.why);
+  if (facts.admittedAt === null) return going('queued', 'Waiting for a free place', NONE, null);
+  if (facts.launchedAt === null) return launching(facts, now, patience);
+  return launched(facts, facts.launchedAt, now, patience);
+}
+
+function going(state: SandboxStateName, reason: string, action: SandboxAction, wakeMs: number | null): SandboxDecision {
+  return { state, reason, failure: null, action, wakeMs };
+}
+
+function closingFor(why: ClosedFor): SandboxDecision {
+  return going('closing', 'Closing', { kind: 'close', why }, 0);
+}
+
+/** It is closed once nothing is left of its machine, and not before. */
+function closing(facts: SandboxFacts, why: ClosedFor): SandboxDecision {
+  if (facts.cleaned) return going('closed', CLOSED[why], NONE, null);
+  const away = facts.machine?.kind === 'unknown' ? `: ${facts.machine.reason}` : '';
+  return going('closing', `Its machine is being removed${away}`, { kind: 'clean' }, 0);
+}
+
+function launching(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
+  const fault = facts.launchFault;
+  if (fault === null) return going('starting', facts.launchReason ?? 'Starting its machine', { kind: 'launch' }, 0);
+  const { message } = fault.failure;
+  if (!fault.retry || facts.launchTries >= patience.launchTries) return failed('failed', fault.failure);
+  const again = fault.at + Math.min(60_000, 1000 * 2 ** facts.launchTries);
+  return now < again
+    ? going('starting', `${message} Trying again`, NONE, again - now)
+    : going('starting', `${message} Trying again`, { kind: 'launch' }, 0);
+}
+
+function failed(state: 'failed' | 'lost', failure: Failure): SandboxDecision {
+  return { state, reason: failure.message, failure, action: { kind: 'clean' }, wakeMs: 0 };
+}
+
+function launched(facts: SandboxFacts, launchedAt: number, now: number, patience: Patience): SandboxDecision {
+  const seen = facts.machine;
+  const every = facts.readyAt === null ? patience.startingMs : patience.lookMs;
+  const due = seen === null || seen.at + every <= now;
+  const look: SandboxAction = due ? { kind: 'look' } : NONE;
+  const wait = due || seen === null ? every : seen.at + every - now;
+  if (seen === null) return going('starting', facts.launchReason ?? 'Starting its machine', look, wait);
+
+  if (seen.kind === 'missing' || seen.kind === 'exited') {
+    const { message, wayOut } = ERRORS.sandbox_gone;
+    return failed('lost', { code: seen.code ?? 'sandbox_gone', message: seen.reason || message, wayOut });
+  }
+  if (facts.readyAt === null && launchedAt + patience.readyMs <= now) {
+    const { wayOut } = ERRORS.launch_failed;
+    const message = `Its machine did not answer within ${formatDuration(patience.readyMs)}. ${seen.reason}`.trim();
+    return failed('failed', { code: 'launch_failed', message, wayOut });
+  }
+  if (seen.kind === 'starting') return going('starting', seen.reason, look, wait);
+  if (seen.kind === 'unknown') {
+    const state = facts.readyAt === null ? 'starting' : facts.pauseWanted ? 'paused' : 'running';
+    return going(state, `Its machine cannot be reached: ${seen.reason}`, look, wait);
+  }
+  if (seen.kind === 'paused') {
+    if (!facts.pauseWanted) return going('paused', 'Going on', { kind: 'resume' }, 0);
+    return going('paused', 'Paused', look, untilLimit(facts, now, patience, wait));
+  }
+  if (facts.readyAt === null) return going('starting', 'Its machine runs; trying it', { kind: 'look' }, wait);
+  if (facts.pauseWanted) return going('running', 'Pausing', { kind: 'pause' }, 0);
+  return going('running', reasonOf(facts, now, patience), look, untilLimit(facts, now, patience, wait));
+}
+
+/** Not later than the warning or the end. */
+function untilLimit(facts: SandboxFacts, now: number, patience: Patience, wait: number): number {
+  const limit = closesAt(facts);
+  if (limit === null) return wait;
+  const warnAt = limit.at - warnedBefore(limit.limitMs, patience);
+  return Math.max(0, Math.min(wait, (now < warnAt ? warnAt : limit.at) - now));
+}
+
+const warnedBefore = (limitMs: number, patience: Patience): number => Math.min(patience.warnMs, limitMs / 5);
+
+function reasonOf(facts: SandboxFacts, now: number, patience: Patience): string {
+  const limit = closesAt(facts);
+  if (limit === null || now < limit.at - warnedBefore(limit.limitMs, patience)) return 'Its machine runs';
+  const at = new Date(limit.at).toISOString();
+  return limit.why === 'idle'
+    ? `Closes at ${at} when nothing is done in it: nobody has used it`
+    : `Closes at ${at}: its time is over then`;
+}

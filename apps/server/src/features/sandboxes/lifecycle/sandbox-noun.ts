@@ -1,0 +1,97 @@
+import { type ActivityMessage, isClosed } from '@hangar/contract';
+import type { Publication, Publish } from '../../../platform/capability.ts';
+import { announcing } from '../../../platform/live/announce.ts';
+import { placesMoved } from '../../../platform/places/admission.ts';
+import type { Noun } from '../../../platform/reconcile/reconciled.ts';
+import { type SandboxRow, sandboxes } from '../store/sandboxes-tables.ts';
+import { factsOf, type Patience, type SandboxDecision } from './sandbox-facts.ts';
+import { decide } from './sandbox-lifecycle.ts';
+
+/** As live frames, places and reconcilers call it. */
+export const SANDBOX = 'sandbox';
+
+/** What somebody saw or wants; never the state, which only `decide` makes. */
+export type SeenOfSandbox = Partial<
+  Pick<
+    SandboxRow,
+    | 'cancelRequestedAt'
+    | 'pauseWanted'
+    | 'leftAt'
+    | 'profileRevision'
+    | 'launchTries'
+    | 'launchedAt'
+    | 'launchFault'
+    | 'launchReason'
+    | 'machine'
+    | 'readyAt'
+    | 'lastActivityAt'
+    | 'closedFor'
+    | 'cleanedAt'
+  >
+>;
+
+export function sandboxNoun(o: {
+  patience: Patience;
+  publish: Publish;
+}): Noun<typeof sandboxes, SeenOfSandbox, SandboxDecision> {
+  return {
+    table: sandboxes,
+    missing: 'sandbox_not_found',
+    decide: (row, now) => decide(factsOf(row), now.getTime(), o.patience),
+
+    settle({ before, decision: { state, reason, failure }, now }) {
+      if (state === before.state) return reason === before.reason ? {} : { reason };
+      return { state, reason, stateSince: now, ...(isClosed(state) ? { finishedAt: now, failure } : {}) };
+    },
+
+    async announce(tx, { before, row, seen }) {
+      const moved = row.state !== before.state;
+      if (moved) await o.publish(tx, publicationsOf(row));
+      const isNews =
+        moved ||
+        row.reason !== before.reason ||
+        row.machine?.kind !== before.machine?.kind ||
+        ['cancelRequestedAt', 'pauseWanted', 'leftAt'].some((key) => key in seen);
+      return [
+        ...(isNews ? [sandboxChanged(row)] : []),
+        ...(moved && isClosed(row.state) ? [placesMoved(SANDBOX)] : []),
+      ];
+    },
+  };
+}
+
+export const sandboxChanged = ({ id, userId }: Pick<SandboxRow, 'id' | 'userId'>) =>
+  announcing({ noun: SANDBOX, id, audience: userId });
+
+const STEPS = { queued: 'Wait for a place', starting: 'Start its machine', running: 'Prove that it runs' } as const;
+
+/** What a sandbox says on the activity bus: until its machine runs, or never will. Steps are idempotent. */
+export function publicationsOf(row: SandboxRow): Publication[] {
+  return messagesOf(row).map((message) => ({
+    ...{ activityId: row.activityId, message, at: row.stateSince },
+    ...{ actor: { id: row.userId, name: row.userName }, correlationId: row.id },
+  }));
+}
+
+function messagesOf({ id, name, state, reason, readyAt }: SandboxRow): ActivityMessage[] {
+  const step = (key: keyof typeof STEPS, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({
+    ...{ type: 'DEVOPS_STEP_UPDATE', step: STEPS[key], status },
+    ...(status === 'failed' ? { error: reason } : {}),
+  });
+  if (state === 'queued') {
+    const operation = `Open sandbox ${name ?? id}`;
+    return [
+      { type: 'DEVOPS_STARTED', operation, steps: Object.values(STEPS), link: `/sandboxes/${id}` },
+      step('queued', 'running'),
+    ];
+  }
+  if (state === 'starting') return [step('queued', 'completed'), step('starting', 'running')];
+  if (state === 'running')
+    return [
+      ...(Object.keys(STEPS) as (keyof typeof STEPS)[]).map((key) => step(key, 'completed')),
+      { type: 'DEVOPS_COMPLETE', note: reason },
+    ];
+  // Its opening is over then; what comes later is no part of it.
+  if (!isClosed(state) || readyAt !== null) return [];
+  return [step('starting', 'failed'), { type: 'DEVOPS_FAILED', error: reason }];
+}

@@ -1,0 +1,37 @@
+import type { DriverName, Plan } from '@hangar/contract';
+import type { Executions, Reach } from '@hangar/sandbox';
+import type { Logs } from '../../platform/logs/index.ts';
+
+/** What sandboxes need of people and profiles. */
+export interface PeopleOfSandboxes {
+  /** @throws HangarError user_not_found */
+  planOf(userId: string): Promise<Plan>;
+  /** Of those who are there. */
+  standingOf(
+    userIds: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly plan: Plan; readonly disabled: boolean }>>;
+}
+
+export interface ProfilesOfSandboxes {
+  /** The named profile, or the default. @throws HangarError profile_not_found */
+  find(name: string | undefined): Promise<{ readonly name: string; readonly driver: DriverName }>;
+  /** Number of the settings that a profile has now. @throws HangarError profile_not_found */
+  revisionOf(name: string): Promise<number>;
+  /** The driver with these settings, though the profile be changed or gone. @throws HangarError profile_not_found, driver_unknown */
+  reach(name: string, revision: number): Promise<Reach>;
+}
+
+/** A machine that can be worked in. */
+export interface Hand {
+  readonly executions: Executions;
+}
+
+export type LogsOfExecutions = Pick<Logs, 'append' | 'appendSystem' | 'end' | 'read' | 'remove' | 'stats' | 'follow'>;
+
+/** Environments and commands, sealed so that each opens for its own row alone. */
+export interface Sealing {
+  sealEnvironment(sandboxId: string, plain: string): string;
+  openEnvironment(sandboxId: string, sealed: string): string;
+  sealOrder(executionId: string, plain: string): string;
+  openOrder(executionId: string, sealed: string): string;
+}

@@ -1,0 +1,48 @@
+import { type Execution, isClosed, isEnded, type Sandbox, type Session } from '@hangar/contract';
+import { closesAt, factsOf } from './lifecycle/sandbox-facts.ts';
+import type { ExecutionRow, SandboxRow } from './store/sandboxes-tables.ts';
+
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox {
+  const limit = isClosed(row.state) ? null : closesAt(factsOf(row));
+  return {
+    ...{ id: row.id, version: row.version, name: row.name, state: row.state, reason: row.reason, failure: row.failure },
+    stateSince: row.stateSince.toISOString(),
+    session: sessionOf(row),
+    owner: { id: row.userId, name: row.userName },
+    ...{ profile: row.profile, driver: row.driver, image: row.image, resources: row.resources },
+    ...{ envNames: row.envNames, metadata: row.metadata },
+    createdAt: row.createdAt.toISOString(),
+    ...{ readyAt: iso(row.readyAt), finishedAt: iso(row.finishedAt), closeRequestedAt: iso(row.cancelRequestedAt) },
+    lastActivity: row.lastActivityAt.toISOString(),
+    ...{ idleSeconds: row.idleSeconds, lifetimeSeconds: row.lifetimeSeconds },
+    closesAt: limit === null ? null : new Date(limit.at).toISOString(),
+    executionsRunning,
+  };
+}
+
+/** How the machine was seen last, as a connection to it. */
+function sessionOf({ state, stateSince, machine, readyAt, leftAt, reason }: SandboxRow): Session {
+  if (isClosed(state)) {
+    const failed = state === 'closed' ? 'disconnected' : 'error';
+    return { state: failed, since: stateSince.toISOString(), detail: reason };
+  }
+  if (readyAt === null || machine === null) return { state: 'none', since: null, detail: reason };
+  const since = machine.since;
+  if (machine.kind === 'unknown') return { state: 'reconnecting', since, detail: machine.reason };
+  if (leftAt !== null) return { state: 'disconnected', since: leftAt.toISOString(), detail: 'Its person has left it' };
+  if (machine.kind === 'paused') return { state: 'disconnected', since, detail: 'It is paused' };
+  return { state: 'connected', since, detail: null };
+}
+
+export const viewExecution = (row: ExecutionRow): Execution => ({
+  ...{ id: row.id, version: row.version, sandbox: row.sandboxId, title: row.title, state: row.state },
+  ...{ stateSince: row.stateSince.toISOString(), reason: row.reason, failure: row.failure },
+  cancelRequestedAt: iso(row.cancelRequestedAt),
+  ...{ terminal: row.terminal, stdin: row.stdin, createdAt: row.createdAt.toISOString() },
+  ...{ startedAt: iso(row.startedAt), finishedAt: iso(row.finishedAt) },
+  ...{ exitCode: isEnded(row.state) ? (row.ending?.exitCode ?? null) : null, signal: row.ending?.signal ?? null },
+  output: { stdout: row.stdoutBytes, stderr: row.stderrBytes, truncated: row.truncated },
+  leftover: row.ending?.leftover ?? 0,
+});
