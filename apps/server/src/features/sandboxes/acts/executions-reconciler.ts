@@ -87,7 +87,8 @@ export function createExecutionsReconciler(parts: {
               if (startedAt === null) ({ startedAt } = (await store.advanceExecution(row.id, started, { claim })).row);
             } else if (output.type === 'end') {
               await recorder.written();
-              return endingSeen(output.result);
+              const truncated = await isTruncated(row.id, output.result, maxBytes);
+              return endingSeen(output.result, truncated);
             } else {
               await recorder.add(output);
               tried = 0;
@@ -115,6 +116,14 @@ export function createExecutionsReconciler(parts: {
         await sleep(pause, undefined, { signal });
       }
     }
+  }
+
+  /** Whether the limit of its log was reached before its end. */
+  async function isTruncated(id: string, { bytes }: Result, maxBytes: number): Promise<boolean> {
+    // Far below the limit nobody needs to look: as text a piece is not twice as large.
+    if ((bytes.stdout + bytes.stderr) * 2 < maxBytes) return false;
+    const kept = await recordedOf(logs, id);
+    return kept.stdout < bytes.stdout || kept.stderr < bytes.stderr;
   }
 
   /** What it ends with comes by the one who follows it. */
@@ -171,11 +180,11 @@ const NOTHING: Omit<Ending, 'reason'> = {
 
 const started: Seen = (before, now) => ({ startedAt: before.startedAt ?? now, awaySince: null, awayWhy: null });
 
-function endingSeen({ reason, exitCode, signal, bytes, leftover, message }: Result): Seen {
+function endingSeen({ reason, exitCode, signal, bytes, leftover, message }: Result, truncated: boolean): Seen {
   const { stdout, stderr } = bytes;
   const ending = { reason, exitCode, signal, stdout, stderr, leftover, message };
   return (before, now) => ({
-    ...{ ending, stdoutBytes: stdout, stderrBytes: stderr, awaySince: null, awayWhy: null },
+    ...{ ending, stdoutBytes: stdout, stderrBytes: stderr, truncated, awaySince: null, awayWhy: null },
     startedAt: before.startedAt ?? (reason === 'not_started' ? null : now),
   });
 }
