@@ -21,7 +21,16 @@ echo changed > a.txt; echo her report > "$HANGAR_ARTIFACTS/report.txt"; echo "ou
 let server: AbusedServer;
 let operations: { method: string; path: string; operation: Operation }[];
 /** What belongs to Ada. */
-let hers: { job: string; upload: string; apiKey: string; device: string; activity: string; credential: string };
+let hers: {
+  job: string;
+  upload: string;
+  apiKey: string;
+  device: string;
+  activity: string;
+  credential: string;
+  sandbox: string;
+  execution: string;
+};
 
 beforeAll(async () => {
   server = await AbusedServer.start();
@@ -56,11 +65,18 @@ async function makeHers() {
   });
   const ended = await server.ended(ada, String(job.id));
   expect(ended, ended.reason).toMatchObject({ state: 'succeeded', diff: { filesChanged: 1 } });
+  const opened = { as: ada, json: { profile: 'local', env: { KEY: PLANTED.env } } };
+  const sandbox = String((await server.must('POST', '/drivers/connect', opened)).id);
+  const command = { sandbox, command: ['sh', '-c', 'echo "out: $KEY"'], env: { KEY: PLANTED.env } };
+  const execution = String((await server.must('POST', '/drivers/execute', { as: ada, json: command })).id);
+  await expect
+    .poll(() => server.must('GET', `/drivers/executions/${execution}`, { as: ada }), { timeout: 60_000 })
+    .toMatchObject({ state: 'succeeded' });
   const keys = (await server.must('GET', '/api-keys', { as: ada })).items as { id: string }[];
   const devices = await signInADevice(ada);
   const activity = (await server.must('GET', '/devops/activity', { as: ada })).recent as { id: string }[];
   return {
-    ...{ job: ended.id, upload, credential },
+    ...{ job: ended.id, upload, credential, sandbox, execution },
     ...{ apiKey: keys[0]?.id ?? '', device: devices, activity: activity[0]?.id ?? '' },
   };
 }
@@ -79,6 +95,7 @@ async function signInADevice(person: Person): Promise<string> {
 const NOTHING: typeof hers = {
   ...{ job: 'j_00000000zzzzzzzz', upload: 'up_00000000zzzzzz', apiKey: 'k_00000000zzzzzzzz' },
   ...{ device: 'd_00000000zzzzzzzz', activity: 'a_00000000zzzzzzzz', credential: 'nobodys' },
+  ...{ sandbox: 's_00000000zzzzzzzz', execution: 'e_00000000zzzzzzzz' },
 };
 
 type Ids = typeof hers;
@@ -118,6 +135,27 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
   'GET /devops/activity/{id}': ({ activity }) => [{ path: `/devops/activity/${activity}` }],
   'POST /devops/activity/{id}/messages': ({ activity }) => [
     { path: `/devops/activity/${activity}/messages`, json: MESSAGE },
+  ],
+  'POST /drivers/connect': ({ sandbox }) => [{ path: '/drivers/connect', json: { sandbox } }],
+  'GET /drivers/sessions/{id}': ({ sandbox }) => [{ path: `/drivers/sessions/${sandbox}` }],
+  'GET /drivers/sessions/{id}/executions': ({ sandbox }) => [{ path: `/drivers/sessions/${sandbox}/executions` }],
+  'POST /drivers/disconnect': ({ sandbox }) => [
+    { path: '/drivers/disconnect', json: { id: sandbox } },
+    { path: '/drivers/disconnect', json: { id: sandbox, keep: true } },
+  ],
+  'POST /drivers/pause': ({ sandbox }) => [{ path: '/drivers/pause', json: { id: sandbox } }],
+  'POST /drivers/resume': ({ sandbox }) => [{ path: '/drivers/resume', json: { id: sandbox } }],
+  'POST /drivers/execute': ({ sandbox }) => [{ path: '/drivers/execute', json: { sandbox, command: ['true'] } }],
+  'GET /drivers/executions/{id}': ({ execution }) => [{ path: `/drivers/executions/${execution}` }],
+  'POST /drivers/cancel': ({ execution }) => [{ path: '/drivers/cancel', json: { id: execution } }],
+  'GET /drivers/executions/{id}/output': ({ execution }) => [{ path: `/drivers/executions/${execution}/output` }],
+  'GET /drivers/status': ({ execution }) => [{ path: `/drivers/status?execution=${execution}` }],
+  'POST /drivers/executions/{id}/input': ({ execution }) => [
+    {
+      path: `/drivers/executions/${execution}/input?at=0`,
+      body: 'x',
+      headers: { 'content-type': 'application/octet-stream' },
+    },
   ],
   'POST /jobs': ({ upload, credential }) => [
     { path: '/jobs', json: { spec: SPEC, repo: { bundle: upload, commit: COMMIT } } },

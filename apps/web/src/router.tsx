@@ -102,6 +102,18 @@ const compare = createRoute({
   validateSearch: texts('ids', 'group', 'file'),
   component: lazyRouteComponent(() => import('./pages/compare/compare-page.tsx'), 'ComparePage'),
 });
+const sandboxes = createRoute({
+  getParentRoute: () => app,
+  path: '/sandboxes',
+  validateSearch: texts('show', 'profile', 'all'),
+  component: lazyRouteComponent(() => import('./pages/sandboxes/sandboxes-page.tsx'), 'SandboxesPage'),
+});
+const sandbox = createRoute({
+  getParentRoute: () => app,
+  path: '/sandboxes/$id',
+  validateSearch: texts('tab', 'execution'),
+  component: lazyRouteComponent(() => import('./pages/sandboxes/sandbox-page.tsx'), 'SandboxPage'),
+});
 const operations = createRoute({
   getParentRoute: () => app,
   path: '/operations',
@@ -149,7 +161,7 @@ const settingsSection = createRoute({
 });
 
 /** What this version does not have yet. */
-const later = (['sandboxes', 'clusters', 'models'] as const).map((noun) =>
+const later = (['clusters', 'models'] as const).map((noun) =>
   createRoute({
     getParentRoute: () => app,
     path: `/${noun}`,
@@ -176,6 +188,8 @@ const tree = root.addChildren([
     newJob,
     job,
     compare,
+    sandboxes,
+    sandbox,
     operations,
     kubernetes,
     nodes,

@@ -92,6 +92,7 @@ export const RAW_OPERATIONS = {
   },
   sandboxes: {
     status: 'GET /drivers/status',
+    output: 'GET /drivers/executions/{id}/output',
     input: 'POST /drivers/executions/{id}/input',
   },
   system: {

@@ -3,7 +3,7 @@ import { DeviceAuthorization, OAuthError, TokenAnswer } from './access.ts';
 import { Upload } from './jobs.ts';
 import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
-import { InputQuery, StatusQuery } from './sandboxes.ts';
+import { InputQuery, OutputQuery, StatusQuery } from './sandboxes.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
 import {
   ArtifactQuery,
@@ -133,6 +133,17 @@ export const rawOperations = {
           type: 'text/event-stream',
           schema: 'text',
         },
+      },
+    },
+    output: {
+      method: 'GET',
+      path: '/drivers/executions/{id}/output',
+      summary: 'What an execution has printed so far on one stream, as it was',
+      meta: reading({ none: 'sandbox exec prints it.' }, { ...WIDER, mcp: false }),
+      parameters: [idParameter],
+      query: OutputQuery,
+      answers: {
+        200: { description: 'The bytes', type: ['application/octet-stream', 'text/plain'], schema: 'binary' },
       },
     },
     input: {

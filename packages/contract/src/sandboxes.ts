@@ -152,6 +152,11 @@ export const StatusQuery = z.object({
   after: z.coerce.number().int().min(0).optional().describe('Pieces after this number; Last-Event-ID works too'),
 });
 
+export const OutputQuery = z.object({
+  stream: z.enum(['stdout', 'stderr']).default('stdout'),
+  download: z.stringbool().default(false).describe('As a file; else as text to look at'),
+});
+
 export const InputQuery = z.object({
   at: z.coerce.number().int().min(0).describe('Bytes of input sent before: sent again, a part changes nothing'),
   end: z.stringbool().default(false).describe('Nothing comes after this'),

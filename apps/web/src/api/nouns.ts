@@ -27,6 +27,15 @@ export const LIVE_NOUNS: Readonly<Record<string, LiveNoun>> = {
     lists: (api) => api.jobs.list.key(),
     detail: (api, id) => api.jobs.get.queryKey({ input: { id } }),
   },
+  sandbox: {
+    all: (api) => api.sandboxes.key(),
+    lists: (api) => api.sandboxes.list.key(),
+    detail: (api, id) => api.sandboxes.get.queryKey({ input: { id } }),
+  },
+  execution: {
+    all: (api) => api.sandboxes.executions.key(),
+    lists: (api) => api.sandboxes.executions.key(),
+  },
   activity: {
     all: (api) => api.activity.key(),
     lists: (api) => api.activity.list.key(),

@@ -34,7 +34,7 @@ export const PLACES: readonly Place[] = [
     Icon: IconBox,
     key: 'b',
     purpose: 'Open an isolated remote machine, run commands in it live, and keep files in step both ways.',
-    here: false,
+    here: true,
   },
   {
     to: '/clusters',

@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream';
 import {
   ExecutionId,
   HangarError,
   InputQuery,
+  OutputQuery,
   rawOperations,
   type SandboxStateName,
   StatusQuery,
@@ -10,6 +12,7 @@ import { z } from 'zod';
 import { forEverybody, signedIn } from '../../platform/http/identity.ts';
 import { api, parseInput, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import { answerLogRequest, type Logs } from '../../platform/logs/index.ts';
+import { printedOn } from './acts/recorder.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 export const sandboxesRoutes = (sandboxes: Sandboxes) => ({
@@ -49,7 +52,7 @@ export const sandboxesRoutes = (sandboxes: Sandboxes) => ({
 const ById = z.object({ id: ExecutionId });
 /** Of one request; a longer input comes in several. */
 export const INPUT_MOST = 1024 * 1024;
-const { status, input } = rawOperations.sandboxes;
+const { status, output, input } = rawOperations.sandboxes;
 
 /** The routes of executions where bytes matter: what they print, and what is written to them. */
 export function sandboxBytesRoutes({ sandboxes, logs }: { sandboxes: Sandboxes; logs: Logs }): RawRoutes {
@@ -65,6 +68,18 @@ export function sandboxBytesRoutes({ sandboxes, logs }: { sandboxes: Sandboxes; 
       await sandboxes.execution(signedIn(request.caller), execution);
       const query = { limit: 1000, follow: true, format: 'json', ...(after === undefined ? {} : { after }) } as const;
       return answerLogRequest(logs, execution, query, request, reply);
+    });
+
+    serveRaw(app, output, async (request, reply) => {
+      const { id } = parseInput(ById, request.params);
+      const { stream, download } = parseInput(OutputQuery, request.query);
+      await sandboxes.execution(signedIn(request.caller), id);
+      // What a sandbox printed is hostile: it is never shown as a page of this site.
+      reply
+        .type(download ? 'application/octet-stream' : 'text/plain; charset=utf-8')
+        .header('content-disposition', download ? `attachment; filename="${id}.${stream}"` : 'inline')
+        .header('content-security-policy', "default-src 'none'; sandbox");
+      return reply.send(Readable.from(printedOn(logs, id, stream, request.caller.signal)));
     });
 
     serveRaw(app, input, async (request) => {

@@ -1,4 +1,4 @@
-import type { LogLine, WorkerLine } from '@hangar/contract';
+import type { LogLine, LogPage, WorkerLine } from '@hangar/contract';
 import type { Offsets, Output } from '@hangar/sandbox';
 import type { LogsOfExecutions } from '../needs.ts';
 
@@ -69,6 +69,31 @@ export async function recordedOf(logs: Pick<LogsOfExecutions, 'read'>, id: strin
     return last === undefined ? 0 : endOf(last);
   };
   return { stdout: await end('stdout'), stderr: await end('stderr') };
+}
+
+const LINES_AT_ONCE = 1_000;
+
+/** All that is written down of one stream, each byte once. */
+export async function* printedOn(
+  logs: Pick<LogsOfExecutions, 'read'>,
+  id: string,
+  stream: 'stdout' | 'stderr',
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  let at = 0;
+  let after: number | null = 0;
+  while (after !== null) {
+    const page: LogPage = await logs.read(id, { after, limit: LINES_AT_ONCE, stream }, signal);
+    for (const { text } of page.lines) {
+      const colon = text.indexOf(':');
+      const bytes = Buffer.from(text.slice(colon + 1), 'base64');
+      // Pieces of two who wrote may overlap.
+      const fresh = bytes.subarray(Math.max(0, at - Number(text.slice(0, colon))));
+      at += fresh.length;
+      if (fresh.length > 0) yield fresh;
+    }
+    after = page.nextAfter;
+  }
 }
 
 function endOf({ text }: LogLine): number {

@@ -1,0 +1,126 @@
+import type { Execution } from '@hangar/contract';
+import { isEnded } from '@hangar/contract/state-words';
+import { Button, TextInput } from '@mantine/core';
+import { IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react';
+import { type ReactNode, useState } from 'react';
+import type { Loadable } from '../../api/loadable.ts';
+import type { Pages } from '../../api/pages.ts';
+import type { Action } from '../../components/actions/use-action.ts';
+import { More } from '../../components/list/list.tsx';
+import { EmptyState, ErrorState, LinesSkeleton, Loaded } from '../../components/state/states.tsx';
+import { ExecutionBadge, ExecutionElapsed } from './sandbox-words.tsx';
+import classes from './sandboxes.module.css';
+
+export interface ExecutionPanelProps {
+  executions: Loadable<Pages<Execution>>;
+  onMore: () => void;
+  loadingMore: boolean;
+  /** The one whose output is shown; null: the newest. */
+  chosen: string | null;
+  onChoose: (id: string) => void;
+  /** A line for sh. */
+  execute: Action<[string]>;
+  /** Why nothing can be executed now; null: it can. */
+  unable: string | null;
+  cancel: Action<[string]>;
+  outputOf: (execution: Execution) => ReactNode;
+}
+
+/** A command line, what was executed, and what it prints. */
+export function ExecutionPanel(props: ExecutionPanelProps) {
+  const { execute, unable } = props;
+  const [line, setLine] = useState('');
+  return (
+    <>
+      <form
+        className={classes.command}
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (line.trim() === '' || unable !== null || execute.pending) return;
+          execute.run(line);
+          setLine('');
+        }}
+      >
+        <TextInput
+          aria-label="Command"
+          placeholder={unable ?? 'A command, as for sh'}
+          disabled={unable !== null}
+          value={line}
+          onChange={(event) => setLine(event.currentTarget.value)}
+          autoComplete="off"
+          spellCheck={false}
+          styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+        />
+        <Button
+          type="submit"
+          leftSection={<IconPlayerPlay size={15} />}
+          disabled={unable !== null}
+          loading={execute.pending}
+        >
+          Run
+        </Button>
+      </form>
+      {execute.error === null ? null : <ErrorState error={execute.error} />}
+      {props.cancel.error === null ? null : <ErrorState error={props.cancel.error} />}
+      <Loaded of={props.executions} skeleton={<LinesSkeleton lines={4} />}>
+        {({ items, more }) =>
+          items.length === 0 ? (
+            <EmptyState sentence="Nothing was executed in it yet." />
+          ) : (
+            <Executed {...props} items={items} more={more} />
+          )
+        }
+      </Loaded>
+    </>
+  );
+}
+
+function Executed(props: ExecutionPanelProps & { items: readonly Execution[]; more: boolean }) {
+  const { items, more, chosen, onChoose, cancel, outputOf } = props;
+  const shown = items.find(({ id }) => id === chosen) ?? items[0];
+  return (
+    <div className={classes.columns}>
+      <div>
+        <ul className={classes.executions} aria-label="Executions">
+          {items.map((execution) => (
+            <li key={execution.id}>
+              <button
+                type="button"
+                className={classes.execution}
+                aria-current={execution.id === shown?.id}
+                onClick={() => onChoose(execution.id)}
+              >
+                <span className={classes.title}>{execution.title}</span>
+                <span className={classes.line}>
+                  <ExecutionBadge execution={execution} />
+                  <ExecutionElapsed execution={execution} />
+                </span>
+              </button>
+            </li>
+          ))}
+        </ul>
+        {more ? <More label="Show older" loading={props.loadingMore} onMore={props.onMore} /> : null}
+      </div>
+      {shown === undefined ? null : (
+        <div className={classes.output}>
+          <div className={classes.outputHead}>
+            <code title={shown.title}>{shown.title}</code>
+            <ExecutionBadge execution={shown} />
+            {isEnded(shown.state) ? null : (
+              <Button
+                variant="default"
+                leftSection={<IconPlayerStop size={15} />}
+                disabled={shown.cancelRequestedAt !== null}
+                loading={cancel.pending}
+                onClick={() => cancel.run(shown.id)}
+              >
+                {shown.cancelRequestedAt === null ? 'Cancel' : 'Cancelling'}
+              </Button>
+            )}
+          </div>
+          {outputOf(shown)}
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,185 @@
+import type { Sandbox } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
+import { isClosed } from '@hangar/contract/state-words';
+import { formatCount } from '@hangar/contract/words/number';
+import { sandboxWords } from '@hangar/contract/words/sandbox';
+import { sizeInWords } from '@hangar/contract/words/size';
+import { formatSeconds } from '@hangar/contract/words/time';
+import { Button } from '@mantine/core';
+import { IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import type { Loadable } from '../../api/loadable.ts';
+import { asCommand } from '../../components/actions/as-command.tsx';
+import { type Asked, Confirm } from '../../components/actions/confirm.tsx';
+import { CopyButton } from '../../components/actions/copy.tsx';
+import type { Action } from '../../components/actions/use-action.ts';
+import { DetailPage, FactLine } from '../../components/detail/detail-page.tsx';
+import { Facts } from '../../components/figures/facts.tsx';
+import { Time, useNow } from '../../components/figures/time.tsx';
+import { Section } from '../../components/page.tsx';
+import { Callout } from '../../components/state/callout.tsx';
+import { ErrorState } from '../../components/state/states.tsx';
+import { SandboxBadge, SessionBadge } from './sandbox-words.tsx';
+import classes from './sandboxes.module.css';
+
+export const SANDBOX_TABS = ['executions', 'details'] as const;
+export type SandboxTab = (typeof SANDBOX_TABS)[number];
+
+export interface SandboxViewProps {
+  sandbox: Loadable<Sandbox>;
+  tab: SandboxTab;
+  onTab: (tab: SandboxTab) => void;
+  executions: ReactNode;
+  /** By its id. */
+  close: Asked<string>;
+  pause: Action<[]>;
+  resume: Action<[]>;
+}
+
+export function SandboxView(props: SandboxViewProps) {
+  return (
+    <DetailPage of={props.sandbox} tab={props.tab} onTab={props.onTab}>
+      {(sandbox) => ({
+        title: sandbox.name ?? sandbox.id,
+        state: <SandboxBadge sandbox={sandbox} />,
+        facts: <SubLine sandbox={sandbox} />,
+        command: asCommand(OPERATIONS.sandboxes.get, { id: sandbox.id }),
+        actions: <Actions {...props} shown={sandbox} />,
+        now: <Now {...props} shown={sandbox} />,
+        tabs: [
+          {
+            ...{ id: 'executions', label: 'Executions', body: props.executions },
+            ...(sandbox.executionsRunning === 0 ? {} : { count: `${formatCount(sandbox.executionsRunning)} running` }),
+          },
+          { id: 'details', label: 'Details', body: <Details sandbox={sandbox} /> },
+        ],
+        dialogs: <AskClose sandbox={sandbox} close={props.close} />,
+      })}
+    </DetailPage>
+  );
+}
+
+function SubLine({ sandbox }: { sandbox: Sandbox }) {
+  return (
+    <FactLine>
+      <span className={classes.id}>
+        <code>{sandbox.id}</code>
+        <CopyButton text={sandbox.id} label="Copy the id of the sandbox" />
+      </span>
+      <span>
+        {sandbox.image ?? sandbox.driver} on {sandbox.profile}
+      </span>
+      <span>{sandbox.owner.name}</span>
+      <SessionBadge {...sandbox} />
+      <span>
+        opened <Time at={sandbox.createdAt} />
+      </span>
+      {sandbox.closesAt === null ? null : (
+        <span>
+          closes <Time at={sandbox.closesAt} /> when nothing is done in it
+        </span>
+      )}
+    </FactLine>
+  );
+}
+
+/** So long before it closes by itself it is said aloud. */
+const SOON_MS = 5 * 60_000;
+
+function Now({ shown: sandbox, pause, resume }: SandboxViewProps & { shown: Sandbox }) {
+  const { tone } = sandboxWords(sandbox);
+  const now = useNow();
+  const isSoon = sandbox.closesAt !== null && Date.parse(sandbox.closesAt) - now < SOON_MS;
+  const isPlain = tone === 'ended' || (tone === 'good' && sandbox.session.state !== 'reconnecting' && !isSoon);
+  return (
+    <>
+      {isPlain ? null : (
+        <Callout tone={isSoon ? 'needs' : tone === 'good' ? 'working' : tone}>
+          {sandbox.reason}
+          {sandbox.failure === null ? '' : ` ${sandbox.failure.wayOut}`}
+        </Callout>
+      )}
+      {pause.error === null ? null : <ErrorState error={pause.error} onRetry={pause.run} />}
+      {resume.error === null ? null : <ErrorState error={resume.error} onRetry={resume.run} />}
+    </>
+  );
+}
+
+function Actions({ shown: sandbox, close, pause, resume }: SandboxViewProps & { shown: Sandbox }) {
+  if (isClosed(sandbox.state)) return null;
+  return (
+    <>
+      {sandbox.state === 'paused' ? (
+        <Button leftSection={<IconPlayerPlay size={15} />} loading={resume.pending} onClick={resume.run}>
+          Resume
+        </Button>
+      ) : null}
+      {sandbox.state === 'running' ? (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerPause size={15} />}
+          loading={pause.pending}
+          onClick={pause.run}
+        >
+          Pause
+        </Button>
+      ) : null}
+      <Button
+        variant="default"
+        leftSection={<IconX size={15} />}
+        disabled={sandbox.closeRequestedAt !== null}
+        loading={close.pending}
+        onClick={() => close.ask(sandbox.id)}
+      >
+        {sandbox.closeRequestedAt === null ? 'Close' : 'Closing'}
+      </Button>
+    </>
+  );
+}
+
+function AskClose({ sandbox, close }: { sandbox: Sandbox; close: Asked<string> }) {
+  return (
+    <Confirm
+      {...close.dialog}
+      opened={close.dialog.opened && !isClosed(sandbox.state)}
+      title={`Close ${sandbox.name ?? sandbox.id}?`}
+      gone="Its machine is removed with all its files, and what runs in it is ended. What was printed is kept."
+      action="Close the sandbox"
+    />
+  );
+}
+
+function Details({ sandbox }: { sandbox: Sandbox }) {
+  const { cpus, memoryBytes } = sandbox.resources;
+  const metadata = Object.entries(sandbox.metadata);
+  return (
+    <>
+      <Section title="Machine">
+        <Facts
+          items={[
+            ['Profile', sandbox.profile],
+            ['Driver', sandbox.driver],
+            ['Image', sandbox.image ?? 'that of the profile'],
+            ['CPU', cpus === undefined ? 'as the profile says' : `${cpus}`],
+            ['Memory', memoryBytes === undefined ? 'as the profile says' : sizeInWords(memoryBytes)],
+            ['Environment', sandbox.envNames.length === 0 ? 'none' : sandbox.envNames.join(', ')],
+          ]}
+        />
+      </Section>
+      <Section title="Limits">
+        <Facts
+          items={[
+            ['Without activity', `closed after ${formatSeconds(sandbox.idleSeconds)}`],
+            ['In all', `closed after ${formatSeconds(sandbox.lifetimeSeconds)}`],
+            ['Last activity', <Time key="last" at={sandbox.lastActivity} />],
+          ]}
+        />
+      </Section>
+      {metadata.length === 0 ? null : (
+        <Section title="Metadata">
+          <Facts items={metadata} />
+        </Section>
+      )}
+    </>
+  );
+}

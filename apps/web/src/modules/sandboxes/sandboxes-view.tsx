@@ -1,0 +1,142 @@
+import type { Sandbox } from '@hangar/contract';
+import { OPERATIONS } from '@hangar/contract/operations';
+import { sandboxWords } from '@hangar/contract/words/sandbox';
+import { Button, SegmentedControl } from '@mantine/core';
+import { IconBox, IconPlus } from '@tabler/icons-react';
+import type { Loadable } from '../../api/loadable.ts';
+import type { Pages } from '../../api/pages.ts';
+import { asCommand } from '../../components/actions/as-command.tsx';
+import { Time } from '../../components/figures/time.tsx';
+import type { Column } from '../../components/list/data-table.tsx';
+import { ListPage, More } from '../../components/list/list.tsx';
+import { Pick } from '../../components/list/list-filters.tsx';
+import { GROUPS, SANDBOXES_FILTER, type SandboxesFilter, type SandboxGroup, statesOf } from './filter.ts';
+import { SandboxBadge, SessionBadge } from './sandbox-words.tsx';
+import classes from './sandboxes.module.css';
+
+export interface SandboxesViewProps {
+  sandboxes: Loadable<Pages<Sandbox>>;
+  onMore: () => void;
+  loadingMore: boolean;
+  filter: SandboxesFilter;
+  onFilter: (filter: SandboxesFilter) => void;
+  profiles: readonly string[];
+  isAdmin: boolean;
+  onOpen: () => void;
+}
+
+export function SandboxesView(props: SandboxesViewProps) {
+  const { filter, onFilter } = props;
+  const open = (
+    <Button leftSection={<IconPlus size={15} />} onClick={props.onOpen}>
+      Open a sandbox
+    </Button>
+  );
+  return (
+    <ListPage
+      label="Sandboxes"
+      of={props.sandboxes}
+      command={listCommand(filter)}
+      action={open}
+      filters={<Filters {...props} />}
+      columns={columnsFor(filter.everybody)}
+      rowKey={({ id }) => id}
+      href={({ id }) => `/sandboxes/${id}`}
+      empty={{
+        icon: <IconBox size={28} />,
+        sentence: 'A sandbox is a machine of your own on any profile: run commands in it and watch what they print.',
+        action: open,
+        command: 'hangar sandbox open',
+      }}
+      noMatch={
+        SANDBOXES_FILTER.isFiltered(filter) && {
+          sentence: 'No sandbox fits this filter.',
+          onClear: () => onFilter(SANDBOXES_FILTER.cleared(filter)),
+        }
+      }
+      below={({ more }) =>
+        more ? <More label="Show older sandboxes" loading={props.loadingMore} onMore={props.onMore} /> : null
+      }
+    />
+  );
+}
+
+function Filters({ filter, onFilter, profiles, isAdmin }: SandboxesViewProps) {
+  const change = (part: Partial<SandboxesFilter>) => onFilter({ ...filter, ...part });
+  return (
+    <div className={classes.filters}>
+      <SegmentedControl
+        aria-label="Which sandboxes"
+        value={filter.group}
+        onChange={(value) => change({ group: value as SandboxGroup })}
+        data={GROUPS.map(({ group, label }) => ({ value: group, label }))}
+      />
+      <Pick
+        label="Profile"
+        any="Any profile"
+        value={filter.profile}
+        onValue={(profile) => change({ profile })}
+        options={profiles}
+      />
+      {isAdmin ? (
+        <SegmentedControl
+          className={classes.whose}
+          aria-label="Whose sandboxes"
+          value={filter.everybody ? 'all' : 'mine'}
+          onChange={(value) => change({ everybody: value === 'all' })}
+          data={[
+            { value: 'mine', label: 'Mine' },
+            { value: 'all', label: 'Everybody' },
+          ]}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+function columnsFor(everybody: boolean): Column<Sandbox>[] {
+  const columns: Column<Sandbox>[] = [
+    { id: 'name', header: 'Sandbox', cell: (sandbox) => <NameCell sandbox={sandbox} />, width: '34%' },
+    { id: 'state', header: 'State', cell: (sandbox) => <SandboxBadge sandbox={sandbox} />, width: '184px' },
+    {
+      id: 'session',
+      header: 'Connection',
+      cell: (sandbox) => <SessionBadge {...sandbox} />,
+      from: 'lg',
+      phone: 'hide',
+    },
+    {
+      id: 'running',
+      header: 'Running',
+      cell: ({ executionsRunning }) => <span className="hg-num">{executionsRunning}</span>,
+      width: '84px',
+      phone: 'label',
+    },
+    { id: 'activity', header: 'Last activity', cell: ({ lastActivity }) => <Time at={lastActivity} />, width: '120px' },
+    { id: 'profile', header: 'Profile', cell: ({ profile }) => profile, from: 'md', phone: 'hide' },
+  ];
+  if (everybody) columns.push({ id: 'owner', header: 'Owner', cell: ({ owner }) => owner.name, from: 'md' });
+  return columns;
+}
+
+/** One that waits or ended badly says why. */
+function NameCell({ sandbox }: { sandbox: Sandbox }) {
+  const { tone } = sandboxWords(sandbox);
+  return (
+    <span className={classes.nameCell}>
+      <span className={classes.nameLine}>
+        <span className={classes.name}>{sandbox.name ?? sandbox.id}</span>
+        <span className={classes.sub}>{sandbox.image ?? sandbox.driver}</span>
+      </span>
+      {tone === 'waiting' || tone === 'bad' ? <span className={classes.sub}>{sandbox.reason}</span> : null}
+    </span>
+  );
+}
+
+function listCommand(filter: SandboxesFilter) {
+  return asCommand(OPERATIONS.sandboxes.list, {
+    state: statesOf(filter.group),
+    mine: filter.everybody ? false : undefined,
+    profile: filter.profile ?? undefined,
+  });
+}
