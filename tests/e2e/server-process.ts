@@ -107,6 +107,15 @@ export class ServerProcess {
     return stdout.trim();
   }
 
+  /** The same with what it prints as bytes. */
+  async hangarBytes(args: readonly string[], input: Uint8Array) {
+    const run = await execa(HANGAR, args, {
+      ...{ env: { ...baseEnv(), ...this.cliEnv() }, extendEnv: false, reject: false, timeout: 120_000 },
+      ...{ input, encoding: 'buffer' },
+    });
+    return { exitCode: run.exitCode, stdout: Buffer.from(run.stdout ?? []), stderr: String(run.stderr) };
+  }
+
   /** The CLI as a person uses it, with a configuration of its own; never throws on an exit code. */
   hangar(
     args: readonly string[],

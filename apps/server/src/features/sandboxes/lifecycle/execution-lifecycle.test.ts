@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import type { Ending } from '../store/sandboxes-tables.ts';
 import { decideExecution } from './execution-lifecycle.ts';
 
-const fresh = {
+const fresh: Parameters<typeof decideExecution>[0] = {
   ...{ state: 'queued', reason: '', failure: null, ending: null, startedAt: null, cancelRequestedAt: null },
   ...{ awayWhy: null, toldAt: null, cleanedAt: null },
-} as const;
+};
 const now = new Date();
 const ending = (more: Partial<Ending>): Ending => ({
   ...{ reason: 'exited', exitCode: 0, signal: null, stdout: 0, stderr: 0, leftover: 0, message: null },

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dockerForTests } from '../../apps/server/src/adapters/docker/testing/index.ts';
+import { ServerProcess } from './server-process.ts';
+
+let server: ServerProcess;
+beforeAll(async () => {
+  server = await (await ServerProcess.make()).start();
+  await server.signIn();
+});
+afterAll(() => server?.remove());
+
+async function opened(...flags: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await server.hangar(['sandbox', 'open', ...flags, '--json']);
+  expect(exitCode, stderr).toBe(0);
+  const sandbox = JSON.parse(stdout) as { id: string; state: string };
+  expect(sandbox.state).toBe('running');
+  return sandbox.id;
+}
+
+/** Processes of this machine whose command line has this word. */
+function processesWith(word: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(word);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+function story(profile: () => Promise<string>): void {
+  let id = '';
+  beforeAll(async () => {
+    id = await opened('--on', await profile());
+  }, 180_000);
+
+  it('has stdin with an end, stdout and stderr apart, and the exit code', async () => {
+    const run = await server.hangar(['sandbox', 'exec', id, '--', 'sh', '-c', 'cat; echo err >&2; exit 7'], {
+      input: 'hi\n',
+    });
+    expect(run).toMatchObject({ stdout: 'hi', exitCode: 7 });
+    expect(run.stderr.trim().split('\n')).toContain('err');
+  });
+
+  it('takes and gives 3 MB byte for byte', async () => {
+    const bytes = randomBytes(3_000_000);
+    const run = await server.hangarBytes(['sandbox', 'exec', id, '--', 'cat'], bytes);
+    expect(run.exitCode, run.stderr).toBe(0);
+    expect(run.stdout.equals(bytes)).toBe(true);
+  });
+
+  it('loses no line and repeats none when the server dies in the middle', async () => {
+    const script = 'for i in $(seq 30); do echo $i; sleep 0.2; done';
+    const run = server.hangar(['sandbox', 'exec', id, '--', 'sh', '-c', script]);
+    await expect
+      .poll(async () => (await server.hangar(['sandbox', 'show', id, '--json'])).stdout, { timeout: 60_000 })
+      .toContain('"running"');
+    await sleep(2_000);
+    await server.kill('SIGKILL');
+    await server.start();
+    const { stdout, stderr, exitCode } = await run;
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout.split('\n')).toEqual(Array.from({ length: 30 }, (_, n) => String(n + 1)));
+  });
+
+  it('ends the whole tree of what timed out', async () => {
+    const word = `9${randomBytes(3).readUIntBE(0, 3)}.25`;
+    const script = `trap '' TERM; setsid sleep ${word} & (sleep ${word} &) ; sleep ${word}`;
+    const run = await server.hangar(['sandbox', 'exec', id, '--timeout', '2s', '--', 'sh', '-c', script]);
+    expect(run.exitCode).not.toBe(0);
+    expect(run.stderr).toMatch(/time/i);
+    expect(processesWith(word)).toEqual([]);
+  });
+
+  it('is closed when nothing is left of it', async () => {
+    const word = `9${randomBytes(3).readUIntBE(0, 3)}.75`;
+    await server.hangar(['sandbox', 'exec', id, '--detach', '--', 'sleep', word]);
+    await expect.poll(() => processesWith(word).length, { timeout: 60_000 }).toBeGreaterThan(0);
+    const { exitCode, stderr } = await server.hangar(['sandbox', 'close', id]);
+    expect(exitCode, stderr).toBe(0);
+    expect(processesWith(word)).toEqual([]);
+    const shown = await server.hangar(['sandbox', 'show', id, '--json']);
+    expect(shown.stdout).toContain('"closed"');
+    const again = await server.hangar(['sandbox', 'exec', id, '--', 'true']);
+    expect(again.stderr).toContain('sandbox_closed');
+  });
+}
+
+describe('a sandbox on a local profile', { timeout: 180_000 }, () => story(async () => 'local'));
+
+const docker = await dockerForTests();
+describe.skipIf('skipped' in docker)('a sandbox on a docker profile', { timeout: 180_000 }, () =>
+  story(async () => {
+    if ('skipped' in docker) return '';
+    const set = [`host=${docker.host}`, `image=${docker.image}`, 'pull=never', 'network=none'];
+    const made = await server.hangar([
+      ...['profiles', 'create', 'boxes', '--driver', 'docker'],
+      ...set.flatMap((one) => ['--set', one]),
+    ]);
+    expect(made.exitCode, made.stderr).toBe(0);
+    return 'boxes';
+  }),
+);
