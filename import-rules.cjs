@@ -5,10 +5,7 @@
 
 const TEST = '\\.test\\.tsx?$|/testing/';
 
-/** Values of a port that adapters use: what stands in them belongs to the port, not to the feature's inside. */
-const PORT_FILES = ['^apps/server/src/features/jobs/launch/(worker-probe|start-script)\\.ts$'];
-
-/** How calls go through a proxy: one way for worker, command line and server. */
+/** How calls go through a proxy: one way for worker, command line, server and drivers. */
 const PROXY_FILES = ['^packages/worker/src/server/proxy-agent\\.ts$'];
 
 /** Feature → the features whose index.ts it may import. Everything else is wired in compose.ts. */
@@ -38,15 +35,17 @@ const VENDORS = {
   '^jose$': ['^apps/server/src/features/access/'],
   '^pino$': ['^apps/server/src/(main|compose|log-out)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
-  '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
+  '^tar-stream$': ['^packages/sandbox/src/drivers/docker/', '^apps/server/src/backup/'],
+  '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
+  '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
-  '^lru-cache$': ['^apps/server/src/(features|adapters)/'],
+  '^lru-cache$': ['^apps/server/src/(features|adapters)/', '^packages/sandbox/src/'],
   '^p-limit$': ['^apps/server/src/platform/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
   '^eventsource-parser$': ['^packages/client/src/'],
-  '^yaml$': ['^packages/(contract|worker)/src/', '^apps/server/src/adapters/kubernetes/'],
+  '^yaml$': ['^packages/(contract|worker)/src/', '^packages/sandbox/src/drivers/kubernetes/'],
 };
 
 /** npm package name → a pattern for where it lies in node_modules. */
@@ -97,6 +96,26 @@ module.exports = {
       to: { path: OURS, pathNot: ['^packages/(worker|contract)/'] },
     },
     {
+      name: 'sandbox-knows-the-contract',
+      severity: 'error',
+      comment: 'A driver is handed what it brings along; the way through a proxy is shared.',
+      from: { path: '^packages/sandbox/', pathNot: TEST },
+      to: { path: OURS, pathNot: ['^packages/(sandbox|contract)/', ...PROXY_FILES] },
+    },
+    {
+      name: 'drivers-know-no-other-driver',
+      severity: 'error',
+      from: { path: '^packages/sandbox/src/drivers/([^/]+)/', pathNot: TEST },
+      to: { path: '^packages/sandbox/src/drivers/', pathNot: '^packages/sandbox/src/drivers/$1/' },
+    },
+    {
+      name: 'what-is-above-drivers-knows-none',
+      severity: 'error',
+      comment: 'Differences are capabilities: what is written once for all knows the port alone.',
+      from: { path: '^packages/sandbox/src/(?!drivers/)', pathNot: TEST },
+      to: { path: '^packages/sandbox/src/drivers/' },
+    },
+    {
       name: 'web-knows-contract-and-client',
       severity: 'error',
       from: { path: '^apps/web/' },
@@ -138,7 +157,14 @@ module.exports = {
       severity: 'error',
       comment: 'The worker reaches the server as a bundled file, not as an import; its way through a proxy is shared.',
       from: { path: '^apps/server/', pathNot: TEST },
-      to: { path: OURS, pathNot: ['^apps/server/', '^packages/contract/', ...PROXY_FILES] },
+      to: { path: OURS, pathNot: ['^apps/server/', '^packages/(contract|sandbox)/', ...PROXY_FILES] },
+    },
+    {
+      name: 'only-drivers-ts-makes-drivers',
+      severity: 'error',
+      comment: 'Features and platform know the port; the view of clusters shares the way to a cluster with its driver.',
+      from: { path: '^apps/server/src/', pathNot: ['^apps/server/src/drivers\\.ts$', '/adapters/kubernetes/', TEST] },
+      to: { path: '^packages/sandbox/src/drivers/' },
     },
     {
       name: 'platform-knows-no-feature',
@@ -185,7 +211,7 @@ module.exports = {
       severity: 'error',
       comment: 'Of a feature an adapter sees the types of its ports.',
       from: { path: '^apps/server/src/adapters/', pathNot: TEST },
-      to: { path: '^apps/server/src/features/', pathNot: PORT_FILES, dependencyTypesNot: ['type-only'] },
+      to: { path: '^apps/server/src/features/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'adapters-know-no-other-adapter',

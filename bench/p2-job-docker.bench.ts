@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@hangar/contract';
-import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { makeRepo, ServerProcess } from '../tests/e2e/server-process.ts';
 import { jobClient } from './job-client.ts';
 import { median, record } from './measure.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Job, Plan } from '@hangar/contract';
-import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { ROOT, ServerProcess } from '../tests/e2e/server-process.ts';
 import { type Client, createClient } from './chaos/client.ts';
 import { type Base, sendBase } from './chaos/fleet.ts';

@@ -49,7 +49,13 @@ const BUNDLES = [
   {
     what: 'the server',
     file: 'apps/server/dist/main.mjs',
-    sources: ['apps/server/build.mjs', 'apps/server/src', 'packages/contract/src'],
+    sources: [
+      'apps/server/build.mjs',
+      'apps/server/src',
+      'packages/contract/src',
+      'packages/sandbox/src',
+      'packages/worker/src/server',
+    ],
     command: ['apps/server/build.mjs'],
   },
   {

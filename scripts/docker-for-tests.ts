@@ -4,7 +4,7 @@
  *
  *   node scripts/docker-for-tests.ts [PID]
  */
-import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 
 const lease = Number(process.argv[2] ?? process.ppid);
 process.stdout.write(`${JSON.stringify(await dockerForTests({ lease }))}\n`);

@@ -21,7 +21,7 @@ const PRODUCT = /^(packages|apps)\/.*\.(ts|tsx|mjs)$/;
 const TEST = /\.test\.tsx?$|\/testing\/|^tests\//;
 
 /** Entries, tests, and source texts that are sent elsewhere to run there. */
-const WHERE_READ = /\/src\/(main|config)\.ts$|\.test\.tsx?$|\/testing\/|\/(worker-probe|start-script)\.ts$/;
+const WHERE_READ = /\/src\/(main|config)\.ts$|\.test\.tsx?$|\/testing\/|\/brought\/(probe|start-script)\.ts$/;
 
 /** Rules no other tool of `make check` knows. One line of text each; what needs syntax belongs to Biome. */
 const RULES: readonly Rule[] = [

@@ -13,7 +13,10 @@ const UP_MS = 5 * 60_000;
 const TESTS_MS = 40 * 60_000;
 const SUMMARY = path.join(ROOT, '.hangar/test/kubernetes.json');
 const TOOLS = process.env.HANGAR_KUBE_TOOLS ?? path.resolve(ROOT, '../shared/kube');
-const WHERE = ['tests/kubernetes', 'apps/server/src/adapters/kubernetes', 'apps/server/src/features/kubernetes'];
+const WHERE = [
+  ...['tests/kubernetes', 'packages/sandbox/src/drivers/kubernetes'],
+  ...['apps/server/src/adapters/kubernetes', 'apps/server/src/features/kubernetes'],
+];
 
 /** KUBECONFIG of the cluster to use, and what ends it; or why there is none. */
 async function cluster(): Promise<{ kubeconfig: string; end: () => Promise<void> } | { skipped: string }> {

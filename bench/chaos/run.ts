@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan } from '@hangar/contract';
-import { dockerForTests } from '../../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { ServerProcess } from '../../tests/e2e/server-process.ts';
 import { type Client, createClient } from './client.ts';
 import { type Evidence, gather } from './evidence.ts';

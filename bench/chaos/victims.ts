@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
-import { createEngine, type Engine } from '../../apps/server/src/adapters/docker/engine.ts';
 import { readPostmaster } from '../../apps/server/src/platform/database/embedded/postmaster.ts';
+import { createEngine, type Engine } from '../../packages/sandbox/src/drivers/docker/engine.ts';
 import type { Victim } from './plan.ts';
 import { commandLine, descendants, environmentOf, folderOf, listProcesses, type Process } from './processes.ts';
 import type { Supervisor } from './supervisor.ts';

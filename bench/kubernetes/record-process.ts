@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { createClusters } from '../../apps/server/src/adapters/kubernetes/index.ts';
+import { createClusters } from '../../packages/sandbox/src/drivers/kubernetes/index.ts';
 import { clusterForTests } from '../../tests/kubernetes/cluster.ts';
 import { DISCOVERY, type Facts, TABLE } from './facts.ts';
 

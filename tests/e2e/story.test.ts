@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dockerForTests } from '../../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { makeRepo, ServerProcess } from './server-process.ts';
 
 const SPEC = '# Add a file\n\n```sh\necho hello > hello.txt; echo out; echo err >&2\n```\n';

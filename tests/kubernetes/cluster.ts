@@ -5,8 +5,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
-import { hostImage } from '../../apps/server/src/adapters/docker/testing/host-image.ts';
-import { createClusters } from '../../apps/server/src/adapters/kubernetes/index.ts';
+import { hostImage } from '../../packages/sandbox/src/drivers/docker/testing/host-image.ts';
+import { createClusters } from '../../packages/sandbox/src/drivers/kubernetes/index.ts';
 import { ROOT } from '../e2e/server-process.ts';
 
 /** node: with git and Node. full: with git and no Node. slim: and without libstdc++. */

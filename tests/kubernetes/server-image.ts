@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
-import { hostImage } from '../../apps/server/src/adapters/docker/testing/host-image.ts';
+import { hostImage } from '../../packages/sandbox/src/drivers/docker/testing/host-image.ts';
 import { ROOT } from '../e2e/server-process.ts';
 import { KUBE_HOME, KUBE_TOOLS } from './cluster.ts';
 

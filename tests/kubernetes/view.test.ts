@@ -6,9 +6,10 @@ import { type Pod, PodQuery } from '@hangar/contract';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { createClusterReach, createClusters } from '../../apps/server/src/adapters/kubernetes/index.ts';
+import { createClusterReach } from '../../apps/server/src/adapters/kubernetes/index.ts';
 import type { PodLogText } from '../../apps/server/src/features/kubernetes/index.ts';
 import { createKubernetes, type Kubernetes } from '../../apps/server/src/features/kubernetes/kubernetes.ts';
+import { createClusters } from '../../packages/sandbox/src/drivers/kubernetes/index.ts';
 import { clusterForTests } from './cluster.ts';
 
 const cluster = await clusterForTests();

@@ -18,7 +18,7 @@ import { addressOf } from './listen.ts';
 import type { Capability } from './platform/capability.ts';
 import { createChores } from './platform/chores.ts';
 import { type Database, openDatabase } from './platform/database/index.ts';
-import { orAborted } from './platform/process/index.ts';
+import { orAborted } from './platform/waits.ts';
 import { serve } from './serve.ts';
 import { choresOver } from './upkeep.ts';
 

@@ -1,11 +1,13 @@
 import { dirname } from 'node:path';
-import { createDockerDriver } from './adapters/docker/index.ts';
-import { createClusterReach, createClusters, createKubernetesDriver } from './adapters/kubernetes/index.ts';
-import { createLocalDriver } from './adapters/local/index.ts';
+import type { Brought, Driver } from '@hangar/sandbox';
+import { createDockerDriver } from '@hangar/sandbox/docker';
+import { createClusters, createKubernetesDriver } from '@hangar/sandbox/kubernetes';
+import { createLocalDriver } from '@hangar/sandbox/local';
+import { createClusterReach } from './adapters/kubernetes/index.ts';
 import { createSampleCluster } from './adapters/sample-cluster/index.ts';
 import type { Config } from './config.ts';
 import { workerSocketFolder } from './control.ts';
-import type { JobDriver, WorkerAccess } from './features/jobs/index.ts';
+import { WORKER } from './features/jobs/index.ts';
 import type { ClusterReach } from './features/kubernetes/index.ts';
 import type { Address } from './listen.ts';
 import type { Foundation } from './platform/capability.ts';
@@ -22,50 +24,49 @@ export interface BuiltFiles {
 
 export interface Drivers {
   /** Those that the settings offer. */
-  readonly offered: readonly JobDriver[];
+  readonly offered: readonly Driver[];
   readonly clusterReach: ClusterReach;
   /** Folder of the socket for workers on this machine; null where they use a URL. */
   readonly workerSocketDir: string | null;
   close(): Promise<void>;
 }
 
-/** The adapters that reach compute, set up as the settings say. */
+/** The drivers, and the view of clusters, set up as the settings say. */
 export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, address: Address): Drivers {
   const log = (part: string) => f.log.child({ part });
-  const access: WorkerAccess = {
+  const brought: Brought = {
+    programs: { [WORKER]: { file: files.workerFile } },
     httpUrl: config.workerUrl ?? config.publicUrl ?? address.loopback,
     socketDir: config.workerUrl === undefined ? workerSocketFolder(config.dataDir) : null,
-    workerFile: files.workerFile,
     nodeFile: files.nodeFile,
     instanceId: f.instanceId,
   };
   const clusters = createClusters(config.kubernetes);
-  const kubernetes = createKubernetesDriver({
-    ...{ access, clusters, workerImage: config.kubernetes.workerImage },
-    jobTemplateFile: config.kubernetes.jobTemplate ?? files.jobTemplateFile,
-    log: log('kubernetes'),
-  });
-  const known: JobDriver[] = [
+  const known: Driver[] = [
     createLocalDriver({
-      access: { ...access, httpUrl: config.workerUrl ?? address.loopback },
+      brought: { ...brought, httpUrl: config.workerUrl ?? address.loopback },
       dataDir: config.dataDir,
       network: { ...config.proxies, NODE_EXTRA_CA_CERTS: config.extraAuthorities },
       log: log('local'),
       hide: [dirname(config.masterKeyFile)],
       ...(config.path === undefined ? {} : { path: config.path }),
     }),
-    createDockerDriver({ access, log: log('docker'), env: config.proxies }),
-    kubernetes,
+    createDockerDriver({ brought, log: log('docker'), env: config.proxies }),
+    createKubernetesDriver({
+      ...{ brought, clusters, workerImage: config.kubernetes.workerImage },
+      jobTemplateFile: config.kubernetes.jobTemplate ?? files.jobTemplateFile,
+      log: log('kubernetes'),
+    }),
   ];
   return {
     offered: known.filter(({ name }) => config.drivers.includes(name)),
     clusterReach: config.demo
       ? createSampleCluster()
       : createClusterReach({ clusters, instanceId: f.instanceId, log: log('cluster view') }),
-    workerSocketDir: access.socketDir,
+    workerSocketDir: brought.socketDir,
     async close() {
       try {
-        await kubernetes[Symbol.asyncDispose]();
+        await Promise.all(known.map((driver) => driver[Symbol.asyncDispose]()));
       } finally {
         clusters.close();
       }

@@ -243,6 +243,7 @@ export const Driver = z.object({
     memory: z.boolean(),
     pids: z.boolean(),
     isolation: z.string(),
+    pause: z.boolean().describe('Whether a machine can be held without running, and go on later'),
   }),
 });
 export type Driver = z.infer<typeof Driver>;

@@ -1,3 +1,4 @@
+export type { Brought, ProgramFile } from './port/brought.ts';
 export type { Driver, ProfileOf, Reach } from './port/driver.ts';
 export type { Channel, Exit, Load, Machine, OpenOptions, TerminalSize } from './port/machine.ts';
 export type { CallOptions, Program, SweepReport, UnitKey, UnitSpec, UnitState, Units } from './port/unit.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dockerForTests } from '../../../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../../../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { counted, countedTo, counting } from '../cuts/server-here.ts';
 import { makeRepo, ServerProcess } from '../server-process.ts';
 

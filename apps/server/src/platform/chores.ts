@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { orAborted } from './process/index.ts';
+import { orAborted } from './waits.ts';
 
 export interface Chore {
   readonly name: string;

@@ -1,13 +1,5 @@
 export { type JobsFeature, type JobsSettings, jobsFeature } from './feature.ts';
-export type {
-  JobDriver,
-  Launcher,
-  LaunchRequest,
-  SweepReport,
-  UnitKey,
-  UnitState,
-  WorkerAccess,
-} from './launch/launcher.ts';
+export { WORKER } from './launch/launch.ts';
 export { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
 export { sealedEnvironments } from './sealed-environment.ts';
 export { jobsRestored } from './store/jobs-restored.ts';

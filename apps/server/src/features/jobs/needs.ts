@@ -1,8 +1,7 @@
 import type { DriverName, Plan } from '@hangar/contract';
+import type { CallOptions, Units } from '@hangar/sandbox';
 import type { Logs } from '../../platform/logs/index.ts';
 import type { Secret } from '../../platform/secrets/index.ts';
-import type { Launcher } from './launch/launcher.ts';
-import type { Launchers } from './launch/launchers.ts';
 
 /** What jobs need of people, profiles and credentials. */
 export interface PeopleOfJobs {
@@ -14,19 +13,29 @@ export interface PeopleOfJobs {
   ): Promise<ReadonlyMap<string, { readonly plan: Plan; readonly disabled: boolean }>>;
 }
 
+/** What jobs need of where they run: units whose program is the worker. */
+export interface BackendOfJobs {
+  readonly units: Pick<Units, 'ensure' | 'inspect' | 'lastWords' | 'stop' | 'remove' | 'sweep'>;
+  /** Whether what is set up could make a unit: asked when the server starts, makes nothing. @throws HangarError why not */
+  validate?(o: CallOptions): Promise<void>;
+}
+
+/** The backend of each profile. */
+export type BackendsOfJobs = readonly { readonly name: string; readonly reach: BackendOfJobs }[];
+
 export interface ProfilesOfJobs {
   /** The named profile, or the default. @throws HangarError profile_not_found */
   find(name: string | undefined): Promise<{ readonly name: string; readonly driver: DriverName }>;
   /** Number of the settings that a profile has now. @throws HangarError profile_not_found */
   revisionOf(name: string): Promise<number>;
-  /** The launcher with these settings, though the profile be changed or gone. @throws HangarError profile_not_found, driver_unknown */
-  reach(name: string, revision: number): Promise<Launcher>;
+  /** The backend with these settings, though the profile be changed or gone. @throws HangarError profile_not_found, driver_unknown */
+  reach(name: string, revision: number): Promise<BackendOfJobs>;
   /** Of the profiles that have such a limit. */
   jobsAtOnce(): Promise<ReadonlyMap<string, number>>;
   /** Those whose driver this server offers. */
-  all(): Promise<Launchers>;
+  all(): Promise<BackendsOfJobs>;
   /** Wherever units may be left: with all settings that are kept, each once. */
-  everReached(): Promise<Launchers>;
+  everReached(): Promise<BackendsOfJobs>;
 }
 
 export interface CredentialsOfJobs {

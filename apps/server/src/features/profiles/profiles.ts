@@ -7,6 +7,7 @@ import {
   type Profile,
   type ProfileCheck,
 } from '@hangar/contract';
+import type { ProfileOf } from '@hangar/sandbox';
 import { and, asc, eq, inArray, isNull, lt, max, or, sql } from 'drizzle-orm';
 import { type Database, isUniqueViolation, type Tx } from '../../platform/database/index.ts';
 import { LOCKS, lockFor } from '../../platform/database/locks.ts';
@@ -17,11 +18,11 @@ import { profileRevisions, profiles } from './profiles-tables.ts';
 type Row = typeof profiles.$inferSelect;
 type Settings = Pick<Row, 'name' | 'driver' | 'settings' | 'limits'>;
 
-/** What profiles need of a driver; the launcher port of jobs fits. */
+/** What profiles need of a driver: that of `@hangar/sandbox` is one. */
 export interface ProfileDriver {
   readonly name: DriverName;
   describe(o: { signal: AbortSignal }): Promise<Driver>;
-  forProfile(profile: { name: string; settings: Record<string, unknown>; limits: Row['limits'] }): {
+  forProfile(profile: ProfileOf): {
     test(o: { signal: AbortSignal }): Promise<ProfileCheck[]>;
   };
 }
@@ -81,7 +82,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     return profile;
   };
   const forRow = (found: Settings): ReturnType<D['forProfile']> =>
-    driver(found.driver).forProfile(found) as ReturnType<D['forProfile']>;
+    driver(found.driver).forProfile(withoutSecrets(found)) as ReturnType<D['forProfile']>;
   const isOffered = (found: Settings): boolean => parts.drivers.some(({ name }) => name === found.driver);
 
   /** By name and number, with a line end between them. */
@@ -207,7 +208,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     get: async (name: string): Promise<Profile> => viewOne(await row(name)),
 
     async create(input: NewProfile): Promise<Profile> {
-      driver(input.driver).forProfile({ name: input.name, settings: input.settings, limits: input.limits });
+      driver(input.driver).forProfile(withoutSecrets(input));
       return db
         .transaction(async (tx) => {
           if (input.isDefault) await noDefault(tx);
@@ -238,7 +239,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
           settings: parsedSettings(before, change.settings ?? {}),
           limits: { ...before.limits, ...change.limits },
         };
-        driver(before.driver).forProfile(next);
+        driver(before.driver).forProfile(withoutSecrets(next));
         const revision = await revise(tx, next);
         const { settings, limits } = next;
         const [after] = await tx
@@ -284,8 +285,8 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
 
     async test(name: string, signal: AbortSignal): Promise<{ ok: boolean; checks: ProfileCheck[] }> {
-      const launcher = forRow(await row(name)) as { test(o: { signal: AbortSignal }): Promise<ProfileCheck[]> };
-      const checks = await launcher.test({ signal: AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]) });
+      const reach = forRow(await row(name)) as { test(o: { signal: AbortSignal }): Promise<ProfileCheck[]> };
+      const checks = await reach.test({ signal: AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]) });
       return { ok: checks.every((check) => check.ok), checks };
     },
 
@@ -300,6 +301,11 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
     },
   };
 }
+
+/** No driver that is offered has a secret setting. */
+const withoutSecrets = ({ name, settings, limits }: Pick<Row, 'name' | 'settings' | 'limits'>): ProfileOf => ({
+  ...{ name, settings, limits, secret: async () => null },
+});
 
 /** "One job waits or runs", "3 jobs wait or run", and so on for each noun. */
 function usesInWords(uses: ReadonlyMap<string, number>): string {

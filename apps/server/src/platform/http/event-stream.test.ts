@@ -1,6 +1,6 @@
+import { unheardDuring } from '@hangar/sandbox/testing/unheard';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
-import { unheardDuring } from '../process/testing/unheard.ts';
 import { openEventStream } from './event-stream.ts';
 
 it('what is written to a stream after its end ends nobody', async () => {

@@ -5,7 +5,7 @@ import type { Database } from '../database/index.ts';
 import { openEventStream } from '../http/event-stream.ts';
 import { signedIn } from '../http/identity.ts';
 import { type RawRoutes, serveRaw } from '../http/routes.ts';
-import { orAborted } from '../process/index.ts';
+import { orAborted } from '../waits.ts';
 import { type Announcement, announcementOf, LIVE_CHANNEL } from './announce.ts';
 
 /** How a thing is now, with its version: a viewer who has a newer one keeps that. Null: there is none. */

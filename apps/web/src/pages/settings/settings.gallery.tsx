@@ -104,7 +104,7 @@ const drivers: Driver[] = [
     available: true,
     detail: 'bubblewrap 0.8.0: a job sees only its work tree, a private home and the system read-only.',
     settingsSchema: z.toJSONSchema(LocalSettings, { io: 'input' }),
-    capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'bubblewrap' },
+    capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'bubblewrap', pause: false },
   },
   {
     name: 'docker',
@@ -112,7 +112,7 @@ const drivers: Driver[] = [
     available: false,
     detail: 'No Engine answers at unix:///var/run/docker.sock. Start Docker, or name another host in the profile.',
     settingsSchema: z.toJSONSchema(DockerSettings, { io: 'input' }),
-    capabilities: { image: true, cpus: true, memory: true, pids: true, isolation: 'container' },
+    capabilities: { image: true, cpus: true, memory: true, pids: true, isolation: 'container', pause: true },
   },
 ];
 const people: Person[] = [

@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
+import type { Clusters, Connection } from '@hangar/sandbox/kubernetes';
 import type { Logger } from 'pino';
 import type { ClusterReach, ClusterSource } from '../../../features/kubernetes/index.ts';
-import type { Clusters, Connection } from '../api/connect.ts';
 import { createClusterSource } from './cluster-source.ts';
 
 export interface ReachOptions {

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createApi } from '@hangar/sandbox/kubernetes';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClusterSource } from '../../../features/kubernetes/index.ts';
-import { createApi } from '../api/api.ts';
 import { createClusterSource } from './cluster-source.ts';
 
 type Answer = (url: URL, request: IncomingMessage, response: ServerResponse) => void;

@@ -1,11 +1,17 @@
 import { type ClusterEvent, HangarError } from '@hangar/contract';
+import {
+  ApiError,
+  type ClusterApi,
+  type Connection,
+  isStatus,
+  type KubernetesObject,
+  LABEL,
+  type WatchOptions,
+  watch,
+} from '@hangar/sandbox/kubernetes';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { ClusterSource, Followed, Used } from '../../../features/kubernetes/index.ts';
-import { ApiError, type ClusterApi, isStatus } from '../api/api.ts';
-import type { Connection } from '../api/connect.ts';
-import { type KubernetesObject, type WatchOptions, watch } from '../api/watch.ts';
-import { LABEL } from '../unit/labels.ts';
 import { nodeRow } from './node-row.ts';
 import { eventOf, podSeen } from './pod-detail.ts';
 import { podLogLines, utc } from './pod-log.ts';
@@ -39,7 +45,7 @@ export interface SourceOptions {
 /** A cluster as the view reads it, through the one list and watch there is. */
 export function createClusterSource({ connection, instanceId, log }: SourceOptions): ClusterSource {
   const { api } = connection;
-  const jobOf: JobOf = (labels) => (labels[LABEL.instance] === instanceId ? (labels[LABEL.job] ?? null) : null);
+  const jobOf: JobOf = (labels) => (labels[LABEL.instance] === instanceId ? (labels[LABEL.id] ?? null) : null);
   const pathOf = (namespace: string | null, noun: string) =>
     `/api/v1${namespace === null ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${noun}`;
   const read = async (path: string, call: Parameters<ClusterApi['json']>[2]): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import type { NodeCondition } from '@hangar/contract';
+import type { KubernetesObject } from '@hangar/sandbox/kubernetes';
 import type { NodeRow } from '../../../features/kubernetes/index.ts';
-import type { KubernetesObject } from '../api/watch.ts';
 import { isDevice } from './pod-requests.ts';
 import { type RawCondition, timeOf } from './pod-row.ts';
 import { quantity } from './quantity.ts';

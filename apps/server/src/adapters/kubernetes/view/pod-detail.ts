@@ -1,6 +1,6 @@
 import type { ClusterEvent, PodContainer } from '@hangar/contract';
+import type { KubernetesObject } from '@hangar/sandbox/kubernetes';
 import type { PodSeen } from '../../../features/kubernetes/index.ts';
-import type { KubernetesObject } from '../api/watch.ts';
 import { triState } from './node-row.ts';
 import type { RawContainer } from './pod-requests.ts';
 import { isSidecar, type JobOf, podRow, type RawPod, type RawStatus, timeOf } from './pod-row.ts';

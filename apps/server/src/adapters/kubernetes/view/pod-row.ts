@@ -1,6 +1,6 @@
 import type { PodState } from '@hangar/contract';
+import type { KubernetesObject } from '@hangar/sandbox/kubernetes';
 import type { PodRow } from '../../../features/kubernetes/index.ts';
-import type { KubernetesObject } from '../api/watch.ts';
 import { podRequests, type RawContainer, type Resources } from './pod-requests.ts';
 
 /** What is read of a pod, as the API server sends it. Anything may be missing. */
@@ -77,7 +77,7 @@ export const timeOf = (text: string | undefined): number | null => {
   return Number.isNaN(ms) ? null : ms;
 };
 
-/** The labels by which a pod is known as the unit of a job; see the launcher. */
+/** The labels by which a pod is known as the unit of a job; see the driver. */
 export type JobOf = (labels: Readonly<Record<string, string>>) => string | null;
 
 /** Keeps of a pod what a list shows. `share` gives one string for all that are equal: most words repeat 30,000 times. */

@@ -1,5 +1,5 @@
 import { ERRORS, HangarError } from '@hangar/contract';
-import { ApiError } from '../api/api.ts';
+import { ApiError } from '@hangar/sandbox/kubernetes';
 
 /** What went wrong when something was read, as the view tells it. What the caller itself stopped is passed on as it is. */
 export function asViewError(error: unknown): unknown {

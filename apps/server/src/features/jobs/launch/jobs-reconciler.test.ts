@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
+import { unheardDuring } from '@hangar/sandbox/testing/unheard';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../platform/database/testing/index.ts';
-import { unheardDuring } from '../../../platform/process/testing/unheard.ts';
 import { ada, Backend, bob, buildJobs, code, finish, request, type Settings, until } from '../testing/jobs-parts.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -89,7 +89,7 @@ describe('reconciling', () => {
   it('starts again what vanished before its worker spoke, never what was taken', async () => {
     const { id } = await parts.jobs.submit(ada, request);
     await launched(id);
-    backend.units.delete(id);
+    backend.states.delete(id);
     await until(
       async () => backend.launches.length,
       (count) => count >= 2,
@@ -97,7 +97,7 @@ describe('reconciling', () => {
     );
     await parts.worker.claim({ jobId: id, attempt: 1 }, 'worker-one');
     const before = backend.launches.length;
-    backend.units.delete(id);
+    backend.states.delete(id);
     await reach(id, 'lost');
     expect(backend.launches).toHaveLength(before);
     expect((await parts.jobs.get(ada, id)).failure).toMatchObject({ code: 'worker_lost' });
@@ -204,7 +204,7 @@ describe('reconciling', () => {
       (removed) => removed.includes(id),
       'cleaning',
     );
-    expect(backend.units.size).toBe(0);
+    expect(backend.states.size).toBe(0);
     expect(settings.second.asked).toBe(0);
     const next = await parts.jobs.submit(ada, request);
     await launched(next.id);

@@ -1,16 +1,15 @@
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
-import { within } from '../../../platform/process/index.ts';
 import { type Acts, createActing } from '../../../platform/reconcile/acting.ts';
 import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
+import { within } from '../../../platform/waits.ts';
 import type { Action } from '../lifecycle/job-facts.ts';
 import { unitSeen, unitUnknown } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
-import type { LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
+import type { BackendOfJobs, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 import { createLaunch, type LaunchParts } from './launch.ts';
-import type { Launcher } from './launcher.ts';
 
 export interface JobsReconcilerParts extends LaunchParts {
   readonly database: Database;
@@ -30,22 +29,22 @@ const ASK_AGAIN_MS = 10_000;
 /** Of an ended job: what is left of it can wait, the longer the longer nobody could be asked. */
 const ASK_ENDED_MOST_MS = 10 * 60_000;
 
-/** Acts on what `decide` says of jobs, through the launcher of each. */
+/** Acts on what `decide` says of jobs, through the backend of each. */
 export function createJobsReconciler(parts: JobsReconcilerParts): Reconciler {
   const { store, profiles, logs, log } = parts;
   const launch = createLaunch(parts);
-  const unitOf = ({ id, attempt }: JobRow) => ({ jobId: id, attempt });
+  const keyOf = ({ id, attempt }: JobRow) => ({ id, attempt });
   const call = (signal: AbortSignal) => ({ signal: within(signal, CALL_MS) });
 
-  /** The launcher that started the unit, or was about to; null: nobody was. */
-  const startedBy = async (row: JobRow): Promise<Launcher | null> =>
-    row.profileRevision === null ? null : profiles.reach(row.profile, row.profileRevision);
+  /** Where the unit was started, or was about to be; null: nowhere. */
+  const unitsOf = async (row: JobRow): Promise<BackendOfJobs['units'] | null> =>
+    row.profileRevision === null ? null : (await profiles.reach(row.profile, row.profileRevision)).units;
 
   /** Of a worker that never spoke, what its unit printed goes to the job's log: nobody else knows why. */
   async function keepLastWords(row: JobRow, signal: AbortSignal): Promise<void> {
     try {
-      const launcher = await startedBy(row);
-      const lines = (await launcher?.lastWords?.(unitOf(row), { signal: within(signal, LAST_WORDS_MS) })) ?? [];
+      const units = await unitsOf(row);
+      const lines = (await units?.lastWords?.(keyOf(row), { signal: within(signal, LAST_WORDS_MS) })) ?? [];
       for (const [n, line] of lines.entries())
         await logs.appendSystem(row.id, `worker: ${line}`, { key: `${row.attempt} unit ${n}` });
     } catch (error) {
@@ -59,13 +58,13 @@ export function createJobsReconciler(parts: JobsReconcilerParts): Reconciler {
     inspect: {
       isLast: true,
       async run(row, _action, { signal }) {
-        const state = (await (await startedBy(row))?.inspect(unitOf(row), call(signal))) ?? { kind: 'missing' };
+        const state = (await (await unitsOf(row))?.inspect(keyOf(row), call(signal))) ?? { kind: 'missing' };
         return (before, now) => ({ unit: unitSeen(state, before, now) });
       },
     },
     kill: {
       async run(row, { why }, { signal }) {
-        await (await startedBy(row))?.cancel(unitOf(row), { ...call(signal), graceMs: KILL_GRACE_MS });
+        await (await unitsOf(row))?.stop(keyOf(row), { ...call(signal), graceMs: KILL_GRACE_MS });
         return (_row, now) => ({ killedAt: now, killedFor: why });
       },
     },
@@ -79,7 +78,7 @@ export function createJobsReconciler(parts: JobsReconcilerParts): Reconciler {
     },
     clean: {
       async run(row, _action, { signal }) {
-        await (await startedBy(row))?.remove(unitOf(row), call(signal));
+        await (await unitsOf(row))?.remove(keyOf(row), call(signal));
         return (_row, now) => ({ cleanedAt: now });
       },
     },

@@ -1,9 +1,9 @@
 import { type ErrorCode, HangarError, workerSeconds } from '@hangar/contract';
 import type { Logger } from 'pino';
-import { within } from '../../../platform/process/index.ts';
 import type { Acting } from '../../../platform/reconcile/acting.ts';
 import type { Change } from '../../../platform/reconcile/reconciled.ts';
 import { Fenced } from '../../../platform/reconcile/reconciled.ts';
+import { within } from '../../../platform/waits.ts';
 import { failureOf } from '../lifecycle/job-endings.ts';
 import { REASON_MOST } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
@@ -14,6 +14,8 @@ import type { JobRow } from '../store/jobs-tables.ts';
 const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'];
 /** An image may take its time to be pulled. */
 const LAUNCH_MS = 15 * 60_000;
+/** What the program that a job's unit runs is called: drivers are given it by this name. */
+export const WORKER = 'worker';
 const LEFTOVERS_MS = 10_000;
 /** How often a launch that takes long looks whether the job is still wanted. */
 const WANTED_MS = 1_000;
@@ -33,12 +35,11 @@ export function createLaunch({ store, profiles, workerToken, logs, log }: Launch
     const watch = setInterval(() => void stopWhenCancelled(row.id, cancelled), WANTED_MS);
     const telling = tell(row);
     try {
-      const launcher = await profiles.reach(row.profile, await chooseRevision(row, claim, signal));
-      await launcher.launch(
+      const { units } = await profiles.reach(row.profile, await chooseRevision(row, claim, signal));
+      await units.ensure(
         {
-          jobId: row.id,
-          attempt: row.attempt,
-          workerToken: workerToken(row.id, row.attempt),
+          key: { id: row.id, attempt: row.attempt },
+          program: { kind: 'brought', name: WORKER, input: workerToken(row.id, row.attempt) },
           image: row.image,
           resources: row.resources,
           deadlineSeconds: workerSeconds(row.timeoutSeconds),
@@ -76,10 +77,11 @@ export function createLaunch({ store, profiles, workerToken, logs, log }: Launch
     const revision = await profiles.revisionOf(row.profile);
     if (revision === before) return revision;
     if (before !== null) {
-      const unit = { jobId: row.id, attempt: row.attempt };
+      const key = { id: row.id, attempt: row.attempt };
       // What half of a launch may have left goes; where nobody answers, nothing was made.
-      await (await profiles.reach(row.profile, before))
-        .remove(unit, { signal: within(signal, LEFTOVERS_MS) })
+      const { units } = await profiles.reach(row.profile, before);
+      await units
+        .remove(key, { signal: within(signal, LEFTOVERS_MS) })
         .catch((error: unknown) => log.info({ err: error, job: row.id }, 'cannot look for what a failed launch left'));
     }
     await store.advance(row.id, () => ({ profileRevision: revision }), { claim });

@@ -20,14 +20,14 @@ export const mayComeBack = (
 ): boolean =>
   facts.state === 'lost' && facts.claimedAt !== null && facts.finished === null && facts.killedFor !== 'restore';
 
-/** The launcher proved that the unit is gone, after the worker's last word, and no finish came. */
+/** The driver proved that the unit is gone, after the worker's last word, and no finish came. */
 export function gone(facts: JobFacts): Decision | null {
   const { unit } = facts;
   if (!unit || (unit.kind !== 'exited' && unit.kind !== 'missing')) return null;
   if (unit.at <= lastWordOf(facts)) return null;
   if (unit.kind === 'exited' && unit.outOfMemory)
     return end(facts, 'failed', failureOf('out_of_memory', outOfMemory(facts)), unit.exitCode);
-  // The launcher's own limit, which it keeps when this server was away.
+  // The driver's own limit, which it keeps when this server was away.
   if (unit.code === 'job_timeout')
     return end(facts, 'timed_out', failureOf('job_timeout', sentence(unit.reason)), unit.exitCode);
   if (unit.code !== undefined && TOOK_AWAY.has(unit.code))
@@ -66,7 +66,7 @@ export function killed(facts: JobFacts, why: KilledFor): Decision {
   }
 }
 
-/** How long the launcher is asked why a machine ended its worker, and how long when it sees the end and not yet the cause. */
+/** How long the driver is asked why a machine ended its worker, and how long when it sees the end and not yet the cause. */
 const ASK_WHY_MS = 15_000;
 const SAY_WHY_MS = 5_000;
 

@@ -14,7 +14,7 @@ export interface JobFacts {
   readonly claimedAt: number | null;
   readonly heardAt: number | null;
   readonly reportedPhase: 'cloning' | 'running' | 'collecting' | null;
-  /** What the worker, or before it the launcher, says that it does. */
+  /** What the worker, or before it the driver, says that it does. */
   readonly reportedReason: string | null;
   readonly agentStartedAt: number | null;
   /** When the worker began to make the diff and to hand over what there is. */
@@ -31,7 +31,7 @@ export interface JobFacts {
 }
 
 /**
- * What the reconciler does now. `inspect` asks the launcher, `kill` ends the unit, `tell` ends the log of an ended job, `clean` removes
+ * What the reconciler does now. `inspect` asks the driver, `kill` ends the unit, `tell` ends the log of an ended job, `clean` removes
  * what is left of its unit.
  */
 export type Action =
@@ -54,9 +54,9 @@ export interface Decision {
 
 /** How often the reconciler looks at a job that runs, and what it waits for. All in milliseconds. */
 export interface Patience {
-  /** Silence of the worker after which the launcher is asked. */
+  /** Silence of the worker after which the driver is asked. */
   readonly silenceMs: number;
-  /** Silence of a unit that the launcher still sees, after which it is ended. Longer than any network cut we ride out. */
+  /** Silence of a unit that the driver still sees, after which it is ended. Longer than any network cut we ride out. */
   readonly giveUpMs: number;
   /** From launch to the worker's first word. */
   readonly claimMs: number;

@@ -344,13 +344,13 @@ describe('decide', () => {
       { state: 'succeeded', action: 'tell' },
     ],
     [
-      'of a worker stopped by its machine the launcher is asked why',
+      'of a worker stopped by its machine the driver is asked why',
       { ...running, finished: finished('cancelled') },
       T,
       { state: 'running', action: 'inspect' },
     ],
     [
-      'and it is a loss, with the cause that the launcher knows',
+      'and it is a loss, with the cause that the driver knows',
       { ...running, finished: finished('cancelled'), unit: unit('exited', T + 1, { code: 'worker_evicted' }) },
       T + 2,
       { state: 'lost', action: 'tell', code: 'worker_evicted' },
@@ -362,7 +362,7 @@ describe('decide', () => {
       { state: 'lost', action: 'tell', code: 'worker_lost' },
     ],
     [
-      'also when the launcher does not answer',
+      'also when the driver does not answer',
       { ...running, finished: finished('cancelled') },
       T + 15_001,
       { state: 'lost', action: 'tell', code: 'worker_lost' },

@@ -1,5 +1,5 @@
 import { type Failure, isFinal, JOB_PHASES } from '@hangar/contract';
-import type { UnitState } from '../launch/launcher.ts';
+import type { UnitState } from '@hangar/sandbox';
 import type { JobRow, PhaseRecord, SeenUnit } from '../store/jobs-tables.ts';
 import type { Decision, JobFacts } from './job-facts.ts';
 import { sinceWhen, WORKING } from './job-lifecycle.ts';
@@ -73,17 +73,20 @@ const ms = (date: Date | null) => date?.getTime() ?? null;
 
 export const REASON_MOST = 2_000;
 
-/** What the launcher says of the unit of a job, as it is written down. */
+/** What the driver says of the unit of a job, as it is written down. */
 export const unitSeen = (state: UnitState, before: JobRow, now: Date): SeenUnit => ({
-  kind: state.kind,
+  kind: kindOf(state),
   exitCode: state.kind === 'exited' ? state.exitCode : null,
   outOfMemory: state.kind === 'exited' && state.outOfMemory,
   reason: 'reason' in state ? state.reason.slice(0, REASON_MOST) : '',
   ...(state.kind === 'exited' && state.code !== undefined ? { code: state.code } : {}),
-  ...{ since: sinceOf(before, state.kind, now), at: now.toISOString() },
+  ...{ since: sinceOf(before, kindOf(state), now), at: now.toISOString() },
 });
 
-/** The launcher could not be asked. */
+/** A job's unit is paused by nobody but a person on the backend: it is there, and goes on when that person wants. */
+const kindOf = ({ kind }: UnitState): SeenUnit['kind'] => (kind === 'paused' ? 'running' : kind);
+
+/** The backend could not be asked. */
 export const unitUnknown = (reason: string, before: JobRow, now: Date): SeenUnit => ({
   ...{ kind: 'unknown', exitCode: null, outOfMemory: false, reason: reason.slice(0, REASON_MOST) },
   ...{ since: sinceOf(before, 'unknown', now), at: now.toISOString() },

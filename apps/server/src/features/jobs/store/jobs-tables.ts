@@ -26,14 +26,14 @@ import { at } from '../../../platform/database/columns.ts';
 import { placeColumns } from '../../../platform/places/places-tables.ts';
 import { reconcileColumns } from '../../../platform/reconcile/columns.ts';
 
-/** What the launcher said when it was last asked. */
+/** What the driver said when it was last asked. */
 export interface SeenUnit {
-  /** `unknown`: the launcher could not be reached. */
+  /** `unknown`: the driver could not be reached. */
   readonly kind: 'missing' | 'starting' | 'running' | 'exited' | 'unknown';
   readonly exitCode: number | null;
   readonly outOfMemory: boolean;
   readonly reason: string;
-  /** Where the launcher knows why it ended. */
+  /** Where the driver knows why it ended. */
   readonly code?: ErrorCode;
   /** Since when it has been seen like this, asked again and again without a long gap: a server that was away saw nothing. */
   readonly since?: string;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { orAborted } from '../../../platform/process/index.ts';
+import { orAborted } from '../../../platform/waits.ts';
 
 interface Line {
   readonly ids: string[];

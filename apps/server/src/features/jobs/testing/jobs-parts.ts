@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finish, HangarError, type LogBatch, type NewJob, type Plan } from '@hangar/contract';
+import type { UnitState } from '@hangar/sandbox';
 import { pino } from 'pino';
 import type { Blobs } from '../../../platform/blobs/blobs.ts';
 import type { createTestDatabase } from '../../../platform/database/testing/index.ts';
@@ -8,10 +9,9 @@ import { createPlaces } from '../../../platform/places/places.ts';
 import { newId } from '../../../platform/secrets/index.ts';
 import { createJobs } from '../jobs.ts';
 import { createJobsReconciler } from '../launch/jobs-reconciler.ts';
-import type { Launcher, LaunchRequest, UnitKey, UnitState } from '../launch/launcher.ts';
 import { PATIENCE } from '../lifecycle/job-facts.ts';
 import { createJobLimits } from '../limits/job-limits.ts';
-import type { Environment, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
+import type { BackendOfJobs, Environment, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
 import { createJobsStore } from '../store/jobs-store.ts';
 import { createJobWorker } from '../worker/job-worker.ts';
 
@@ -51,8 +51,8 @@ export const finish: Finish = {
 };
 
 /** A backend in memory that starts nothing: units are what the test says they are. */
-export class Backend implements Launcher {
-  units = new Map<string, UnitState>();
+export class Backend implements BackendOfJobs {
+  states = new Map<string, UnitState>();
   launches: string[] = [];
   removed: string[] = [];
   asked = 0;
@@ -61,32 +61,33 @@ export class Backend implements Launcher {
   pulling: string[] = [];
   /** What cannot be written to a log. */
   unsayable: string | null = null;
-  async launch(unit: LaunchRequest, o: { signal: AbortSignal; say: (reason: string) => void }): Promise<void> {
-    if (this.fail) throw this.fail;
-    for (const words of this.pulling) o.say(words);
-    if (this.pulling.length > 0) await sleep(60_000, undefined, { signal: o.signal });
-    this.launches.push(unit.jobId);
-    if (!this.units.has(unit.jobId)) this.units.set(unit.jobId, { kind: 'running' });
-  }
-  inspect = async ({ jobId }: UnitKey): Promise<UnitState> => {
-    this.answers();
-    return this.units.get(jobId) ?? { kind: 'missing' };
-  };
-  cancel = async ({ jobId }: UnitKey): Promise<void> => {
-    this.answers();
-    this.units.set(jobId, { kind: 'exited', exitCode: 137, outOfMemory: false, reason: 'killed' });
+  readonly units: BackendOfJobs['units'] = {
+    ensure: async ({ key: { id } }, o) => {
+      if (this.fail) throw this.fail;
+      for (const words of this.pulling) o.say(words);
+      if (this.pulling.length > 0) await sleep(60_000, undefined, { signal: o.signal });
+      this.launches.push(id);
+      if (!this.states.has(id)) this.states.set(id, { kind: 'running' });
+    },
+    inspect: async ({ id }) => {
+      this.answers();
+      return this.states.get(id) ?? { kind: 'missing' };
+    },
+    stop: async ({ id }) => {
+      this.answers();
+      this.states.set(id, { kind: 'exited', exitCode: 137, outOfMemory: false, reason: 'killed' });
+    },
+    remove: async ({ id }) => {
+      this.answers();
+      this.states.delete(id);
+      this.removed.push(id);
+    },
+    sweep: async () => ({ removed: [], kept: 0 }),
   };
   answers(): void {
     this.asked += 1;
     if (this.fail) throw this.fail;
   }
-  remove = async ({ jobId }: UnitKey): Promise<void> => {
-    this.answers();
-    this.units.delete(jobId);
-    this.removed.push(jobId);
-  };
-  sweep = async () => ({ removed: [], kept: 0 });
-  test = async () => [];
 }
 
 /** A job whose worker has its order, by a plan with these limits; `has` is what the worker's side may use. */

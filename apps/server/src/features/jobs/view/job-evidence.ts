@@ -31,7 +31,7 @@ const COMPLAINT =
 /** Complaints that count, or that only point elsewhere: another line says more. */
 const POINTER =
   /^\s*(npm (error|ERR!) (A complete log|Lifecycle script|workspace|location|path|command|code ELIFECYCLE|errno)|make(\[\d+\])?: \*\*\*|error Command failed|.*\b0 (errors?|failed|failures)\b|\s+at .+:\d+)/i;
-/** Of the worker and the launcher: what they say of these is the reason itself. */
+/** Of the worker and the driver: what they say of these is the reason itself. */
 const SAID_BY_SYSTEM: ReadonlySet<string> = new Set([
   'repo_auth_failed',
   'repo_not_found',

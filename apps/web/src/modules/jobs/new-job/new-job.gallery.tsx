@@ -40,7 +40,7 @@ const driver = (name: Driver['name'], isolation: string): Driver => ({
   available: true,
   detail: '',
   settingsSchema: {},
-  capabilities: { image: name === 'docker', cpus: true, memory: true, pids: true, isolation },
+  capabilities: { image: name === 'docker', cpus: true, memory: true, pids: true, isolation, pause: name === 'docker' },
 });
 const DRIVERS: readonly Driver[] = [
   driver('local', 'bubblewrap: sees its work tree, a private home and the system read-only; the network is open'),
