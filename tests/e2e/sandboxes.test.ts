@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dockerForTests } from '../../apps/server/src/adapters/docker/testing/index.ts';
+import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { ServerProcess } from './server-process.ts';
 
 let server: ServerProcess;

@@ -2,7 +2,7 @@ import { ERRORS, type ErrorCode, HangarError } from '@hangar/contract';
 import type { UnitState } from '@hangar/sandbox';
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
-import { within } from '../../../platform/process/index.ts';
+import { within } from '../../../platform/waits.ts';
 import { type Acting, type Acts, createActing } from '../../../platform/reconcile/acting.ts';
 import { type Change, Fenced } from '../../../platform/reconcile/reconciled.ts';
 import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
