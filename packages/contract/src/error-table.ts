@@ -260,6 +260,16 @@ export const ERRORS = {
     message: 'Something else is at that path.',
     wayOut: 'Remove it first, or choose another path.',
   },
+  tar_refused: {
+    kind: 'invalid',
+    message: 'The archive has entries that lead out of its folder.',
+    wayOut: 'Make it of files, folders and links below one folder, with relative names.',
+  },
+  tar_invalid: {
+    kind: 'invalid',
+    message: 'This is no whole tar archive.',
+    wayOut: 'Send it again, uncompressed.',
+  },
   file_failed: {
     kind: 'unavailable',
     status: 424,

@@ -14,6 +14,7 @@ export interface ByteReader {
   until(mark: Buffer): Promise<Buffer | null>;
   /** Puts bytes before what comes next. */
   back(bytes: Buffer): void;
+  isOver(): Promise<boolean>;
 }
 
 export function readBytes(source: AsyncIterable<Uint8Array>): ByteReader {
@@ -44,6 +45,10 @@ export function readBytes(source: AsyncIterable<Uint8Array>): ByteReader {
     async some(length) {
       while (held.length === 0) if (!(await more())) return null;
       return take(Math.min(length, held.length));
+    },
+    async isOver() {
+      while (held.length === 0) if (!(await more())) return true;
+      return false;
     },
     back(bytes) {
       held = Buffer.concat([bytes, held]);

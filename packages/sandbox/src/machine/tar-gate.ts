@@ -1,5 +1,5 @@
-import { finished, type Readable, Transform, Writable } from 'node:stream';
-import { HangarError, showPath } from '@hangar/contract';
+import { finished, type Readable, Transform } from 'node:stream';
+import { decodePath, HangarError, showPath } from '@hangar/contract';
 import { extract } from 'tar-stream';
 
 const TYPES = new Set(['file', 'contiguous-file', 'directory', 'symlink', 'link']);
@@ -11,11 +11,12 @@ const TYPES = new Set(['file', 'contiguous-file', 'directory', 'symlink', 'link'
 export function guardTar(source: Readable): Readable {
   const links = new Set<string>();
   // Names are bytes: latin1 keeps them apart.
-  const parser = extract({ filenameEncoding: 'latin1' as BufferEncoding });
+  const parser = extract({ filenameEncoding: 'latin1' } as Parameters<typeof extract>[0]);
   let refused: HangarError | null = null;
   parser.on('entry', (header, body, next) => {
     refused ??= whyRefused(header, links);
-    body.resume();
+    // It ends with the archive, which tells why.
+    body.on('error', () => undefined).resume();
     next(refused);
   });
   const ended = new Promise<void>((resolve, reject) => parser.on('finish', resolve).on('error', reject));
@@ -37,7 +38,7 @@ export function guardTar(source: Readable): Readable {
       parser.write(chunk) ? setImmediate(once) : parser.once('drain', once);
     },
     flush(done) {
-      parser.end();
+      parser.end(null);
       ended.then(
         () => done(refused),
         (error: unknown) => done(fail(error) as Error),
@@ -49,5 +50,34 @@ export function guardTar(source: Readable): Readable {
     source.destroy();
     parser.destroy();
   });
-  return source.pipe(gate as Writable as Transform);
+  return source.pipe(gate);
 }
+
+function whyRefused(header: { name: string; type?: string | null | undefined; linkname?: string | null | undefined }, links: Set<string>) {
+  const type = header.type ?? 'file';
+  const refuse = (what: string) => {
+    const shown = showPath(decodePath(Buffer.from(header.name, 'latin1')));
+    return new HangarError('tar_refused', { message: `${shown}: ${what}` });
+  };
+  if (!TYPES.has(type)) return refuse('is no file, folder or link');
+  const parts = partsOf(header.name);
+  if (parts === null) return refuse('leads out of the folder');
+  if (leadsThrough(parts, links)) return refuse('leads through a link');
+  if (type === 'link') {
+    const target = partsOf(header.linkname ?? '');
+    if (target === null || leadsThrough(target, links)) return refuse('is a link to what is outside of the folder');
+  }
+  // What comes later under the same name takes its place.
+  if (type === 'symlink') links.add(parts.join('/'));
+  else links.delete(parts.join('/'));
+  return null;
+}
+
+/** Null when it is absolute or goes up. */
+function partsOf(name: string): string[] | null {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  return name.startsWith('/') || parts.includes('..') ? null : parts;
+}
+
+const leadsThrough = (parts: readonly string[], links: ReadonlySet<string>): boolean =>
+  links.size > 0 && parts.some((_, index) => index > 0 && links.has(parts.slice(0, index).join('/')));
