@@ -215,6 +215,26 @@ export const ERRORS = {
     message: 'The connection to the machine broke.',
     wayOut: 'What runs there goes on. Try again in a moment.',
   },
+  execution_ended: {
+    kind: 'conflict',
+    message: 'The execution has ended.',
+    wayOut: 'Start another one.',
+  },
+  execution_running: {
+    kind: 'conflict',
+    message: 'The execution still runs.',
+    wayOut: 'Cancel it first.',
+  },
+  input_missing: {
+    kind: 'conflict',
+    message: 'Input before that position has not arrived.',
+    wayOut: 'Send it again from where it was last told to be.',
+  },
+  input_closed: {
+    kind: 'conflict',
+    message: 'The input of the execution is at its end.',
+    wayOut: 'Start one whose input is open.',
+  },
   execution_not_found: {
     kind: 'not_found',
     message: 'There is no such execution.',
@@ -234,6 +254,32 @@ export const ERRORS = {
     kind: 'not_found',
     message: 'There is no such file or folder.',
     wayOut: 'Check the path.',
+  },
+  file_forbidden: {
+    kind: 'forbidden',
+    message: 'The account of the machine may not do that with this file or folder.',
+    wayOut: 'Choose another path, or change its owner or mode there.',
+  },
+  path_in_the_way: {
+    kind: 'conflict',
+    message: 'Something else is at that path.',
+    wayOut: 'Remove it first, or choose another path.',
+  },
+  tar_refused: {
+    kind: 'invalid',
+    message: 'The archive has entries that lead out of its folder.',
+    wayOut: 'Make it of files, folders and links below one folder, with relative names.',
+  },
+  tar_invalid: {
+    kind: 'invalid',
+    message: 'This is no whole tar archive.',
+    wayOut: 'Send it again, uncompressed.',
+  },
+  file_failed: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The machine could not do that with its files.',
+    wayOut: 'The message is what its own tools said.',
   },
 
   // Jobs

@@ -1,3 +1,18 @@
+export { openSandbox } from './machine/sandbox.ts';
+export type {
+  ExecutionInfo,
+  ExecutionSpec,
+  Executions,
+  FileStat,
+  Files,
+  Offsets,
+  Output,
+  Platform,
+  Result,
+  Sandbox,
+  StopSignal,
+  Tool,
+} from './machine/types.ts';
 export type { Brought, ProgramFile } from './port/brought.ts';
 export type { Driver, ProfileOf, Reach } from './port/driver.ts';
 export type { Channel, Exit, Load, Machine, OpenOptions, TerminalSize } from './port/machine.ts';

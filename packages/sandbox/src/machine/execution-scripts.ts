@@ -1,0 +1,160 @@
+import { sh } from './sh.ts';
+import { SPOOL } from './supervise-script.ts';
+
+/**
+ * Starts an execution unless it was, then follows: mark, text (1), folder, id, from of out and err, longest piece, most on this channel,
+ * nap, dd (1), tail (1), then nonce, length of run and of all on standard input, and the arguments of the supervisor. Answers with lines
+ * that begin with the mark; behind `raw` both streams are as they are, up to a byte 1 and the mark: what prints lines
+ * is not held back for a mark that begins with their end.
+ */
+export const FOLLOW = sh`${SPOOL}
+h_mark=$1 h_text=$2 h_d=$3/$4 h_id=$4 h_o=$5 h_e=$6 h_piece=$7 h_most=$8 h_nap=$9 h_dd=$\{10} h_tail=$\{11} h_k1=$\{12}
+h_say() { printf '\n%s %s\n' "$h_mark" "$*"; }
+h_last() { printf '\001%s %s\n' "$h_mark" "$*"; }
+h_slice() {
+  if [ "$h_dd" = 1 ]; then dd if="$1" bs=65536 iflag=skip_bytes,count_bytes skip=$2 count=$3 2>/dev/null
+  else tail -c +$(($2+1)) "$1" | head -c $3; fi; }
+h_frame() {
+  if [ "$h_text" = 1 ]; then printf '\n%s %s %s ' "$h_mark" $1 $4; h_slice "$2" $3 $4 | base64 | tr -d '\n'; echo
+  else printf '\n%s %s %s\n' "$h_mark" $1 $4; h_slice "$2" $3 $4; fi; }
+h_place() {
+  mkdir -p "$h_d" && cat >"$h_d/spec.$h_k1" || return
+  [ "$(h_size "$h_d/spec.$h_k1")" -eq "$2" ] || { echo cut >&2; return 1; }
+  head -c "$1" "$h_d/spec.$h_k1" >"$h_d/run.$h_k1" && tail -c +$(($1+1)) "$h_d/spec.$h_k1" >"$h_d/script.$h_k1" &&
+    rm "$h_d/spec.$h_k1" && printf %s "$3" >"$h_d/supervise.$h_k1" && mkfifo "$h_d/t.$h_k1" && rm "$h_d/t.$h_k1"; }
+h_say begin
+if [ -n "$h_k1" ] && [ ! -e "$h_d/pid" ]; then
+  h_um=$(umask); umask 077
+  h_x=$(h_place $\{13} $\{14} "$\{15}" 2>&1) || { rm -f "$h_d"/*."$h_k1"; h_say fail $h_x; exit; }
+  HANGAR_SERVES=$h_id setsid setsid sh "$h_d/supervise.$h_k1" "$3" "$h_id" "$h_k1" $\{16} $\{17} $\{18} $\{19} "$h_nap" "$h_um" \
+    </dev/null >/dev/null 2>&1
+  h_i=0
+  while [ ! -e "$h_d/pid" ] && [ $h_i -lt 600 ]; do
+    h_i=$((h_i+1)); [ $h_i -lt 20 ] && sleep 0.01 2>/dev/null || sleep "$h_nap"
+  done
+fi
+if [ ! -e "$h_d/pid" ]; then
+  if [ -n "$h_k1" ]; then h_say fail its supervisor does not start
+  elif [ -e "$h_d.as" ]; then read -r h_x <"$h_d.as"; h_say as "$h_x"
+  else h_say none; fi
+  exit
+fi
+read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"
+h_say pid $h_p
+if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; then
+  h_say raw; printf '\n%s raw\n' "$h_mark" >&2
+  tail -c +$((h_o+1)) -f -s 0.05 --pid=$h_k "$h_d/out" & h_t1=$!
+  tail -c +$((h_e+1)) -f -s 0.05 --pid=$h_k "$h_d/err" >&2 & h_t2=$!
+  { h_z=; trap 'kill $h_z; exit' TERM
+    h_i=0
+    while [ $h_i -lt 2 ]; do
+      sleep 2 & h_z=$!; wait $h_z
+      if [ ! -e "$h_d/exit" ] && ! h_alive $h_s $h_ss; then h_i=$((h_i+1)); else h_i=0; fi
+    done
+    kill $h_t1 $h_t2; } >/dev/null 2>&1 </dev/null & h_w=$!
+  wait $h_t1; wait $h_t2; kill $h_w
+  [ -e "$h_d/exit" ] || h_alive $h_s $h_ss || [ -e "$h_d/exit" ] || h_lost $$
+  h_last end >&2
+  if [ -e "$h_d/exit" ]; then h_last end "$(cat "$h_d/exit")"; else h_last cut; fi
+  exit
+fi
+h_idle=0 h_sent=0
+while :; do
+  h_fin= h_why=
+  if [ -e "$h_d/exit" ]; then h_fin=1; read -r h_why h_rc h_so h_se h_n h_note <"$h_d/exit"
+  else h_so=$(h_size "$h_d/out"); h_se=$(h_size "$h_d/err"); fi
+  h_moved=
+  h_c=$((h_so-h_o)); [ $h_c -gt $h_piece ] && h_c=$h_piece
+  if [ $h_c -gt 0 ]; then h_frame out "$h_d/out" $h_o $h_c; h_o=$((h_o+h_c)) h_sent=$((h_sent+h_c)) h_moved=1; fi
+  h_c=$((h_se-h_e)); [ $h_c -gt $h_piece ] && h_c=$h_piece
+  if [ $h_c -gt 0 ]; then h_frame err "$h_d/err" $h_e $h_c; h_e=$((h_e+h_c)) h_sent=$((h_sent+h_c)) h_moved=1; fi
+  if [ -n "$h_moved" ]; then h_idle=0; [ $h_sent -lt $h_most ] || { h_say more; exit; }; continue; fi
+  [ -z "$h_fin" ] || { h_say end "$h_why $h_rc $h_so $h_se $h_n $h_note"; exit; }
+  h_idle=$((h_idle+1))
+  if [ $((h_idle % 20)) = 0 ] && ! h_alive $h_s $h_ss && [ ! -e "$h_d/exit" ]; then h_lost $$; continue; fi
+  sleep "$h_nap"
+  # Quiet for a while: looked at less often.
+  if [ $h_idle -gt 40 ] && [ "$h_nap" != 1 ]; then sleep 0.15; fi
+done
+`;
+
+/** folder, id. The account it runs as is another: its name, with code 30. Not there: 31. */
+const FIND = sh`${SPOOL}
+h_d=$1/$2 h_id=$2
+if [ ! -e "$h_d/pid" ] && [ -e "$h_d.as" ]; then cat "$h_d.as"; exit 30; fi
+h_pid() { [ -e "$h_d/pid" ] || exit 31; read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"; }
+`;
+
+/** folder, id, nonce, signal, hundredths of grace, nap. Prints the exit. What nobody has started is claimed, so that nobody will. */
+export const CANCEL = sh`${FIND}
+h_nap=$6
+umask 077; mkdir -p "$h_d" || exit 1
+if [ ! -e "$h_d/exit" ]; then
+  echo "cancelled $4 $5" >"$h_d/stop.$3" || exit 1
+  ln "$h_d/stop.$3" "$h_d/stop" 2>/dev/null
+  echo 0 0 0 0 0 >"$h_d/pid.$3"
+  if ln "$h_d/pid.$3" "$h_d/pid" 2>/dev/null; then echo cancelled - 0 0 0 never >"$h_d/exit.$3"; mv "$h_d/exit.$3" "$h_d/exit"; fi
+  rm -f "$h_d/stop.$3" "$h_d/pid.$3"
+fi
+while [ ! -e "$h_d/exit" ]; do
+  h_pid
+  if h_alive $h_s $h_ss; then kill -s USR1 $h_k 2>/dev/null || h_end "$4" "$5"
+  else sleep "$h_nap"; [ -e "$h_d/exit" ] || { h_end "$4" "$5"; h_lost "$3"; }; fi
+  sleep "$h_nap"
+done
+cat "$h_d/exit"
+`;
+
+/** folder, id, nonce, position, length; bytes on standard input. Prints how many are there. Ended: 32, bytes missing: 33, no input: 34. */
+export const WRITE = sh`${FIND}
+h_pid; [ ! -e "$h_d/exit" ] || exit 32; [ -e "$h_d/in" ] && [ ! -e "$h_d/in.end" ] || exit 34
+umask 077; cat >"$h_d/w.$3" || exit 1
+[ "$(h_size "$h_d/w.$3")" -eq "$5" ] || { rm -f "$h_d/w.$3"; exit 1; }
+i=0
+# One whose holder was killed is taken over.
+until mkdir "$h_d/lock" 2>/dev/null; do i=$((i+1)); [ $i -lt 100 ] || { rmdir "$h_d/lock"; i=0; }; sleep 0.05 2>/dev/null || sleep 1; done
+s=$(h_size "$h_d/in") r=0
+if [ "$4" -gt "$s" ]; then r=33
+elif [ $((s-$4)) -lt "$5" ]; then tail -c +$((s-$4+1)) "$h_d/w.$3" >>"$h_d/in" || r=1; fi
+rmdir "$h_d/lock"; rm -f "$h_d/w.$3"
+[ $r = 0 ] && h_size "$h_d/in"
+exit $r
+`;
+
+/** folder, id, nonce, length, nap. */
+export const END_INPUT = sh`${FIND}
+h_pid; [ ! -e "$h_d/exit" ] || exit 0; [ -e "$h_d/in" ] || exit 34
+[ "$(h_size "$h_d/in")" -eq "$4" ] || exit 33
+umask 077; : >"$h_d/in.end" || exit 1
+while [ -e "$h_d/in.tail" ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; do kill -s USR1 $h_k; sleep "$5"; done
+`;
+
+/** folder, id, columns, rows. No terminal: 35. */
+export const RESIZE = sh`${FIND}
+h_pid; [ ! -e "$h_d/exit" ] || exit 0; [ -s "$h_d/tty" ] || exit 35
+stty -F "$(cat "$h_d/tty")" cols "$3" rows "$4"
+`;
+
+/** folder. Lines: id, process, sizes of out and err, exit; or id, "as", account. */
+export const LIST = sh`${SPOOL}
+for h_d in "$1"/*; do
+  h_id=$\{h_d##*/}
+  case $h_d in *.as) [ -f "$h_d" ] && echo "$\{h_id%.as} as $(cat "$h_d")"; continue;; esac
+  [ -e "$h_d/pid" ] || continue
+  read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"
+  h_x=; if [ -e "$h_d/exit" ]; then read -r h_x <"$h_d/exit"
+  elif ! h_alive $h_s $h_ss && [ ! -e "$h_d/exit" ]; then h_lost $$; read -r h_x <"$h_d/exit"; fi
+  echo "$h_id $h_p $(h_size "$h_d/out") $(h_size "$h_d/err") $h_x"
+done
+`;
+
+/** folder, id. Still running: 36. */
+export const FORGET = sh`${FIND}
+if [ -e "$h_d/pid" ] && [ ! -e "$h_d/exit" ]; then h_pid; if h_alive $h_s $h_ss && [ ! -e "$h_d/exit" ]; then exit 36; fi; fi
+h_pids HANGAR_SERVES
+for h_f in $h_m; do [ "$h_f" = $$ ] || kill $h_f 2>/dev/null; done
+rm -rf "$h_d" "$h_d.as"
+`;
+
+/** folder, id, account. */
+export const RUNS_AS = sh`umask 077; [ -e "$1/$2/pid" ] || echo "$3" >"$1/$2.as"`;
