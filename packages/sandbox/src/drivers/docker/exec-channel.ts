@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
-import { Writable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { type Readable, Writable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Channel, Exit, TerminalSize } from '../../port/machine.ts';
 import { createExecOutput } from './exec-output.ts';
@@ -11,6 +11,8 @@ const KEEPALIVE_MS = 10_000;
 const TICK_MS = 250;
 const FIRST_LOOK_MS = 500;
 const LONGEST_BETWEEN_LOOKS_MS = 10_000;
+/** The Engine keeps for two seconds after the end what a slow reader has not taken. */
+const BETWEEN_LOOKS_WHILE_HELD_MS = 500;
 /** Before the Engine is asked again that did not answer. */
 const AFTER_SILENCE_MS = 2_000;
 /** The Engine ends a connection when it has told that the process ended: after that it is another who cut it. */
@@ -19,17 +21,17 @@ const CUT_AFTER_MS = 5_000;
 const OVER_AFTER_MS = 15_000;
 const END_OF_TRANSMISSION = '\x04';
 
-/** A process that was started over `connection`. */
+/** A process that was started over a connection: what comes back is `output`, what is written to `socket` is its input. */
 export function createExecChannel(p: {
   readonly engine: MachineEngine;
   readonly container: string;
   readonly id: string;
-  readonly connection: IncomingMessage;
+  readonly output: Readable;
+  readonly socket: Socket;
   readonly stdin: boolean;
   readonly terminal: boolean;
 }): Channel {
-  const { engine, container, id, connection } = p;
-  const { socket } = connection;
+  const { engine, container, id, socket } = p;
   socket.setKeepAlive(true, KEEPALIVE_MS);
   socket.on('error', () => {});
   const closed = new AbortController();
@@ -38,7 +40,7 @@ export function createExecChannel(p: {
   const exit = Promise.withResolvers<Exit>();
   exit.promise.catch(() => {});
 
-  const output = createExecOutput(connection, {
+  const output = createExecOutput(p.output, {
     terminal: p.terminal,
     // It runs before the first byte of its own, so a process that prints is known to have begun.
     isRefusal: () =>
@@ -68,18 +70,20 @@ export function createExecChannel(p: {
   async function untilEnded(): Promise<Seen & { kind: 'ended' }> {
     let isSilent = false;
     let pause = FIRST_LOOK_MS;
-    let due = performance.now() + pause;
+    let looked = performance.now();
+    let due = looked + pause;
     let afterOver = 10;
     for (;;) {
       if (over === null) await rest(TICK_MS);
       signal.throwIfAborted();
       const now = performance.now();
       // What a slow reader leaves with the Engine is lost soon after the end: so the end has to be known.
-      const isHeld = output.heldSince !== null && now - output.heldSince >= TICK_MS;
-      if (over === null && now < due && !(isHeld && !isSilent)) continue;
+      const isHeld = output.heldSince !== null && now - output.heldSince >= TICK_MS && !isSilent;
+      if (over === null && now < (isHeld ? Math.min(due, looked + BETWEEN_LOOKS_WHILE_HELD_MS) : due)) continue;
       const seen = await look();
+      looked = performance.now();
       if (seen.kind === 'ended') return seen;
-      if (seen.kind === 'unknown') throw (await whyShut(engine, container, signal)) ?? lost('no longer knows it');
+      if (seen.kind === 'unknown') throw await whyLost('no longer knows it');
       if (seen.kind === 'away') {
         if (isSilent) throw lost('does not answer');
         isSilent = true;
@@ -91,9 +95,10 @@ export function createExecChannel(p: {
       pause = Math.min(pause * 2, LONGEST_BETWEEN_LOOKS_MS);
       due = performance.now() + pause;
       if (over === null) continue;
-      const isRefused = seen.kind === 'not begun' && output.refusal !== null;
-      if (isRefused || performance.now() - over.at > CUT_AFTER_MS)
-        throw (await whyShut(engine, container, signal)) ?? lost('ended it while the process goes on');
+      // Refused before it was even tried: the container was paused or stopped in the meantime.
+      if (seen.kind === 'not begun' && output.refusal !== null)
+        throw (await whyShut(engine, container, signal)) ?? lost(`says: ${output.refusal}`);
+      if (performance.now() - over.at > CUT_AFTER_MS) throw await whyLost('ended it while the process goes on');
       await rest(afterOver);
       afterOver = Math.min(afterOver * 2, 500);
     }
@@ -129,6 +134,13 @@ export function createExecChannel(p: {
     output.finish(isWhole ? undefined : lost('broke before all was told that the process printed'));
   }
 
+  /** With its machine, where that is proved. */
+  async function whyLost(how: string): Promise<HangarError> {
+    const shut = await whyShut(engine, container, signal).catch(() => null);
+    signal.throwIfAborted();
+    return shut?.code === 'sandbox_gone' ? shut : lost(how);
+  }
+
   const lost = (how: string) =>
     new HangarError('connection_lost', {
       message: `The connection to a process in ${container} broke: Docker ${how}.`,
@@ -142,7 +154,7 @@ export function createExecChannel(p: {
       const isTold = error instanceof HangarError && error.code === 'sandbox_gone' && over?.how === 'whole';
       output.finish(isTold ? undefined : error);
     })
-    .finally(() => connection.destroy());
+    .finally(() => socket.destroy());
 
   return {
     stdin,
@@ -152,7 +164,7 @@ export function createExecChannel(p: {
     ...(p.terminal ? { resize: (size: TerminalSize) => resizeExec(engine, id, size, signal) } : {}),
     close() {
       closed.abort(new HangarError('connection_lost', { message: 'The process is no longer listened to.' }));
-      connection.destroy();
+      socket.destroy();
       wake();
     },
   };
@@ -174,7 +186,7 @@ export async function resizeExec(
 }
 
 /** Its end is the end of file for the process; in a terminal that is a character. */
-function inputOf(socket: IncomingMessage['socket'], terminal: boolean): Writable {
+function inputOf(socket: Socket, terminal: boolean): Writable {
   let isWithinLine = false;
   const stdin = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -88,9 +88,11 @@ export function createDockerMachine({ engine, container }: { engine: MachineEngi
         throw new HangarError('command_too_long', { message });
       }
       const id = await create(argv, o).catch((error: unknown) => refuse(error, o.signal));
-      const connection = await start(id, o).catch((error: unknown) => refuse(error, o.signal));
+      const output = await start(id, o).catch((error: unknown) => refuse(error, o.signal));
       const terminal = o.terminal !== undefined;
-      const channel = createExecChannel({ engine, container, id, connection, stdin: o.stdin, terminal });
+      const channel = createExecChannel({
+        ...{ engine, container, id, output, socket: output.socket, stdin: o.stdin, terminal },
+      });
       if (o.terminal === undefined) return channel;
       try {
         // Engines before 23 do not read the size at the start.
