@@ -10,7 +10,7 @@ const STOP_PATIENCE_MS = 1_000;
 const SIGKILL_CODE = 137;
 
 /** What of the Engine a machine needs. */
-export type MachineEngine = Pick<Engine, 'host' | 'json' | 'stream'>;
+export type MachineEngine = Pick<Engine, 'host' | 'json' | 'upgrade'>;
 
 export type Seen =
   | { readonly kind: 'running' }

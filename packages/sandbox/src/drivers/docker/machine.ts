@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import { z } from 'zod';
 import { EngineError } from '../../../../../apps/server/src/adapters/docker/engine.ts';
@@ -13,8 +13,6 @@ export type { MachineEngine } from './exec-state.ts';
 /** Linux takes no longer argument: 32 pages with the zero at its end. */
 const ARGUMENT_BYTES = 131_071;
 const START_DEADLINE_MS = 60_000;
-/** What timers can count to: the connection lives as long as its process. */
-const NO_DEADLINE_MS = 2 ** 31 - 1;
 /** In place of ^P^Q, which leaves a terminal: shells and editors use those. There is no way to have none. */
 const DETACH_KEYS = 'ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^,ctrl-_';
 
@@ -53,18 +51,12 @@ export function createDockerMachine({ engine, container }: { engine: MachineEngi
     return Identified.parse(made).Id;
   }
 
-  async function start(id: string, o: OpenOptions): Promise<IncomingMessage> {
-    // The signal of the whole connection, so the one of the caller may only end its beginning.
-    const connection = new AbortController();
-    const stop = AbortSignal.any([o.signal, AbortSignal.timeout(START_DEADLINE_MS)]);
-    const abort = () => connection.abort(stop.reason);
-    stop.throwIfAborted();
-    stop.addEventListener('abort', abort, { once: true });
+  async function start(id: string, o: OpenOptions): Promise<Socket> {
     try {
-      return await engine.stream('POST', `/exec/${id}/start`, {
+      return await engine.upgrade(`/exec/${id}/start`, {
         body: { Detach: false, Tty: o.terminal !== undefined, ...consoleSize(o.terminal) },
-        signal: connection.signal,
-        deadlineMs: NO_DEADLINE_MS,
+        signal: o.signal,
+        deadlineMs: START_DEADLINE_MS,
       });
     } catch (error) {
       o.signal.throwIfAborted();
@@ -72,8 +64,6 @@ export function createDockerMachine({ engine, container }: { engine: MachineEngi
       // It may have begun: who tries again must know that.
       const message = `The connection to ${container} broke while a process was started in it.`;
       throw new HangarError('connection_lost', { message, cause: error });
-    } finally {
-      stop.removeEventListener('abort', abort);
     }
   }
 
@@ -88,10 +78,10 @@ export function createDockerMachine({ engine, container }: { engine: MachineEngi
         throw new HangarError('command_too_long', { message });
       }
       const id = await create(argv, o).catch((error: unknown) => refuse(error, o.signal));
-      const output = await start(id, o).catch((error: unknown) => refuse(error, o.signal));
+      const socket = await start(id, o).catch((error: unknown) => refuse(error, o.signal));
       const terminal = o.terminal !== undefined;
       const channel = createExecChannel({
-        ...{ engine, container, id, output, socket: output.socket, stdin: o.stdin, terminal },
+        ...{ engine, container, id, output: socket, socket, stdin: o.stdin, terminal },
       });
       if (o.terminal === undefined) return channel;
       try {
