@@ -209,6 +209,11 @@ export const ERRORS = {
     message: 'The machine of the sandbox is gone.',
     wayOut: 'Open another one: hangar sandbox open',
   },
+  sandbox_paused: {
+    kind: 'conflict',
+    message: 'The machine of the sandbox is paused.',
+    wayOut: 'Resume it, then try again.',
+  },
   connection_lost: {
     kind: 'unavailable',
     status: 424,

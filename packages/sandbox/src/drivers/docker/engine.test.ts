@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startTinyproxy, TINYPROXY, type Tinyproxy } from '../../../../../packages/worker/src/testing/tinyproxy.ts';
 import { containerBody, readFrames, unitState, wayToServer } from './container.ts';
@@ -135,6 +136,21 @@ describe('an Engine out of reach', () => {
     setTimeout(() => controller.abort(new Error('cancelled by me')), 50);
     await expect(call).rejects.toThrow('cancelled by me');
   });
+});
+
+test('a connection is taken over with what was sent and what came with the answer', async () => {
+  let sent = '';
+  server.on('upgrade', (_request, socket, head) => {
+    socket.unshift(head);
+    socket.on('data', (chunk) => {
+      sent += chunk;
+      if (!sent.endsWith('}')) return;
+      socket.end('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly');
+    });
+  });
+  const taken = await createEngine(host).upgrade('/exec/x/start', { body: { Tty: false }, signal: signal() });
+  expect(await text(taken)).toBe('early');
+  expect(JSON.parse(sent)).toEqual({ Tty: false });
 });
 
 describe('what it refuses', () => {

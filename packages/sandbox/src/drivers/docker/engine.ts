@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { Duplex, Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { HangarError, proxyFor } from '@hangar/contract';
 import { z } from 'zod';
 
@@ -50,8 +51,8 @@ export interface Engine {
   bytes(path: string, call: Call): Promise<Buffer>;
   /** The body as it comes; the deadline is of the whole. */
   stream(method: string, path: string, call: Call): Promise<http.IncomingMessage>;
-  /** A connection taken over from HTTP. */
-  upgrade(path: string, call: Call): Promise<Duplex>;
+  /** A connection taken over from HTTP; the deadline is of the beginning. */
+  upgrade(path: string, call: Call): Promise<Socket>;
 }
 
 const Version = z.object({
@@ -203,12 +204,16 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
 
     async upgrade(path, call) {
       const { api } = await engine.info(call);
-      const headers = { Connection: 'Upgrade', Upgrade: 'tcp', ...call.headers };
+      const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
+      const typed = body ? { 'Content-Type': 'application/json', 'Content-Length': String(body.length) } : {};
+      const headers = { Connection: 'Upgrade', Upgrade: 'tcp', ...typed, ...call.headers };
       const through = await agent().catch((error: unknown) => Promise.reject(unreachable(error, call.signal)));
-      return new Promise<Duplex>((resolve, reject) => {
+      return new Promise<Socket>((resolve, reject) => {
         const request = open(through, 'POST', `/v${api}${path}`, { ...call, headers });
-        request.on('upgrade', (_response, socket) => {
+        request.on('upgrade', (_response, socket, head) => {
           socket.on('error', () => {});
+          // What came together with the answer is the beginning of the stream.
+          if (head.length > 0) socket.unshift(head);
           resolve(socket);
         });
         request.on('response', (response) => {
@@ -218,7 +223,7 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
           );
         });
         request.on('error', (error) => reject(unreachable(error, call.signal)));
-        request.end();
+        request.end(body ?? undefined);
       });
     },
   };

@@ -1,0 +1,102 @@
+// P5: a process opened in a container, from the call to its exit with all that it printed, beside the calls of the Engine that it takes.
+import { once } from 'node:events';
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import { createEngine } from '../apps/server/src/adapters/docker/engine.ts';
+import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { createDockerMachine } from '../packages/sandbox/src/drivers/docker/machine.ts';
+import { interleave, median, quantile, record } from './measure.ts';
+
+const ROUNDS = 100;
+const docker = await dockerForTests();
+if ('skipped' in docker) {
+  console.log(`P5 skipped: ${docker.skipped}`);
+} else {
+  const engine = createEngine(docker.host);
+  const signal = () => AbortSignal.timeout(60_000);
+  const container = `hangar-bench-p5-${process.pid}`;
+  const body = {
+    ...{ Image: docker.image, Entrypoint: ['sleep', 'infinity'] },
+    HostConfig: { Init: true, NetworkMode: 'none' },
+  };
+  await engine.json('POST', '/containers/create', { query: { name: container }, body, signal: signal() });
+  try {
+    await engine.json('POST', `/containers/${container}/start`, { signal: signal() });
+    const machine = createDockerMachine({ engine, container });
+    const direct = async () => {
+      const channel = await machine.open(['true'], { stdin: false, signal: signal() });
+      channel.stdout.resume();
+      channel.stderr.resume();
+      const { code } = await channel.exit;
+      if (code !== 0) throw new Error(`It ended with ${code}.`);
+    };
+    const { floor, subject } = await interleave(ROUNDS, () => raw(docker.host, container, ['true']), direct);
+    const ratio = median(subject) / median(floor);
+    record({
+      id: 'P5',
+      what: 'sandbox on Docker: a command to its end',
+      bar: '≤ 1.1 × own calls of the Engine, direct',
+      met: ratio <= 1.1,
+      result: `${ratio.toFixed(2)} × direct, ${(quantile(subject, 0.95) / quantile(floor, 0.95)).toFixed(2)} × at the 95th percentile`,
+      series: [
+        { label: 'calls of the Engine', ms: floor },
+        { label: 'direct', ms: subject },
+      ],
+      command: 'node bench/p5-sandbox-docker.bench.ts',
+    });
+  } finally {
+    await engine.json('DELETE', `/containers/${container}`, { query: { force: '1' }, signal: signal() });
+  }
+}
+
+/** The least that it takes: create, start with the connection taken over, read to its end, ask for the exit. */
+async function raw(host: string, container: string, argv: readonly string[]): Promise<void> {
+  const made = await answerOf(host, 'POST', `/containers/${container}/exec`, {
+    ...{ Cmd: argv, AttachStdout: true, AttachStderr: true },
+  });
+  const { Id: id } = JSON.parse(made) as { Id: string };
+  const output = await new Promise<Duplex>((resolve, reject) => {
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'tcp' };
+    const request = send(host, 'POST', `/exec/${id}/start`, { Detach: false, Tty: false }, upgrade);
+    request.on('upgrade', (_response, socket, head) => {
+      socket.unshift(head);
+      resolve(socket);
+    });
+    request.on('response', ({ statusCode }) => reject(new Error(`The Engine answered ${statusCode}.`)));
+    request.on('error', reject);
+  });
+  output.resume();
+  await once(output, 'end');
+  const { ExitCode } = JSON.parse(await answerOf(host, 'GET', `/exec/${id}/json`)) as { ExitCode: number | null };
+  if (ExitCode !== 0) throw new Error(`It ended with ${ExitCode}.`);
+}
+
+function send(host: string, method: string, path: string, body?: object, headers: Record<string, string> = {}) {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const where = host.startsWith('unix://')
+    ? { socketPath: host.slice('unix://'.length) }
+    : { host: new URL(host).hostname, port: new URL(host).port };
+  const type = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': text.length };
+  const request = http.request({
+    ...where,
+    method,
+    path,
+    agent: false,
+    headers: { Host: 'docker', ...type, ...headers },
+  });
+  request.end(text);
+  return request;
+}
+
+function answerOf(host: string, method: string, path: string, body?: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = send(host, method, path, body);
+    request.on('error', reject);
+    request.on('response', async (response) => {
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      if ((response.statusCode ?? 0) < 400) resolve(text);
+      else reject(new Error(text));
+    });
+  });
+}
