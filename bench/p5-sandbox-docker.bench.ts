@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { createEngine } from '../apps/server/src/adapters/docker/engine.ts';
-import { dockerForTests } from '../apps/server/src/adapters/docker/testing/index.ts';
+import { createEngine } from '../packages/sandbox/src/drivers/docker/engine.ts';
+import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { createDockerMachine } from '../packages/sandbox/src/drivers/docker/machine.ts';
 import { interleave, median, quantile, record } from './measure.ts';
 

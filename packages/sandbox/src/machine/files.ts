@@ -84,7 +84,9 @@ export function createFiles(talk: Talk): Files {
         ask(path, scripts.STAGE, [name], { ...o, input: body, deadlineMs: null }),
       );
       if (Number(output.toString()) !== size)
-        throw new HangarError('connection_lost', { message: `${showPath(path)}: the connection broke while it was sent.` });
+        throw new HangarError('connection_lost', {
+          message: `${showPath(path)}: the connection broke while it was sent.`,
+        });
       await ask(path, scripts.COMMIT, [name, mode], o);
     } catch (error) {
       await talk.ask(scripts.UNSTAGE, [word(path), name], o).catch(() => undefined);
@@ -120,7 +122,8 @@ export function createFiles(talk: Talk): Files {
       const mode = o.mode?.toString(8) ?? '-';
       const short = body instanceof Readable ? await begin(body) : { head: asBuffer(body), rest: null };
       if (short.rest === null || byFile) {
-        const whole = short.rest === null ? short.head : Readable.from(after(short.head, short.rest), { objectMode: false });
+        const whole =
+          short.rest === null ? short.head : Readable.from(after(short.head, short.rest), { objectMode: false });
         const size = short.rest === null ? String(short.head.length) : '-';
         await ask(path, scripts.WRITE_FILE, [nonce(), size, mode], { ...o, input: whole, deadlineMs: null });
       } else await writeLong(path, short.head, short.rest, mode, o);
@@ -137,9 +140,7 @@ export function createFiles(talk: Talk): Files {
     },
     async upload(path, tar, o) {
       const guarded = guardTar(tar);
-      await whileReading(guarded, () =>
-        ask(path, scripts.UNPACK, [], { ...o, input: guarded, deadlineMs: null }),
-      );
+      await whileReading(guarded, () => ask(path, scripts.UNPACK, [], { ...o, input: guarded, deadlineMs: null }));
     },
     async download(path, o) {
       const isGnu = await gnu(o);
@@ -200,7 +201,9 @@ function namesOf(paths: readonly string[], end: string): Buffer {
     if (path.startsWith('/') || path.split('/').includes('..') || path === '' || path.includes('\0'))
       throw invalid('paths', `Not a path below the folder: ${showPath(path)}`);
     if (path.includes(end))
-      throw new HangarError('unsupported', { message: `The tar of this machine takes no name with a newline: ${showPath(path)}` });
+      throw new HangarError('unsupported', {
+        message: `The tar of this machine takes no name with a newline: ${showPath(path)}`,
+      });
     return Buffer.concat([encodePath(`./${path}`), Buffer.from(end)]);
   });
   return Buffer.concat(names);
@@ -219,4 +222,3 @@ function settleCode(answer: Pick<Answer, 'code' | 'error'>, path: string): void 
     throw new HangarError('unsupported', { message: 'The machine has no tar.', wayOut: 'Use an image with tar.' });
   settleFile(answer, path);
 }
-

@@ -44,7 +44,10 @@ export async function readPlatform(talk: Talk, o: CallOptions): Promise<Platform
   if (code !== 0 || os === '' || uid === '')
     throw new HangarError('connection_lost', { message: `The machine does not say what it is. ${error}` });
   const limits = limitsOf(output.toString());
-  const tools: Record<Tool, string | null> = Object.fromEntries(TOOLS.map((tool) => [tool, null])) as Record<Tool, null>;
+  const tools: Record<Tool, string | null> = Object.fromEntries(TOOLS.map((tool) => [tool, null])) as Record<
+    Tool,
+    null
+  >;
   for (const line of lines) {
     const [, tool, version = ''] = /^tool (\w+) ?(.*)$/.exec(line) ?? [];
     if (TOOLS.includes(tool as Tool)) tools[tool as Tool] = version;

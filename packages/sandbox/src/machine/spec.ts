@@ -11,7 +11,8 @@ const READ_ONLY = new Set(['UID', 'EUID', 'PPID', 'SHELLOPTS', 'BASHOPTS', 'BASH
 const MOST_SCRIPT = 16 * 1024 * 1024;
 
 export function checkId(id: string): string {
-  if (!ID.test(id)) throw new HangarError('validation_failed', { message: `No id of an execution: ${JSON.stringify(id)}` });
+  if (!ID.test(id))
+    throw new HangarError('validation_failed', { message: `No id of an execution: ${JSON.stringify(id)}` });
   return id;
 }
 
@@ -43,7 +44,7 @@ export function launchOf(spec: ExecutionSpec, capabilities: MachineCapabilities)
         message: `An argument or variable is longer than ${capabilities.argumentBytes} bytes.`,
       });
   const terminal = spec.terminal !== null;
-  const env = terminal && spec.env['TERM'] === undefined ? { TERM: 'xterm-256color', ...spec.env } : spec.env;
+  const env = terminal && spec.env.TERM === undefined ? { TERM: 'xterm-256color', ...spec.env } : spec.env;
   const set = Object.entries(env).filter(([name]) => !READ_ONLY.has(name));
   const prefixed = Object.entries(env).filter(([name]) => READ_ONLY.has(name));
   const program = 'shell' in spec.command ? '"$h_sh" "$h_d/script.$h_k1"' : words.map(quoted).join(' ');
@@ -86,7 +87,8 @@ export function resultOf(line: string): Result | null {
   const [, reason = '', rc = '', stdout, stderr, leftover, note = ''] = match ?? [];
   if (!REASONS.has(reason)) return null;
   const code = rc === '-' ? null : Number(rc);
-  const signal = code !== null && code > 128 && code < 160 && reason !== 'not_started' ? (SIGNALS.get(code - 128) ?? null) : null;
+  const signal =
+    code !== null && code > 128 && code < 160 && reason !== 'not_started' ? (SIGNALS.get(code - 128) ?? null) : null;
   return {
     reason: reason === 'exited' && signal !== null ? 'signaled' : (reason as Result['reason']),
     exitCode: signal === null ? code : null,
@@ -94,6 +96,10 @@ export function resultOf(line: string): Result | null {
     bytes: { stdout: Number(stdout), stderr: Number(stderr) },
     leftover: Number(leftover),
     message:
-      note === 'program' ? (code === 127 ? 'The program is not there.' : 'The program may not be run.') : (NOTES[note] ?? null),
+      note === 'program'
+        ? code === 127
+          ? 'The program is not there.'
+          : 'The program may not be run.'
+        : (NOTES[note] ?? null),
   };
 }

@@ -114,7 +114,9 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
     if (signal.aborted) return signal.reason;
     try {
       const exit = await channel.exit;
-      return brokenAnswer(`The answer of the machine broke off (it ended with ${exit.code ?? exit.signal ?? 'nothing'}).`);
+      return brokenAnswer(
+        `The answer of the machine broke off (it ended with ${exit.code ?? exit.signal ?? 'nothing'}).`,
+      );
     } catch (error) {
       return signal.aborted ? signal.reason : error;
     }
@@ -183,4 +185,3 @@ const unsupportedInput = () =>
     message: 'This machine takes input for another account neither on standard input nor as a file.',
     wayOut: 'Leave the account out.',
   });
-

@@ -70,7 +70,10 @@ function channelOf(child: ChildProcess, o: ProcessMachineOptions): Channel {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('The child has no pipes.');
   let broken: HangarError | null = null;
-  const outs = [passing(o, 'Welcome to the machine\n', breaking), passing(o, 'pyenv: no such command\n', breaking)] as const;
+  const outs = [
+    passing(o, 'Welcome to the machine\n', breaking),
+    passing(o, 'pyenv: no such command\n', breaking),
+  ] as const;
   function breaking(bytes: number): boolean {
     if (broken === null && o.breaks?.(bytes) !== true) return false;
     broken ??= new HangarError(o.isGone?.() ? 'sandbox_gone' : 'connection_lost');
@@ -87,7 +90,9 @@ function channelOf(child: ChildProcess, o: ProcessMachineOptions): Channel {
   const exit = new Promise<Exit>((resolve, fail) => {
     reject = fail;
     child.on('error', (error: NodeJS.ErrnoException) =>
-      fail(new HangarError(error.code === 'E2BIG' ? 'command_too_long' : 'driver_unavailable', { message: error.message })),
+      fail(
+        new HangarError(error.code === 'E2BIG' ? 'command_too_long' : 'driver_unavailable', { message: error.message }),
+      ),
     );
     child.on('exit', (code, signal) => {
       if (o.isGone?.()) fail(new HangarError('sandbox_gone'));

@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import { z } from 'zod';
-import { type Engine, EngineError } from '../../../../../apps/server/src/adapters/docker/engine.ts';
-import { isStatus } from '../../../../../apps/server/src/adapters/docker/errors.ts';
+import { type Engine, EngineError } from './engine.ts';
+import { isStatus } from './errors.ts';
 
 /** A question that is not answered in this time was not heard: two in a row are told within half a minute. */
 const LOOK_DEADLINE_MS = 7_000;

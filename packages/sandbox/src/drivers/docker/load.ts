@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import { z } from 'zod';
-import { isStatus } from '../../../../../apps/server/src/adapters/docker/errors.ts';
 import type { Load } from '../../port/machine.ts';
 import type { CallOptions } from '../../port/unit.ts';
+import { isStatus } from './errors.ts';
 import { asMachineError, type MachineEngine, whyShut } from './exec-state.ts';
 
 /** Limits change rarely; the disk is counted file by file. */

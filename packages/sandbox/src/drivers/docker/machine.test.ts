@@ -4,10 +4,10 @@ import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../../../../apps/server/src/adapters/docker/engine.ts';
-import { dockerForTests } from '../../../../../apps/server/src/adapters/docker/testing/index.ts';
 import type { Channel, OpenOptions } from '../../port/machine.ts';
+import { createEngine, type Engine } from './engine.ts';
 import { createDockerMachine } from './machine.ts';
+import { dockerForTests } from './testing/index.ts';
 import { type Link, startLink } from './testing/link.ts';
 
 const docker = await dockerForTests();

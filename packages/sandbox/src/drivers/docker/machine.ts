@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import { z } from 'zod';
-import { EngineError } from '../../../../../apps/server/src/adapters/docker/engine.ts';
-import { isStatus } from '../../../../../apps/server/src/adapters/docker/errors.ts';
 import type { Channel, Machine, OpenOptions } from '../../port/machine.ts';
+import { EngineError } from './engine.ts';
+import { isStatus } from './errors.ts';
 import { createExecChannel, resizeExec } from './exec-channel.ts';
 import { asMachineError, type MachineEngine, whyShut } from './exec-state.ts';
 import { createLoad } from './load.ts';

@@ -16,6 +16,7 @@ import {
 } from './container.ts';
 import { EngineError } from './engine.ts';
 import { asHangarError, isNoSuchImage, isStatus } from './errors.ts';
+import { createDockerMachine } from './machine.ts';
 import { pullImage } from './pull.ts';
 import type { DockerParts } from './runtime.ts';
 import { sweepEngine } from './sweep.ts';
@@ -74,9 +75,7 @@ export function createDockerReach(parts: DockerParts, profile: DockerProfile): R
     sweep: (isOwned, o) => sweepEngine(parts, removeContainer, isOwned, o.signal),
 
     async machine(key) {
-      throw new HangarError('unsupported', {
-        message: `Container ${containerName(key)} cannot be opened by this server.`,
-      });
+      return createDockerMachine({ engine, container: containerName(key) });
     },
 
     pause: (key, o) => turn(key, 'pause', 'paused', o.signal),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { access, constants, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { HangarError } from '@hangar/contract';
 import { holdCommand } from '../../brought/hold.ts';
 import { foldersAbove, isSystemPath, systemView } from './system-view.ts';
 import type { UnitFolder } from './unit-folder.ts';
@@ -155,6 +156,32 @@ function becomeAccount(bubblewrap: Bubblewrap, account: number | null): string[]
   if (!bubblewrap.asRoot || account === null) return [];
   const who = ['--reuid', String(account), '--regid', String(account), '--clear-groups'];
   return [bubblewrap.asRoot.setpriv, ...who, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+}
+
+/** What stands before a program that joins those in a room: by the process whose namespaces are its. @throws HangarError unsupported */
+export async function enterCommand(pid: number, account: number | null): Promise<string[]> {
+  const [nsenter, setpriv] = await Promise.all([findProgram('nsenter'), findProgram('setpriv')]);
+  if (nsenter === null || setpriv === null)
+    throw new HangarError('unsupported', {
+      message: 'A sandbox on this machine is entered by nsenter and setpriv, which are not installed.',
+      wayOut: 'Install the package util-linux.',
+    });
+  const namespaces = [
+    '--mount',
+    '--pid',
+    '--ipc',
+    '--uts',
+    ...(account === null ? ['--user', '--preserve-credentials'] : []),
+  ];
+  const who =
+    account === null
+      ? []
+      : ['--reuid', String(account), '--regid', String(account), '--clear-groups', '--no-new-privs'];
+  return [
+    ...[nsenter, '--target', String(pid), ...namespaces, '--'],
+    ...[setpriv, ...who, '--bounding-set=-all', '--inh-caps=-all'],
+    ...['/usr/bin/env', `--chdir=${INSIDE.work}`],
+  ];
 }
 
 /** The same unit always gets the same account; different ones nearly always different ones. */

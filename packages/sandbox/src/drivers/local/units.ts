@@ -14,12 +14,14 @@ import {
   accountOf,
   type Bubblewrap,
   bubblewrapCommand,
+  enterCommand,
   HOLDER_FDS,
   INSIDE,
   type RunsInside,
   USER_INSIDE,
 } from './bubblewrap.ts';
 import { endUnit, UNIT_MARKER } from './end-unit.ts';
+import { createLocalMachine, type WayIn } from './machine.ts';
 import type { Programs } from './programs.ts';
 import { ALREADY_CLAIMED, START_SCRIPT } from './start-script.ts';
 import { sweepUnits } from './sweep.ts';
@@ -109,8 +111,10 @@ export function createLocalReach(parts: LocalParts, profile: LocalProfile): Reac
 
     sweep: (isOwned, o) => sweepUnits(parts, units, isOwned, o.signal),
 
-    async machine(key) {
-      throw new HangarError('unsupported', { message: `Unit ${unitName(key)} cannot be opened by this server.` });
+    async machine(key, o) {
+      const folder = folderOf(key);
+      const isGone = async () => (await units.inspect(key, o)).kind !== 'running';
+      return createLocalMachine({ isGone, wayIn: () => wayInto(key, folder) });
     },
   };
 
@@ -148,6 +152,18 @@ export function createLocalReach(parts: LocalParts, profile: LocalProfile): Reac
       signal.throwIfAborted();
       throw asLaunchError(error);
     }
+  }
+
+  /** Into the namespaces of its holder, as its account, in its work folder. */
+  async function wayInto(key: UnitKey, folder: UnitFolder): Promise<WayIn> {
+    const claim = await readClaim(folder);
+    const holder = claim && (await isSame(claim)) ? await readHolder(folder) : null;
+    if (holder === null) throw new HangarError('sandbox_gone');
+    const walled = holder.pid !== null;
+    const env = { ...environment(folder, walled, { kind: 'hold' }), [UNIT_MARKER]: markerOf(key) };
+    if (holder.pid === null) return { enter: [], env, cwd: folder.work };
+    const asRoot = process.getuid?.() === 0;
+    return { enter: await enterCommand(holder.pid, asRoot ? await accountOf(unitName(key)) : null), env, cwd: '/' };
   }
 
   async function runsOf({ program }: UnitSpec, forOtherAccount: boolean): Promise<RunsInside> {
