@@ -262,8 +262,12 @@ describe('the state of a container', () => {
   const begun = { StartedAt: '2026-01-01T00:00:00Z', FinishedAt: '2026-01-01T00:01:00Z' };
   const container = (Status: string, ExitCode = 0, more = {}) => ({
     State: { Status, ExitCode, OOMKilled: false, Error: '', ...begun, ...more },
-    Config: { Env: [] },
+    Config: { Env: [], Labels: {} },
     HostConfig: { Memory: 2 * 1024 ** 3 },
+  });
+  const holder = (ExitCode: number) => ({
+    ...container('exited', ExitCode),
+    Config: { Labels: { 'hangar.program': 'hold' } },
   });
   test.each([
     [container('created'), { kind: 'starting' }],
@@ -275,6 +279,9 @@ describe('the state of a container', () => {
     [container('exited', 91), { code: 'image_unsuitable', reason: 'The image has no git' }],
     [container('exited', 3), { exitCode: 3, reason: 'The worker ended with exit code 3: last words' }],
     [container('dead', 1), { kind: 'exited', exitCode: 1 }],
+    [holder(143), { exitCode: 143, reason: 'The machine has ended' }],
+    [holder(124), { exitCode: 124, reason: 'The time of the machine was over' }],
+    [holder(91), { exitCode: 91, reason: 'The machine ended with exit code 91: last words' }],
   ])('%o', async (from, state) => {
     expect(
       await unitState(

@@ -74,7 +74,7 @@ const ms = (date: Date | null) => date?.getTime() ?? null;
 export const REASON_MOST = 2_000;
 
 /** What the driver says of the unit of a job, as it is written down. */
-export const unitSeen = (state: UnitState, before: JobRow, now: Date): SeenUnit => ({
+export const unitSeen = (state: UnitState, before: Pick<JobRow, 'unit'>, now: Date): SeenUnit => ({
   kind: kindOf(state),
   exitCode: state.kind === 'exited' ? state.exitCode : null,
   outOfMemory: state.kind === 'exited' && state.outOfMemory,
@@ -92,5 +92,5 @@ export const unitUnknown = (reason: string, before: JobRow, now: Date): SeenUnit
   ...{ since: sinceOf(before, 'unknown', now), at: now.toISOString() },
 });
 
-const sinceOf = (row: JobRow, kind: SeenUnit['kind'], now: Date): string =>
+const sinceOf = (row: Pick<JobRow, 'unit'>, kind: SeenUnit['kind'], now: Date): string =>
   new Date(sinceWhen(unitOf(row), kind, now.getTime())).toISOString();

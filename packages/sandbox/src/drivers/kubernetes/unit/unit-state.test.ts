@@ -56,6 +56,16 @@ describe('a pod that ended', () => {
   test.each([
     ['well', pod({ phase: 'Succeeded', workerEnded: ended(0, 'Completed') }), { exitCode: 0, outOfMemory: false }],
     [
+      'as a machine that was told to',
+      pod({ program: 'hold', workerEnded: ended(143) }),
+      { reason: 'The machine has ended' },
+    ],
+    [
+      'as a machine in its own way',
+      pod({ program: 'hold', workerEnded: ended(91) }),
+      { reason: 'The machine ended with exit code 91' },
+    ],
+    [
       'with words',
       pod({ workerEnded: ended(7, 'Error', 'a\n\u001b[31mno such agent\n') }),
       { exitCode: 7, reason: expect.stringContaining('no such agent') },
