@@ -45,6 +45,7 @@ const VENDORS = {
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
   '^eventsource-parser$': ['^packages/client/src/'],
+  '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^apps/server/src/adapters/kubernetes/'],
 };
 

@@ -1,14 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { json, readBody } from './connect-protocol.ts';
-import {
-  destroySandbox,
-  ENVD_VERSION,
-  type FakeSandbox,
-  makeSandbox,
-  pauseSandbox,
-  resumeSandbox,
-} from './sandbox.ts';
+import { destroySandbox, ENVD_VERSION, type FakeSandbox, makeSandbox, pauseSandbox, resumeSandbox } from './sandbox.ts';
 
 /** The account of the fake, and what it may. */
 export interface FakeAccount {
@@ -67,10 +60,7 @@ export function createControlPlane(account: FakeAccount): ControlPlane {
     sandbox.endAt = new Date(at);
     clearTimeout(clocks.get(sandbox.id));
     if (sandbox.state !== 'running') return;
-    clocks.set(
-      sandbox.id,
-      setTimeout(() => void end(sandbox), Math.max(0, at - Date.now())).unref(),
-    );
+    clocks.set(sandbox.id, setTimeout(() => void end(sandbox), Math.max(0, at - Date.now())).unref());
   }
   async function end(sandbox: FakeSandbox): Promise<void> {
     clearTimeout(clocks.get(sandbox.id));
@@ -100,7 +90,10 @@ export function createControlPlane(account: FakeAccount): ControlPlane {
     ...{ cpuCount: 2, memoryMB: 512, diskSizeMB: 1024, metadata: sandbox.metadata },
   });
 
-  const routes: readonly [RegExp, (o: { id: string; body: unknown; url: URL; response: ServerResponse }) => Promise<void>][] = [
+  const routes: readonly [
+    RegExp,
+    (o: { id: string; body: unknown; url: URL; response: ServerResponse }) => Promise<void>,
+  ][] = [
     [
       /^POST \/v2\/sandboxes$/,
       async ({ body, response }) => {
@@ -165,11 +158,12 @@ export function createControlPlane(account: FakeAccount): ControlPlane {
     [
       /^POST \/sandboxes\/([^/]+)\/pause$/,
       async ({ id, body, response }) => {
-        valid(Pause, body ?? {});
+        const { memory = true } = valid(Pause, body ?? {});
         const sandbox = known(id);
-        if (sandbox.state !== 'running') throw new Refusal(409, `Error pausing sandbox - sandbox '${id}' is already paused`);
+        if (sandbox.state !== 'running')
+          throw new Refusal(409, `Error pausing sandbox - sandbox '${id}' is already paused`);
         clearTimeout(clocks.get(id));
-        pauseSandbox(sandbox);
+        await pauseSandbox(sandbox, { memory });
         response.writeHead(204).end();
       },
     ],
@@ -211,7 +205,8 @@ export function createControlPlane(account: FakeAccount): ControlPlane {
         }
         const text = (await readBody(request)).toString('utf8');
         const type = request.headers['content-type'] ?? '';
-        if (text !== '' && !type.startsWith('application/json')) throw new Refusal(400, `unexpected content type ${type}`);
+        if (text !== '' && !type.startsWith('application/json'))
+          throw new Refusal(400, `unexpected content type ${type}`);
         const asked = `${request.method} ${url.pathname}`;
         for (const [pattern, serve] of routes) {
           const match = pattern.exec(asked);

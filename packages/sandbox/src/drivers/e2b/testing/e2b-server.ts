@@ -6,7 +6,12 @@ import type { FakeSandbox } from './sandbox.ts';
 /** What happens to one request instead of being served. */
 export type Fault =
   /** Answered with this, nothing is done. */
-  | { readonly status: number; readonly body?: string; readonly type?: string; readonly headers?: Record<string, string> }
+  | {
+      readonly status: number;
+      readonly body?: string;
+      readonly type?: string;
+      readonly headers?: Record<string, string>;
+    }
   /** It is done, and the connection breaks before a byte of the answer. */
   | 'cut answer'
   /** It is done, and no answer comes. */

@@ -1,4 +1,12 @@
-import { createReadStream, createWriteStream, existsSync, lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  lstatSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
@@ -38,7 +46,9 @@ function entryOf(file: string): object {
 }
 
 /** The unary calls of filesystem.Filesystem, but for those that watch. */
-export const FILESYSTEM: Readonly<Record<string, (s: FakeSandbox, account: string, message: unknown) => Promise<unknown>>> = {
+export const FILESYSTEM: Readonly<
+  Record<string, (s: FakeSandbox, account: string, message: unknown) => Promise<unknown>>
+> = {
   async Stat(sandbox, account, message) {
     return { entry: entryOf(resolve(sandbox, account, read(Path, message).path)) };
   },
@@ -57,7 +67,10 @@ export const FILESYSTEM: Readonly<Record<string, (s: FakeSandbox, account: strin
     await mkdir(path.dirname(to), { recursive: true });
     await rename(from, to).catch((error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT';
-      throw new RpcError(missing ? 'not_found' : 'internal', `${missing ? 'source file not found' : 'error renaming'}: ${error.message}`);
+      throw new RpcError(
+        missing ? 'not_found' : 'internal',
+        `${missing ? 'source file not found' : 'error renaming'}: ${error.message}`,
+      );
     });
     return { entry: entryOf(to) };
   },
@@ -113,7 +126,9 @@ export async function serveFiles(
   if (!type.startsWith('multipart/')) {
     return refuse(400, `unsupported content type: ${type}, expected multipart/form-data or application/octet-stream`);
   }
-  const form = await new Response(new Uint8Array(await readBody(request)), { headers: { 'Content-Type': type } }).formData();
+  const form = await new Response(new Uint8Array(await readBody(request)), {
+    headers: { 'Content-Type': type },
+  }).formData();
   const parts = form.getAll('file').filter((part) => typeof part !== 'string');
   const files = parts.map((part) => ({
     file: resolve(sandbox, account, given ?? part.name),

@@ -136,10 +136,12 @@ export async function startProcess(
         throw new RpcError('internal', `error writing to ${kind}: tty ${pty ? '' : 'not '}assigned to process`);
       }
       const to = child.stdin;
-      if (!to || !to.writable) throw new RpcError('internal', `error writing to ${kind}: stdin not enabled or closed`);
+      if (!to?.writable) throw new RpcError('internal', `error writing to ${kind}: stdin not enabled or closed`);
       await new Promise<void>((resolve, reject) => {
         to.write(data, (error) =>
-          error ? reject(new RpcError('internal', `error writing to stdin of process '${pid}': ${error.message}`)) : resolve(),
+          error
+            ? reject(new RpcError('internal', `error writing to stdin of process '${pid}': ${error.message}`))
+            : resolve(),
         );
       });
     },
@@ -158,7 +160,9 @@ export async function startProcess(
     },
     async resize(size) {
       if (!pty) throw new RpcError('internal', 'error resizing tty: tty not assigned to process');
-      const device = readFileSync(`/proc/${insideOf(child)}/stat`, 'utf8').split(') ')[1]?.split(' ')[4];
+      const device = readFileSync(`/proc/${insideOf(child)}/stat`, 'utf8')
+        .split(') ')[1]
+        ?.split(' ')[4];
       const minor = (Number(device) & 0xff) | ((Number(device) >>> 12) & 0xfff00);
       const set = spawn('stty', ['-F', `/dev/pts/${minor}`, 'cols', String(size.cols), 'rows', String(size.rows)]);
       const [code] = await once(set, 'exit');

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { json, RpcError, readEnvelopes, STREAM_TYPE, type Send, streaming, unary } from './connect-protocol.ts';
+import { json, RpcError, readEnvelopes, type Send, STREAM_TYPE, streaming, unary } from './connect-protocol.ts';
 import { FILESYSTEM, read, serveFiles } from './envd-files.ts';
 import { type EnvdProcess, Pty, StartRequest, startProcess } from './envd-process.ts';
 import { type FakeSandbox, isAccount } from './sandbox.ts';
@@ -35,7 +35,13 @@ const inputTo = (one: EnvdProcess, input: z.infer<typeof Input>): Promise<void> 
 const PROCESS: Readonly<Record<string, Call>> = {
   async List(sandbox, _account, message) {
     read(z.strictObject({}), message);
-    return { processes: [...sandbox.processes.values()].map(({ pid, config, tag }) => ({ pid, config, ...(tag ? { tag } : {}) })) };
+    return {
+      processes: [...sandbox.processes.values()].map(({ pid, config, tag }) => ({
+        pid,
+        config,
+        ...(tag ? { tag } : {}),
+      })),
+    };
   },
   async SendInput(sandbox, _account, message) {
     const { process, input } = read(SendInput, message);
@@ -68,7 +74,7 @@ export async function serveEnvd(
   const url = new URL(request.url ?? '/', 'http://envd');
   const id = String(request.headers['e2b-sandbox-id'] ?? '');
   const sandbox = sandboxOf(id);
-  if (!sandbox || sandbox.state !== 'running' || request.headers['e2b-sandbox-port'] !== '49983') {
+  if (sandbox?.state !== 'running' || request.headers['e2b-sandbox-port'] !== '49983') {
     request.resume();
     return json(response, 502, { sandboxId: id, message: 'The sandbox was not found', code: 502 });
   }
@@ -96,16 +102,19 @@ export async function serveEnvd(
     request.resume();
     return void response.writeHead(415, { 'Accept-Post': type }).end();
   }
-  if (!isAccount(account)) {
-    request.resume();
-    return json(response, 401, { code: 'unauthenticated', message: `invalid username: '${account}'` });
+  const stranger = new RpcError('unauthenticated', `invalid username: '${account}'`);
+  if (call) {
+    return unary(request, response, async (message) => {
+      if (!isAccount(account)) throw stranger;
+      return call(sandbox, account, message);
+    });
   }
-  if (call) return unary(request, response, (message) => call(sandbox, account, message));
   if (streams) {
     const gone = new Promise<void>((resolve) => response.once('close', resolve));
-    return streaming(request, response, (message, send) =>
-      whileKept(request, send, () => streams({ sandbox, account, message, request, send, gone })),
-    );
+    return streaming(request, response, async (message, send) => {
+      if (!isAccount(account)) throw stranger;
+      await whileKept(request, send, () => streams({ sandbox, account, message, request, send, gone }));
+    });
   }
   return streamInput(sandbox, request, response);
 }

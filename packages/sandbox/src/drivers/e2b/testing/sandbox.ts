@@ -60,16 +60,18 @@ export const homeOf = ({ root }: Pick<FakeSandbox, 'root'>, account: string): st
 export async function destroySandbox(sandbox: FakeSandbox): Promise<void> {
   if (sandbox.state === 'dead') return;
   sandbox.state = 'dead';
+  for (const response of sandbox.open) response.destroy();
   // What was born while the list was read is found in the next round.
   while (signalAll(sandbox.id, 'SIGKILL') > 0) await sleep(5);
-  for (const response of sandbox.open) response.destroy();
   await rm(sandbox.root, { recursive: true, force: true });
 }
 
-export function pauseSandbox(sandbox: FakeSandbox): void {
+/** Without its memory nothing of its processes is left. */
+export async function pauseSandbox(sandbox: FakeSandbox, o: { memory: boolean }): Promise<void> {
   sandbox.state = 'paused';
-  signalAll(sandbox.id, 'SIGSTOP');
   for (const response of sandbox.open) response.destroy();
+  if (o.memory) signalAll(sandbox.id, 'SIGSTOP');
+  else while (signalAll(sandbox.id, 'SIGKILL') > 0) await sleep(5);
 }
 
 export function resumeSandbox(sandbox: FakeSandbox): void {
