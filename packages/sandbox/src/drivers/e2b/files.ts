@@ -62,8 +62,8 @@ export async function writeFile(
   counted.on('error', () => undefined);
   try {
     // A stream goes as it is; anything else the SDK would wrap into a form, and hold whole.
-    const stream = Readable.toWeb(body.pipe(counted)) as unknown as globalThis.ReadableStream<Uint8Array>;
-    await sandbox.files.write(part, stream as never, { signal: all, useOctetStream: true });
+    const stream = Readable.toWeb(body.pipe(counted));
+    await sandbox.files.write(part, stream, { signal: all, useOctetStream: true });
     await sandbox.files.rename(part, file, { signal, requestTimeoutMs: CALL_MS });
   } catch (error) {
     const why = broke;
@@ -100,9 +100,9 @@ export async function readFile(
   };
   let stream: ReadableStream<Uint8Array>;
   try {
-    stream = (await sandbox.files.read(file, {
+    stream = await sandbox.files.read(file, {
       ...{ format: 'stream', signal, requestTimeoutMs: CALL_MS, streamIdleTimeoutMs: IDLE_MS },
-    })) as unknown as ReadableStream<Uint8Array>;
+    });
   } catch (error) {
     throw await known(error);
   }

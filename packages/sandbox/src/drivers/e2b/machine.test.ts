@@ -1,13 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Channel, Exit, Machine } from '../../port/machine.ts';
 import { createMachine } from './machine.ts';
 import { openClient } from './sdk.ts';
 import { type E2bPeer, fakePeer, holdSpec, realPeer } from './testing/peer.ts';
 
 const KEY = process.env.E2B_API_KEY;
+const made: E2bPeer[] = [];
+afterEach(async () => {
+  for (const peer of made.splice(0)) await peer[Symbol.asyncDispose]();
+});
 const soon = () => ({ signal: AbortSignal.timeout(90_000) });
 
 interface Ran {
@@ -199,6 +203,7 @@ describe.each(peers)('a machine of %s', (_name, open) => {
 describe('when it breaks', () => {
   async function opened() {
     const peer = await fakePeer();
+    made.push(peer);
     const spec = holdSpec('s_breaks');
     await peer.reach.units.ensure(spec, { ...soon(), say: () => undefined });
     const machine = await peer.reach.units.machine(spec.key, soon());
@@ -213,8 +218,7 @@ describe('when it breaks', () => {
   };
 
   test('a connection that breaks is lost, in exit and in the streams, and is no code', async () => {
-    const { peer, server, machine } = await opened();
-    await using _ = peer;
+    const { server, machine } = await opened();
     const channel = await waiting(machine);
     const streams = text(channel.stdout);
     server.cutStreams();
@@ -225,7 +229,6 @@ describe('when it breaks', () => {
 
   test('a sandbox that is killed in the middle is gone, for what runs and for what comes', async () => {
     const { peer, machine, key } = await opened();
-    await using _ = peer;
     const channel = await waiting(machine);
     await peer.reach.units.remove(key, soon());
     await expect(channel.exit).rejects.toMatchObject({ code: 'sandbox_gone' });
@@ -237,8 +240,7 @@ describe('when it breaks', () => {
   });
 
   test('nothing is proved by what stands on the way: 502 of a proxy before a sandbox that runs', async () => {
-    const { peer, server, machine } = await opened();
-    await using _ = peer;
+    const { server, machine } = await opened();
     server.fault = ({ plane }) =>
       plane === 'envd' ? { status: 502, body: '<html>Bad Gateway</html>', type: 'text/html' } : null;
     await expect(machine.open(['true'], { ...soon(), stdin: false })).rejects.toMatchObject({
@@ -252,8 +254,7 @@ describe('when it breaks', () => {
   });
 
   test('a link that says nothing any more is noticed', async () => {
-    const { peer, server, key } = await opened();
-    await using _ = peer;
+    const { server, key } = await opened();
     const client = await openClient({ settings: settingsOf(server), apiKey: server.account.apiKey, env: {} });
     const [found] = await client.Sandbox.list({ query: { metadata: { hangarUnit: `${key.id}-1` } } }).nextItems();
     const sandbox = await client.Sandbox.connect(found?.sandboxId ?? '');
@@ -264,8 +265,7 @@ describe('when it breaks', () => {
   });
 
   test('a file whose answer is cut in the middle is no shorter file', async () => {
-    const { peer, server, machine } = await opened();
-    await using _ = peer;
+    const { server, machine } = await opened();
     const [sandbox] = server.sandboxes.values();
     const file = `${sandbox?.root}/home/user/large`;
     await machine.writeFile?.(file, Readable.from([randomBytes(8 * 1024 * 1024)]), soon());
@@ -277,8 +277,7 @@ describe('when it breaks', () => {
   });
 
   test('input for a process that has ended breaks that stream alone', async () => {
-    const { peer, machine } = await opened();
-    await using _ = peer;
+    const { machine } = await opened();
     const channel = await machine.open(['true'], { ...soon(), stdin: true });
     expect(await channel.exit).toEqual({ code: 0, signal: null });
     const broken = new Promise((resolve) => channel.stdin?.once('error', resolve));
@@ -287,8 +286,7 @@ describe('when it breaks', () => {
   });
 
   test('noise of the profile is left out, and told when it is all there is', async () => {
-    const { peer, server, machine } = await opened();
-    await using _ = peer;
+    const { server, machine } = await opened();
     const [sandbox] = server.sandboxes.values();
     const profile = `${sandbox?.root}/home/user/.bash_profile`;
     await machine.writeFile?.(profile, Readable.from(['echo noise; echo "more noise" >&2\n']), soon());
@@ -303,7 +301,6 @@ describe('when it breaks', () => {
 
   test('what waits for a paused sandbox is lost and not gone', async () => {
     const { peer, machine, key } = await opened();
-    await using _ = peer;
     const channel = await waiting(machine);
     await peer.reach.units.pause?.(key, soon());
     await expect(channel.exit).rejects.toMatchObject({ code: 'connection_lost' });

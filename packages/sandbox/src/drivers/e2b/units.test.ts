@@ -1,16 +1,22 @@
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Units } from '../../port/unit.ts';
 import { createE2bDriver } from './index.ts';
 import { type AskedOf, type E2bServer, startE2bServer } from './testing/e2b-server.ts';
 import { type E2bPeer, fakePeer, holdSpec, realPeer } from './testing/peer.ts';
 
 const KEY = process.env.E2B_API_KEY;
+const made: E2bPeer[] = [];
+afterEach(async () => {
+  for (const peer of made.splice(0)) await peer[Symbol.asyncDispose]();
+});
 const soon = () => ({ signal: AbortSignal.timeout(90_000) });
 const quietly = () => ({ ...soon(), say: () => undefined });
 
 async function faked(o: Parameters<typeof fakePeer>[0] = {}): Promise<E2bPeer & { server: E2bServer; units: Units }> {
   const peer = await fakePeer(o);
+  made.push(peer);
   if (!peer.server) throw new Error('no fake');
   return { ...peer, server: peer.server, units: peer.reach.units };
 }
@@ -114,7 +120,7 @@ describe.each(peers)('units of %s', (_name, open) => {
 
 describe('a create of which nobody knows whether it happened', () => {
   test.each(['cut answer', 'cut'] as const)('%s: found again or made at last, never twice', async (fault) => {
-    await using peer = await faked();
+    const peer = await faked();
     const spec = holdSpec('s_once');
     peer.server.fault = (asked) => (creating(asked) && asked.nth === 1 ? fault : null);
     const first = peer.units.ensure(spec, quietly());
@@ -125,7 +131,7 @@ describe('a create of which nobody knows whether it happened', () => {
   });
 
   test('given up in the middle: the next call finds it', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const spec = holdSpec('s_given_up');
     peer.server.fault = (asked) => (creating(asked) ? 'no answer' : null);
     const given = new AbortController();
@@ -141,7 +147,7 @@ describe('a create of which nobody knows whether it happened', () => {
   });
 
   test('two servers at once: the older stays, for both', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const spec = holdSpec('s_two');
     // Neither sees what the other makes before its own is made.
     peer.server.fault = (asked) => (listing(asked) && asked.nth <= 2 ? { status: 200, body: '[]' } : null);
@@ -152,7 +158,7 @@ describe('a create of which nobody knows whether it happened', () => {
   });
 
   test('a younger double of a unit that is owned is swept', async () => {
-    await using peer = await faked({ pageSize: 2 });
+    const peer = await faked({ pageSize: 2 });
     for (let at = 0; at < 5; at += 1) await peer.units.ensure(holdSpec(`s_${at}`), quietly());
     const oldest = [...peer.server.sandboxes.keys()][0];
     peer.server.fault = (asked) => (listing(asked) ? { status: 200, body: '[]' } : null);
@@ -166,7 +172,7 @@ describe('a create of which nobody knows whether it happened', () => {
   });
 
   test('what is of another Hangar is not seen', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const other = peer.reachAs({ instanceId: 'other' });
     await other.units.ensure(holdSpec('s_same'), quietly());
     expect(await peer.units.inspect(holdSpec('s_same').key, soon())).toEqual({ kind: 'missing' });
@@ -175,7 +181,7 @@ describe('a create of which nobody knows whether it happened', () => {
   });
 
   test('a list that is not what was asked for removes nothing', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     await peer.units.ensure(holdSpec('s_mine'), quietly());
     await peer.reachAs({ instanceId: 'other' }).units.ensure(holdSpec('s_theirs'), quietly());
     const all = [...peer.server.sandboxes.values()].map((one) => ({
@@ -192,7 +198,7 @@ describe('time', () => {
   const endOf = ({ server }: { server: E2bServer }) => [...server.sandboxes.values()][0]?.endAt.getTime() ?? 0;
 
   test('a unit ends at its deadline by itself, with all that runs in it', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const spec = holdSpec('s_short', { deadlineSeconds: 2 });
     await peer.units.ensure(spec, quietly());
     const root = [...peer.server.sandboxes.values()][0]?.root;
@@ -206,7 +212,7 @@ describe('time', () => {
   });
 
   test('is renewed and never shortened, and never past its deadline', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const { units } = peer;
     const spec = holdSpec('s_renewed', { deadlineSeconds: null });
     await units.ensure(spec, quietly());
@@ -224,7 +230,7 @@ describe('time', () => {
   });
 
   test('no longer than the plan allows, and it is said', async () => {
-    await using peer = await faked({ maxHours: 1 });
+    const peer = await faked({ maxHours: 1 });
     const said: string[] = [];
     const spec = holdSpec('s_plan', { deadlineSeconds: 86_400 });
     await peer.units.ensure(spec, { ...soon(), say: (reason) => said.push(reason) });
@@ -235,7 +241,7 @@ describe('time', () => {
   });
 
   test('a unit that was paused past its deadline does not come back', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const spec = holdSpec('s_late', { deadlineSeconds: 1 });
     await peer.units.ensure(spec, quietly());
     await peer.units.pause?.(spec.key, soon());
@@ -295,7 +301,7 @@ describe('what E2B, and what stands before it, says', () => {
       { code: 'driver_unavailable', message: expect.stringMatching(/127\.0\.0\.1:\d+: the connection was cut/) },
     ],
   ] as const)('%s', async (_name, fault, expected) => {
-    await using peer = await faked();
+    const peer = await faked();
     peer.server.fault = (asked) => (creating(asked) ? fault : null);
     const error = await peer.units.ensure(holdSpec('s_told'), quietly()).then(
       () => null,
@@ -307,7 +313,7 @@ describe('what E2B, and what stands before it, says', () => {
   });
 
   test('a host that is not there is named', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const closed = await startE2bServer();
     await closed[Symbol.asyncDispose]();
     const reach = peer.reachAs({ settings: { apiUrl: closed.apiUrl } });
@@ -317,13 +323,13 @@ describe('what E2B, and what stands before it, says', () => {
   });
 
   test('an account that is full', async () => {
-    await using peer = await faked({ maxSandboxes: 1 });
+    const peer = await faked({ maxSandboxes: 1 });
     await peer.units.ensure(holdSpec('s_first'), quietly());
     await expect(peer.units.ensure(holdSpec('s_second'), quietly())).rejects.toMatchObject({ code: 'driver_quota' });
   });
 
   test('a profile without a key asks nobody, whatever the environment has', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     process.env.E2B_API_KEY ??= '';
     const before = process.env.E2B_API_KEY;
     process.env.E2B_API_KEY = peer.server.account.apiKey;
@@ -340,7 +346,7 @@ describe('what E2B, and what stands before it, says', () => {
   });
 
   test('programs are not brought yet', async () => {
-    await using peer = await faked();
+    const peer = await faked();
     const program = { kind: 'brought', name: 'worker', input: 'secret' } as const;
     await expect(peer.units.ensure(holdSpec('j_1', { program }), quietly())).rejects.toMatchObject({
       code: 'unsupported',
@@ -350,8 +356,8 @@ describe('what E2B, and what stands before it, says', () => {
 });
 
 test('the driver tells what it can, and refuses settings that are not its own', async () => {
-  await using peer = await faked();
-  await using driver = createE2bDriver({ instanceId: 'x', log: {} as never });
+  const peer = await faked();
+  const driver = createE2bDriver({ instanceId: 'x', log: pino({ level: 'silent' }) });
   expect(await driver.describe(soon())).toMatchObject({
     name: 'e2b',
     available: true,

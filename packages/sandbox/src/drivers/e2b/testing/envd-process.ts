@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { RpcError, type Send } from './connect-protocol.ts';
-import { type FakeSandbox, homeOf } from './sandbox.ts';
+import { type EnvdProcess, type FakeSandbox, homeOf } from './sandbox.ts';
 
 /** How long a process's end is told to who asks late. */
 const KEPT_MS = 30_000;
@@ -26,20 +26,6 @@ export const StartRequest = z.strictObject({
   stdin: z.boolean().optional(),
 });
 export type StartRequest = z.infer<typeof StartRequest>;
-
-/** A process as envd holds it. What it prints while nobody listens is lost. */
-export interface EnvdProcess {
-  readonly pid: number;
-  readonly config: z.infer<typeof Config>;
-  readonly tag: string | undefined;
-  /** Sends what comes from now on, until the process has ended or the other side is gone. */
-  follow(send: Send, gone: Promise<void>): Promise<void>;
-  input(kind: 'stdin' | 'pty', data: Buffer): Promise<void>;
-  closeStdin(): void;
-  /** One pid, and its output is cut as soon as it is dead: its children live on, unheard. */
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
-  resize(size: z.infer<typeof Size>): Promise<void>;
-}
 
 const SIGNAL_WORDS: Readonly<Record<string, string>> = {
   SIGHUP: 'hangup',

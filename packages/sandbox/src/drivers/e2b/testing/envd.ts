@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { json, RpcError, readEnvelopes, type Send, STREAM_TYPE, streaming, unary } from './connect-protocol.ts';
 import { FILESYSTEM, read, serveFiles } from './envd-files.ts';
-import { type EnvdProcess, Pty, StartRequest, startProcess } from './envd-process.ts';
-import { type FakeSandbox, isAccount } from './sandbox.ts';
+import { Pty, StartRequest, startProcess } from './envd-process.ts';
+import { type EnvdProcess, type FakeSandbox, isAccount } from './sandbox.ts';
 
 const Selector = z.union([z.strictObject({ pid: z.int() }), z.strictObject({ tag: z.string() })]);
 const Selected = z.strictObject({ process: Selector });

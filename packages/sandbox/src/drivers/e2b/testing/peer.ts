@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Logger } from 'pino';
+import { pino } from 'pino';
 import type { Reach } from '../../../port/driver.ts';
 import type { UnitSpec } from '../../../port/unit.ts';
 import { createE2bDriver } from '../index.ts';
@@ -29,9 +29,7 @@ export const realPeer = async (apiKey: string): Promise<E2bPeer> => peerOf(null,
 function peerOf(server: E2bServer | null, key: string, settings: Record<string, unknown>): E2bPeer {
   const own = `test-${randomBytes(6).toString('hex')}`;
   const warnings: string[] = [];
-  const quiet = () => undefined;
-  const warn = (_facts: unknown, message: string) => warnings.push(message);
-  const log = { debug: quiet, info: quiet, warn, error: warn } as unknown as Logger;
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
   const reachAs: E2bPeer['reachAs'] = (o = {}) =>
     createE2bDriver({ instanceId: o.instanceId ?? own, log }).forProfile({
       ...{ name: 'e2b', limits: {}, settings: { ...settings, ...o.settings } },

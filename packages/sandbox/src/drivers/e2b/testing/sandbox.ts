@@ -5,9 +5,23 @@ import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EnvdProcess } from './envd-process.ts';
+import type { Send } from './connect-protocol.ts';
 
 export const ENVD_VERSION = '0.6.13';
+
+/** A process as envd holds it. What it prints while nobody listens is lost. */
+export interface EnvdProcess {
+  readonly pid: number;
+  readonly config: object;
+  readonly tag: string | undefined;
+  /** Sends what comes from now on, until the process has ended or the other side is gone. */
+  follow(send: Send, gone: Promise<void>): Promise<void>;
+  input(kind: 'stdin' | 'pty', data: Buffer): Promise<void>;
+  closeStdin(): void;
+  /** One pid, and its output is cut as soon as it is dead: its children live on, unheard. */
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
+  resize(size: { readonly cols: number; readonly rows: number }): Promise<void>;
+}
 
 /** A sandbox of the fake: a folder, and the processes of this machine that have its id in their environment. */
 export interface FakeSandbox {
