@@ -258,7 +258,7 @@ describe('when it breaks', () => {
     const client = await openClient({ settings: settingsOf(server), apiKey: server.account.apiKey, env: {} });
     const [found] = await client.Sandbox.list({ query: { metadata: { hangarUnit: `${key.id}-1` } } }).nextItems();
     const sandbox = await client.Sandbox.connect(found?.sandboxId ?? '');
-    const machine = createMachine({ client, sandbox, watchMs: 100 });
+    const machine = createMachine({ client, sandbox, watchMs: 1500 });
     const channel = await waiting(machine);
     server.fault = ({ what }) => (what === 'GET /health' ? 'no answer' : null);
     await expect(channel.exit).rejects.toMatchObject({ code: 'connection_lost' });
@@ -268,7 +268,7 @@ describe('when it breaks', () => {
     const { server, machine } = await opened();
     const [sandbox] = server.sandboxes.values();
     const file = `${sandbox?.root}/home/user/large`;
-    await machine.writeFile?.(file, Readable.from([randomBytes(8 * 1024 * 1024)]), soon());
+    await machine.writeFile?.(file, Readable.from([randomBytes(32 * 1024 * 1024)]), soon());
     const body = await machine.readFile?.(file, soon());
     const all = (async () => {
       for await (const _chunk of body ?? []) server.cutStreams();

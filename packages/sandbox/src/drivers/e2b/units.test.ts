@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -84,8 +85,8 @@ describe.each(peers)('units of %s', (_name, open) => {
       spec.key,
       `setsid sh -c '${polite}' >/dev/null 2>&1 & setsid sh -c '${stubborn}' >/dev/null 2>&1 & while [ ! -e ~/up ]; do sleep 0.1; done`,
     );
-    await units.stop(spec.key, { ...soon(), graceMs: 1000 });
-    await units.stop(spec.key, { ...soon(), graceMs: 1000 });
+    await units.stop(spec.key, { ...soon(), graceMs: 5000 });
+    await units.stop(spec.key, { ...soon(), graceMs: 5000 });
     expect(await units.inspect(spec.key, soon())).toEqual({ kind: 'paused' });
     await units.resume?.(spec.key, soon());
     const left = `cat ~/asked; grep -qsa "[s]tubborn-${peer.instanceId}" /proc/[0-9]*/cmdline && echo left`;
@@ -199,13 +200,17 @@ describe('time', () => {
 
   test('a unit ends at its deadline by itself, with all that runs in it', async () => {
     const peer = await faked();
-    const spec = holdSpec('s_short', { deadlineSeconds: 2 });
+    const spec = holdSpec('s_short', { deadlineSeconds: 4 });
     await peer.units.ensure(spec, quietly());
     const root = [...peer.server.sandboxes.values()][0]?.root;
     await peer.units.renew?.(spec.key, 3_600_000, soon());
     await until(
       () => peer.units.inspect(spec.key, soon()),
       ({ kind }) => kind === 'missing',
+    );
+    await until(
+      () => existsSync(root ?? ''),
+      (there) => !there,
     );
     expect(root).toBeDefined();
     await expect(peer.units.machine(spec.key, soon())).rejects.toMatchObject({ code: 'sandbox_gone' });
@@ -242,7 +247,7 @@ describe('time', () => {
 
   test('a unit that was paused past its deadline does not come back', async () => {
     const peer = await faked();
-    const spec = holdSpec('s_late', { deadlineSeconds: 1 });
+    const spec = holdSpec('s_late', { deadlineSeconds: 3 });
     await peer.units.ensure(spec, quietly());
     await peer.units.pause?.(spec.key, soon());
     await until(

@@ -288,4 +288,44 @@ describe('has the traps of the real one', () => {
     await files.remove('b');
     await expect(files.getInfo('b/uno')).rejects.toMatchObject({ name: 'FileNotFoundError' });
   });
+
+  test('input as a stream, and a polite end', async () => {
+    const sandbox = await made();
+    const handle = await sandbox.commands.run(
+      'trap "echo asked; exit 4" TERM; read line; echo "<$line>"; while :; do sleep 0.1; done',
+      {
+        ...{ background: true, stdin: true, timeoutMs: 0 },
+      },
+    );
+    const call = async (method: string, type: string, body: Uint8Array<ArrayBuffer>) => {
+      const headers = {
+        ...{ 'E2b-Sandbox-Id': sandbox.sandboxId, 'E2b-Sandbox-Port': '49983', 'Content-Type': type },
+        'X-Access-Token': server.sandboxes.get(sandbox.sandboxId)?.token ?? '',
+      };
+      const answer = await fetch(`${server.sandboxUrl}/process.Process/${method}`, { method: 'POST', headers, body });
+      return Buffer.from(await answer.arrayBuffer()).toString();
+    };
+    const process = { pid: handle.pid };
+    const parts = [
+      JSON.stringify({ start: { process } }),
+      ...['to ', 'it\n'].map((text) =>
+        JSON.stringify({ data: { input: { stdin: Buffer.from(text).toString('base64') } } }),
+      ),
+    ];
+    const enveloped = parts.flatMap((part) => {
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(Buffer.byteLength(part), 1);
+      return [head, Buffer.from(part)];
+    });
+    expect(
+      await call('StreamInput', 'application/connect+json', new Uint8Array(Buffer.concat(enveloped))),
+    ).not.toContain('error');
+    await until(
+      () => handle.stdout,
+      (text) => text === '<to it>\n',
+    );
+    const body = JSON.stringify({ process, signal: 'SIGNAL_SIGTERM' });
+    expect(await call('SendSignal', 'application/json', new Uint8Array(Buffer.from(body)))).toBe('{}');
+    await expect(handle.wait()).rejects.toMatchObject({ exitCode: 4 });
+  });
 });
