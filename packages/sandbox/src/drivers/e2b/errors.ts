@@ -14,6 +14,8 @@ export interface About {
   readonly signal: AbortSignal;
   /** The template, where one was asked for. */
   readonly template?: string;
+  /** Never told, whoever says it. */
+  readonly secret: string;
   /** Said by the host with its newest 429, in ms. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -39,12 +41,14 @@ export function asHangarError(error: unknown, about: About): unknown {
   if (error instanceof HangarError) return error;
   const { host } = about;
   const status = statusOf(error);
-  const text = messageOf(error);
+  const text = messageOf(error).replaceAll(about.secret, '***');
+  // Errors of the SDK may hold all that a command printed.
+  const cause = new Error(`${nameOf(error)}: ${text}`);
   const failed = (code: ConstructorParameters<typeof HangarError>[0], message: string, wayOut?: string) =>
-    new HangarError(code, { message, cause: bare(error), ...(wayOut ? { wayOut } : {}) });
+    new HangarError(code, { message, cause, ...(wayOut ? { wayOut } : {}) });
 
   if (PAGE.test(text) || error instanceof SyntaxError) {
-    if (status === 429) return busy(about, error);
+    if (status === 429) return busy(about, cause);
     return failed(
       'driver_unavailable',
       `What answers at ${host} is a web page and not E2B.`,
@@ -55,7 +59,7 @@ export function asHangarError(error: unknown, about: About): unknown {
     return failed('driver_quota', `E2B gives this account no more: ${text}`);
   }
   if (status === 401 || status === 403) return failed('driver_auth_failed', `E2B at ${host} refused the key: ${text}`);
-  if (status === 429) return busy(about, error);
+  if (status === 429) return busy(about, cause);
   if (status === 400) return failed('launch_failed', `E2B at ${host} refused: ${text}`);
   if (status === 404 && about.template !== undefined && /template/i.test(text)) {
     return failed(
@@ -69,12 +73,12 @@ export function asHangarError(error: unknown, about: About): unknown {
   return failed('driver_unavailable', `E2B at ${host}: ${why || 'an answer that is not understood'}`);
 }
 
-function busy({ host, retryAfterMs = RETRY_AFTER_MS }: About, error: unknown): HangarError {
+function busy({ host, retryAfterMs = RETRY_AFTER_MS }: About, cause: Error): HangarError {
   return new HangarError('driver_busy', {
     message: `E2B at ${host} asks to be called less often.`,
     wayOut: `Wait ${Math.ceil(retryAfterMs / 1000)} s and try again.`,
     details: { retryAfterMs },
-    cause: bare(error),
+    cause,
   });
 }
 
@@ -114,6 +118,3 @@ export function messageOf(error: unknown): string {
     .trim()
     .slice(0, LONGEST_MESSAGE);
 }
-
-/** Errors of the SDK may hold all that a command printed. */
-const bare = (error: unknown): Error => new Error(`${nameOf(error)}: ${messageOf(error)}`);

@@ -70,7 +70,7 @@ export async function openClient(o: {
   });
   const { host, origin } = new URL(apiUrl);
   const about = (to: { signal: AbortSignal; template?: string }): About => ({
-    ...{ host, signal: to.signal, retryAfterMs: waitOf(origin) },
+    ...{ host, signal: to.signal, secret: apiKey, retryAfterMs: waitOf(origin) },
     ...(to.template === undefined ? {} : { template: to.template }),
   });
   return {

@@ -4,10 +4,10 @@
  */
 export const STOP_SCRIPT = `
 ours() {
-  for d in /proc/[0-9]*; do
-    p=\${d#/proc/}
-    [ "$p" = "$$" ] && continue
-    grep -qzxF "E2B_SANDBOX_ID=$E2B_SANDBOX_ID" "$d/environ" 2>/dev/null && echo "$p"
+  for f in $(grep -lszxF "E2B_SANDBOX_ID=$E2B_SANDBOX_ID" /proc/[0-9]*/environ); do
+    p=\${f#/proc/}
+    p=\${p%/environ}
+    [ "$p" = "$$" ] || echo "$p"
   done
 }
 [ -n "$E2B_SANDBOX_ID" ] || exit 3

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Units } from '../../port/unit.ts';
@@ -265,7 +266,7 @@ describe('what E2B, and what stands before it, says', () => {
     ...{ status, headers, body: JSON.stringify({ code: status, message }) },
   });
   test.each([
-    ['a wrong key', json(401, 'Invalid API key'), { code: 'driver_auth_failed' }],
+    ['a wrong key', json(401, 'Invalid API key e2b_0123456789abcdef'), { code: 'driver_auth_failed' }],
     ['a key without the right', json(403, 'forbidden'), { code: 'driver_auth_failed' }],
     [
       'too many calls',
@@ -313,7 +314,7 @@ describe('what E2B, and what stands before it, says', () => {
       (thrown: unknown) => thrown,
     );
     expect(error).toMatchObject(expected);
-    expect(JSON.stringify([error, (error as Error).message])).not.toContain(peer.server.account.apiKey);
+    expect(inspect(error, { depth: 5 })).not.toContain(peer.server.account.apiKey);
     expect(peer.server.sandboxes.size).toBe(0);
   });
 
