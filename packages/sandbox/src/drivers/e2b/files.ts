@@ -9,6 +9,7 @@ import { CALL_MS } from './sdk.ts';
 
 /** A file that moves no byte for so long is given up. */
 const IDLE_MS = 60_000;
+const AGAIN_MS = [500, 5_000];
 
 /** What the file API said of this file, or null when it is about the machine and not about the file. */
 function fileError(error: unknown, file: string): HangarError | null {
@@ -68,8 +69,12 @@ export async function writeFile(
   } catch (error) {
     const why = broke;
     body.destroy();
-    const removed = sandbox.files.remove(part, { requestTimeoutMs: CALL_MS }).catch(() => undefined);
-    if (signal.aborted) throw signal.reason;
+    const removed = removePart(sandbox, part);
+    if (signal.aborted) {
+      // The service may still be at work with what was cut, and make the file after it was removed.
+      for (const ms of AGAIN_MS) setTimeout(() => void removePart(sandbox, part), ms).unref();
+      throw signal.reason;
+    }
     await removed;
     if (why !== undefined) throw why;
     if (idle.signal.aborted)
@@ -84,6 +89,9 @@ export async function writeFile(
     counted.destroy();
   }
 }
+
+const removePart = (sandbox: Sandbox, part: string): Promise<void> =>
+  sandbox.files.remove(part, { requestTimeoutMs: CALL_MS }).catch(() => undefined);
 
 /** @throws HangarError file_not_found, file_unreadable, connection_lost, sandbox_gone; the stream fails with the same */
 export async function readFile(
