@@ -46,6 +46,8 @@ const VENDORS = {
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
   '^eventsource-parser$': ['^packages/client/src/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^packages/sandbox/src/drivers/kubernetes/'],
+  '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
+  '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
 };
 
 /** npm package name → a pattern for where it lies in node_modules. */

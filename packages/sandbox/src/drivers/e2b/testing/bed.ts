@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fakePeer, holdSpec } from './peer.ts';
+
+/** A machine of the fake, for tests of all that stands on machines. */
+export async function fakeBed() {
+  const peer = await fakePeer();
+  const { units } = peer.reach;
+  const spec = holdSpec('s_bed', { deadlineSeconds: 3600 });
+  const call = () => ({ signal: AbortSignal.timeout(60_000) });
+  await units.ensure(spec, { ...call(), say: () => undefined });
+  return {
+    machine: () => units.machine(spec.key, call()),
+    /** Through a driver that has just been made. */
+    reopened: () => peer.reachAs().units.machine(spec.key, call()),
+    /** The fake's processes run on this machine. */
+    processesWith: async (word: string): Promise<number[]> => livingWith(word),
+    destroy: () => units.remove(spec.key, call()),
+    close: () => peer[Symbol.asyncDispose](),
+  };
+}
+
+function livingWith(word: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
+    .filter((pid) => {
+      try {
+        return ['environ', 'cmdline'].some((file) => readFileSync(`/proc/${pid}/${file}`).includes(word));
+      } catch {
+        return false;
+      }
+    });
+}
