@@ -1,0 +1,1 @@
+export { createDaytonaDriver, type DaytonaDriverOptions } from './driver.ts';
