@@ -45,6 +45,7 @@ const VENDORS = {
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
   '^@napi-rs/keyring$': ['^apps/cli/src/'],
   '^eventsource-parser$': ['^packages/client/src/'],
+  '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^apps/server/src/adapters/kubernetes/'],
 };
 

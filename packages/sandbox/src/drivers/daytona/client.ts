@@ -125,19 +125,19 @@ function createClient(Sdk: typeof Daytona, settings: DaytonaSettings, key: strin
 }
 
 /** Waits no longer than that. What comes later of it is nobody's. */
-export function within<T>(promise: Promise<T>, signal: AbortSignal, ms: number): Promise<T> {
+export function within<T>(promise: Promise<T>, signal: AbortSignal | null, ms: number): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => late(new HangarError('driver_unavailable', LATE)), ms);
     const late = (reason: unknown) => {
       done();
       reject(reason);
     };
-    const aborted = () => late(signal.reason);
+    const aborted = () => late(signal?.reason);
     const done = () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', aborted);
+      signal?.removeEventListener('abort', aborted);
     };
-    signal.addEventListener('abort', aborted, { once: true });
+    signal?.addEventListener('abort', aborted, { once: true });
     promise.then(
       (value) => {
         done();

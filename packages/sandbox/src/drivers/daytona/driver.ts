@@ -18,7 +18,8 @@ export interface DaytonaDriverOptions {
   readonly load?: LoadSdk;
 }
 
-const HEARTBEAT_MS = 12_000;
+/** Twice without an answer is lost: within half a minute. */
+const HEARTBEAT_MS = 8_000;
 const TEST_DEADLINE_S = 600;
 const TEST_COMMAND_MS = 60_000;
 const WHAT_IT_IS =
@@ -110,13 +111,16 @@ async function testReach(client: () => Promise<Client>, units: Units, o: CallOpt
       const took = await timed(() => units.ensure({ ...spec, program: { kind: 'hold' } }, { signal, say: () => {} }));
       return `It started in ${took} ms.`;
     });
-    if (made) {
-      const machine = await units.machine(key, o);
-      await check('A command runs', async () => {
+    const runs =
+      made &&
+      (await check('A command runs', async () => {
+        const machine = await units.machine(key, o);
         const took = await timed(() => said(machine, ['true'], signal));
         return `true took ${took} ms.`;
-      });
+      }));
+    if (runs) {
       await check('What the machine is', async () => {
+        const machine = await units.machine(key, o);
         const lines = (await said(machine, ['sh', '-c', WHAT_IT_IS], signal)).trim().split('\n');
         return lines.join(', ').slice(0, 500);
       });

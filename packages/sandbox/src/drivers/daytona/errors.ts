@@ -38,7 +38,7 @@ export function reading(error: unknown): { status: number | null; code: string; 
           message: Reflect.get(error, 'message'),
           statusCode: Reflect.get(error, 'statusCode'),
           code: Reflect.get(error, 'code'),
-          headers: plain(Reflect.get(error, 'headers')),
+          headers: ownHeaders(Reflect.get(error, 'headers')),
         }
       : { message: String(error) },
   );
@@ -54,12 +54,22 @@ export function reading(error: unknown): { status: number | null; code: string; 
 
 const NOTHING = { message: '', statusCode: undefined, code: undefined, headers: undefined };
 
-const plain = (headers: unknown): unknown => (typeof headers === 'object' && headers !== null ? { ...headers } : {});
+const ownHeaders = (headers: unknown): unknown =>
+  typeof headers === 'object' && headers !== null ? { ...headers } : {};
 
 export const isStatus = (error: unknown, ...statuses: number[]): boolean => {
   const cause = error instanceof HangarError ? error.cause : error;
   const { status } = reading(cause);
   return status !== null && statuses.includes(status);
+};
+
+/**
+ * Whether Daytona itself says that there is none. A 404 of what stands before it, or is there in its place, proves nothing: it does not
+ * come in JSON.
+ */
+export const isMissing = (error: unknown): boolean => {
+  const { status, headers } = reading(error instanceof HangarError ? error.cause : error);
+  return status === 404 && /json/i.test(String(Reflect.get(headers, 'content-type')));
 };
 
 /** An error of the SDK as the one of the table that says what to do. Quotas and images are told apart by text only. */
@@ -82,6 +92,10 @@ export function asHangarError(error: unknown, about: About): HangarError {
       details: retryAfterMs === null ? {} : { retryAfterMs },
     });
   }
+  // Before the quota of the account: its text may name one, too.
+  if (/no space left on device|disk quota exceeded/i.test(raw)) {
+    return as('disk_full', `${failed}: its disk is full.`, { wayOut: 'Remove files in the sandbox.' });
+  }
   const refused = status !== null && status >= 400 && status < 500;
   if (refused && (status === 402 || QUOTA.test(raw))) return as('driver_quota', `${failed}: ${text}`);
   if (status === 401 || (status === 403 && !/FILE_ACCESS_DENIED|permission denied/i.test(raw))) {
@@ -89,9 +103,6 @@ export function asHangarError(error: unknown, about: About): HangarError {
   }
   if (refused && about.image && (status === 404 || NO_IMAGE.test(raw))) {
     return as('image_not_found', `${failed}: ${about.image} was not found. ${text}`);
-  }
-  if (/no space left on device|disk quota exceeded/i.test(raw)) {
-    return as('disk_full', `${failed}: its disk is full.`, { wayOut: 'Remove files in the sandbox.' });
   }
   if (status === 409) return as('driver_busy', `${failed}: ${text}`);
   if (refused && status !== 408) return as('launch_failed', `${failed}: ${text}`);
@@ -106,7 +117,6 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 /** A text of the other side, fit to be shown: one line, short, without the key. */
 export function told(text: string, key: string): string {
   const shown = key === '' ? text : text.replaceAll(key, '***');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come through
   const line = shown.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
   return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT)}…` : line;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { posix } from 'node:path';
-import { PassThrough, type Readable, pipeline } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../../port/unit.ts';
 import { isStatus, reading } from './errors.ts';
@@ -77,22 +77,24 @@ export function createFiles(
         from = `/tmp/.hangar-${randomUUID()}`;
         await must(['ln', '-s', '--', path, from], path, { signal });
       }
+      const away = new AbortController();
+      const both = AbortSignal.any([signal, away.signal]);
       try {
         const stream = await parts.ask({ signal, doing: `read ${path}` }, () =>
-          fs.downloadFileStream(from, { signal, timeout: TRANSFER_S }),
+          fs.downloadFileStream(from, { signal: both, timeout: TRANSFER_S }),
         );
-        const out = new PassThrough();
-        pipeline(stream, out, (error) => {
-          if (error && !signal.aborted) log.debug({ err: error, path }, 'A file was not read to its end');
-          if (from !== path) forget(from);
+        return handedOn(stream, {
+          // A cut in the middle is no end of the file.
+          lost: (cause) => {
+            const reason: unknown = signal.reason;
+            if (signal.aborted && reason instanceof Error) return reason;
+            return new HangarError('connection_lost', { message: `${path} was not read to its end.`, cause });
+          },
+          onClose: () => {
+            away.abort();
+            if (from !== path) forget(from);
+          },
         });
-        // A cut in the middle is no end of the file.
-        stream.once('error', (error: Error) => {
-          const reason: unknown = signal.reason;
-          const lost = new HangarError('connection_lost', { message: `${path} was not read to its end.`, cause: error });
-          out.destroy(signal.aborted && reason instanceof Error ? reason : lost);
-        });
-        return out;
       } catch (error) {
         if (from !== path) forget(from);
         throw transferred(error, path);
@@ -113,8 +115,27 @@ export function createFiles(
   }
 }
 
+/** Every byte of a stream, and its true end: the SDK's ends alike when it was cut. */
+function handedOn(from: Readable, o: { lost: (cause: unknown) => Error; onClose: () => void }): Readable {
+  const out = new PassThrough();
+  from.pipe(out);
+  from.on('error', (error) => {
+    if (!from.readableEnded) out.destroy(o.lost(error));
+  });
+  from.on('close', () => {
+    if (!from.readableEnded) out.destroy(o.lost(null));
+  });
+  out.on('close', () => {
+    from.destroy();
+    o.onClose();
+  });
+  return out;
+}
+
 const sourceOf = (source: { error: Error | null }, thrown: unknown): unknown =>
-  source.error !== null && !(thrown instanceof HangarError && thrown.code === 'sandbox_gone') && !isPremature(source.error)
+  source.error !== null &&
+  !(thrown instanceof HangarError && thrown.code === 'sandbox_gone') &&
+  !isPremature(source.error)
     ? source.error
     : null;
 
@@ -122,4 +143,5 @@ const sourceOf = (source: { error: Error | null }, thrown: unknown): unknown =>
 const isPremature = (error: Error): boolean => 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 
 /** Paths travel in forms: trimmed, and in quotes that nobody escapes. */
-const fitsAForm = (path: string): boolean => /^[\x20-\x7e\u00a0-\uffff]+$/.test(path) && !/["\\%]|^\s|\s$|\s\//.test(path);
+const fitsAForm = (path: string): boolean =>
+  /^[\x20-\x7e\u00a0-\uffff]+$/.test(path) && !/["\\%]|^\s|\s$|\s\//.test(path);

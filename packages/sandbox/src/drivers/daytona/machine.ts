@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Load, Machine } from '../../port/machine.ts';
 import type { CallOptions } from '../../port/unit.ts';
 import { type Ask, type Client, within } from './client.ts';
-import { isStatus, reading, told } from './errors.ts';
+import { isMissing, reading, told } from './errors.ts';
 import { createFiles } from './files.ts';
 import { openSession } from './session-channel.ts';
 import { ARGUMENT_BYTES } from './shell-line.ts';
@@ -55,7 +55,7 @@ export function createMachine(o: {
     told: (text) => told(text, client.key),
     async proveGone(error) {
       try {
-        const { state } = await within(client.sdk.get(sandbox.id), AbortSignal.timeout(PROOF_MS), PROOF_MS);
+        const { state } = await within(client.sdk.get(sandbox.id), null, PROOF_MS);
         if (state === 'started') return error;
         if (state === 'destroyed' || state === 'destroying') return gone(error);
         return new HangarError('sandbox_gone', {
@@ -64,7 +64,7 @@ export function createMachine(o: {
           cause: error,
         });
       } catch (asked) {
-        return isStatus(asked, 404) ? gone(error) : error;
+        return isMissing(asked) ? gone(error) : error;
       }
     },
     async ask(options, call) {

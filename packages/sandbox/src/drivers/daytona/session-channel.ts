@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { HangarError } from '@hangar/contract';
 import type { Channel, OpenOptions } from '../../port/machine.ts';
+import { createEnding } from './channel.ts';
 import { within } from './client.ts';
 import { isStatus, reading } from './errors.ts';
 import type { MachineParts } from './machine.ts';
 import { createMarked, sessionLine } from './shell-line.ts';
-import { createEnding } from './channel.ts';
 
 /** Two in a row without an answer: the way is broken, though no connection says so. */
 const HEARTBEATS_MISSED = 2;
@@ -39,6 +39,11 @@ export async function openSession(parts: MachineParts, argv: readonly string[], 
       processes.executeSessionCommand(id, { command, runAsync: true, suppressInputEcho: true }),
     );
     cmdId = started.cmdId;
+    if (typeof cmdId !== 'string') {
+      throw new HangarError('driver_unavailable', {
+        message: 'What answers for the sandbox does not speak its protocol.',
+      });
+    }
   } catch (error) {
     remove();
     throw error;
@@ -71,11 +76,7 @@ export async function openSession(parts: MachineParts, argv: readonly string[], 
   let looks = 0;
   async function beat(): Promise<void> {
     try {
-      const { exitCode } = await within(
-        processes.getSessionCommand(id, cmdId),
-        AbortSignal.timeout(heartbeatMs),
-        heartbeatMs,
-      );
+      const { exitCode } = await within(processes.getSessionCommand(id, cmdId), null, heartbeatMs);
       missed = 0;
       looks = typeof exitCode === 'number' ? looks + 1 : 0;
     } catch (error) {

@@ -79,7 +79,8 @@ export async function openTerminal(
   for (const bytes of pending) hear(bytes);
   const closed = pty.wait().then(
     () => 'The terminal was closed before its program ended.',
-    (error: unknown) => `The connection to the terminal broke: ${error instanceof Error ? error.message : String(error)}`,
+    (error: unknown) =>
+      `The connection to the terminal broke: ${error instanceof Error ? error.message : String(error)}`,
   );
   void closed.then(async (message) => {
     if (ending.isOver) return;

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { ProfileOf } from '../../port/driver.ts';
 import type { UnitKey, UnitSpec, Units } from '../../port/unit.ts';
 import { type Client, checkedSandbox } from './client.ts';
-import { isStatus } from './errors.ts';
+import { isMissing, isStatus } from './errors.ts';
 import { createMachine } from './machine.ts';
 import { ENDED, failureOf, hasFailed, unitState } from './sandbox-state.ts';
 
@@ -49,7 +49,7 @@ export function createUnits(o: UnitsOptions): Units {
       if (sandbox.state === 'destroyed') return null;
       if (sandbox.labels[LABEL.instance] === instanceId && sandbox.labels[LABEL.unit] === unitOf(key)) return sandbox;
     } catch (error) {
-      if (isStatus(error, 404)) return null;
+      if (isMissing(error)) return null;
       throw error;
     }
     throw new HangarError('launch_failed', {
@@ -81,10 +81,9 @@ export function createUnits(o: UnitsOptions): Units {
     const made = await client.ask({ ...ask, deadlineMs: (STEP_S + 10) * 1000 }, () =>
       image === null
         ? // Sizes are those of the snapshot: a create that names both is refused.
-          client.sdk.create(
-            settings.snapshot === undefined ? common : { ...common, snapshot: settings.snapshot },
-            { timeout: STEP_S },
-          )
+          client.sdk.create(settings.snapshot === undefined ? common : { ...common, snapshot: settings.snapshot }, {
+            timeout: STEP_S,
+          })
         : client.sdk.create({ ...common, image, resources: wanted(spec) }, { timeout: STEP_S }),
     );
     return checkedSandbox(made, client);
@@ -151,7 +150,11 @@ export function createUnits(o: UnitsOptions): Units {
       }
       const client = await o.client();
       const found = await find(client, spec.key, signal);
-      if (found !== null) return;
+      if (found !== null) {
+        // It was made by one who did not come to this.
+        if (found.state === 'started') await grow(client, found, spec, signal);
+        return;
+      }
       say('making the sandbox');
       const sandbox = await makeOnce(client, spec, signal);
       await started(client, sandbox, { signal, say });
@@ -241,9 +244,7 @@ export function createUnits(o: UnitsOptions): Units {
       if (sandbox.state !== 'started') return;
       // Virtual machines keep their memory, too; containers their files only.
       const ask = { signal, doing: 'pause a sandbox', deadlineMs: (STEP_S + 10) * 1000 };
-      await client.ask(ask, () =>
-        sandbox.sandboxClass === 'linux-vm' ? sandbox.pause(STEP_S) : sandbox.stop(STEP_S),
-      );
+      await client.ask(ask, () => (sandbox.sandboxClass === 'linux-vm' ? sandbox.pause(STEP_S) : sandbox.stop(STEP_S)));
     },
 
     async resume(key, { signal }) {
@@ -280,14 +281,9 @@ async function discard(client: Client, sandbox: Sandbox, signal: AbortSignal): P
       sandbox.delete(STEP_S, true),
     );
   } catch (error) {
-    if (!isStatus(error, 404)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
 /** Answers that say for certain that nothing was made. */
-const REFUSED: ReadonlySet<string> = new Set([
-  'driver_auth_failed',
-  'driver_quota',
-  'driver_busy',
-  'image_not_found',
-]);
+const REFUSED: ReadonlySet<string> = new Set(['driver_auth_failed', 'driver_quota', 'driver_busy', 'image_not_found']);

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Answer, refuse } from './answers.ts';
-import { killSandbox, SANDBOX_VARIABLE } from './processes.ts';
 import { createSandboxFiles, type SandboxFiles } from './files.ts';
+import { killSandbox, SANDBOX_VARIABLE } from './processes.ts';
 import { createSessions, type SessionFaults, type Sessions } from './sessions.ts';
 import { createTerminals, type Terminals } from './terminals.ts';
 
@@ -115,7 +115,13 @@ export function createControlPlane(o: {
     const dto: Dto = {
       ...{ id, organizationId: 'organization', name: typeof name === 'string' ? name : id, user: 'daytona', env: {} },
       ...{ labels: { ...(labels as Record<string, string>) }, public: false, target: String(asked.target ?? 'us') },
-      ...{ networkBlockAll: asked.networkBlockAll === true, gpu: 0, ...size, state: 'started', desiredState: 'started' },
+      ...{
+        networkBlockAll: asked.networkBlockAll === true,
+        gpu: 0,
+        ...size,
+        state: 'started',
+        desiredState: 'started',
+      },
       ...(typeof snapshot === 'string' ? { snapshot } : {}),
       ...{ autoStopInterval: Number(asked.autoStopInterval ?? 15), autoArchiveInterval: 10_080 },
       ...{ autoDeleteInterval: Number(asked.autoDeleteInterval ?? -1), sandboxClass: organization.sandboxClass },

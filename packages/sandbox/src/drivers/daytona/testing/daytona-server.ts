@@ -9,7 +9,7 @@ import { type ControlPlane, createControlPlane, type FakeSandbox, type Organizat
 import { json } from './files.ts';
 import { endTree } from './processes.ts';
 import { field, type SessionFaults } from './sessions.ts';
-import { acceptWebSocket } from './websocket.ts';
+import { acceptWebSocket, type Socket } from './websocket.ts';
 
 /** What goes wrong, for tests; all off at first. */
 export interface Faults extends SessionFaults {
@@ -87,7 +87,8 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
     const route = pathname.slice('/api'.length);
     const isCreate = method === 'POST' && route === '/sandbox';
     if (isCreate && faults.answerCreate !== null) return faults.answerCreate;
-    if (body.length > 0 && !/^application\/json/i.test(type)) return refuse(415, 'Content-Type must be application/json');
+    if (body.length > 0 && !/^application\/json/i.test(type))
+      return refuse(415, 'Content-Type must be application/json');
     if (body.length > 0 && json(body) === null) return refuse(400, 'Unexpected end of JSON input');
     const said = await control.answer(method, route, searchParams, json(body));
     if (isCreate && faults.cutCreate) request.socket.destroy();
@@ -103,7 +104,8 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
   ): Promise<Answer | null> {
     const filed = await sandbox.files.answer(method, route, query, type, body);
     if (filed !== null) return filed;
-    if (method === 'POST' && !/^application\/json/i.test(type)) return refuse(415, 'Content-Type must be application/json');
+    if (method === 'POST' && !/^application\/json/i.test(type))
+      return refuse(415, 'Content-Type must be application/json');
     if (route === '/work-dir' || route === '/user-home-dir') return { status: 200, body: { dir: sandbox.folder } };
     if (route === '/system/metrics' && method === 'GET') return metrics(sandbox);
     const { sessions, terminals } = sandbox;
@@ -130,7 +132,8 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
   }
 
   function send(response: http.ServerResponse, said: Answer): void {
-    const bytes = said.raw?.bytes ?? (said.body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(said.body)));
+    const bytes =
+      said.raw?.bytes ?? (said.body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(said.body)));
     const type = said.raw?.type ?? 'application/json; charset=utf-8';
     response.writeHead(said.status, {
       ...(bytes.length > 0 ? { 'Content-Type': type } : {}),
@@ -141,31 +144,39 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
     response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => response.destroy());
   }
 
+  /** What a WebSocket may be opened for, or why not. */
+  function wanted(
+    request: http.IncomingMessage,
+  ): { protocol: string | null; serve: (socket: Socket) => void } | Answer {
+    const { pathname, searchParams } = new URL(request.url ?? '/', base);
+    if (!hasKey(request)) return refuse(401, '');
+    const found = toolbox(pathname);
+    if ('status' in found) return found;
+    const { sessions, terminals } = found.sandbox;
+    if (found.route === '/process/pty/create-connect') {
+      const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/,\s*/);
+      const protocol = offered.includes(PTY_PROTOCOL) ? PTY_PROTOCOL : null;
+      const serve = (socket: Socket) => void terminals.createConnect(searchParams, socket);
+      return terminals.canCreate(searchParams) ?? { protocol, serve };
+    }
+    const [, id, command] = /^\/process\/session\/([^/]+)\/command\/([^/]+)\/logs$/.exec(found.route) ?? [];
+    if (id === undefined || command === undefined || searchParams.get('follow') !== 'true') return refuse(404, '');
+    const serve = (socket: Socket) => void sessions.follow(id, command, socket);
+    return sessions.canFollow(id, command) ?? { protocol: null, serve };
+  }
+
   function upgrade(request: http.IncomingMessage, socket: Duplex): void {
     socket.on('error', () => {});
-    const { pathname, searchParams } = new URL(request.url ?? '/', base);
-    requests.push(`WS ${pathname}`);
-    const no = ({ status }: Answer) =>
-      void socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-    if (!hasKey(request)) return no(refuse(401, ''));
-    const found = toolbox(pathname);
-    if ('status' in found) return no(found);
-    const { sessions, terminals } = found.sandbox;
-    const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/,\s*/);
-    if (found.route === '/process/pty/create-connect') {
-      const refused = terminals.canCreate(searchParams);
-      if (refused !== null) return no(refused);
-      const protocol = offered.includes(PTY_PROTOCOL) ? PTY_PROTOCOL : null;
-      const accepted = acceptWebSocket(request, socket, protocol);
-      if (accepted !== null) void terminals.createConnect(searchParams, accepted);
+    requests.push(`WS ${new URL(request.url ?? '/', base).pathname}`);
+    const found = wanted(request);
+    if ('status' in found) {
+      const { status } = found;
+      const lines = [`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, 'Content-Length: 0', 'Connection: close'];
+      socket.end(`${lines.join('\r\n')}\r\n\r\n`);
       return;
     }
-    const [, id = '', command = ''] = /^\/process\/session\/([^/]+)\/command\/([^/]+)\/logs$/.exec(found.route) ?? [];
-    if (id === '' || searchParams.get('follow') !== 'true') return no(refuse(404, ''));
-    const refused = sessions.canFollow(id, command);
-    if (refused !== null) return no(refused);
-    const accepted = acceptWebSocket(request, socket, null);
-    if (accepted !== null) void sessions.follow(id, command, accepted);
+    const accepted = acceptWebSocket(request, socket, found.protocol);
+    if (accepted !== null) found.serve(accepted);
   }
 
   const server = http.createServer((request, response) => {

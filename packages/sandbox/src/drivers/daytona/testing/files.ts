@@ -25,7 +25,11 @@ export function createSandboxFiles(o: { folder: string }): SandboxFiles {
     const seen = await stat(file);
     return {
       ...{ name: path.basename(file), path: file, isDir: seen.isDirectory(), size: seen.size, owner: 'daytona' },
-      ...{ group: 'daytona', mode: seen.mode.toString(8), permissions: (seen.mode & 0o777).toString(8).padStart(4, '0') },
+      ...{
+        group: 'daytona',
+        mode: seen.mode.toString(8),
+        permissions: (seen.mode & 0o777).toString(8).padStart(4, '0'),
+      },
       ...{ modTime: String(seen.mtime), modifiedAt: seen.mtime.toISOString() },
     };
   }
@@ -121,7 +125,8 @@ export function createSandboxFiles(o: { folder: string }): SandboxFiles {
       }
       if (route === '/files' && method === 'DELETE') {
         const isFolder = (await there(file))?.isDirectory() ?? false;
-        if (isFolder && query.get('recursive') !== 'true') return refuse(400, 'cannot delete directory without recursive flag');
+        if (isFolder && query.get('recursive') !== 'true')
+          return refuse(400, 'cannot delete directory without recursive flag');
         await rm(file, { recursive: isFolder });
         return { status: 204 };
       }

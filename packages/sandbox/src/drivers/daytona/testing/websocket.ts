@@ -110,6 +110,7 @@ function readFrame(held: Buffer): { opcode: number; payload: Buffer; length: num
   if (held.length < at + 4 + size) return 'more';
   const mask = held.subarray(at, at + 4);
   const payload = Buffer.from(held.subarray(at + 4, at + 4 + size));
-  for (let index = 0; index < payload.length; index += 1) payload[index] = (payload[index] ?? 0) ^ (mask[index % 4] ?? 0);
+  for (let index = 0; index < payload.length; index += 1)
+    payload[index] = (payload[index] ?? 0) ^ (mask[index % 4] ?? 0);
   return { opcode: first & 0x0f, payload, length: at + 4 + size };
 }
