@@ -1,9 +1,41 @@
 import { Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Exit } from '../../port/machine.ts';
+import { within } from './client.ts';
+import { isStatus } from './errors.ts';
 
 /** The SDK hands out what it gets and cannot be told to wait: more than this unread is not kept. */
 const MOST_UNREAD = 16 * 1024 * 1024;
+
+/** Two in a row without an answer: the way is broken, though no connection says so. */
+const MOST_MISSED = 2;
+
+/**
+ * Asks for what runs again and again: a connection that died in silence tells nobody. Stopped by what it returns.
+ * @param look what is wrong, in words, or null
+ */
+export function beating(o: {
+  everyMs: number;
+  look: () => Promise<string | null>;
+  lost: (message: string) => void;
+}): () => void {
+  let missed = 0;
+  const timer = setInterval(() => {
+    within(o.look(), null, o.everyMs).then(
+      (wrong) => {
+        missed = 0;
+        if (wrong !== null) o.lost(wrong);
+      },
+      (error: unknown) => {
+        // To be asked less often is an answer.
+        missed = isStatus(error, 429) ? 0 : missed + 1;
+        if (isStatus(error, 404)) o.lost('What ran there is not known any more.');
+        else if (missed >= MOST_MISSED) o.lost('The sandbox does not answer.');
+      },
+    );
+  }, o.everyMs);
+  return () => clearInterval(timer);
+}
 
 /** The two streams of a channel and its end, which comes once. */
 export interface Ending {

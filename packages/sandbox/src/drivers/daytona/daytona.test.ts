@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { HangarError } from '@hangar/contract';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Driver, Reach } from '../../port/driver.ts';
 import type { Machine } from '../../port/machine.ts';
 import type { UnitKey, UnitSpec } from '../../port/unit.ts';
@@ -357,6 +357,40 @@ describe('what Daytona does wrong', () => {
     expect(await units.inspect(key, o)).toEqual({ kind: 'running' });
   });
 
+  it('is asked twice at once: it is made once', async () => {
+    const { units } = reachOf(backend).reach;
+    const spec = holding(newKey());
+    await Promise.all([units.ensure(spec, { signal, say }), units.ensure(spec, { signal, say })]);
+    expect(server.control.sandboxes.size).toBe(1);
+  });
+
+  it('cannot build an image: the cause is told, and stays to be seen', async () => {
+    server.organization.becomes = { state: 'build_failed', errorReason: 'failed to pull debian:12: no such host' };
+    const { units } = reachOf(backend).reach;
+    const spec = holding(newKey(), { image: 'debian:12' });
+    await expect(units.ensure(spec, { signal, say })).rejects.toThrow(code('image_not_found'));
+    expect(await units.inspect(spec.key, o)).toMatchObject({ kind: 'exited', code: 'image_not_found' });
+  });
+
+  it('knows of no deadline: nothing is left running', async () => {
+    server.organization.hasTtl = false;
+    const { units } = reachOf(backend).reach;
+    const spec = holding(newKey(), { deadlineSeconds: 60 });
+    await expect(units.ensure(spec, { signal, say })).rejects.toThrow(code('unsupported'));
+    expect(server.control.sandboxes.size).toBe(0);
+  });
+
+  it('is told nothing of the environment of this process, and no connection opens by itself', async () => {
+    vi.stubEnv('DAYTONA_TARGET', 'elsewhere');
+    vi.stubEnv('DAYTONA_API_KEY', 'another');
+    vi.stubEnv('DAYTONA_API_URL', 'http://127.0.0.1:9/api');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { machine } = await opened(reachOf(backend).reach);
+    await sh(machine, 'true');
+    expect([...server.control.sandboxes.values()].map(({ dto }) => dto.target)).toEqual(['us']);
+    expect(server.requests.filter((request) => /socket\.io/.test(request))).toEqual([]);
+  });
+
   it('gives sizes to images, and enlarges what comes of a snapshot', async () => {
     const resources = { cpus: 1.5, memoryBytes: 2.5 * 1024 ** 3 };
     const size = { cpu: 2, memory: 3 };
@@ -433,6 +467,16 @@ describe('what Daytona does wrong', () => {
     await expect(channel.exit).rejects.toThrow(code('connection_lost'));
   });
 
+  it('sends frames that end anywhere: each line is of its stream', async () => {
+    const { machine } = await opened(reachOf(backend).reach);
+    const script = 'i=0; while [ $i -lt 40 ]; do echo "öut $i"; echo "err $i" >&2; i=$((i+1)); done; printf ö';
+    const lines = (word: string) => Array.from({ length: 40 }, (_, index) => `${word} ${index}\n`).join('');
+    for (const frameBytes of [4, 5, 7, 11, 64]) {
+      server.faults.frameBytes = frameBytes;
+      expect(await sh(machine, script)).toMatchObject({ stdout: `${lines('öut')}ö`, stderr: lines('err'), code: 0 });
+    }
+  });
+
   it('sends frames that the SDK cannot read', async () => {
     const { machine } = await opened(reachOf(backend).reach);
     server.faults.frameBytes = 1024 * 1024;
@@ -492,7 +536,9 @@ describe('the driver', () => {
   });
 
   it('describes itself and refuses settings of others', async () => {
-    const driver = createDaytonaDriver({ instanceId: 'i', log });
+    // Nothing of this may load the SDK.
+    const load = () => Promise.reject(new Error('loaded'));
+    const driver = createDaytonaDriver({ instanceId: 'i', log, load });
     expect(await driver.describe(o)).toMatchObject({ name: 'daytona', available: true, capabilities: { pids: false } });
     const profile = { name: 'p', settings: { apiUrl: 'ftp://x' }, limits: {}, secret: async () => null };
     expect(() => driver.forProfile(profile)).toThrow(code('validation_failed'));

@@ -126,7 +126,7 @@ export function createMachine(o: {
       const used = (value: number, of: number) => (most(of) !== null && Number.isFinite(value) ? value : null);
       const cpus = used(seen.cpuUsedPct, seen.cpuCount);
       return {
-        at: seen.timestamp,
+        at: Number.isFinite(seen.timestamp.getTime()) ? seen.timestamp : new Date(),
         ...{ cpus: cpus === null ? null : (cpus / 100) * seen.cpuCount, cpusMost: most(seen.cpuCount) },
         ...{ memoryBytes: used(seen.memUsed, seen.memTotal), memoryMost: most(seen.memTotal) },
         ...{ diskBytes: used(seen.diskUsed, seen.diskTotal), diskMost: most(seen.diskTotal) },

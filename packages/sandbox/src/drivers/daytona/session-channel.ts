@@ -1,14 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { HangarError } from '@hangar/contract';
 import type { Channel, OpenOptions } from '../../port/machine.ts';
-import { createEnding } from './channel.ts';
-import { within } from './client.ts';
+import { beating, createEnding } from './channel.ts';
 import { isStatus, reading } from './errors.ts';
+import { createMarked, createRelabel, type StreamName } from './log-reader.ts';
 import type { MachineParts } from './machine.ts';
-import { createMarked, sessionLine } from './shell-line.ts';
+import { sessionLine } from './shell-line.ts';
 
-/** Two in a row without an answer: the way is broken, though no connection says so. */
-const HEARTBEATS_MISSED = 2;
 /** An ended command whose follower is still silent after so many looks lost its end on the way. */
 const LOOKS_AFTER_END = 2;
 
@@ -49,15 +47,25 @@ export async function openSession(parts: MachineParts, argv: readonly string[], 
     throw error;
   }
 
-  const heart = setInterval(() => parts.background(beat()), heartbeatMs);
   const ending = createEnding(() => {
-    clearInterval(heart);
+    stopBeating();
     remove();
+  });
+  let looks = 0;
+  const stopBeating = beating({
+    everyMs: heartbeatMs,
+    lost: broken,
+    async look() {
+      const { exitCode } = await processes.getSessionCommand(id, cmdId);
+      looks = typeof exitCode === 'number' ? looks + 1 : 0;
+      return looks < LOOKS_AFTER_END ? null : 'The command has ended, but the end of its output did not come.';
+    },
   });
 
   const marks = { stdout: createMarked(token), stderr: createMarked(token) };
-  const hear = (stream: 'stdout' | 'stderr') => (text: string) => {
-    ending.print(stream, marks[stream].push(text));
+  const relabel = createRelabel();
+  const hear = (kind: StreamName) => (text: string) => {
+    for (const [stream, part] of relabel(kind, text)) ending.print(stream, marks[stream].push(part));
     const { code } = marks.stdout;
     if (code !== null && marks.stderr.code !== null) ending.exited({ code, signal: null });
   };
@@ -67,25 +75,10 @@ export async function openSession(parts: MachineParts, argv: readonly string[], 
     (error: unknown) => broken(`The output of the command could not be followed: ${reading(error).text}`),
   );
 
-  async function broken(message: string): Promise<void> {
+  function broken(message: string): void {
     if (ending.isOver) return;
-    ending.lost(await parts.proveGone(new HangarError('connection_lost', { message: parts.told(message) })));
-  }
-
-  let missed = 0;
-  let looks = 0;
-  async function beat(): Promise<void> {
-    try {
-      const { exitCode } = await within(processes.getSessionCommand(id, cmdId), null, heartbeatMs);
-      missed = 0;
-      looks = typeof exitCode === 'number' ? looks + 1 : 0;
-    } catch (error) {
-      // To be asked less often is an answer.
-      missed = isStatus(error, 429) ? 0 : missed + 1;
-      if (isStatus(error, 404)) await broken('The session of the command is gone.');
-    }
-    if (missed >= HEARTBEATS_MISSED) await broken('The sandbox does not answer.');
-    if (looks >= LOOKS_AFTER_END) await broken('The command has ended, but the end of its output did not come.');
+    const error = new HangarError('connection_lost', { message: parts.told(message) });
+    parts.background(parts.proveGone(error).then(ending.lost));
   }
 
   return {

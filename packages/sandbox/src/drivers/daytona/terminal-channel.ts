@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { Channel, OpenOptions, TerminalSize } from '../../port/machine.ts';
-import { createEnding } from './channel.ts';
+import { beating, createEnding } from './channel.ts';
 import { within } from './client.ts';
-import { isStatus } from './errors.ts';
+import { isStatus, reading } from './errors.ts';
 import type { MachineParts } from './machine.ts';
 import { quoted } from './shell-line.ts';
 
@@ -62,6 +62,7 @@ export async function openTerminal(
     });
 
   const ending = createEnding(() => {
+    stopBeating();
     parts.background(
       pty
         .kill()
@@ -77,16 +78,26 @@ export async function openTerminal(
     if (code !== null) ending.exited({ code, signal: null });
   };
   for (const bytes of pending) hear(bytes);
-  const closed = pty.wait().then(
-    () => 'The terminal was closed before its program ended.',
-    (error: unknown) =>
-      `The connection to the terminal broke: ${error instanceof Error ? error.message : String(error)}`,
-  );
-  void closed.then(async (message) => {
+  // Nobody may wait for it any more.
+  began.promise.catch(() => {});
+  function broken(message: string): void {
     if (ending.isOver) return;
-    const error = await parts.proveGone(new HangarError('connection_lost', { message: parts.told(message) }));
-    began.reject(error);
-    ending.lost(error);
+    const lost = parts.proveGone(new HangarError('connection_lost', { message: parts.told(message) }));
+    parts.background(
+      lost.then((error) => {
+        began.reject(error);
+        ending.lost(error);
+      }),
+    );
+  }
+  pty.wait().then(
+    () => broken('The terminal was closed before its program ended.'),
+    (error: unknown) => broken(`The connection to the terminal broke: ${reading(error).text}`),
+  );
+  const stopBeating = beating({
+    everyMs: parts.heartbeatMs,
+    lost: broken,
+    look: () => sandbox.process.getPtySessionInfo(id).then(() => null),
   });
 
   try {

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { ProfileOf } from '../../port/driver.ts';
 import type { UnitKey, UnitSpec, Units } from '../../port/unit.ts';
 import { type Client, checkedSandbox } from './client.ts';
-import { isMissing, isStatus } from './errors.ts';
+import { isMissing, isStatus, told } from './errors.ts';
 import { createMachine } from './machine.ts';
 import { ENDED, failureOf, hasFailed, unitState } from './sandbox-state.ts';
 
@@ -185,7 +185,7 @@ export function createUnits(o: UnitsOptions): Units {
       await client.ask({ signal, doing: 'label a sandbox' }, () =>
         sandbox.setLabels({ ...sandbox.labels, [ENDED]: 'true' }),
       );
-      if (sandbox.state !== 'started') return;
+      if (isAtRest(sandbox)) return;
       await client.ask({ signal, doing: 'stop a sandbox', deadlineMs: (STEP_S + 10) * 1000 }, () =>
         sandbox.stop(STEP_S, graceMs === 0),
       );
@@ -219,7 +219,7 @@ export function createUnits(o: UnitsOptions): Units {
           continue;
         }
         await discard(client, sandbox, signal);
-        removed.push(`sandbox ${sandbox.name}`);
+        removed.push(`sandbox ${told(sandbox.name, client.key)}`);
       }
     },
 
@@ -241,7 +241,8 @@ export function createUnits(o: UnitsOptions): Units {
 
     async pause(key, { signal }) {
       const { client, sandbox } = await known(key, signal);
-      if (sandbox.state !== 'started') return;
+      // One that is on its way is refused by Daytona as busy, and asked again.
+      if (isAtRest(sandbox)) return;
       // Virtual machines keep their memory, too; containers their files only.
       const ask = { signal, doing: 'pause a sandbox', deadlineMs: (STEP_S + 10) * 1000 };
       await client.ask(ask, () => (sandbox.sandboxClass === 'linux-vm' ? sandbox.pause(STEP_S) : sandbox.stop(STEP_S)));
@@ -274,6 +275,8 @@ export function createUnits(o: UnitsOptions): Units {
   }
   return units;
 }
+
+const isAtRest = (sandbox: Sandbox): boolean => !['running', 'starting'].includes(unitState(sandbox).kind);
 
 async function discard(client: Client, sandbox: Sandbox, signal: AbortSignal): Promise<void> {
   try {

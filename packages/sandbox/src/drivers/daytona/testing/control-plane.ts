@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Answer, refuse } from './answers.ts';
 import { createSandboxFiles, type SandboxFiles } from './files.ts';
@@ -42,6 +43,10 @@ export interface Organization {
   /** GiB of one sandbox. */
   mostMemoryEach: number;
   sandboxClass: 'container' | 'linux-vm';
+  /** Whether it knows of a time to live. */
+  hasTtl: boolean;
+  /** What a new sandbox becomes after a moment. */
+  becomes: { state: string; errorReason?: string };
 }
 
 export interface ControlPlane {
@@ -56,6 +61,7 @@ export interface ControlPlane {
 
 const api = (status: number, message: string) => refuse(status, message, undefined, 'DAYTONA_API');
 const MINUTE_MS = 60_000;
+const START_MS = 50;
 
 export function createControlPlane(o: {
   folder: string;
@@ -70,7 +76,7 @@ export function createControlPlane(o: {
     sandboxes.get(idOrName) ?? [...sandboxes.values()].find(({ dto }) => dto.name === idOrName) ?? null;
   const running = () => [...sandboxes.values()].filter(({ dto }) => dto.state === 'started');
 
-  async function create(body: unknown): Promise<Answer> {
+  function create(body: unknown): Answer {
     const asked = Object(body) as Record<string, unknown>;
     const unknown = Object.keys(asked).find((name) => !CREATE_FIELDS.has(name));
     if (unknown !== undefined) return api(400, `property ${unknown} should not exist`);
@@ -104,7 +110,8 @@ export function createControlPlane(o: {
     const id = randomUUID();
     const folder = path.join(o.folder, id, 'home');
     const store = path.join(o.folder, id, 'daemon');
-    await mkdir(folder, { recursive: true });
+    // At once: no other create of the same name may come in between.
+    mkdirSync(folder, { recursive: true });
     const env = {
       ...{ PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8' },
       ...stringsOf(asked.env),
@@ -119,13 +126,15 @@ export function createControlPlane(o: {
         networkBlockAll: asked.networkBlockAll === true,
         gpu: 0,
         ...size,
-        state: 'started',
+        state: 'creating',
         desiredState: 'started',
       },
       ...(typeof snapshot === 'string' ? { snapshot } : {}),
       ...{ autoStopInterval: Number(asked.autoStopInterval ?? 15), autoArchiveInterval: 10_080 },
       ...{ autoDeleteInterval: Number(asked.autoDeleteInterval ?? -1), sandboxClass: organization.sandboxClass },
-      ...(ttl > 0 ? { autoDestroyAt: new Date(now.getTime() + ttl * MINUTE_MS).toISOString() } : {}),
+      ...(ttl > 0 && organization.hasTtl
+        ? { autoDestroyAt: new Date(now.getTime() + ttl * MINUTE_MS).toISOString() }
+        : {}),
       ...{ createdAt: now.toISOString(), updatedAt: now.toISOString(), lastActivityAt: now.toISOString() },
       toolboxProxyUrl: o.toolboxUrl(),
     };
@@ -135,6 +144,9 @@ export function createControlPlane(o: {
       terminals: createTerminals({ folder, store, env }),
     };
     sandboxes.set(id, sandbox);
+    setTimeout(() => {
+      if (dto.state === 'creating') Object.assign(dto, organization.becomes);
+    }, START_MS);
     return { status: 200, body: dto };
   }
 

@@ -51,7 +51,7 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
   };
   const organization: Organization = {
     ...{ snapshots: ['daytona-small'], images: ['debian:12'], mostCpu: 10, mostSandboxes: 20, mostMemoryEach: 8 },
-    sandboxClass: 'container',
+    ...{ sandboxClass: 'container', hasTtl: true, becomes: { state: 'started' } },
   };
   const requests: string[] = [];
   let base = '';
@@ -114,8 +114,10 @@ export async function startDaytonaServer(o: { graceMs?: number } = {}): Promise<
     if (route === '/process/execute' && method === 'POST') return execute(sandbox, given);
     const resized = /^\/process\/pty\/([^/]+)(\/resize)?$/.exec(route);
     if (resized?.[1] !== undefined) {
-      if (method === 'POST' && resized[2] !== undefined) return terminals.resize(resized[1], given);
-      return method === 'DELETE' && resized[2] === undefined ? terminals.remove(resized[1]) : null;
+      const isResize = resized[2] !== undefined;
+      if (method === 'POST') return isResize ? terminals.resize(resized[1], given) : null;
+      if (isResize) return null;
+      return method === 'GET' ? terminals.info(resized[1]) : method === 'DELETE' ? terminals.remove(resized[1]) : null;
     }
     const [, id, rest = ''] = /^\/process\/session(?:\/([^/]+))?(\/.*)?$/.exec(route) ?? [];
     if (id === undefined) {

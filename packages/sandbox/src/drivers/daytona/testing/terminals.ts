@@ -19,6 +19,7 @@ export interface Terminals {
   /** Null: it can be made. */
   canCreate(query: URLSearchParams): Answer | null;
   createConnect(query: URLSearchParams, socket: Socket): Promise<void>;
+  info(id: string): Answer;
   resize(id: string, body: unknown): Promise<Answer>;
   remove(id: string): Promise<Answer>;
   dispose(): void;
@@ -80,6 +81,11 @@ export function createTerminals(o: { folder: string; store: string; env: Record<
         for (const one of terminal.sockets) one.binary(bytes);
       });
       child.on('close', (code) => end(id, code ?? 137, code === 0 ? ' (clean exit)' : ' (non-zero exit)'));
+    },
+
+    info(id) {
+      if (!terminals.has(id)) return refuse(404, 'PTY session not found', 'PROCESS_NOT_FOUND');
+      return { status: 200, body: { id, active: true, cwd: o.folder, envs: {}, lazyStart: false } };
     },
 
     async resize(id, body) {
