@@ -4,7 +4,7 @@ import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../../port/unit.ts';
 import { isStatus, reading } from './errors.ts';
-import type { MachineParts } from './machine.ts';
+import type { MachineParts } from './parts.ts';
 
 /** Longest transfer of one file. */
 const TRANSFER_S = 2 * 60 * 60;

@@ -1,1 +1,1 @@
-export { createDaytonaDriver, type DaytonaDriverOptions } from './driver.ts';
+export { createDaytonaDriver } from './driver.ts';

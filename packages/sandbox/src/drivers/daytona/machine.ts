@@ -3,9 +3,10 @@ import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { Load, Machine } from '../../port/machine.ts';
 import type { CallOptions } from '../../port/unit.ts';
-import { type Ask, type Client, within } from './client.ts';
+import { type Client, within } from './client.ts';
 import { isMissing, reading, told } from './errors.ts';
 import { createFiles } from './files.ts';
+import type { MachineParts } from './parts.ts';
 import { openSession } from './session-channel.ts';
 import { ARGUMENT_BYTES } from './shell-line.ts';
 import { openTerminal } from './terminal-channel.ts';
@@ -26,20 +27,6 @@ export const DAYTONA_MACHINE: MachineCapabilities = {
 const SMALL_MS = 60_000;
 const MOST_SAID = 4_000;
 const PROOF_MS = 15_000;
-
-/** What channels and files of a machine share. */
-export interface MachineParts {
-  readonly sandbox: Sandbox;
-  readonly log: Logger;
-  readonly heartbeatMs: number;
-  /** As the client's, and with what is gone proved to be gone. */
-  ask<T>(o: Ask, call: () => Promise<T>): Promise<T>;
-  /** The error itself, or sandbox_gone when the API proves that. */
-  proveGone(error: HangarError): Promise<HangarError>;
-  told(text: string): string;
-  /** What goes on after its caller got an answer. */
-  background(work: Promise<unknown>): void;
-}
 
 export function createMachine(o: {
   client: Client;

@@ -4,7 +4,7 @@ import type { Channel, OpenOptions } from '../../port/machine.ts';
 import { beating, createEnding } from './channel.ts';
 import { isStatus, reading } from './errors.ts';
 import { createMarked, createRelabel, type StreamName } from './log-reader.ts';
-import type { MachineParts } from './machine.ts';
+import type { MachineParts } from './parts.ts';
 import { sessionLine } from './shell-line.ts';
 
 /** An ended command whose follower is still silent after so many looks lost its end on the way. */

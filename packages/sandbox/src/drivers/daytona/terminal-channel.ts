@@ -5,7 +5,7 @@ import type { Channel, OpenOptions, TerminalSize } from '../../port/machine.ts';
 import { beating, createEnding } from './channel.ts';
 import { within } from './client.ts';
 import { isStatus, reading } from './errors.ts';
-import type { MachineParts } from './machine.ts';
+import type { MachineParts } from './parts.ts';
 import { quoted } from './shell-line.ts';
 
 /** A login shell may read much before it reads us. */

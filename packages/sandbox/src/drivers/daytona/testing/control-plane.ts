@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Answer, refuse } from './answers.ts';
+import type { Answer } from './answers.ts';
 import { createSandboxFiles, type SandboxFiles } from './files.ts';
+import { api, checkCreate, type Organization } from './organization.ts';
 import { killSandbox, SANDBOX_VARIABLE } from './processes.ts';
 import { createSessions, type SessionFaults, type Sessions } from './sessions.ts';
 import { createTerminals, type Terminals } from './terminals.ts';
@@ -33,22 +34,6 @@ type Dto = Record<string, unknown> & {
   lastActivityAt: string;
 };
 
-/** What the organization may have, and what it has. */
-export interface Organization {
-  snapshots: string[];
-  /** Images that a registry knows. */
-  images: string[];
-  mostCpu: number;
-  mostSandboxes: number;
-  /** GiB of one sandbox. */
-  mostMemoryEach: number;
-  sandboxClass: 'container' | 'linux-vm';
-  /** Whether it knows of a time to live. */
-  hasTtl: boolean;
-  /** What a new sandbox becomes after a moment. */
-  becomes: { state: string; errorReason?: string };
-}
-
 export interface ControlPlane {
   readonly sandboxes: ReadonlyMap<string, FakeSandbox>;
   find(idOrName: string): FakeSandbox | null;
@@ -59,7 +44,6 @@ export interface ControlPlane {
   dispose(): Promise<void>;
 }
 
-const api = (status: number, message: string) => refuse(status, message, undefined, 'DAYTONA_API');
 const MINUTE_MS = 60_000;
 const START_MS = 50;
 
@@ -78,32 +62,10 @@ export function createControlPlane(o: {
 
   function create(body: unknown): Answer {
     const asked = Object(body) as Record<string, unknown>;
-    const unknown = Object.keys(asked).find((name) => !CREATE_FIELDS.has(name));
-    if (unknown !== undefined) return api(400, `property ${unknown} should not exist`);
-    const { name, snapshot, buildInfo, labels = {}, cpu, memory, disk } = asked;
-    for (const [field, value] of Object.entries({ cpu, memory, disk, ttlMinutes: asked.ttlMinutes })) {
-      if (value !== undefined && (!Number.isInteger(value) || Number(value) < 0)) {
-        return api(400, `${field} must be an integer number`);
-      }
-    }
-    if (typeof labels !== 'object' || !Object.values(Object(labels)).every((value) => typeof value === 'string')) {
-      return api(400, 'labels must be an object of strings');
-    }
+    const { name, snapshot, labels = {}, cpu, memory, disk } = asked;
+    const wrong = checkCreate(asked, organization);
+    if (wrong !== null) return wrong;
     if (typeof name === 'string' && find(name) !== null) return api(409, `Sandbox with name ${name} already exists`);
-    const dockerfile: unknown = Object(buildInfo).dockerfileContent;
-    if (typeof dockerfile === 'string') {
-      const image = /^FROM (\S+)/.exec(dockerfile)?.[1] ?? '';
-      if (!organization.images.includes(image)) {
-        return api(400, `Failed to build: manifest for image ${image} not found`);
-      }
-    } else {
-      if (cpu !== undefined || memory !== undefined || disk !== undefined) {
-        return api(400, 'Cannot specify Sandbox resources when using a snapshot');
-      }
-      if (snapshot !== undefined && !organization.snapshots.includes(String(snapshot))) {
-        return api(404, `Snapshot ${String(snapshot)} not found. Did you add it through the Daytona Dashboard?`);
-      }
-    }
     const size = { cpu: Number(cpu ?? 1), memory: Number(memory ?? 1), disk: Number(disk ?? 3) };
     const refused = tooMuch(size);
     if (refused !== null) return refused;
@@ -315,15 +277,6 @@ const METHODS: Readonly<Record<string, string>> = {
   ...{ start: 'POST', stop: 'POST', pause: 'POST', archive: 'POST', resize: 'POST', 'ssh-access': 'POST' },
   ...{ 'last-activity': 'POST', labels: 'PUT', autostop: 'POST', ttl: 'POST' },
 };
-
-/** All that a create may name; the service refuses what it does not know. */
-const CREATE_FIELDS: ReadonlySet<string> = new Set(
-  [
-    'name snapshot buildInfo user env labels public target cpu gpu gpuType spot memory disk volumes secrets',
-    'autoStopInterval autoPauseInterval autoArchiveInterval autoDeleteInterval ttlMinutes linkedSandbox',
-    'networkBlockAll networkAllowList domainAllowList outboundProxyUrl otelEndpointOverride',
-  ].flatMap((names) => names.split(' ')),
-);
 
 const stringsOf = (value: unknown): Record<string, string> =>
   Object.fromEntries(Object.entries(Object(value)).map(([name, one]) => [name, String(one)]));
