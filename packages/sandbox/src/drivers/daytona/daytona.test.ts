@@ -510,6 +510,21 @@ describe('what Daytona does wrong', () => {
     expect((await sandbox?.sessions.list())?.body).toEqual([]);
   });
 
+  it('leaves no session of a command that was given up while it was sent', async () => {
+    const { driver, reach } = reachOf(backend);
+    const { machine } = await opened(reach);
+    for (const terminal of [undefined, { columns: 80, rows: 24 }]) {
+      const giving = new AbortController();
+      const stdin = { stdin: false, ...(terminal ? { terminal } : {}) };
+      const opening = machine.open(['sleep', '600'], { signal: giving.signal, ...stdin });
+      giving.abort(new Error('given up'));
+      await expect(opening).rejects.toThrow('given up');
+    }
+    await driver[Symbol.asyncDispose]();
+    const [sandbox] = server.control.sandboxes.values();
+    expect((await sandbox?.sessions.list())?.body).toEqual([]);
+  });
+
   it('is given up when the caller gives up', async () => {
     const { reach } = reachOf(backend);
     const reason = new Error('given up');

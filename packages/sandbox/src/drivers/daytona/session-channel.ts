@@ -22,20 +22,32 @@ export async function openSession(parts: MachineParts, argv: readonly string[], 
   // Quoted first: what cannot be quoted leaves no session behind.
   const command = sessionLine(argv, token);
 
+  // A call that was given up goes on: what it makes is deleted after it.
+  let asked: Promise<unknown> = Promise.resolve();
   const remove = () => {
+    const settled = asked.catch(() => {});
     parts.background(
-      processes.deleteSession(id).catch((error: unknown) => {
-        if (!isStatus(error, 404)) log.debug({ err: error, session: id }, 'A session of Daytona could not be deleted');
-      }),
+      settled
+        .then(() => processes.deleteSession(id))
+        .catch((error: unknown) => {
+          if (!isStatus(error, 404))
+            log.debug({ err: error, session: id }, 'A session of Daytona could not be deleted');
+        }),
     );
   };
 
   let cmdId: string;
   try {
-    await parts.ask({ signal: o.signal, doing: 'open a session' }, () => processes.createSession(id));
-    const started = await parts.ask({ signal: o.signal, doing: 'start a command' }, () =>
-      processes.executeSessionCommand(id, { command, runAsync: true, suppressInputEcho: true }),
-    );
+    await parts.ask({ signal: o.signal, doing: 'open a session' }, () => {
+      const made = processes.createSession(id);
+      asked = made;
+      return made;
+    });
+    const started = await parts.ask({ signal: o.signal, doing: 'start a command' }, () => {
+      const run = processes.executeSessionCommand(id, { command, runAsync: true, suppressInputEcho: true });
+      asked = run;
+      return run;
+    });
     cmdId = started.cmdId;
     if (typeof cmdId !== 'string') {
       throw new HangarError('driver_unavailable', {

@@ -48,16 +48,21 @@ export async function openTerminal(
   let hear = (bytes: Uint8Array): void => {
     pending.push(bytes);
   };
+  let asked: Promise<unknown> = Promise.resolve();
   const pty = await parts
-    .ask({ signal: o.signal, doing: 'open a terminal' }, () =>
-      sandbox.process.createPty({
+    .ask({ signal: o.signal, doing: 'open a terminal' }, () => {
+      const made = sandbox.process.createPty({
         ...{ id, cols: atMost(o.terminal.columns), rows: atMost(o.terminal.rows) },
         envs: { TERM: 'xterm-256color' },
         onData: (bytes) => hear(bytes),
-      }),
-    )
+      });
+      asked = made;
+      return made;
+    })
     .catch((error: unknown) => {
       discard();
+      // A call that was given up goes on: what it makes is ended after it.
+      parts.background(asked.then(() => sandbox.process.killPtySession(id)));
       throw error;
     });
 
@@ -77,7 +82,6 @@ export async function openTerminal(
     ending.print('stdout', text);
     if (code !== null) ending.exited({ code, signal: null });
   };
-  for (const bytes of pending) hear(bytes);
   // Nobody may wait for it any more.
   began.promise.catch(() => {});
   function broken(message: string): void {
@@ -99,10 +103,11 @@ export async function openTerminal(
     lost: broken,
     look: () => sandbox.process.getPtySessionInfo(id).then(() => null),
   });
+  for (const bytes of pending) hear(bytes);
 
   try {
     // The space in front keeps it out of histories.
-    await pty.sendInput(` exec /bin/sh '${file}'\r`);
+    await parts.ask({ signal: o.signal, doing: 'begin a terminal' }, () => pty.sendInput(` exec /bin/sh '${file}'\r`));
     await within(began.promise, o.signal, START_MS);
     isOpen = true;
   } finally {
