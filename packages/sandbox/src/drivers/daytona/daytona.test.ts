@@ -189,7 +189,7 @@ describe.each(BACKENDS)('machines of Daytona: $name', ({ start }) => {
   });
 
   it('are gone for what runs in them when they are deleted in the middle', async () => {
-    const { reach } = reachOf(backend, { heartbeatMs: 1_000 });
+    const { reach } = reachOf(backend, { heartbeatMs: 10_000 });
     const { key, machine } = await opened(reach);
     const channel = await machine.open(['sleep', '600'], { signal, stdin: false });
     await reach.units.remove(key, o);
