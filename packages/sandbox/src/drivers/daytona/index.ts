@@ -1,0 +1,1 @@
+export { createDaytonaDriver } from './driver.ts';
