@@ -106,7 +106,10 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const firstLink = await access.ensureFirstAdmin();
   const { webDir } = o.files;
   const door = await serve(f, capabilities, { ...drivers, config, address, access, webDir });
-  const chores = createChores({ log: log.child({ part: 'chores' }), chores: choresOver(f, capabilities, people) });
+  const chores = createChores({
+    log: log.child({ part: 'chores' }),
+    chores: choresOver(f, capabilities, { ...people, everReached: profiles.profiles.everReached }),
+  });
 
   async function close(signal = AbortSignal.timeout(config.drainSeconds * 1000 + STOP_MS)): Promise<void> {
     // Whatever is stuck, the next part is closed when the time is over.

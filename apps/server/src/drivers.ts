@@ -1,6 +1,8 @@
 import { dirname } from 'node:path';
 import type { Brought, Driver } from '@hangar/sandbox';
+import { createDaytonaDriver } from '@hangar/sandbox/daytona';
 import { createDockerDriver } from '@hangar/sandbox/docker';
+import { createE2bDriver } from '@hangar/sandbox/e2b';
 import { createClusters, createKubernetesDriver } from '@hangar/sandbox/kubernetes';
 import { createLocalDriver } from '@hangar/sandbox/local';
 import { createClusterReach } from './adapters/kubernetes/index.ts';
@@ -57,6 +59,8 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
       jobTemplateFile: config.kubernetes.jobTemplate ?? files.jobTemplateFile,
       log: log('kubernetes'),
     }),
+    createE2bDriver({ instanceId: f.instanceId, log: log('e2b'), env: config.proxies }),
+    createDaytonaDriver({ instanceId: f.instanceId, log: log('daytona') }),
   ];
   return {
     offered: known.filter(({ name }) => config.drivers.includes(name)),

@@ -59,6 +59,8 @@ export interface Capability {
   /** Nouns whose ended things keep something that plans limit. */
   readonly keepers?: readonly Keeper[];
   readonly blobs?: readonly BlobOwner[];
+  /** Whether a unit on a backend is still somebody's: what nobody owns is removed. By the id of what it is for, and its attempt. */
+  ownsUnit?(id: string, attempt: number): Promise<boolean>;
   readonly chores?: readonly Chore[];
   /** Before anybody is let in; in the order of the list, as all that follows. */
   prepare?(): Promise<void>;

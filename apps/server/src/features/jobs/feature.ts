@@ -6,7 +6,7 @@ import { createAdmission } from '../../platform/places/admission.ts';
 import { sealedValue } from '../../platform/secrets/index.ts';
 import { createJobs, type Jobs } from './jobs.ts';
 import { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
-import { sweepUnits, tellRefused } from './launch/backends.ts';
+import { tellRefused } from './launch/backends.ts';
 import { createJobsReconciler } from './launch/jobs-reconciler.ts';
 import { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
 import { JOB } from './lifecycle/job-noun.ts';
@@ -78,6 +78,7 @@ export async function jobsFeature(
     },
     identify: tokens,
     search: searchJobs(jobs),
+    ownsUnit: store.ownsUnit,
     keepers: [createJobKeeper({ database, blobs, logs })],
     blobs: jobBlobs(database),
     chores: [
@@ -85,11 +86,6 @@ export async function jobsFeature(
         name: 'remove uploads that have expired',
         everyMs: 10 * 60_000,
         run: async (signal) => void (await whileNoBackup(() => uploads.sweep(signal))),
-      },
-      {
-        name: 'remove units nobody owns',
-        everyMs: 5 * 60_000,
-        run: async (signal) => sweepUnits(await profiles.everReached(), store, { log, signal }),
       },
     ],
     async start() {

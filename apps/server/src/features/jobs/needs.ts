@@ -15,7 +15,7 @@ export interface PeopleOfJobs {
 
 /** What jobs need of where they run: units whose program is the worker. */
 export interface BackendOfJobs {
-  readonly units: Pick<Units, 'ensure' | 'inspect' | 'lastWords' | 'stop' | 'remove' | 'sweep'>;
+  readonly units: Pick<Units, 'ensure' | 'inspect' | 'lastWords' | 'stop' | 'remove'>;
   /** Whether what is set up could make a unit: asked when the server starts, makes nothing. @throws HangarError why not */
   validate?(o: CallOptions): Promise<void>;
 }
@@ -34,8 +34,6 @@ export interface ProfilesOfJobs {
   jobsAtOnce(): Promise<ReadonlyMap<string, number>>;
   /** Those whose driver this server offers. */
   all(): Promise<BackendsOfJobs>;
-  /** Wherever units may be left: with all settings that are kept, each once. */
-  everReached(): Promise<BackendsOfJobs>;
 }
 
 export interface CredentialsOfJobs {

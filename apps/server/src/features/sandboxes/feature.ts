@@ -22,17 +22,12 @@ export interface SandboxesSettings {
   readonly atOnce: number;
 }
 
-export interface SandboxesFeature extends Capability {
-  /** For whoever sweeps the backends. */
-  ownsUnit(id: string, attempt: number): Promise<boolean>;
-}
-
 /** Sandboxes: a machine in hand on any driver, and what is executed in it. */
 export function sandboxesFeature(
   f: Foundation,
   needs: { readonly people: PeopleOfSandboxes; readonly profiles: ProfilesOfSandboxes },
   settings: SandboxesSettings,
-): SandboxesFeature {
+): Capability {
   const { database, logs } = f;
   const { people, profiles } = needs;
   const log = f.log.child({ part: 'sandboxes' });

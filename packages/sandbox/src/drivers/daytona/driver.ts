@@ -46,7 +46,14 @@ export function createDaytonaDriver(o: DaytonaDriverOptions): Driver {
           ? 'Sandboxes of Daytona. A pause keeps the files, and the memory in virtual machines only.'
           : 'The package @daytona/sdk is missing. Install it where Hangar is: npm install @daytona/sdk@0.216.0',
         settingsSchema: z.toJSONSchema(DaytonaSettings, { io: 'input' }),
-        capabilities: { image: true, cpus: true, memory: true, pids: false, isolation: 'sandbox of Daytona' },
+        capabilities: {
+          image: true,
+          cpus: true,
+          memory: true,
+          pids: false,
+          pause: true,
+          isolation: 'sandbox of Daytona',
+        },
       };
     },
 

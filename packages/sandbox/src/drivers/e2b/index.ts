@@ -29,7 +29,14 @@ export function createE2bDriver({ instanceId, log, env = {} }: E2bDriverOptions)
         ...{ name: 'e2b', title: 'E2B', available, detail },
         settingsSchema: z.toJSONSchema(E2bSettings, { io: 'input' }),
         // How large a sandbox is stands in its template.
-        capabilities: { image: true, cpus: false, memory: false, pids: false, isolation: 'virtual machine' },
+        capabilities: {
+          image: true,
+          cpus: false,
+          memory: false,
+          pids: false,
+          pause: true,
+          isolation: 'virtual machine',
+        },
       };
     },
 

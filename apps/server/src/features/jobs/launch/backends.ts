@@ -1,7 +1,6 @@
 import { HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import type { BackendsOfJobs } from '../needs.ts';
-import type { JobsStore } from '../store/jobs-store.ts';
 
 const VALIDATE_MS = 30_000;
 
@@ -18,20 +17,5 @@ export async function tellRefused(all: () => Promise<BackendsOfJobs>, log: Logge
       const said = known?.message ?? 'a profile cannot be looked at';
       log.warn({ profile: name, code: known?.code, wayOut: known?.wayOut }, said);
     });
-  }
-}
-
-/** Removes what is on the backends and belongs to no job any more. A backend that is away has another turn. */
-export async function sweepUnits(
-  backends: BackendsOfJobs,
-  store: Pick<JobsStore, 'ownsUnit'>,
-  o: { log: Logger; signal: AbortSignal },
-): Promise<void> {
-  for (const { name, reach } of backends) {
-    const report = await reach.units
-      .sweep(({ id, attempt }) => store.ownsUnit(id, attempt), { signal: o.signal })
-      .catch((error: unknown) => o.log.debug({ err: error, profile: name }, 'cannot sweep'));
-    if (report && report.removed.length > 0)
-      o.log.info({ profile: name, removed: report.removed }, 'removed what nobody owns');
   }
 }
