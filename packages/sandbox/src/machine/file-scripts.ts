@@ -7,7 +7,7 @@ path_of() { p=$(printf '%bx' "$1"); p=$\{p%x}; }
 
 /** Answers in records of three, each ended by NUL: type or mode, size, time and owners; path; what a link points to. */
 const RECORDS = sh`${PATHS}
-one='for f; do s=$(stat -c "%f %s %Y %u %g" "$f" 2>/dev/null) || continue; printf "%s\\0%s\\0" "$s" "$f"; [ ! -L "$f" ] || readlink -n "$f"; printf "\\0"; done'
+one='for f; do s=$(stat -c "%f %s %Y %u %g" "$f" 2>/dev/null) || continue; printf "%s\0%s\0" "$s" "$f"; [ ! -L "$f" ] || readlink -n "$f"; printf "\0"; done'
 `;
 
 /** path, GNU (1). */
@@ -40,7 +40,10 @@ if [ "$5" = - ]; then part "$@"; else umask 077; part "$@" >"$5"; fi
 
 /** Puts a file from $t to $p, with mode $m (- for that of what is there). In the way: 41. */
 const PLACE = sh`${PATHS}
-through() { if [ -L "$p" ]; then p=$(readlink -f "$p" && printf x) || exit 1; p=$\{p%?x}; fi; [ ! -d "$p" ] || exit 41; }
+through() { if [ -L "$p" ]; then p=$(readlink -f "$p" && printf x) || exit 1; p=$\{p%?x}; fi
+  [ ! -d "$p" ] || exit 41
+  # What shells say of it differs.
+  [ -d "$\{p%/*}/" ] || { ls -d "$\{p%/*}/"; exit 1; }; }
 place() {
   [ "$m" != - ] || { [ -e "$p" ] && m=$(stat -c %a "$p"); }
   { [ "$m" = - ] || chmod "$m" "$t"; } && mv -f "$t" "$p" || { r=$?; rm -f "$t"; exit $r; }; }
