@@ -37,7 +37,7 @@ const VENDORS = {
   '^jose$': ['^apps/server/src/features/access/'],
   '^pino$': ['^apps/server/src/(main|compose|log-out)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
-  '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/'],
+  '^tar-stream$': ['^apps/server/src/(adapters/docker|backup)/', '^packages/sandbox/src/machine/'],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
   '^lru-cache$': ['^apps/server/src/(features|adapters)/'],
   '^p-limit$': ['^apps/server/src/platform/'],

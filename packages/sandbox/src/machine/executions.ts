@@ -1,8 +1,8 @@
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/unit.ts';
 import { CANCEL, END_INPUT, FOLLOW, FORGET, LIST, RESIZE, RUNS_AS, WRITE } from './execution-scripts.ts';
-import { type Break, readFollowed, startOf } from './follow.ts';
 import { diskIsFull } from './file-errors.ts';
+import { type Break, readFollowed, startOf } from './follow.ts';
 import { checkId, launchOf, resultOf } from './spec.ts';
 import { SUPERVISE } from './supervise-script.ts';
 import { type Answer, type AskOptions, nonce, type Talk } from './talk.ts';
@@ -19,7 +19,12 @@ export function createExecutions(talk: Talk): Executions {
   /** Account by id, of those that are not the machine's own; the machine knows it too. */
   const accounts = new Map<string, string>();
 
-  async function* follow(id: string, spec: ExecutionSpec | null, from: Offsets, o: CallOptions): AsyncGenerator<Output> {
+  async function* follow(
+    id: string,
+    spec: ExecutionSpec | null,
+    from: Offsets,
+    o: CallOptions,
+  ): AsyncGenerator<Output> {
     let launch = spec === null ? null : launchOf(spec, capabilities);
     const at = startOf(from);
     let user = spec?.user ?? accounts.get(id) ?? null;
@@ -64,7 +69,10 @@ export function createExecutions(talk: Talk): Executions {
       if (broken === null) return;
       if (broken.kind === 'none' || (broken.kind === 'as' && broken.user === user))
         throw new HangarError('execution_not_found');
-      if (broken.kind === 'as') accounts.set(id, (user = broken.user));
+      if (broken.kind === 'as') {
+        user = broken.user;
+        accounts.set(id, user);
+      }
       launch = null;
     }
   }
@@ -85,7 +93,8 @@ export function createExecutions(talk: Talk): Executions {
       if (answer.code !== 30) return settle(answer);
       const next = answer.output.toString().trim();
       if (next === '' || next === user) throw new HangarError('execution_not_found');
-      accounts.set(id, (user = next));
+      user = next;
+      accounts.set(id, user);
     }
   }
 
@@ -128,7 +137,11 @@ export function createExecutions(talk: Talk): Executions {
   async function listOf(user: string | null, o: CallOptions): Promise<string[][]> {
     const { folder } = await talk.facts(o, user);
     const { output } = settle(await talk.ask(LIST, [folder], { ...o, user }));
-    return output.toString().split('\n').filter(Boolean).map((line) => line.split(' '));
+    return output
+      .toString()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(' '));
   }
 }
 

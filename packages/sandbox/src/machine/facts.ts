@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/unit.ts';
 import { sh } from './sh.ts';
-import type { AskOptions, Answer } from './talk.ts';
+import type { Answer, AskOptions } from './talk.ts';
 
 /** What is known of a machine before anything is done in it, for one account. */
 export interface Facts {
@@ -71,12 +71,20 @@ export async function probeFacts(
   if (code === 21 && /No space left|quota exceeded/i.test(error)) throw new HangarError('disk_full');
   if (code === 21)
     throw new HangarError('unsupported', {
-      message: `No folder of the machine can be written to: ${folder ?? '~/.cache, /tmp, /var/tmp, /dev/shm'}. ${error}`.trim(),
+      message:
+        `No folder of the machine can be written to: ${folder ?? '~/.cache, /tmp, /var/tmp, /dev/shm'}. ${error}`.trim(),
       wayOut: 'Give its account a folder of its own that it may write to.',
     });
   const [found, nap, tail, dd, script, printf] = output.toString().trim().split(' ');
   if (code !== 0 || found === undefined || !PLAIN_PATH.test(found) || printf === undefined)
     throw new HangarError('connection_lost', { message: `The machine did not say what it is: ${error}` });
   const [followsPid, skipsBytes] = [tail === '1', dd === '1'];
-  return { folder: found, nap: nap === '0.05' ? nap : '1', followsPid, skipsBytes, script: script === '1', printf: printf === '1' };
+  return {
+    folder: found,
+    nap: nap === '0.05' ? nap : '1',
+    followsPid,
+    skipsBytes,
+    script: script === '1',
+    printf: printf === '1',
+  };
 }

@@ -6,7 +6,10 @@ const WORDS = [
   [/No space left on device|quota exceeded/i, 'disk_full'],
   [/No such file or directory/, 'file_not_found'],
   [/Permission denied|Operation not permitted|Read-only file system/, 'file_forbidden'],
-  [/File exists|Directory not empty|Is a directory|Not a directory|not a directory|cannot overwrite/, 'path_in_the_way'],
+  [
+    /File exists|Directory not empty|Is a directory|Not a directory|not a directory|cannot overwrite/,
+    'path_in_the_way',
+  ],
 ] as const;
 
 export const diskIsFull = (error: string): boolean => WORDS[0][0].test(error);

@@ -11,7 +11,7 @@ const FOUND = /^([a-zA-Z]) ([0-7]{1,5}) (\d{1,18}) (-?\d+)(?:\.(\d{1,3})\d*)? (\
 /** stat: `f s Y u g`, the mode with its type in hex. */
 const STATED = /^([0-9a-f]{3,6}) (\d{1,18}) (-?\d+) (\d+) (\d+)$/;
 const KINDS: Readonly<Record<string, FileStat['type']>> = { f: 'file', d: 'folder', l: 'link' };
-const FORMATS: Readonly<Record<number, FileStat['type']>> = { 0o10: 'file', 0o04: 'folder', 0o12: 'link' };
+const FORMATS: Readonly<Record<number, FileStat['type']>> = { 7: 'file', 4: 'folder', 9: 'link' };
 
 export function statOf(output: Buffer, path: string): FileStat {
   const [facts = '', , target] = output.toString('latin1').split('\0');
@@ -41,7 +41,13 @@ function factsOf(text: string, target: Buffer): Omit<FileStat, 'path'> {
   const [, kind, mode, size, seconds, fraction = '', uid, gid] = FOUND.exec(text) ?? [];
   if (kind !== undefined && mode !== undefined) {
     const ms = Number(fraction.padEnd(3, '0'));
-    return made(KINDS[kind] ?? 'other', Number.parseInt(mode, 8), [size, uid, gid], Number(seconds) * 1000 + ms, target);
+    return made(
+      KINDS[kind] ?? 'other',
+      Number.parseInt(mode, 8),
+      [size, uid, gid],
+      Number(seconds) * 1000 + ms,
+      target,
+    );
   }
   const [, hex, bytes, at, owner, group] = STATED.exec(text) ?? [];
   if (hex === undefined) throw strange();
@@ -64,4 +70,5 @@ function made(
   };
 }
 
-const strange = () => new HangarError('connection_lost', { message: 'The machine does not tell its files as it should.' });
+const strange = () =>
+  new HangarError('connection_lost', { message: 'The machine does not tell its files as it should.' });

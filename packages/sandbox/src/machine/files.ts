@@ -13,6 +13,8 @@ const LONGEST_PATH = 4096;
 /** What is shorter goes over in one channel; of what is longer the size is known only when it is there. */
 const SHORT = 1024 * 1024;
 const MOST_DEPTH = 1000;
+/** As arguments of a tar that reads no list. */
+const MOST_NAMES = 100_000;
 
 export function createFiles(talk: Talk): Files {
   const { machine } = talk;
@@ -84,7 +86,9 @@ export function createFiles(talk: Talk): Files {
         ask(path, scripts.STAGE, [name], { ...o, input: body, deadlineMs: null }),
       );
       if (Number(output.toString()) !== size)
-        throw new HangarError('connection_lost', { message: `${showPath(path)}: the connection broke while it was sent.` });
+        throw new HangarError('connection_lost', {
+          message: `${showPath(path)}: the connection broke while it was sent.`,
+        });
       await ask(path, scripts.COMMIT, [name, mode], o);
     } catch (error) {
       await talk.ask(scripts.UNSTAGE, [word(path), name], o).catch(() => undefined);
@@ -120,7 +124,8 @@ export function createFiles(talk: Talk): Files {
       const mode = o.mode?.toString(8) ?? '-';
       const short = body instanceof Readable ? await begin(body) : { head: asBuffer(body), rest: null };
       if (short.rest === null || byFile) {
-        const whole = short.rest === null ? short.head : Readable.from(after(short.head, short.rest), { objectMode: false });
+        const whole =
+          short.rest === null ? short.head : Readable.from(after(short.head, short.rest), { objectMode: false });
         const size = short.rest === null ? String(short.head.length) : '-';
         await ask(path, scripts.WRITE_FILE, [nonce(), size, mode], { ...o, input: whole, deadlineMs: null });
       } else await writeLong(path, short.head, short.rest, mode, o);
@@ -137,13 +142,11 @@ export function createFiles(talk: Talk): Files {
     },
     async upload(path, tar, o) {
       const guarded = guardTar(tar);
-      await whileReading(guarded, () =>
-        ask(path, scripts.UNPACK, [], { ...o, input: guarded, deadlineMs: null }),
-      );
+      await whileReading(guarded, () => ask(path, scripts.UNPACK, [], { ...o, input: guarded, deadlineMs: null }));
     },
     async download(path, o) {
       const isGnu = await gnu(o);
-      const names = o.paths === undefined ? {} : { input: namesOf(o.paths, isGnu === '1' ? '\0' : '\n') };
+      const names = o.paths === undefined ? {} : { input: namesOf(o.paths, isGnu === '1') };
       const args = [o.paths === undefined ? '1' : '0', isGnu];
       const options = { ...o, ...names };
       const body = isText
@@ -195,15 +198,19 @@ function word(path: string): string {
     .join('');
 }
 
-function namesOf(paths: readonly string[], end: string): Buffer {
+function namesOf(paths: readonly string[], isGnu: boolean): Buffer {
   const names = paths.map((path) => {
     if (path.startsWith('/') || path.split('/').includes('..') || path === '' || path.includes('\0'))
       throw invalid('paths', `Not a path below the folder: ${showPath(path)}`);
-    if (path.includes(end))
-      throw new HangarError('unsupported', { message: `The tar of this machine takes no name with a newline: ${showPath(path)}` });
-    return Buffer.concat([encodePath(`./${path}`), Buffer.from(end)]);
+    return Buffer.concat([encodePath(`./${path}`), Buffer.from([0])]);
   });
-  return Buffer.concat(names);
+  const all = Buffer.concat(names);
+  if (!isGnu && all.length > MOST_NAMES)
+    throw new HangarError('unsupported', {
+      message: 'The tar of this machine takes no more than 100 kB of names at once.',
+      wayOut: 'Ask for a folder above them, or for fewer at a time.',
+    });
+  return all;
 }
 
 const invalid = (field: string, message: string) =>
@@ -219,4 +226,3 @@ function settleCode(answer: Pick<Answer, 'code' | 'error'>, path: string): void 
     throw new HangarError('unsupported', { message: 'The machine has no tar.', wayOut: 'Use an image with tar.' });
   settleFile(answer, path);
 }
-

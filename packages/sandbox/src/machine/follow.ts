@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import type { Channel } from '../port/machine.ts';
 import { resultOf } from './spec.ts';
-import { brokenAnswer, type ByteReader, readBytes } from './stream.ts';
+import { type ByteReader, brokenAnswer, readBytes } from './stream.ts';
 import type { Offsets, Output } from './types.ts';
 
 /** How one channel of following ended where the execution did not. */
@@ -30,7 +30,11 @@ export async function* readFollowed(
     for (;;) {
       const line = await reader.line();
       if (line === null) throw broken();
-      if (line.startsWith(`${mark} `)) return line.slice(mark.length + 1).trimEnd().split(' ');
+      if (line.startsWith(`${mark} `))
+        return line
+          .slice(mark.length + 1)
+          .trimEnd()
+          .split(' ');
     }
   };
   for (;;) {
@@ -122,8 +126,12 @@ async function* both(
 
 function failedStart(why: string): HangarError {
   if (why === 'cut') return brokenAnswer('The connection broke before all of the execution was sent.');
-  if (/No space left|quota exceeded/i.test(why)) return new HangarError('disk_full', { message: 'The disk of the machine is full.' });
+  if (/No space left|quota exceeded/i.test(why))
+    return new HangarError('disk_full', { message: 'The disk of the machine is full.' });
   return new HangarError('launch_failed', { message: `The execution could not be started: ${why}` });
 }
 
-export const startOf = (from: Offsets): { stdout: number; stderr: number } => ({ stdout: from.stdout, stderr: from.stderr });
+export const startOf = (from: Offsets): { stdout: number; stderr: number } => ({
+  stdout: from.stdout,
+  stderr: from.stderr,
+});

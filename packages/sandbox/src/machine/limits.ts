@@ -42,7 +42,9 @@ export function limitsOf(text: string): Limits {
   // What can be dropped at once is not in use.
   const usedByGroup = current === null ? null : Math.max(0, current - (number('memory.cache') ?? 0));
   const busy = numbers('host.busy');
-  const hostSeconds = busy.reduce((sum, ticks, index) => (index === 3 || index === 4 ? sum : sum + ticks), 0) / (number('host.hz') || 100);
+  const hostSeconds =
+    busy.reduce((sum, ticks, index) => (index === 3 || index === 4 ? sum : sum + ticks), 0) /
+    (number('host.hz') || 100);
   const groupSeconds = inSeconds(number('cpu.usec'), 1e6) ?? inSeconds(number('cpu.nsec'), 1e9);
   const [size = 0, used = 0, free = 0] = numbers('disk');
   return {

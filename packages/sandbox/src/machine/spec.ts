@@ -11,7 +11,8 @@ const READ_ONLY = new Set(['UID', 'EUID', 'PPID', 'SHELLOPTS', 'BASHOPTS', 'BASH
 const MOST_SCRIPT = 16 * 1024 * 1024;
 
 export function checkId(id: string): string {
-  if (!ID.test(id)) throw new HangarError('validation_failed', { message: `No id of an execution: ${JSON.stringify(id)}` });
+  if (!ID.test(id))
+    throw new HangarError('validation_failed', { message: `No id of an execution: ${JSON.stringify(id)}` });
   return id;
 }
 
@@ -86,7 +87,8 @@ export function resultOf(line: string): Result | null {
   const [, reason = '', rc = '', stdout, stderr, leftover, note = ''] = match ?? [];
   if (!REASONS.has(reason)) return null;
   const code = rc === '-' ? null : Number(rc);
-  const signal = code !== null && code > 128 && code < 160 && reason !== 'not_started' ? (SIGNALS.get(code - 128) ?? null) : null;
+  const signal =
+    code !== null && code > 128 && code < 160 && reason !== 'not_started' ? (SIGNALS.get(code - 128) ?? null) : null;
   return {
     reason: reason === 'exited' && signal !== null ? 'signaled' : (reason as Result['reason']),
     exitCode: signal === null ? code : null,
@@ -94,6 +96,10 @@ export function resultOf(line: string): Result | null {
     bytes: { stdout: Number(stdout), stderr: Number(stderr) },
     leftover: Number(leftover),
     message:
-      note === 'program' ? (code === 127 ? 'The program is not there.' : 'The program may not be run.') : (NOTES[note] ?? null),
+      note === 'program'
+        ? code === 127
+          ? 'The program is not there.'
+          : 'The program may not be run.'
+        : (NOTES[note] ?? null),
   };
 }

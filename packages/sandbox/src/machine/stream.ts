@@ -78,8 +78,7 @@ function partOf(mark: Buffer, held: Buffer): number {
 /** Lines of base64 as the bytes they mean; what is none (a banner, a blank line) is left out. */
 export async function* fromBase64(source: AsyncIterable<Uint8Array>, begin: string): AsyncGenerator<Buffer> {
   const reader = readBytes(source);
-  for (let line = await reader.line(); line?.trim() !== begin; line = await reader.line())
-    if (line === null) return;
+  for (let line = await reader.line(); line?.trim() !== begin; line = await reader.line()) if (line === null) return;
   for (let line = await reader.line(); line !== null; line = await reader.line())
     if (/^[A-Za-z0-9+/]+=*\r?$/.test(line)) yield Buffer.from(line, 'base64');
 }

@@ -141,7 +141,9 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
     try {
       const exit = await Promise.race([channel.exit, sleep(WHY_MS, null, { ref: false })]);
       if (exit === null) return brokenAnswer('The answer of the machine broke off.');
-      return brokenAnswer(`The answer of the machine broke off (it ended with ${exit.code ?? exit.signal ?? 'nothing'}).`);
+      return brokenAnswer(
+        `The answer of the machine broke off (it ended with ${exit.code ?? exit.signal ?? 'nothing'}).`,
+      );
     } catch (error) {
       return signal.aborted ? signal.reason : error;
     }
@@ -210,4 +212,3 @@ const unsupportedInput = () =>
     message: 'This machine takes input for another account neither on standard input nor as a file.',
     wayOut: 'Leave the account out.',
   });
-

@@ -53,7 +53,10 @@ export function guardTar(source: Readable): Readable {
   return source.pipe(gate);
 }
 
-function whyRefused(header: { name: string; type?: string | null | undefined; linkname?: string | null | undefined }, links: Set<string>) {
+function whyRefused(
+  header: { name: string; type?: string | null | undefined; linkname?: string | null | undefined },
+  links: Set<string>,
+) {
   const type = header.type ?? 'file';
   const refuse = (what: string) => {
     const shown = showPath(decodePath(Buffer.from(header.name, 'latin1')));

@@ -138,10 +138,7 @@ export interface Files {
   stat(path: string, o: CallOptions): Promise<FileStat | null>;
   /** What is in a folder, to a depth of 1 when not said, in no order. */
   list(path: string, o: CallOptions & { readonly depth?: number }): AsyncIterable<FileStat>;
-  read(
-    path: string,
-    o: CallOptions & { readonly offset?: number; readonly length?: number },
-  ): Promise<Readable>;
+  read(path: string, o: CallOptions & { readonly offset?: number; readonly length?: number }): Promise<Readable>;
   /** Whole or not at all. Makes no folders. Keeps the mode of a file that is replaced when none is said. */
   write(path: string, body: Readable | Uint8Array, o: CallOptions & { readonly mode?: number }): Promise<void>;
   /** With those above it; one that is there is fine. */

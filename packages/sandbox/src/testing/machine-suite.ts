@@ -89,7 +89,10 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
     const specOf = (spec: Spec): ExecutionSpec => ({ ...BASE, id: id(), ...spec });
 
     /** Follows until the end, over breaks, and holds each offset against what came before. */
-    async function ended(follow: (from: Offsets) => AsyncIterable<Output>, from: Offsets = FROM): Promise<Omit<Ran, 'id'>> {
+    async function ended(
+      follow: (from: Offsets) => AsyncIterable<Output>,
+      from: Offsets = FROM,
+    ): Promise<Omit<Ran, 'id'>> {
       const parts = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
       const at = { ...from };
       for (;;) {
@@ -119,27 +122,45 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       await throughBreaks(async () => {
         for await (const event of box.executions.run(spec, { stdout: stdout.length, stderr: 0 }, call())) {
           if (event.type === 'stdout') stdout += Buffer.from(event.data).toString('latin1');
-          if (event.type === 'end') throw new Error(`It ended before it said ${words}: ${JSON.stringify(event.result)}`);
+          if (event.type === 'end')
+            throw new Error(`It ended before it said ${words}: ${JSON.stringify(event.result)}`);
           if (stdout.includes(words)) return;
         }
       });
       return { spec, stdout };
     }
     const gone = async (word: string) => {
-      for (let left = await bed.processesWith(word); left.length > 0; left = await bed.processesWith(word)) await sleep(100);
+      for (let left = await bed.processesWith(word); left.length > 0; left = await bed.processesWith(word))
+        await sleep(100);
     };
 
     describe('executions', () => {
       test('how a program ends is told as it is', async () => {
-        expect((await shell('true')).result).toMatchObject({ reason: 'exited', exitCode: 0, signal: null, message: null });
+        expect((await shell('true')).result).toMatchObject({
+          reason: 'exited',
+          exitCode: 0,
+          signal: null,
+          message: null,
+        });
         expect((await shell('exit 7')).result).toMatchObject({ reason: 'exited', exitCode: 7, signal: null });
-        expect((await shell('kill -9 $$')).result).toMatchObject({ reason: 'signaled', exitCode: null, signal: 'SIGKILL' });
-        expect((await shell('kill -15 $$')).result).toMatchObject({ reason: 'signaled', exitCode: null, signal: 'SIGTERM' });
+        expect((await shell('kill -9 $$')).result).toMatchObject({
+          reason: 'signaled',
+          exitCode: null,
+          signal: 'SIGKILL',
+        });
+        expect((await shell('kill -15 $$')).result).toMatchObject({
+          reason: 'signaled',
+          exitCode: null,
+          signal: 'SIGTERM',
+        });
       });
 
       test('what cannot start says so, with the code of a shell', async () => {
         const started = async (spec: Spec) => (await runs(spec)).result;
-        expect(await started({ command: ['hangar-no-such-program'] })).toMatchObject({ reason: 'not_started', exitCode: 127 });
+        expect(await started({ command: ['hangar-no-such-program'] })).toMatchObject({
+          reason: 'not_started',
+          exitCode: 127,
+        });
         expect(await started({ command: ['/etc/passwd'] })).toMatchObject({ reason: 'not_started', exitCode: 126 });
         expect(await started({ command: ['true'], cwd: '/no/such folder' })).toMatchObject({
           reason: 'not_started',
@@ -151,7 +172,8 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('both streams come apart, whole and in order, with or without a newline at the end', async () => {
-        const script = 'i=0; while [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; printf end; printf END >&2';
+        const script =
+          'i=0; while [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; printf end; printf END >&2';
         const ran = await shell(script);
         const numbers = Array.from({ length: 200 }, (_, n) => n);
         expect(ran.stdout.toString()).toBe(`${numbers.map((n) => `out ${n}\n`).join('')}end`);
@@ -164,7 +186,9 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const spec = specOf({ command: ['cat'], stdin: 'open' });
         const ending = ended((from) => box.executions.run(spec, from, call()));
         const put = (at: number, part: Buffer) => throughBreaks(() => box.executions.write(spec.id, at, part, call()));
-        await waitFor(async () => (await throughBreaks(() => box.executions.list(call()))).some((one) => one.id === spec.id));
+        await waitFor(async () =>
+          (await throughBreaks(() => box.executions.list(call()))).some((one) => one.id === spec.id),
+        );
         expect(await put(0, bytes.subarray(0, 300))).toBe(300);
         // Again, as after a break: nothing is there twice.
         expect(await put(0, bytes.subarray(0, 300))).toBe(300);
@@ -179,23 +203,34 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('a program that does not read its input ends by itself; without input it is at the end of it', async () => {
-        expect((await runs({ command: ['true'], stdin: 'open' })).result).toMatchObject({ reason: 'exited', exitCode: 0 });
+        expect((await runs({ command: ['true'], stdin: 'open' })).result).toMatchObject({
+          reason: 'exited',
+          exitCode: 0,
+        });
         expect((await runs({ command: ['cat'] })).result).toMatchObject({ reason: 'exited', exitCode: 0 });
       });
 
       test('text that comes in pieces is whole', async () => {
-        const { stdout } = await shell("printf '\\303'; sleep 0.2; printf '\\251\\360\\237'; sleep 0.2; printf '\\230\\200'");
+        const { stdout } = await shell(
+          "printf '\\303'; sleep 0.2; printf '\\251\\360\\237'; sleep 0.2; printf '\\230\\200'",
+        );
         expect(stdout.toString()).toBe('é😀');
       });
 
       test('variables are what they were, and the machine keeps its own', async () => {
-        const env = { A: "it's\n\"two\" lines\n", B: 'x=y=z', C: '$HOME `id` \\ * é', D: '', n: 'a name of the supervisor' };
+        const env = {
+          A: 'it\'s\n"two" lines\n',
+          B: 'x=y=z',
+          C: '$HOME `id` \\ * é',
+          D: '',
+          n: 'a name of the supervisor',
+        };
         const { stdout } = await shell('printf "%s|" "$A" "$B" "$C" "$D" "$n" "$HANGAR_SERVES" "$HOME"; pwd', { env });
         const home = (await throughBreaks(() => box.platform(call()))).home;
         expect(stdout.toString()).toBe(`${Object.values(env).join('|')}||${home}|${home}\n`);
-        expect((await runs({ command: ['sh', '-c', 'pwd; printf %s "$1"', 'sh', "a 'b'\n"], cwd: work })).stdout.toString()).toBe(
-          `${work}\na 'b'\n`,
-        );
+        expect(
+          (await runs({ command: ['sh', '-c', 'pwd; printf %s "$1"', 'sh', "a 'b'\n"], cwd: work })).stdout.toString(),
+        ).toBe(`${work}\na 'b'\n`);
         const bad = box.executions.run(specOf({ command: ['true'], env: { 'A.B': '1' } }), FROM, call());
         await expect(bad[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'validation_failed' });
       });
@@ -226,13 +261,21 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('SIGINT is not ignored', async () => {
-        expect((await shell('kill -2 $$; sleep 5; echo late')).result).toMatchObject({ reason: 'signaled', signal: 'SIGINT' });
+        expect((await shell('kill -2 $$; sleep 5; echo late')).result).toMatchObject({
+          reason: 'signaled',
+          signal: 'SIGINT',
+        });
       });
 
       test('time is kept in the machine, also while nobody looks', async () => {
         const word = `timeout_${run}`;
         const { spec } = await until(
-          { command: { shell: 'trap "" TERM; echo go; sleep 300 & wait; sleep 300' }, timeoutMs: 700, graceMs: 300, env: { WORD: word } },
+          {
+            command: { shell: 'trap "" TERM; echo go; sleep 300 & wait; sleep 300' },
+            timeoutMs: 700,
+            graceMs: 300,
+            env: { WORD: word },
+          },
           'go',
         );
         await gone(word);
@@ -264,7 +307,10 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('a cancel lets a program clean up', async () => {
-        const { spec } = await until({ command: { shell: 'trap "echo cleaned; exit 5" TERM; echo go; while :; do sleep 0.1; done' } }, 'go');
+        const { spec } = await until(
+          { command: { shell: 'trap "echo cleaned; exit 5" TERM; echo go; while :; do sleep 0.1; done' } },
+          'go',
+        );
         const how = { graceMs: 60_000, signal: 'SIGTERM' } as const;
         const result = await throughBreaks(() => box.executions.cancel(spec.id, how, call()));
         expect(result).toMatchObject({ reason: 'cancelled', exitCode: 5 });
@@ -291,7 +337,12 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('a reader that goes away and comes back misses nothing and reads nothing twice', async () => {
-        const spec = specOf({ command: { shell: 'i=0; while [ $i -lt 300 ]; do echo line $i; echo side $i >&2; i=$((i+1)); [ $((i % 30)) = 0 ] && sleep 0.1; done; exit 7' } });
+        const spec = specOf({
+          command: {
+            shell:
+              'i=0; while [ $i -lt 300 ]; do echo line $i; echo side $i >&2; i=$((i+1)); [ $((i % 30)) = 0 ] && sleep 0.1; done; exit 7',
+          },
+        });
         const at = { stdout: 0, stderr: 0 };
         const parts = { stdout: '', stderr: '' };
         let result: Result | null = null;
@@ -299,7 +350,8 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
           // Every second time as a server that has just started.
           const from = turn % 2 === 0 ? box : openSandbox(await bed.reopened());
           let taken = 0;
-          const follow = turn === 0 ? from.executions.run(spec, at, call()) : from.executions.attach(spec.id, at, call());
+          const follow =
+            turn === 0 ? from.executions.run(spec, at, call()) : from.executions.attach(spec.id, at, call());
           await throughBreaks(async () => {
             for await (const event of follow) {
               if (event.type === 'end') result = event.result;
@@ -342,7 +394,8 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const line = Buffer.from('The quick brown fox jumps over the lazy dog 0123456789\n');
         const wanted = createHash('sha256');
         const block = Buffer.concat(Array.from({ length: 10_000 }, () => line));
-        for (let left = bytes; left > 0; left -= block.length) wanted.update(block.subarray(0, Math.min(left, block.length)));
+        for (let left = bytes; left > 0; left -= block.length)
+          wanted.update(block.subarray(0, Math.min(left, block.length)));
         expect(digest.digest('hex')).toBe(wanted.digest('hex'));
         expect(most).toBeLessThanOrEqual(2 * 1024 * 1024);
         expect(process.memoryUsage().rss - before).toBeLessThan(Math.max(bytes, 160 * 1024 * 1024));
@@ -351,7 +404,10 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('started twice and at once, it runs once', async () => {
-        const spec = specOf({ command: { shell: `echo ran >>"$FILE"; sleep 0.3; echo end` }, env: { FILE: `${work}/once` } });
+        const spec = specOf({
+          command: { shell: `echo ran >>"$FILE"; sleep 0.3; echo end` },
+          env: { FILE: `${work}/once` },
+        });
         const both = await Promise.all([1, 2, 3].map(() => ended((from) => box.executions.run(spec, from, call()))));
         both.push(await ended((from) => box.executions.run(spec, from, call())));
         for (const one of both) expect(one.stdout.toString()).toBe('end\n');
@@ -365,14 +421,23 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('one that nobody knows is not found; one that runs is not forgotten; forgotten ones leave nothing', async () => {
-        const next = (id: string) => throughBreaks(() => box.executions.attach(id, FROM, call())[Symbol.asyncIterator]().next());
+        const next = (id: string) =>
+          throughBreaks(() => box.executions.attach(id, FROM, call())[Symbol.asyncIterator]().next());
         await expect(next(id())).rejects.toMatchObject({ code: 'execution_not_found' });
         const word = `forget_${run}`;
-        const { spec } = await until({ command: { shell: 'echo go; sleep 300' }, stdin: 'open', env: { WORD: word } }, 'go');
-        await expect(throughBreaks(() => box.executions.forget(spec.id, call()))).rejects.toMatchObject({ code: 'execution_running' });
+        const { spec } = await until(
+          { command: { shell: 'echo go; sleep 300' }, stdin: 'open', env: { WORD: word } },
+          'go',
+        );
+        await expect(throughBreaks(() => box.executions.forget(spec.id, call()))).rejects.toMatchObject({
+          code: 'execution_running',
+        });
         await throughBreaks(() => box.executions.cancel(spec.id, { graceMs: 0, signal: 'SIGKILL' }, call()));
         const listed = await throughBreaks(() => box.executions.list(call()));
-        expect(listed.find((one) => one.id === spec.id)).toMatchObject({ result: { reason: 'cancelled' }, bytes: { stdout: 3 } });
+        expect(listed.find((one) => one.id === spec.id)).toMatchObject({
+          result: { reason: 'cancelled' },
+          bytes: { stdout: 3 },
+        });
         await Promise.all(listed.map((one) => throughBreaks(() => box.executions.forget(one.id, call()))));
         expect(await throughBreaks(() => box.executions.list(call()))).toEqual([]);
         await expect(next(spec.id)).rejects.toMatchObject({ code: 'execution_not_found' });
@@ -456,25 +521,39 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
 
       test('one of many megabytes goes there and back', async () => {
         const block = randomBytes(1024 * 1024);
-        const body = () => Readable.from(Array.from({ length: 6 }, () => block), { objectMode: false });
+        const body = () =>
+          Readable.from(
+            Array.from({ length: 6 }, () => block),
+            { objectMode: false },
+          );
         await throughBreaks(() => box.files.write(`${work}/long`, body(), call()));
         const back = await throughBreaks(async () => buffer(await box.files.read(`${work}/long`, call())));
         expect(back.length).toBe(6 * block.length);
         expect(back.subarray(5 * block.length).equals(block)).toBe(true);
-        const broken = Readable.from((async function* () {
-          yield block;
-          yield block;
-          throw new Error('the sender failed');
-        })());
+        const broken = Readable.from(
+          (async function* () {
+            yield block;
+            yield block;
+            throw new Error('the sender failed');
+          })(),
+        );
         await expect(box.files.write(`${work}/long`, broken, call())).rejects.toThrow(/sender failed|connection/);
         expect((await throughBreaks(() => box.files.stat(`${work}/long`, call())))?.size).toBe(6 * block.length);
       });
 
       test('names may be any bytes, links are told and written through, folders are listed', async () => {
-        const odd = ['line\nbreak', decodePath(Buffer.from([0x63, 0xe9, 0x74])), 'é 😀', "quote'\"\\0101", '-dash', ' '];
+        const odd = [
+          'line\nbreak',
+          decodePath(Buffer.from([0x63, 0xe9, 0x74])),
+          'é 😀',
+          'quote\'"\\0101',
+          '-dash',
+          ' ',
+        ];
         const folder = `${work}/names`;
         await throughBreaks(() => box.files.mkdir(`${folder}/deep/er`, call()));
-        for (const name of odd) await throughBreaks(() => box.files.write(`${folder}/${name}`, Buffer.from(name), call()));
+        for (const name of odd)
+          await throughBreaks(() => box.files.write(`${folder}/${name}`, Buffer.from(name), call()));
         await shell(`cd '${folder}' && ln -s deep/er link && ln -s 'line\nbreak' other && mkfifo pipe`);
         const list = async (depth?: number) =>
           throughBreaks(async () => {
@@ -493,10 +572,13 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         for (const name of odd) expect(flat.get(name)).toBe('file');
         expect((await list(2)).get('deep/er')).toBe('folder');
         for (const name of odd)
-          expect(await throughBreaks(async () => (await buffer(await box.files.read(`${folder}/${name}`, call()))).length)).toBe(
-            Buffer.from(name).length,
-          );
-        expect(await throughBreaks(() => box.files.stat(`${folder}/link`, call()))).toMatchObject({ type: 'link', target: 'deep/er' });
+          expect(
+            await throughBreaks(async () => (await buffer(await box.files.read(`${folder}/${name}`, call()))).length),
+          ).toBe(Buffer.from(name).length);
+        expect(await throughBreaks(() => box.files.stat(`${folder}/link`, call()))).toMatchObject({
+          type: 'link',
+          target: 'deep/er',
+        });
         await throughBreaks(() => box.files.write(`${folder}/other`, Buffer.from('through'), call()));
         expect(await textOf(`${folder}/line\nbreak`)).toBe('through');
       });
@@ -524,8 +606,14 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       test('a full disk is said to be full', async (context) => {
         context.skip(bed.smallFolder === undefined, 'there is no small file system here');
         const small = bed.smallFolder ?? '';
-        const much = () => Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(1024 * 1024, 1)), { objectMode: false });
-        await expect(throughBreaks(() => box.files.write(`${small}/much`, much(), call()))).rejects.toMatchObject({ code: 'disk_full' });
+        const much = () =>
+          Readable.from(
+            Array.from({ length: 64 }, () => Buffer.alloc(1024 * 1024, 1)),
+            { objectMode: false },
+          );
+        await expect(throughBreaks(() => box.files.write(`${small}/much`, much(), call()))).rejects.toMatchObject({
+          code: 'disk_full',
+        });
         expect(await throughBreaks(() => box.files.stat(`${small}/much`, call()))).toBeNull();
         const listed = await throughBreaks(async () => {
           const names: string[] = [];
@@ -536,7 +624,9 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       });
 
       test('1,000 files go there and back by digest', async () => {
-        const files = new Map(Array.from({ length: 1000 }, (_, n) => [`d${n % 30}/f${n}`, randomBytes(n % 10 === 0 ? 20_000 : 200)]));
+        const files = new Map(
+          Array.from({ length: 1000 }, (_, n) => [`d${n % 30}/f${n}`, randomBytes(n % 10 === 0 ? 20_000 : 200)]),
+        );
         const tar = () => {
           const packing = pack();
           packing.entry({ name: 'empty/', type: 'directory', mode: 0o755 });
@@ -564,7 +654,13 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
       test.each([
         ['climbs', [{ name: '../escaped', body: 'x' }]],
         ['is absolute', [{ name: '/tmp/escaped', body: 'x' }]],
-        ['goes through its own link', [{ name: 'l', to: '/tmp' }, { name: 'l/escaped', body: 'x' }]],
+        [
+          'goes through its own link',
+          [
+            { name: 'l', to: '/tmp' },
+            { name: 'l/escaped', body: 'x' },
+          ],
+        ],
         ['is no archive', null],
       ] as const)('an archive that %s is refused', async (_name, entries) => {
         const packing = pack();
@@ -606,7 +702,10 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
     // The last: there is no machine after it.
     test('a machine that is destroyed: its execution is lost, and it says that it is gone', async () => {
       const { spec, stdout } = await until({ command: { shell: 'echo go; sleep 300' } }, 'go');
-      const told = ended((from) => box.executions.attach(spec.id, from, call()), { stdout: stdout.length, stderr: 0 }).then(
+      const told = ended((from) => box.executions.attach(spec.id, from, call()), {
+        stdout: stdout.length,
+        stderr: 0,
+      }).then(
         ({ result }) => result.reason,
         (error: { code?: string }) => error.code,
       );

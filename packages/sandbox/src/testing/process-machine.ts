@@ -71,7 +71,10 @@ function channelOf(child: ChildProcess, o: ProcessMachineOptions): Channel {
   if (stdout === null || stderr === null) throw new Error('The child has no pipes.');
   let broken: HangarError | null = null;
   let left = o.breaks?.() ?? Number.POSITIVE_INFINITY;
-  const outs = [passing(o, 'Welcome to the machine\n', breaking), passing(o, 'pyenv: no such command\n', breaking)] as const;
+  const outs = [
+    passing(o, 'Welcome to the machine\n', breaking),
+    passing(o, 'pyenv: no such command\n', breaking),
+  ] as const;
   function breaking(bytes: number): boolean {
     left -= bytes;
     if (broken === null && left > 0) return false;
@@ -89,7 +92,9 @@ function channelOf(child: ChildProcess, o: ProcessMachineOptions): Channel {
   const exit = new Promise<Exit>((resolve, fail) => {
     reject = fail;
     child.on('error', (error: NodeJS.ErrnoException) =>
-      fail(new HangarError(error.code === 'E2BIG' ? 'command_too_long' : 'driver_unavailable', { message: error.message })),
+      fail(
+        new HangarError(error.code === 'E2BIG' ? 'command_too_long' : 'driver_unavailable', { message: error.message }),
+      ),
     );
     child.on('exit', (code, signal) => {
       if (o.isGone?.()) fail(new HangarError('sandbox_gone'));
