@@ -69,7 +69,10 @@ export function createExecutions(talk: Talk): Executions {
       if (broken === null) return;
       if (broken.kind === 'none' || (broken.kind === 'as' && broken.user === user))
         throw new HangarError('execution_not_found');
-      if (broken.kind === 'as') accounts.set(id, (user = broken.user));
+      if (broken.kind === 'as') {
+        user = broken.user;
+        accounts.set(id, user);
+      }
       launch = null;
     }
   }
@@ -90,7 +93,8 @@ export function createExecutions(talk: Talk): Executions {
       if (answer.code !== 30) return settle(answer);
       const next = answer.output.toString().trim();
       if (next === '' || next === user) throw new HangarError('execution_not_found');
-      accounts.set(id, (user = next));
+      user = next;
+      accounts.set(id, user);
     }
   }
 

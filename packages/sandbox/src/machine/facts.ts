@@ -38,6 +38,8 @@ else
   done
 fi
 [ -n "$f" ] || exit 21
+# What a server left that was killed.
+find "$f" -maxdepth 1 -name '.*put-*' -mmin +60 -exec rm -f {} + 2>/dev/null
 sleep 0.01 2>/dev/null && nap=0.05 || nap=1
 t=0; tail --help 2>&1 | grep -q -e --pid && t=1
 d=0; dd if=/dev/null of=/dev/null bs=1 count=1 iflag=skip_bytes,count_bytes 2>/dev/null && d=1

@@ -7,21 +7,22 @@ path_of() { p=$(printf '%bx' "$1"); p=$\{p%x}; }
 
 /** Answers in records of three, each ended by NUL: type or mode, size, time and owners; path; what a link points to. */
 const RECORDS = sh`${PATHS}
-one='for f; do s=$(stat -c "%f %s %Y %u %g" "$f" 2>/dev/null) || continue; printf "%s\\0%s\\0" "$s" "$f"; [ ! -L "$f" ] || readlink -n "$f"; printf "\\0"; done'
+one='for f; do s=$(stat -c "%f %s %Y %u %g" "$f" 2>/dev/null) || continue; printf "%s\0%s\0" "$s" "$f"; [ ! -L "$f" ] || readlink -n "$f"; printf "\0"; done'
 `;
 
 /** path, GNU (1). */
 export const STAT_ONE = sh`${RECORDS}
 path_of "$1"
 if [ "$2" = 1 ]; then find "$p" -maxdepth 0 -printf '%y %m %s %T@ %U %G\0\0%l\0'
-else stat -c '' "$p" && sh -c "$one" sh "$p"; fi
+else stat "$p" >/dev/null && sh -c "$one" sh "$p"; fi
 `;
 
 /** path, GNU (1), depth. */
 export const STAT_ALL = sh`${RECORDS}
 path_of "$1"
 if [ "$2" = 1 ]; then find "$p/" -ignore_readdir_race -mindepth 1 -maxdepth "$3" -printf '%y %m %s %T@ %U %G\0%P\0%l\0'
-else cd "$p/" && find . -mindepth 1 -maxdepth "$3" -exec sh -c "$one" sh {} +; fi
+else [ -d "$p/" ] && cd "$p/" || { ls -d "$p/"; exit 1; }
+  find . -mindepth 1 -maxdepth "$3" -exec sh -c "$one" sh {} +; fi
 `;
 
 /** path, offset, length (- for all), dd (1), file to put it into (- for output). No file: 40. */
@@ -40,7 +41,10 @@ if [ "$5" = - ]; then part "$@"; else umask 077; part "$@" >"$5"; fi
 
 /** Puts a file from $t to $p, with mode $m (- for that of what is there). In the way: 41. */
 const PLACE = sh`${PATHS}
-through() { if [ -L "$p" ]; then p=$(readlink -f "$p" && printf x) || exit 1; p=$\{p%?x}; fi; [ ! -d "$p" ] || exit 41; }
+through() { if [ -L "$p" ]; then p=$(readlink -f "$p" && printf x) || exit 1; p=$\{p%?x}; fi
+  [ ! -d "$p" ] || exit 41
+  # What shells say of it differs.
+  [ -d "$\{p%/*}/" ] || { ls -d "$\{p%/*}/"; exit 1; }; }
 place() {
   [ "$m" != - ] || { [ -e "$p" ] && m=$(stat -c %a "$p"); }
   { [ "$m" = - ] || chmod "$m" "$t"; } && mv -f "$t" "$p" || { r=$?; rm -f "$t"; exit $r; }; }
@@ -97,15 +101,15 @@ path_of "$1"; command -v tar >/dev/null || exit 43
 mkdir -p "$p" && tar -xof - -C "$p"
 `;
 
-/** path, all (1) or names on standard input, GNU (1), file to put it into (- for output). No tar: 43. What changes while it is read is taken as it comes. */
+/** path, all (1) or names on standard input, each ended by NUL, GNU (1), file to put it into (- for output). No tar: 43. What changes while it is read is taken as it comes. */
 export const PACK = sh`${PATHS}
 path_of "$1"; command -v tar >/dev/null || exit 43
-cd "$p/" || exit 1
+[ -d "$p/" ] && cd "$p/" || { ls -d "$p/"; exit 1; }
 pack() {
   if [ "$3" = 1 ]; then
     if [ "$2" = 1 ]; then find . -mindepth 1 -maxdepth 1 -print0 | tar -cf - --null -T -; else tar -cf - --null -T -; fi
     r=$?; [ $r = 1 ] && r=0; return $r
   elif [ "$2" = 1 ]; then find . -mindepth 1 -maxdepth 1 | grep -q . && tar -cf - . || head -c 1024 /dev/zero
-  else tar -cf - -T -; fi; }
+  else xargs -0 -n 100000 -s 120000 tar -cf -; fi; }
 if [ "$4" = - ]; then pack "$@"; else umask 077; pack "$@" >"$4"; fi
 `;

@@ -13,6 +13,8 @@ const LONGEST_PATH = 4096;
 /** What is shorter goes over in one channel; of what is longer the size is known only when it is there. */
 const SHORT = 1024 * 1024;
 const MOST_DEPTH = 1000;
+/** As arguments of a tar that reads no list. */
+const MOST_NAMES = 100_000;
 
 export function createFiles(talk: Talk): Files {
   const { machine } = talk;
@@ -144,7 +146,7 @@ export function createFiles(talk: Talk): Files {
     },
     async download(path, o) {
       const isGnu = await gnu(o);
-      const names = o.paths === undefined ? {} : { input: namesOf(o.paths, isGnu === '1' ? '\0' : '\n') };
+      const names = o.paths === undefined ? {} : { input: namesOf(o.paths, isGnu === '1') };
       const args = [o.paths === undefined ? '1' : '0', isGnu];
       const options = { ...o, ...names };
       const body = isText
@@ -196,17 +198,19 @@ function word(path: string): string {
     .join('');
 }
 
-function namesOf(paths: readonly string[], end: string): Buffer {
+function namesOf(paths: readonly string[], isGnu: boolean): Buffer {
   const names = paths.map((path) => {
     if (path.startsWith('/') || path.split('/').includes('..') || path === '' || path.includes('\0'))
       throw invalid('paths', `Not a path below the folder: ${showPath(path)}`);
-    if (path.includes(end))
-      throw new HangarError('unsupported', {
-        message: `The tar of this machine takes no name with a newline: ${showPath(path)}`,
-      });
-    return Buffer.concat([encodePath(`./${path}`), Buffer.from(end)]);
+    return Buffer.concat([encodePath(`./${path}`), Buffer.from([0])]);
   });
-  return Buffer.concat(names);
+  const all = Buffer.concat(names);
+  if (!isGnu && all.length > MOST_NAMES)
+    throw new HangarError('unsupported', {
+      message: 'The tar of this machine takes no more than 100 kB of names at once.',
+      wayOut: 'Ask for a folder above them, or for fewer at a time.',
+    });
+  return all;
 }
 
 const invalid = (field: string, message: string) =>

@@ -5,6 +5,7 @@ import { sh } from './sh.ts';
  * nproc and meminfo show the host in a container, so they count only beside what a cgroup says.
  */
 export const LIMITS = sh`
+place=$\{1:-/}
 say() { echo "$1 $2"; }
 first() { f=; for x in "$@"; do if [ -r "$x" ]; then f=$x; return 0; fi; done; return 1; }
 g2= g1m= g1c= g1a=
@@ -42,5 +43,5 @@ say host.cpus $n
 say host.hz "$(getconf CLK_TCK 2>/dev/null || echo 100)"
 while read -r k v x; do case $k in MemTotal:|MemAvailable:) say "host.$k" "$v";; esac; done </proc/meminfo
 read -r u x </proc/uptime; say uptime "$u"
-d=$(df -Pk "$\{1:-/}" 2>/dev/null | tail -n 1); set -- $d; say disk "$2 $3 $4"
+d=$(df -Pk "$place" 2>/dev/null | tail -n 1); set -- $d; say disk "$2 $3 $4"
 `;

@@ -17,3 +17,27 @@ machineSuite('busybox', async () => processBed({ shell: 'busybox' }), {
 });
 
 machineSuite('streams of text', async () => processBed({ text: true, noisy: true }), { outputBytes: 24 * MIB });
+
+// Each channel breaks after some hundred bytes to some hundred kilobytes, and now and then before it says anything.
+machineSuite(
+  'channels that break at random',
+  async () => {
+    const random = seeded(20_261_130);
+    // Every third lives: a file of some megabytes goes over one or not at all.
+    const after = () =>
+      random() < 0.3 ? Number.POSITIVE_INFINITY : random() < 0.1 ? 0 : 300 + random() ** 3 * 400_000;
+    return processBed({ breaks: after });
+  },
+  { outputBytes: 2 * MIB, breaks: true },
+);
+
+/** The same numbers each time (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

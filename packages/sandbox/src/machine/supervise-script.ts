@@ -39,35 +39,37 @@ h_tree() {
   for h_f in $(ls -l /proc/[0-9]*/fd 2>/dev/null | sed -n -e '/^\/proc\//{s|^/proc/||;s|/fd:$||;h;d;}' -e "\\|-> $h_d/[oe]\\.|{x;p;x;}"); do
     case $h_v in *" $h_f "*) ;; *) h_t="$h_t$h_f ";; esac
   done
-  h_a=
-  for h_f in /proc/[0-9]*/stat; do
-    h_f=$\{h_f#/proc/}; h_f=$\{h_f%/stat}
-    h_stat "$h_f" || continue
-    case $h_sa in Z|X) ;; *) h_a="$h_a $h_f:$h_pp:$h_se";; esac
-  done
+  h_a=$(cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^\([0-9]*\) (.*) [A-WYa-y] \([0-9]*\) [0-9]* \([0-9]*\) .*/\1:\2:\3/p')
   h_m=1
   while [ -n "$h_m" ]; do
     h_m=
     for h_r in $h_a; do
-      h_f=$\{h_r%%:*} h_se=$\{h_r##*:} h_pp=$\{h_r#*:}; h_pp=$\{h_pp%:*}
+      h_f=$\{h_r%%:*} h_q=$\{h_r#*:}
       case $h_t in *" $h_f "*) continue;; esac
       # A server of it only begins like one: it becomes the command in a moment.
-      [ "$h_se" = "$h_p" ] || case $h_v in *" $h_f "*) continue;; esac
-      case " $h_p$h_t" in *" $h_se "*|*" $h_pp "*) h_t="$h_t$h_f " h_m=1;; esac
+      [ "$\{h_q#*:}" = "$h_p" ] || case $h_v in *" $h_f "*) continue;; esac
+      case " $h_p$h_t" in
+        *" $\{h_q#*:} "*|*" $\{h_q%:*} "*)
+          # A process may call itself so that it reads like the line of another.
+          h_stat "$h_f" && [ "$h_pp:$h_se" = "$h_q" ] && h_t="$h_t$h_f " h_m=1;;
+      esac
     done
   done
   h_m=$h_t h_t=' '
   for h_f in $h_m; do
-    case "$h_a " in *" $h_f:"*) case $h_t in *" $h_f "*) ;; *) h_t="$h_t$h_f ";; esac;; esac
+    case $h_t in *" $h_f "*) continue;; esac
+    h_stat "$h_f" && case $h_sa in Z|X) ;; *) h_t="$h_t$h_f ";; esac
   done
   h_count; }
 h_now() { read -r h_u h_x </proc/uptime; h_u=$\{h_u%.*}$\{h_u#*.}; while :; do case $h_u in 0?*) h_u=$\{h_u#0};; *) break;; esac; done; }
 h_end() {
   h_tree; kill -s "$1" $h_t 2>/dev/null
   h_now; h_until=$((h_u + $2))
-  while [ $h_n -gt 0 ]; do h_now; [ "$h_u" -lt "$h_until" ] || break; sleep "$h_nap"; h_tree; done
-  h_i=0
-  while [ $h_n -gt 0 ] && [ $h_i -lt 40 ]; do kill -s KILL $h_t 2>/dev/null; sleep "$h_nap"; h_tree; h_i=$((h_i+1)); done; }
+  while [ $h_n -gt 0 ]; do h_now; [ "$h_u" -lt "$h_until" ] || break; h_left; done
+  h_i=0; [ $h_n = 0 ] || h_tree
+  while [ $h_n -gt 0 ] && [ $h_i -lt 40 ]; do kill -s KILL $h_t 2>/dev/null; h_left; h_i=$((h_i+1)); done; }
+# The whole look only where the cheap one finds nobody.
+h_left() { sleep "$h_nap"; h_marked; [ $h_n -gt 0 ] || h_tree; }
 `;
 
 /** How often the kernel has killed for memory in this cgroup, in h_oom. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
-import type { Channel, Machine } from '../port/machine.ts';
+import type { Channel, Machine, OpenOptions } from '../port/machine.ts';
 import type { CallOptions } from '../port/unit.ts';
 import { type Facts, probeFacts } from './facts.ts';
 import { sh } from './sh.ts';
@@ -12,6 +13,9 @@ import { brokenAnswer, fromBase64, readBytes } from './stream.ts';
 const ANSWER_MS = 60_000;
 const LONGEST_ANSWER = 32 * 1024 * 1024;
 const MOST_ERROR = 600;
+const REMOVE_MS = 10_000;
+/** How long a channel that said too little may take to tell why. */
+const WHY_MS = 10_000;
 
 export interface AskOptions extends CallOptions {
   readonly user?: string | null;
@@ -73,7 +77,14 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
   async function facts(o: CallOptions, user: string | null = null): Promise<Facts> {
     const key = user ?? '';
     const before = known.get(key);
-    if (before !== undefined) return before;
+    if (before !== undefined)
+      try {
+        return await before;
+      } catch (error) {
+        // It was another's question, which ended with its caller: this one asks for itself.
+        if (o.signal.aborted || known.get(key) === before) throw error;
+        return facts(o, user);
+      }
     const asked = probeFacts({ ask }, folder, user, o);
     known.set(key, asked);
     // One who is told to stop, or is cut, leaves the question to the next.
@@ -84,28 +95,43 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
   async function open(script: string, args: readonly string[], o: AskOptions): Promise<Channel> {
     const signal = deadline(o);
     signal.throwIfAborted();
-    let argv: [string, ...string[]] = ['sh', '-c', script, 'hangar', ...args];
-    const streams = o.input !== undefined && !byFile;
-    if (o.input !== undefined && byFile) {
-      if (machine.writeFile === undefined || (o.user ?? null) !== null) throw unsupportedInput();
-      const path = `${(await facts(o)).folder}/.input-${nonce()}`;
-      await machine.writeFile(path, asReadable(o.input), { signal });
-      argv = ['sh', '-c', WITH_INPUT_FILE(script), 'hangar', path, ...args];
-    }
-    for (const word of argv)
-      if (Buffer.byteLength(word) > capabilities.argumentBytes) throw new HangarError('command_too_long');
     const user = o.user ?? null;
-    const channel = await machine.open(argv, { signal, stdin: streams, ...(user === null ? {} : { user }) });
+    const argv: [string, ...string[]] = ['sh', '-c', script, 'hangar', ...args];
+    const checked = (words: [string, ...string[]]) => {
+      for (const word of words)
+        if (Buffer.byteLength(word) > capabilities.argumentBytes) throw new HangarError('command_too_long');
+      return words;
+    };
+    if (o.input === undefined || !byFile) {
+      const stdin = o.input !== undefined;
+      return opened(checked(argv), { signal, stdin, ...(user === null ? {} : { user }) }, o.input);
+    }
+    if (machine.writeFile === undefined || user !== null) throw unsupportedInput();
+    const path = `${(await facts(o)).folder}/.input-${nonce()}`;
+    argv.splice(2, 2, WITH_INPUT_FILE(script), 'hangar', path);
+    try {
+      await machine.writeFile(path, asReadable(o.input), { signal });
+      return await opened(checked(argv), { signal, stdin: false }, undefined);
+    } catch (error) {
+      // It may hold secrets. What runs removes it by itself.
+      await ask('rm -f "$1"', [path], { signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async function opened(argv: [string, ...string[]], o: OpenOptions, input: Readable | Uint8Array | undefined) {
+    const { signal } = o;
+    const channel = await machine.open(argv, o);
     const close = () => channel.close();
     signal.addEventListener('abort', close, { once: true });
     const forgetSignal = () => signal.removeEventListener('abort', close);
     channel.exit.then(forgetSignal, forgetSignal);
     // Errors of a broken connection are told by `exit`; here they would end the process.
     channel.stdin?.on('error', () => undefined);
-    if (streams && o.input !== undefined && channel.stdin !== null)
-      pipeline(asReadable(o.input), channel.stdin).catch((error: unknown) => {
+    if (input !== undefined && channel.stdin !== null)
+      pipeline(asReadable(input), channel.stdin).catch((error: unknown) => {
         // What could not be read here must not look like an end of it there.
-        if (o.input instanceof Readable && o.input.errored === error) channel.close();
+        if (input instanceof Readable && input.errored === error) channel.close();
       });
     return channel;
   }
@@ -113,7 +139,8 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
   async function brokenBy(channel: Channel, signal: AbortSignal): Promise<unknown> {
     if (signal.aborted) return signal.reason;
     try {
-      const exit = await channel.exit;
+      const exit = await Promise.race([channel.exit, sleep(WHY_MS, null, { ref: false })]);
+      if (exit === null) return brokenAnswer('The answer of the machine broke off.');
       return brokenAnswer(
         `The answer of the machine broke off (it ended with ${exit.code ?? exit.signal ?? 'nothing'}).`,
       );

@@ -14,8 +14,8 @@ export interface ProcessMachineOptions {
   readonly text?: boolean;
   /** Banners of a login shell on both streams, before anything else. */
   readonly noisy?: boolean;
-  /** Breaks channels: called for each chunk of output, with how many bytes of it came. */
-  readonly breaks?: (bytes: number) => boolean;
+  /** Breaks channels: called for each, for the number of bytes of output after which it breaks. */
+  readonly breaks?: () => number;
   /** Runs argv as given when not said. */
   readonly wrap?: (argv: readonly [string, ...string[]]) => [string, ...string[]];
   readonly isGone?: () => boolean;
@@ -70,12 +70,14 @@ function channelOf(child: ChildProcess, o: ProcessMachineOptions): Channel {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('The child has no pipes.');
   let broken: HangarError | null = null;
+  let left = o.breaks?.() ?? Number.POSITIVE_INFINITY;
   const outs = [
     passing(o, 'Welcome to the machine\n', breaking),
     passing(o, 'pyenv: no such command\n', breaking),
   ] as const;
   function breaking(bytes: number): boolean {
-    if (broken === null && o.breaks?.(bytes) !== true) return false;
+    left -= bytes;
+    if (broken === null && left > 0) return false;
     broken ??= new HangarError(o.isGone?.() ? 'sandbox_gone' : 'connection_lost');
     close();
     return true;

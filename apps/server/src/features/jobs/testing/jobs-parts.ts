@@ -82,7 +82,6 @@ export class Backend implements BackendOfJobs {
       this.states.delete(id);
       this.removed.push(id);
     },
-    sweep: async () => ({ removed: [], kept: 0 }),
   };
   answers(): void {
     this.asked += 1;
@@ -156,7 +155,6 @@ export function buildJobs(
     },
     jobsAtOnce: async () => new Map(Object.entries(o.onProfiles ?? {})),
     all: never,
-    everReached: never,
   };
   const logs = {
     append: async (_id: string, _source: string, batch: LogBatch) => batch.seq,
