@@ -85,11 +85,15 @@ async function tryOpen(client: SshClient, place: Place, o: SessionOptions): Prom
   const exit = exitOf(place, finish, seen.end, child);
   exit.catch(() => undefined);
 
+  const close = () => {
+    child.kill('SIGKILL');
+    for (const stream of [child.stdout, child.stderr, stdout, stderr]) stream.destroy();
+  };
   const late = AbortSignal.timeout(START_MS);
   try {
     await orAborted(Promise.race([seen.start, closed]), AbortSignal.any([o.signal, late]));
   } catch (error) {
-    child.kill('SIGKILL');
+    close();
     o.signal.throwIfAborted();
     if (late.aborted)
       throw new HangarError('driver_unavailable', { message: 'The machine does not start a session in time.' });
@@ -101,13 +105,10 @@ async function tryOpen(client: SshClient, place: Place, o: SessionOptions): Prom
   if (started === null) return neverStarted(place, await finish, stdout.noise(), stderr.noise());
   place.began();
   if (started.kind === 'gone') {
-    child.kill('SIGKILL');
+    close();
     throw new HangarError('sandbox_gone');
   }
-  return {
-    ...{ stdin: input, stdout, stderr, exit, note: started.note },
-    close: () => void child.kill('SIGKILL'),
-  };
+  return { stdin: input, stdout, stderr, exit, note: started.note, close };
 }
 
 function listen(child: ChildProcessWithoutNullStreams, marks: Marks, terminal: boolean) {

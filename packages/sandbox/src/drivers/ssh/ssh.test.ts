@@ -18,6 +18,7 @@ import {
   startSshd,
   type TestSshd,
   until,
+  used,
   whyNoSshd,
 } from './testing/sshd.ts';
 
@@ -37,8 +38,8 @@ describe.skipIf(whyNoSshd !== null)(
   `ssh: the way to a machine${whyNoSshd === null ? '' : `, skipped: ${whyNoSshd}`}`,
   () => {
     it('keeps the host key that it saw first, also for a server that starts later, and refuses another', async () => {
-      await using sshd = await startSshd();
-      await using first = await openDriver();
+      const sshd = await used(startSshd());
+      const first = await used(openDriver());
       const profile = profileTo(sshd.port, sshd.key);
       await first.driver.forProfile(profile).validate?.(soon());
       const address = `127.0.0.1:${sshd.port}`;
@@ -46,7 +47,7 @@ describe.skipIf(whyNoSshd !== null)(
       expect([...first.hostKeys.kept]).toEqual([[address, [line]]]);
 
       await sshd.changeHostKey();
-      await using second = await openDriver();
+      const second = await used(openDriver());
       second.hostKeys.kept.set(address, [line]);
       const reach = second.driver.forProfile(profile);
       await expect(reach.units.inspect(KEY, soon())).rejects.toMatchObject({
@@ -66,9 +67,9 @@ describe.skipIf(whyNoSshd !== null)(
     });
 
     it('believes only the host keys of the profile where it has some', async () => {
-      await using sshd = await startSshd();
-      await using other = await startSshd();
-      await using ours = await openDriver();
+      const sshd = await used(startSshd());
+      const other = await used(startSshd());
+      const ours = await used(openDriver());
       const given = (hostKeys: string) => ours.driver.forProfile(profileTo(sshd.port, sshd.key, { hostKeys }));
       expect(await given(await sshd.hostKeyLine()).units.inspect(KEY, soon())).toEqual({ kind: 'missing' });
       const strange = given(await other.hostKeyLine()).units.inspect(KEY, soon());
@@ -80,8 +81,8 @@ describe.skipIf(whyNoSshd !== null)(
     });
 
     it('says of a key that is not let in, is no key, has a passphrase or is missing, which of them it is', async () => {
-      await using sshd = await startSshd();
-      await using ours = await openDriver();
+      const sshd = await used(startSshd());
+      const ours = await used(openDriver());
       const { key: stranger } = await makeKey(sshd.home, 'stranger');
       const locked = `${sshd.home}/locked`;
       await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret words', '-f', locked]);
@@ -100,7 +101,7 @@ describe.skipIf(whyNoSshd !== null)(
     });
 
     it('says why a machine is out of reach', async () => {
-      await using ours = await openDriver();
+      const ours = await used(openDriver());
       const told = (host: string, port: number) =>
         ours.driver.forProfile(profileTo(port, 'unused', { host })).units.inspect(KEY, soon());
       const away = (message: RegExp) => ({ code: 'driver_unavailable', message: expect.stringMatching(message) });
@@ -127,10 +128,10 @@ describe.skipIf(whyNoSshd !== null)(
     });
 
     it('goes through jump hosts with the same key and the same care, and names the one that fails', async () => {
-      await using sshd = await startSshd();
-      await using bastion = await startSshd();
-      await using stranger = await startSshd();
-      await using ours = await openDriver();
+      const sshd = await used(startSshd());
+      const bastion = await used(startSshd());
+      const stranger = await used(startSshd());
+      const ours = await used(openDriver());
       // Both let the key of the profile in.
       const { pub } = await makeKey(sshd.home, 'both');
       const key = await readFile(`${sshd.home}/both`, 'utf8');
@@ -164,7 +165,7 @@ describe.skipIf(whyNoSshd !== null)(
       const [line = ''] = ours.hostKeys.kept.get(way) ?? [];
       ours.hostKeys.kept.set('127.0.0.1:1', [line]);
       await bastion.changeHostKey();
-      await using later = await openDriver();
+      const later = await used(openDriver());
       later.hostKeys.kept.set(way, ours.hostKeys.kept.get(way) ?? []);
       const jumpSettings = { jump: [{ host: '127.0.0.1', port: bastion.port, user: String(user) }] };
       const again = later.driver.forProfile(profileTo(sshd.port, key, jumpSettings));
@@ -174,8 +175,8 @@ describe.skipIf(whyNoSshd !== null)(
     });
 
     it('never shows the key: not in arguments, not in environments, and after the sign-in in no file', async () => {
-      await using sshd = await startSshd();
-      await using ours = await openDriver();
+      const sshd = await used(startSshd());
+      const ours = await used(openDriver());
       const body = sshd.key.split('\n')[1] ?? '';
       expect(body).toHaveLength(70);
       const machine = await machineOn(sshd, ours);
@@ -203,8 +204,8 @@ describe.skipIf(whyNoSshd !== null)(
 
 describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   it('signs in once for many that come at once, and shares no connection among more than it may have', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const { units } = ours.driver.forProfile(profileTo(sshd.port, sshd.key));
     await Promise.all(Array.from({ length: 8 }, () => units.inspect(KEY, soon())));
     expect(await sshd.connections()).toBe(1);
@@ -222,9 +223,9 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   });
 
   it('goes on with fewer sessions where the machine gives fewer, and says so when it gives none', async () => {
-    await using three = await startSshd({ options: ['MaxSessions 3'] });
-    await using one = await startSshd({ options: ['MaxSessions 1'] });
-    await using ours = await openDriver();
+    const three = await used(startSshd({ options: ['MaxSessions 3'] }));
+    const one = await used(startSshd({ options: ['MaxSessions 1'] }));
+    const ours = await used(openDriver());
     const machine = await machineOn(three, ours);
     const channels = await Promise.all(
       Array.from({ length: 6 }, () => machine.open(['cat'], { stdin: true, ...soon() })),
@@ -234,11 +235,18 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
       channels.map(() => ({ code: 0, signal: null })),
     );
     await expect(machineOn(one, ours)).rejects.toMatchObject({ code: 'driver_busy' });
+
+    // What nobody listens to any more runs on, and its session counts there.
+    for (let left = 0; left < 7; left += 1) {
+      (await machine.open(['sleep', '1000'], { stdin: false, ...soon() })).close();
+    }
+    expect((await outcome(await machine.open(['true'], { stdin: false, ...soon() }))).exit.code).toBe(0);
+    await ours.driver.forProfile(profileTo(three.port, three.key)).units.remove(KEY, soon());
   });
 
   it('tells a broken connection apart from a program that ends with 255, and goes on over a new one', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const own = await machine.open(['sh', '-c', 'exit 255'], { stdin: false, ...soon() });
     expect(await own.exit).toEqual({ code: 255, signal: null });
@@ -270,8 +278,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   });
 
   it('a master that was killed is made anew', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const cut = await machine.open(['cat'], { stdin: true, ...soon() });
     for (const pid of await sshOf(ours.runtimeDir, 'ControlPersist')) process.kill(pid, 'SIGKILL');
@@ -282,8 +290,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   });
 
   it('a way on which nothing comes any more is noticed', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const cut = await machine.open(['cat'], { stdin: true, ...soon() });
     cut.stdout.resume();
@@ -294,7 +302,7 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   });
 
   it('without ssh on the machine of the server it says so', async () => {
-    await using ours = await openDriver({ path: '/nonexistent' });
+    const ours = await used(openDriver({ path: '/nonexistent' }));
     const reach = ours.driver.forProfile(profileTo(22, 'unused'));
     const missing = { code: 'driver_unavailable', wayOut: expect.stringContaining('OpenSSH client') };
     await expect(reach.units.inspect(KEY, soon())).rejects.toMatchObject(missing);
@@ -303,8 +311,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
   });
 
   it('leaves nothing behind: not when it is disposed, and not when the server was killed', async () => {
-    await using sshd = await startSshd();
-    await using later = await openDriver();
+    const sshd = await used(startSshd());
+    const later = await used(openDriver());
     const ours = await openDriver();
     await machineOn(sshd, ours);
     expect(await sshOf(ours.runtimeDir, '.sock')).not.toEqual([]);
@@ -338,8 +346,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
 
 describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   it('bytes, codes and streams are those of the program', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const run = async (...argv: [string, ...string[]]) => {
       const { out, err, exit } = await outcome(await machine.open(argv, { stdin: false, ...soon() }));
@@ -373,8 +381,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('has ended when the program has, whoever still holds its streams', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const channel = await machine.open(['sh', '-c', 'sleep 1000 & echo $!; exit 3'], { stdin: false, ...soon() });
     channel.stderr.resume();
@@ -385,8 +393,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('a reader that is slow holds the program up, and memory stays as it is', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const channel = await machine.open(['sh', '-c', 'echo $$ >../pid; exec cat /dev/zero'], {
       stdin: false,
@@ -413,8 +421,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('a terminal has the size it was given, echoes, and ends', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const script = 'stty size; read -r line; stty size; cat; exit 9';
     const terminal = { columns: 91, rows: 33 };
@@ -434,8 +442,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('keys that interrupt reach the program and not what tells of it', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const terminal = { columns: 80, rows: 24 };
     const channel = await machine.open(['sh', '-c', 'echo ready; sleep 1000'], { stdin: true, terminal, ...soon() });
@@ -450,8 +458,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
 
   it('what files of the shell and a banner print is not the output of the program', async () => {
     const banner = 'Banner /etc/hostname';
-    await using sshd = await startSshd({ options: [banner, 'PrintMotd yes'] });
-    await using ours = await openDriver();
+    const sshd = await used(startSshd({ options: [banner, 'PrintMotd yes'] }));
+    const ours = await used(openDriver());
     await appendFile(`${sshd.home}/.bashrc`, 'echo garbage; echo more garbage >&2; printf "\\036hangar-"\n');
     const machine = await machineOn(sshd, ours);
     const { out, err, exit } = await outcome(
@@ -461,8 +469,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('an account that runs no commands says so', async () => {
-    await using sshd = await startSshd({ options: ['ForceCommand echo This account is not available; exit 1'] });
-    await using ours = await openDriver();
+    const sshd = await used(startSshd({ options: ['ForceCommand echo This account is not available; exit 1'] }));
+    const ours = await used(openDriver());
     await expect(machineOn(sshd, ours)).rejects.toMatchObject({
       code: 'driver_unavailable',
       message: expect.stringContaining('runs no commands: This account is not available'),
@@ -470,8 +478,8 @@ describe.skipIf(whyNoSshd !== null)('ssh: programs', () => {
   });
 
   it('who gives up waiting is let go, and nothing of it runs', async () => {
-    await using sshd = await startSshd();
-    await using ours = await openDriver();
+    const sshd = await used(startSshd());
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     await expect(machine.open(['true'], { stdin: false, signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
   });
@@ -495,8 +503,8 @@ describe.skipIf(whyNoSshd !== null).each(SHELLS)('ssh: login shell %s', (loginSh
       () => false,
     );
     if (!isThere) skip(`needs ${program}`);
-    await using sshd = await startSshd({ loginShell });
-    await using ours = await openDriver();
+    const sshd = await used(startSshd({ loginShell }));
+    const ours = await used(openDriver());
     const machine = await machineOn(sshd, ours);
     const words = ["it's", "a\\\\b\\'", '!!', 'x\ny', '$HOME `id`', '*', ''];
     const shown = words.map((word) => `<${word}>`).join('');

@@ -3,7 +3,17 @@ import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/pro
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Machine } from '../../port/machine.ts';
 import type { UnitKey } from '../../port/unit.ts';
-import { openDriver, outcome, profileTo, soon, startSshd, type TestSshd, until, whyNoSshd } from './testing/sshd.ts';
+import {
+  openDriver,
+  outcome,
+  profileTo,
+  soon,
+  startSshd,
+  type TestSshd,
+  until,
+  used,
+  whyNoSshd,
+} from './testing/sshd.ts';
 
 describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, skipped: ${whyNoSshd}`}`, () => {
   let sshd: TestSshd;
@@ -170,7 +180,7 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
     await until(async () => (await marked(bare)).length > 0);
     execFileSync('rm', ['-rf', folderOf(bare)]);
     await mkdir(`${sshd.home}/.hangar/i1/not a unit`, { recursive: true });
-    await using others = await openDriver({ instanceId: 'i2' });
+    const others = await used(openDriver({ instanceId: 'i2' }));
     const theirs = others.driver.forProfile(profileTo(sshd.port, sshd.key)).units;
     await ensure(owned, null, theirs);
 

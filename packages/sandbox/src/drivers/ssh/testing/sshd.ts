@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { SshSettings } from '@hangar/contract';
+import { onTestFinished } from 'vitest';
 import type { ProfileOf } from '../../../port/driver.ts';
 import type { Channel, Exit } from '../../../port/machine.ts';
 import { createSshDriver, type HostKeys } from '../index.ts';
@@ -171,6 +172,13 @@ export const profileTo = (port: number, key: string | null, settings: Partial<Ss
   limits: {},
   secret: async (name) => (name === 'key' ? key : null),
 });
+
+/** It is gone when the test has ended. */
+export async function used<T extends AsyncDisposable>(made: Promise<T>): Promise<T> {
+  const thing = await made;
+  onTestFinished(() => thing[Symbol.asyncDispose]());
+  return thing;
+}
 
 /** What a channel printed, and how it ended. */
 export async function outcome(channel: Channel): Promise<{ out: Buffer; err: Buffer; exit: Exit }> {
