@@ -1,4 +1,3 @@
-export { createSshDriver, type HostKeys, hostKeyAddress, type SshDriverOptions } from './drivers/ssh/index.ts';
 export type { Driver, ProfileOf, Reach } from './port/driver.ts';
 export type { Channel, Exit, Load, Machine, OpenOptions, TerminalSize } from './port/machine.ts';
 export type { CallOptions, Program, SweepReport, UnitKey, UnitSpec, UnitState, Units } from './port/unit.ts';
