@@ -29,6 +29,7 @@ export interface Session {
   readonly stdin: Writable | null;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Told among its output, so only to who reads that: stderr, or what a terminal shows. Rejects with connection_lost after `close`, too. */
   readonly exit: Promise<Exit>;
   /** What the script said with its first mark. */
   readonly note: string;

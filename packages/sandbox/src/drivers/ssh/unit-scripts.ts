@@ -82,9 +82,13 @@ end_all() {
     pause
   done
 }
+note_end() {
+  [ ! -d "$dir" ] || [ -e "$dir/ended" ] || said=$( { printf '%s\\n' "$1" >"$dir/ended"; } 2>&1 ) || [ -e "$dir/ended" ]
+}
 end_unit() {
-  [ ! -d "$dir" ] || [ -e "$dir/ended" ] || printf '%s\\n' "$2" >"$dir/ended" 2>/dev/null
-  end_all "$1"
+  note_end "$2"; noted=$?
+  end_all "$1" || return 1
+  [ $noted = 0 ] || { printf '%s\\n' "$said" >&2; return 1; }
 }
 `;
 
@@ -137,7 +141,8 @@ export const stopScript = (place: UnitPlace, key: UnitKey, graceSeconds: number)
   `${beginning}${whereUnit(place, key)}${library}\nend_unit ${graceSeconds} 'It was stopped.'`;
 
 export const removeScript = (place: UnitPlace, key: UnitKey): string => `${beginning}${whereUnit(place, key)}${library}
-end_unit 0 'It is being removed.' || exit 1
+note_end 'It is being removed.'
+end_all 0 || exit 1
 pids=$(marked "${WATCH_MARKER}=$marker"); [ -z "$pids" ] || kill -s KILL $pids 2>/dev/null
 tries=0
 while [ -e "$dir" ] || [ -L "$dir" ]; do

@@ -214,10 +214,21 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
       skip('needs the right to mount a tmpfs');
     }
     try {
+      const units = unitsOf({ folder: small });
+      const made: UnitKey[] = [];
       const full = async () => {
-        for (;;) await ensure(newKey(), null, unitsOf({ folder: small }));
+        for (;;) {
+          const key = newKey();
+          await ensure(key, null, units);
+          made.push(key);
+        }
       };
       await expect(full()).rejects.toMatchObject({ code: 'disk_full' });
+      // It cannot be written down that it ended, so nobody is told that it has; removed it can be.
+      const [key = newKey()] = made;
+      await expect(units.stop(key, { ...soon(), graceMs: 0 })).rejects.toMatchObject({ code: 'disk_full' });
+      await units.remove(key, soon());
+      expect(await units.inspect(key, soon())).toEqual({ kind: 'missing' });
     } finally {
       execFileSync('umount', [small]);
     }
