@@ -14,7 +14,7 @@ const CHANGED =
   /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed|REVOKED HOST KEY|known to be revoked/i;
 const UNKNOWN_KEY = /Host key verification failed|No \S+ host key is known/i;
 
-/** Beginnings of causes as ssh words them, the most telling first: later lines only say that the connection closed. */
+/** Causes as ssh words them, the most telling first. */
 const CAUSES: readonly [RegExp, Kind, (at: string) => string, string?][] = [
   [
     /Permission denied|Too many authentication failures|no mutual signature/i,
@@ -113,7 +113,7 @@ export const unreadableKey = (): HangarError =>
     wayOut: 'Give the whole file of the private key, without a passphrase.',
   });
 
-/** The last line of what ssh said, short and without control characters; paths of private files are not told. */
+/** The last line of what ssh said, short and without control characters. */
 export function lastLine(words: string): string {
   return printable(
     words

@@ -75,7 +75,11 @@ export async function startMaster(
     await write(files.knownHosts, `${settings.hostKeys ?? pinned.join('\n')}\n`);
     // Its name stands in the configuration alone, and it is gone as soon as the sign-in is over.
     if (files.key !== null && key !== null) await write(files.key, `${key.replaceAll('\r\n', '\n').trim()}\n`);
-    const master = await connect(client, { socket, files, route, given }, signal).catch(async (error: unknown) => {
+    const master = await connect(
+      client,
+      { socket, files, route, given, fromConfig: settings.fromConfig },
+      signal,
+    ).catch(async (error: unknown) => {
       // Of a key that it cannot read ssh says no word when it may ask nobody.
       const refused = error instanceof HangarError && error.code === 'driver_auth_failed';
       if (!refused || files.key === null) throw error;
@@ -102,6 +106,7 @@ interface Attempt {
   readonly files: { readonly config: string; readonly words: (alias: string) => string };
   readonly route: Route;
   readonly given: boolean;
+  readonly fromConfig: boolean;
 }
 
 async function connect(client: SshClient, attempt: Attempt, signal: AbortSignal): Promise<Master> {
@@ -113,17 +118,8 @@ async function connect(client: SshClient, attempt: Attempt, signal: AbortSignal)
   signal.throwIfAborted();
   const child = spawnSsh(
     [
-      '-F',
-      files.config,
-      '-E',
-      files.words(target.alias),
-      '-M',
-      '-S',
-      socket,
-      '-o',
-      'ControlPersist=no',
-      target.alias,
-      hold,
+      ...['-F', files.config, '-E', files.words(target.alias), '-M', '-S', socket],
+      ...['-o', 'ControlPersist=no', target.alias, hold],
     ],
     env,
   );
@@ -171,7 +167,10 @@ async function connect(client: SshClient, attempt: Attempt, signal: AbortSignal)
   const words: HopWords[] = [];
   for (const hop of route) {
     const said = await readSome(files.words(hop.alias));
-    words.push({ machine: hop.machine, isJump: hop !== target, words: said });
+    // What leads there by the account's own configuration has no file to speak into.
+    const more = attempt.fromConfig && hop === target ? `\n${complaint}` : '';
+    const about = { machine: hop.machine, isJump: hop !== target };
+    words.push({ ...about, words: `${said}${more}`.replace(/^Warning: Permanently added .*$/gm, '') });
   }
   const silent = words.every((hop) => hop.words.trim() === '');
   if (silent && !within.aborted) throw noShell(target.machine, out.noise() || complaint);

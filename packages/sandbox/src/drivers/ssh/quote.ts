@@ -17,7 +17,10 @@ export function escapeForPrintf(text: string): string {
     .replace(/[^ -~]|['\\!]/g, (byte) => `\\0${byte.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-/** @throws HangarError validation_failed for what no program on a Unix can be started with */
+/**
+ * Words are text: bytes that are no UTF-8 cannot be arguments, and half a surrogate pair becomes U+FFFD.
+ * @throws HangarError validation_failed for what no program on a Unix can be started with
+ */
 export function checkWords(argv: readonly string[]): void {
   if (argv.some((word) => word.includes('\0'))) {
     throw new HangarError('validation_failed', { message: 'An argument of the command has a NUL byte in it.' });
