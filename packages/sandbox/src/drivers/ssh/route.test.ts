@@ -65,6 +65,7 @@ it('no value of a profile becomes a directive, a pattern or a word of a command'
 it('keeps host keys apart by the whole way', () => {
   const address = (settings: object) => hostKeyAddress(SshSettings.parse({ host: '10.0.0.5', ...settings }));
   expect(address({})).toBe('10.0.0.5:22');
+  expect(address({ host: 'gpu', fromConfig: true })).toBe('gpu');
   expect(address({ host: '::1', port: 2222 })).toBe('[::1]:2222');
   expect(address({ jump: [{ host: 'a' }, { host: 'b', port: 9 }] })).toBe('a:22 > b:9 > 10.0.0.5:22');
 });

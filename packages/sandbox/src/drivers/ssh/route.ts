@@ -7,7 +7,7 @@ export interface Hop {
   /** Null: what the configuration of the account says. */
   readonly port: number | null;
   readonly user: string | null;
-  /** `host:port`, for people. */
+  /** `host:port`, for people; the name alone where the port is not known here. */
   readonly machine: string;
 }
 
@@ -22,13 +22,14 @@ export function routeOf(settings: SshSettings): Route {
     ...{ alias: `hangar-jump-${index + 1}`, host: hop.host, port: hop.port, user: hop.user ?? settings.user },
     machine: place(hop.host, hop.port),
   }));
+  const portIsTheirs = fromConfig && settings.port === DEFAULTS.port;
   const target = {
     // A name of the account's own configuration has to stay as it is to be found there; what is not said in the profile it may say.
     alias: fromConfig ? settings.host : 'hangar-machine',
     host: settings.host,
-    port: fromConfig && settings.port === DEFAULTS.port ? null : settings.port,
+    port: portIsTheirs ? null : settings.port,
     user: fromConfig && settings.user === DEFAULTS.user ? null : settings.user,
-    machine: place(settings.host, settings.port),
+    machine: portIsTheirs ? settings.host : place(settings.host, settings.port),
   };
   return [...jumps, target];
 }
