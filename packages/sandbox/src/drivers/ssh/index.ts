@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { type Driver as DriverDescription, HangarError, SshSettings } from '@hangar/contract';
+import { z } from 'zod';
+import type { Driver } from '../../port/driver.ts';
+import { askMaster, environmentOfSsh } from './client.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { whyScriptFailed } from './failures.ts';
+import type { HostKeys, SshClient } from './master.ts';
+import { createPrivateFolder } from './private-folder.ts';
+import { runScript } from './session.ts';
+import { clientVersion, testMachine } from './test-machine.ts';
+import { createUnits } from './units.ts';
+
+export type { HostKeys } from './master.ts';
+export { hostKeyAddress } from './route.ts';
+
+export interface SshDriverOptions {
+  /** Names the folder of all units of this Hangar on a machine. */
+  readonly instanceId: string;
+  readonly hostKeys: HostKeys;
+  /** Environment of the server. ssh gets PATH, HOME, USER, LOGNAME and SSH_AUTH_SOCK of it, nothing else. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Where sockets and, while a sign-in lasts, keys are: best in memory, with a short path of letters, digits, dots and dashes; `/tmp` where it
+   * is another. Each process has a folder of its own in it.
+   */
+  readonly runtimeDir: string;
+}
+
+/**
+ * Units as folders of an account on any Linux machine that has sshd and sh. The system's ssh brings what administrators know and have set up;
+ * sessions share connections. What an admin wrote into ~/.ssh/config is used only where the profile says `fromConfig`.
+ */
+export function createSshDriver(o: SshDriverOptions): Driver {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(o.instanceId)) throw new Error('The instance id is none that a folder can have.');
+  const env = environmentOfSsh(o.env);
+  const client: SshClient = {
+    ...{ env, hostKeys: o.hostKeys },
+    folder: createPrivateFolder({
+      ...{ base: o.runtimeDir, instanceId: o.instanceId },
+      endLeftover: async (socket) => void (await askMaster(env, socket, 'exit')),
+    }),
+  };
+  /** By settings and key: who has another key does not go through a connection that this one opened. */
+  const connections = new Map<string, Connection>();
+  const making = new Map<string, Map<string, number>>();
+
+  return {
+    name: 'ssh',
+
+    async describe({ signal }): Promise<DriverDescription> {
+      const version = await clientVersion(env, signal);
+      return {
+        ...{ name: 'ssh', title: 'SSH', available: version !== null },
+        detail:
+          version === null
+            ? 'There is no ssh on the machine of this server. Install the OpenSSH client.'
+            : `${version}. Any Linux machine with an SSH server; CPU and memory are not limited there.`,
+        settingsSchema: z.toJSONSchema(SshSettings, { io: 'input' }),
+        capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'none' },
+      };
+    },
+
+    forProfile(profile) {
+      const parsed = SshSettings.safeParse(profile.settings);
+      if (!parsed.success) {
+        throw new HangarError('validation_failed', {
+          message: `The settings of profile ${profile.name} are not those of the ssh driver.`,
+          details: { issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })) },
+        });
+      }
+      const settings = parsed.data;
+      const secret = () => profile.secret('key');
+      const bySettings = `${profile.name}\0${JSON.stringify(settings)}`;
+      let mine: Promise<Connection> | null = null;
+      const connection = (): Promise<Connection> => {
+        mine ??= secret().then((key) => {
+          const name = createHash('sha256').update(`${bySettings}\0${key}`).digest('hex');
+          const known = connections.get(name) ?? createConnection(client, settings, secret);
+          connections.set(name, known);
+          return known;
+        });
+        const asked = mine;
+        asked.catch(() => {
+          if (mine === asked) mine = null;
+        });
+        return asked;
+      };
+      const place = { folder: settings.folder, instanceId: o.instanceId };
+      const makingHere = making.get(bySettings) ?? new Map<string, number>();
+      making.set(bySettings, makingHere);
+      return {
+        units: createUnits(client, connection, place, makingHere),
+
+        async validate({ signal }) {
+          await runScript(client, await connection(), {
+            ...{ script: ':', most: 1_024, signal, deadlineMs: 60_000 },
+            failed: (complaint, code) => whyScriptFailed('The account runs no commands', complaint, code),
+          });
+        },
+
+        test: (call) => testMachine(client, settings, secret, call.signal),
+      };
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...connections.values()].map((connection) => connection.close()));
+      await client.folder.remove();
+    },
+  };
+}
