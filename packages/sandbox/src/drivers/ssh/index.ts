@@ -57,7 +57,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
             ? 'There is no ssh on the machine of this server. Install the OpenSSH client.'
             : `${version}. Any Linux machine with an SSH server; CPU and memory are not limited there.`,
         settingsSchema: z.toJSONSchema(SshSettings, { io: 'input' }),
-        capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'none' },
+        capabilities: { image: false, cpus: false, memory: false, pids: false, pause: false, isolation: 'none' },
       };
     },
 
