@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Done, destroy, Empty, Name, read, Time, WIDER, write } from './shared.ts';
+import { Done, destroy, Empty, Name, type OperationMeta, read, Time, WIDER, write } from './shared.ts';
 
 export const DriverName = z.enum(['local', 'docker', 'kubernetes', 'ssh', 'e2b', 'daytona']);
 export type DriverName = z.infer<typeof DriverName>;
@@ -285,13 +285,20 @@ const Change = byName.extend({
 /** What is the server's, admins change; what is personal, the person it belongs to. Agents have no business there. */
 const OWN_OR_SERVERS = { ...WIDER, mcp: false } as const;
 
+interface Way {
+  readonly path: string;
+  readonly update: 'PATCH' | 'PUT';
+  readonly makeDefault: string;
+  readonly command: (words: string) => OperationMeta['command'];
+}
+
 /** Profiles under one path; both that there are do the same. */
-const under = <const P extends string>(path: P, paths: { update: 'PATCH' | 'PUT'; makeDefault: string }) => ({
-  list: read('profiles list')
+const under = ({ path, update, makeDefault, command }: Way) => ({
+  list: read(command('profiles list'))
     .route({ method: 'GET', path: `/${path}`, summary: "Profiles: those of the server, and one's own" })
     .input(Empty)
     .output(z.object({ items: z.array(Profile) })),
-  get: read('profiles show {name}')
+  get: read(command('profiles show {name}'))
     .route({ method: 'GET', path: `/${path}/{name}`, summary: 'A profile' })
     .input(byName)
     .output(Profile),
@@ -300,17 +307,17 @@ const under = <const P extends string>(path: P, paths: { update: 'PATCH' | 'PUT'
     .input(NewProfile)
     .output(Profile),
   update: write(BY_WORDS, { idempotent: true, ...OWN_OR_SERVERS })
-    .route({ method: paths.update, path: `/${path}/{name}`, summary: 'Change a profile' })
+    .route({ method: update, path: `/${path}/{name}`, summary: 'Change a profile' })
     .input(Change)
     .output(Profile),
-  remove: destroy('profiles remove {name} --yes', OWN_OR_SERVERS)
+  remove: destroy(command('profiles remove {name} --yes'), OWN_OR_SERVERS)
     .route({ method: 'DELETE', path: `/${path}/{name}`, summary: 'Remove a profile' })
     .input(byName)
     .output(Done),
-  makeDefault: write('profiles default {name}', { idempotent: true, ...OWN_OR_SERVERS })
+  makeDefault: write(command('profiles default {name}'), { idempotent: true, ...OWN_OR_SERVERS })
     .route({
       method: 'POST',
-      path: `/${path}/{name}/${paths.makeDefault}`,
+      path: `/${path}/{name}/${makeDefault}`,
       summary: "Make a profile the default: one's own for oneself, the server's for everybody",
     })
     .input(byName)
@@ -318,7 +325,7 @@ const under = <const P extends string>(path: P, paths: { update: 'PATCH' | 'PUT'
 });
 
 export const profiles = {
-  ...under('profiles', { update: 'PATCH', makeDefault: 'default' }),
+  ...under({ path: 'profiles', update: 'PATCH', makeDefault: 'default', command: (words) => words }),
   // Starts a unit where jobs would run.
   test: write('profiles test {name}', { idempotent: false, spends: true })
     .route({ method: 'POST', path: '/profiles/{name}/test', summary: 'Prove that a profile works' })
@@ -331,4 +338,7 @@ export const profiles = {
 };
 
 /** Profiles again, as tools that speak of drivers call them. */
-export const drivers = under('drivers', { update: 'PUT', makeDefault: 'activate' });
+export const drivers = under({
+  ...{ path: 'drivers', update: 'PUT', makeDefault: 'activate' },
+  command: () => ({ none: 'The commands of profiles do the same.' }),
+});
