@@ -11,20 +11,20 @@ export function runProgram(cli: Cli, program: string, args: readonly string[]): 
     ...({ encoding: 'utf8', timeout: DEADLINE_MS, maxBuffer: MOST_BYTES, signal: cli.signal } as const),
     ...{ cwd: cli.settings.cwd, env: { ...cli.settings.env } },
   };
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = execFile(program, [...args], options, (error, stdout, stderr) => {
-    if (error === null) return resolve(stdout);
-    if (cli.signal.aborted) return reject(cli.signal.reason);
-    const isMissing = error.code === ('ENOENT' as unknown);
-    const said = isMissing ? 'it is not installed' : stderr.trim().slice(-500) || error.message.slice(0, 500);
-    reject(
-      new HangarError('usage', {
-        message: `${program} ${args[0] ?? ''}: ${said}`,
-        wayOut: isMissing ? `Install ${program}, or use: hangar profiles create` : 'Use: hangar profiles create',
-        cause: error,
-      }),
-    );
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
+      if (error === null) return resolve(stdout);
+      if (cli.signal.aborted) return reject(cli.signal.reason);
+      const isMissing = (error.code as unknown) === 'ENOENT';
+      const said = isMissing ? 'it is not installed' : stderr.trim().slice(-500) || error.message.slice(0, 500);
+      reject(
+        new HangarError('usage', {
+          message: `${program} ${args[0] ?? ''}: ${said}`,
+          wayOut: isMissing ? `Install ${program}, or use: hangar profiles create` : 'Use: hangar profiles create',
+          cause: error,
+        }),
+      );
+    });
+    child.stdin?.end();
   });
-  child.stdin?.end();
-  return promise;
 }

@@ -54,7 +54,8 @@ export async function readSshHost(host: string, ask: (args: readonly string[]) =
       const before = one(found, 'proxyjump');
       if (index === 0 && before !== null) await visit(before);
       if (jump.length >= MOST_JUMPS) throw cannotBe(host, `its way has more than ${MOST_JUMPS} machines`, SHORTER);
-      const [own] = identities(found);
+      // Where none is configured ssh tries those of its own; whether the one that is sent opens it, the test of the profile tells.
+      const own = identities(found).find((file) => !/\/\.ssh\/id_[a-z0-9_]+$/.test(file));
       if (own !== undefined && files[0] !== undefined && own !== files[0])
         throw cannotBe(
           host,
