@@ -3,7 +3,8 @@ import type { Capability, Foundation, SearchSource } from '../../platform/capabi
 import { signedIn } from '../../platform/http/identity.ts';
 import { api } from '../../platform/http/routes.ts';
 import type { HostRules } from './hosts.ts';
-import { createProfiles, type FirstProfile, type ProfileDriver, type Profiles } from './profiles.ts';
+import { createProfiles, type FirstProfile, type Profiles } from './profiles.ts';
+import type { ProfileDriver } from './reaching.ts';
 import { createProfileSecrets, SECRETS_PREFIX, type SecretStore } from './secrets/profile-secrets.ts';
 
 export interface ProfilesOptions<D extends ProfileDriver> {

@@ -1,7 +1,8 @@
 import type { DriverName, NewProfile, ProfileCheck } from '@hangar/contract';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
-import { createProfiles, type ProfileOf } from './profiles.ts';
+import { createProfiles } from './profiles.ts';
+import type { ProfileOf } from './reaching.ts';
 import { memorySecrets } from './testing/memory-secrets.ts';
 
 const ADMIN = { userId: 'u_admin', everybody: true };
