@@ -57,7 +57,7 @@ interface ChangeFormProps {
 function ChangeForm({ profile, drivers, onUpdate, onClose }: ChangeFormProps) {
   const { name } = profile;
   const driver = drivers.find((candidate) => candidate.name === profile.driver);
-  const fields = useMemo(() => (driver ? driverFields(driver) : []), [driver]);
+  const fields = useMemo(() => (driver ? driverFields(driver, profile.personal) : []), [driver, profile.personal]);
   const schema = useMemo(
     () => z.object({ settings: settingsSchemaOf(profile.driver), limits: ProfileLimits.default({}) }),
     [profile.driver],
@@ -99,7 +99,7 @@ function newFields(all: readonly Driver[], isAdmin: boolean): SchemaField[] {
     value: driver.name,
     label: driver.title,
     note: driver.available ? undefined : driver.detail,
-    fields: driverFields(driver),
+    fields: driverFields(driver, !isAdmin),
   }));
   return [
     ...fieldsOf(NEW, { words: { name }, without: ['driver', 'isDefault'] }),
@@ -133,7 +133,7 @@ const SETTING_WORDS = {
 } as const;
 
 /** Its settings, and only the limits that it can hold a job to. */
-function driverFields({ settingsSchema, capabilities }: Driver): SchemaField[] {
+function driverFields({ settingsSchema, capabilities }: Driver, isPersonal: boolean): SchemaField[] {
   const { cpus, memory, pids } = capabilities;
   const without = [
     ...(cpus ? [] : ['limits.cpus']),
@@ -141,7 +141,11 @@ function driverFields({ settingsSchema, capabilities }: Driver): SchemaField[] {
     ...(pids ? [] : ['limits.pids']),
   ];
   return [
-    ...fieldsOf(settingsSchema, { at: 'settings', words: SETTING_WORDS }),
+    // What the account of the server has in its ~/.ssh is nobody's own.
+    ...fieldsOf(settingsSchema, {
+      ...{ at: 'settings', words: SETTING_WORDS },
+      without: isPersonal ? ['settings.fromConfig'] : [],
+    }),
     ...fieldsOf(LIMITS, { at: 'limits', words: LIMIT_WORDS, without }),
   ];
 }
