@@ -43,7 +43,7 @@ const VENDORS = {
   '^p-limit$': ['^apps/server/src/platform/'],
   '^@stricli/core$': ['^apps/cli/src/'],
   '^@clack/prompts$': ['^apps/cli/src/terminal/'],
-  '^@napi-rs/keyring$': ['^apps/cli/src/'],
+  '^@napi-rs/keyring$': ['^apps/cli/src/', '^apps/server/src/adapters/keychain/'],
   '^eventsource-parser$': ['^packages/client/src/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^packages/sandbox/src/drivers/kubernetes/'],
   '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],

@@ -24,7 +24,7 @@ const FILTERS = `mine=false state=succeeded state=failed&state=lost mine=false&s
   search=repo-7&state=failed agent=shell&search=nothing%20like%20it`;
 const STATUSES = `jobs/j_${FIRST}/artifacts devops/activity?status=failed devops/activity?status=completed
   devops/activity?actor=nobody devops/activity?correlationId=j_${FIRST} devops/activity/a_${FIRST}
-  search?q=nothing%20like%20it search?q=Job users invites api-keys devices plans profiles profiles/local drivers agents credentials server`;
+  search?q=nothing%20like%20it search?q=Job users invites api-keys devices plans profiles profiles/local driver-types agents credentials server`;
 const words = (text: string): string[] => text.split(/\s+/);
 const OTHERS = [
   ...words(FILTERS).map((filter) => `/api/jobs?${filter}`),

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleOf, makeRepo } from '../../packages/worker/src/testing/fixtures.ts';
 import { AbusedServer, type Person, PLANTED } from './abused-server.ts';
@@ -21,16 +22,10 @@ echo changed > a.txt; echo her report > "$HANGAR_ARTIFACTS/report.txt"; echo "ou
 let server: AbusedServer;
 let operations: { method: string; path: string; operation: Operation }[];
 /** What belongs to Ada. */
-let hers: {
-  job: string;
-  upload: string;
-  apiKey: string;
-  device: string;
-  activity: string;
-  credential: string;
-  sandbox: string;
-  execution: string;
-};
+let hers: Record<
+  'job' | 'upload' | 'apiKey' | 'device' | 'activity' | 'credential' | 'profile' | 'sandbox' | 'execution',
+  string
+>;
 
 beforeAll(async () => {
   server = await AbusedServer.start();
@@ -76,9 +71,35 @@ async function makeHers() {
   const devices = await signInADevice(ada);
   const activity = (await server.must('GET', '/devops/activity', { as: ada })).recent as { id: string }[];
   return {
-    ...{ job: ended.id, upload, credential, sandbox, execution },
+    ...{ job: ended.id, upload, credential, sandbox, execution, profile: await makeProfile(ada) },
     ...{ apiKey: keys[0]?.id ?? '', device: devices, activity: activity[0]?.id ?? '' },
   };
+}
+
+/** A personal one, written down as the server does, so that no machine has to be there. */
+async function makeProfile({ id }: Person): Promise<string> {
+  const name = 'adas-own-box';
+  const client = new pg.Client({
+    host: join(server.process.dir, 'data/postgres'),
+    user: 'hangar',
+    database: 'postgres',
+  });
+  await client.connect();
+  try {
+    const row = [`${id}/${name}`, id, { host: 'box.example.org' }];
+    await client.query(
+      `insert into profile (name, user_id, driver, settings, limits) values ($1, $2, 'ssh', $3, '{}')`,
+      row,
+    );
+    await client.query(
+      `insert into profile_revision (profile, revision, driver, settings, limits) values ($1, 1, 'ssh', $2, '{}')`,
+      [row[0], row[2]],
+    );
+  } finally {
+    await client.end();
+  }
+  expect(await server.must('GET', `/profiles/${name}`, { as: server.people.ada })).toMatchObject({ personal: true });
+  return name;
 }
 
 async function signInADevice(person: Person): Promise<string> {
@@ -96,6 +117,7 @@ const NOTHING: typeof hers = {
   ...{ job: 'j_00000000zzzzzzzz', upload: 'up_00000000zzzzzz', apiKey: 'k_00000000zzzzzzzz' },
   ...{ device: 'd_00000000zzzzzzzz', activity: 'a_00000000zzzzzzzz', credential: 'nobodys' },
   ...{ sandbox: 's_00000000zzzzzzzz', execution: 'e_00000000zzzzzzzz' },
+  profile: 'nobodys-box',
 };
 
 type Ids = typeof hers;
@@ -157,17 +179,33 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
       headers: { 'content-type': 'application/octet-stream' },
     },
   ],
-  'POST /jobs': ({ upload, credential }) => [
+  ...Object.fromEntries(
+    [
+      ...['GET /profiles/{name}', 'PATCH /profiles/{name}', 'DELETE /profiles/{name}', 'POST /profiles/{name}/default'],
+      ...['POST /profiles/{name}/test', 'GET /drivers/{name}', 'PUT /drivers/{name}', 'DELETE /drivers/{name}'],
+      'POST /drivers/{name}/activate',
+    ].map((route) => [
+      route,
+      ({ profile }: Ids) => {
+        const [method = '', path = ''] = route.split(' ');
+        const json = method === 'GET' ? {} : { json: {} };
+        return [{ path: path.replace('{name}', profile), ...json }];
+      },
+    ]),
+  ),
+  'POST /jobs': ({ upload, credential, profile }) => [
     { path: '/jobs', json: { spec: SPEC, repo: { bundle: upload, commit: COMMIT } } },
     { path: '/jobs', json: { spec: SPEC, repo: { url: 'https://git.example/x', patch: upload, commit: COMMIT } } },
     { path: '/jobs', json: { spec: SPEC, repo: { url: 'https://git.example/x' }, credential } },
+    { path: '/jobs', json: { spec: SPEC, repo: { url: 'https://git.example/x' }, profile } },
   ],
   // Lists and searches that take an id or a name as a filter.
-  'GET /jobs': ({ job }) => [
+  'GET /jobs': ({ job, profile }) => [
+    { path: `/jobs?profile=${profile}` },
     { path: `/jobs?search=${job}` },
     { path: `/jobs?cursor=${Buffer.from(`2099-01-01T00:00:00.000Z ${job}`).toString('base64url')}` },
   ],
-  'GET /search': ({ job, credential }) => [{ path: `/search?q=${job}` }, { path: `/search?q=${credential}` }],
+  'GET /search': (ids) => [ids.job, ids.credential, ids.profile].map((text) => ({ path: `/search?q=${text}` })),
   'GET /devops/activity': ({ job }) => [{ path: `/devops/activity?correlationId=${job}` }],
   // For admins only, whatever it is.
   ...Object.fromEntries(
@@ -181,8 +219,8 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
   'DELETE /invites/{id}': () => [{ path: '/invites/i_1234567890' }],
 };
 
-/** What belongs to nobody: profiles and plans are the server's. A user code is known to whoever reads the screen. */
-const SHARED = /\/(profiles\/\{name\}|plans\/\{id\}|device-requests\/\{userCode\}|worker\/)/;
+/** What belongs to nobody: plans are the server's. A user code is known to whoever reads the screen. */
+const SHARED = /\/(plans\/\{id\}|device-requests\/\{userCode\}|worker\/)/;
 
 describe('what belongs to another', () => {
   it('every route that names a thing is asked', () => {
@@ -223,7 +261,24 @@ describe('what belongs to another', () => {
     const { ada } = server.people;
     expect(await server.must('GET', `/jobs/${hers.job}`, { as: ada })).toMatchObject({ state: 'succeeded' });
     expect((await server.must('GET', '/credentials', { as: ada })).items).toHaveLength(1);
+    expect(await server.must('GET', `/profiles/${hers.profile}`, { as: ada })).toMatchObject({ isDefault: false });
     expect((await server.ask('GET', `/jobs/${hers.job}/artifacts/report.txt`, { as: ada })).text).toBe('her report\n');
+  });
+
+  it.each(['member', 'admin'] as const)('is found by no key or name that a %s may think of', async (who) => {
+    const as = who === 'admin' ? server.people.admin : server.people.bob;
+    const key = `${server.people.ada.id}/${hers.profile}`;
+    for (const name of [hers.profile, encodeURIComponent(key), key]) {
+      const answer = await server.ask('GET', `/profiles/${name}`, { as });
+      expect([400, 404], `${name}: ${answer.text}`).toContain(answer.status);
+      expect(answer.text).not.toContain('box.example.org');
+    }
+    for (const path of ['/profiles', '/drivers', `/search?q=${hers.profile}`])
+      expect((await server.ask('GET', path, { as })).text).not.toMatch(/adas-own-box"|box\.example/);
+    const job = { spec: SPEC, repo: { url: 'https://git.example/x' }, profile: key };
+    expect((await server.ask('POST', '/jobs', { as, json: job })).json).toMatchObject({
+      code: 'validation_failed',
+    });
   });
 
   it('may be called the same without a clash', async () => {

@@ -204,11 +204,11 @@ describe.skipIf(skip !== null)('the web app on a real server', () => {
 
   it('says it as well when it was away before it was known who is signed in, and comes back by itself', async () => {
     await page.route('**/api/users/me', (route) => route.abort('connectionrefused'));
-    await page.route('**/api/drivers*', (route) => route.abort('connectionrefused'));
+    await page.route('**/api/driver-types*', (route) => route.abort('connectionrefused'));
     await go('/settings/profiles');
     await page.getByText('server_unreachable').waitFor();
     await page.getByText('reconnecting').waitFor();
-    await page.unroute('**/api/drivers*');
+    await page.unroute('**/api/driver-types*');
     await page.unroute('**/api/users/me');
     await button(/^You: /).waitFor();
     await page.getByText('reconnecting').waitFor({ state: 'detached' });

@@ -19,6 +19,7 @@ import type { Capability } from './platform/capability.ts';
 import { createChores } from './platform/chores.ts';
 import { type Database, openDatabase } from './platform/database/index.ts';
 import { orAborted } from './platform/waits.ts';
+import { openSecretStore } from './secret-store.ts';
 import { serve } from './serve.ts';
 import { choresOver } from './upkeep.ts';
 
@@ -79,7 +80,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   const { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds } = config;
 
   const credentials = credentialsFeature(f);
-  const profiles = profilesFeature(f, { drivers: drivers.offered, first: firstProfile(config) });
+  const profiles = profilesFeature(f, {
+    ...{ drivers: drivers.offered, first: firstProfile(config) },
+    store: openSecretStore({ config, blobs: f.blobs, log: log.child({ part: 'secrets' }) }),
+    hosts: { allowLocal: config.allowLocalHosts, env: config.proxies },
+  });
   const jobs = await jobsFeature(
     f,
     { people, profiles: profiles.profiles, credentials: credentials.credentials },

@@ -80,6 +80,11 @@ export const Settings = z.object({
     .describe(
       'Let jobs clone from loopback and link-local addresses of the machine they run on. Private networks are always allowed',
     ),
+  HANGAR_ALLOW_LOCAL_HOSTS: flag
+    .default(false)
+    .describe(
+      'Let personal profiles reach loopback and link-local addresses of the server, and metadata services. Private networks are always allowed',
+    ),
   HANGAR_DEMO: flag
     .default(false)
     .describe('Show a made-up Kubernetes cluster, marked as sample data, in place of a real one'),
@@ -180,6 +185,9 @@ export interface Config {
   /** Who comes from this machine may come from anywhere: a proxy is trusted, or people reach the server at another address. */
   readonly behindProxy: boolean;
   readonly allowLocalRepos: boolean;
+  readonly allowLocalHosts: boolean;
+  /** Somebody is signed in to a desktop here, which may have a keychain. */
+  readonly desktop: boolean;
   readonly demo: boolean;
   readonly jobsAtOnce: number;
   readonly sandboxesAtOnce: number;
@@ -252,6 +260,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       settings.HANGAR_TRUST_PROXY !== false ||
       (settings.HANGAR_PUBLIC_URL !== undefined && !LOOPBACK.test(new URL(settings.HANGAR_PUBLIC_URL).hostname)),
     allowLocalRepos: settings.HANGAR_ALLOW_LOCAL_REPOS,
+    allowLocalHosts: settings.HANGAR_ALLOW_LOCAL_HOSTS,
+    desktop: isDesktop(environment),
     demo: settings.HANGAR_DEMO,
     jobsAtOnce: settings.HANGAR_JOBS_AT_ONCE,
     sandboxesAtOnce: settings.HANGAR_SANDBOXES_AT_ONCE,
@@ -276,6 +286,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       environment,
     },
   };
+}
+
+function isDesktop(environment: Readonly<Record<string, string | undefined>>): boolean {
+  if (process.platform !== 'linux') return process.platform === 'darwin' || process.platform === 'win32';
+  const screen = environment.WAYLAND_DISPLAY || environment.DISPLAY;
+  return Boolean(screen && environment.DBUS_SESSION_BUS_ADDRESS);
 }
 
 /** One key a data directory, so that two servers of one person do not share secrets by accident. */

@@ -1,3 +1,4 @@
+import { homedir, userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import type { Brought, Driver } from '@hangar/sandbox';
 import { createDaytonaDriver } from '@hangar/sandbox/daytona';
@@ -5,10 +6,11 @@ import { createDockerDriver } from '@hangar/sandbox/docker';
 import { createE2bDriver } from '@hangar/sandbox/e2b';
 import { createClusters, createKubernetesDriver } from '@hangar/sandbox/kubernetes';
 import { createLocalDriver } from '@hangar/sandbox/local';
+import { createSshDriver } from '@hangar/sandbox/ssh';
 import { createClusterReach } from './adapters/kubernetes/index.ts';
 import { createSampleCluster } from './adapters/sample-cluster/index.ts';
 import type { Config } from './config.ts';
-import { workerSocketFolder } from './control.ts';
+import { socketFolder, workerSocketFolder } from './control.ts';
 import { WORKER } from './features/jobs/index.ts';
 import type { ClusterReach } from './features/kubernetes/index.ts';
 import type { Address } from './listen.ts';
@@ -58,6 +60,11 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
       ...{ brought, clusters, workerImage: config.kubernetes.workerImage },
       jobTemplateFile: config.kubernetes.jobTemplate ?? files.jobTemplateFile,
       log: log('kubernetes'),
+    }),
+    createSshDriver({
+      instanceId: f.instanceId,
+      env: { PATH: config.path, HOME: homedir(), USER: userInfo().username, LOGNAME: userInfo().username },
+      runtimeDir: socketFolder(config.dataDir),
     }),
     createE2bDriver({ instanceId: f.instanceId, log: log('e2b'), env: config.proxies }),
     createDaytonaDriver({ instanceId: f.instanceId, log: log('daytona') }),

@@ -12,8 +12,10 @@ import { STOP_MS, startServer } from './compose.ts';
 import { type Config, readConfig } from './config.ts';
 import { askServer, serveControl, socketFolder } from './control.ts';
 import type { BuiltFiles } from './drivers.ts';
+import { withSecrets } from './features/profiles/index.ts';
 import { jsonOn, textOn } from './log-out.ts';
 import { rotateKey, withAccess } from './on-this-machine.ts';
+import { openSecretStore } from './secret-store.ts';
 import { throughLosses } from './start-again.ts';
 
 /** Of the built-in database alone; what is left then is found again at the next start. */
@@ -44,7 +46,7 @@ async function makeBackup(config: Config, words: string[]): Promise<void> {
     ...{ file, force, say, signal: untilSignal(), log },
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
-    blobs: await openBlobs(config.blobs, log, config.proxies),
+    blobs: await blobsAndSecrets(config),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify({ ...done, masterKeyFile: config.masterKeyFile })}\n`);
@@ -58,6 +60,13 @@ async function makeBackup(config: Config, words: string[]): Promise<void> {
   for (const words of done.damaged) process.stderr.write(`  ${words}\n`);
 }
 
+/** What a backup copies and a restore brings back beside the rows; the secrets of profiles sealed, wherever they are kept. */
+async function blobsAndSecrets(config: Config) {
+  const log = pino({ level: 'silent' });
+  const blobs = await openBlobs(config.blobs, log, config.proxies);
+  return withSecrets(blobs, openSecretStore({ config, blobs, log }));
+}
+
 async function restoreBackup(config: Config, words: string[]): Promise<void> {
   const { file, json, force } = fileWords('restore', words, 'replace');
   const { say, end } = progress();
@@ -67,7 +76,7 @@ async function restoreBackup(config: Config, words: string[]): Promise<void> {
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
     masterKeyFile: config.masterKeyFile,
-    openBlobs: () => openBlobs(config.blobs, log, config.proxies),
+    openBlobs: () => blobsAndSecrets(config),
   }).finally(end);
   if (json) {
     process.stdout.write(`${JSON.stringify(done)}\n`);

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
+import { openBlobs } from './blobs.ts';
 import type { Config } from './config.ts';
 import { type Access, createAccess } from './features/access/index.ts';
 import { hostInUrl } from './listen.ts';
 import { connectBeside, openDatabase, reachDatabase, settingsStore } from './platform/database/index.ts';
 import { openSecrets, rotateMasterKey } from './platform/secrets/index.ts';
-import { SEALED } from './sealed.ts';
+import { SEALED, sealedElsewhere } from './sealed.ts';
+import { openSecretStore } from './secret-store.ts';
 
 /** People and keys of a database that no server runs on, for as long as the work takes. Nothing else of a server is begun. */
 export async function withAccess<T>(config: Config, log: Logger, work: (access: Access) => Promise<T>): Promise<T> {
@@ -31,7 +33,10 @@ export async function rotateKey(
     const { db, query, close } = await connectBeside(reached.connection);
     try {
       const settings = settingsStore(db);
-      return await rotateMasterKey({ ...o, keyFile, settings, query, columns: SEALED, several: url !== undefined });
+      const blobs = await openBlobs(config.blobs, o.log, config.proxies);
+      const elsewhere = sealedElsewhere(query, openSecretStore({ config, blobs, log: o.log }));
+      const several = url !== undefined;
+      return await rotateMasterKey({ ...o, keyFile, settings, query, columns: SEALED, elsewhere, several });
     } finally {
       await close();
     }

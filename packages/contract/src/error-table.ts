@@ -149,6 +149,18 @@ export const ERRORS = {
     message: 'This is the default profile.',
     wayOut: 'Make another profile the default first.',
   },
+  profile_host_refused: {
+    kind: 'invalid',
+    message:
+      'A personal profile may not reach the machine of the server itself, its network link or metadata services.',
+    wayOut: 'Name another host, or ask an admin of this server for HANGAR_ALLOW_LOCAL_HOSTS=true.',
+  },
+  profile_secret_missing: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'The secret settings of this profile are not where they were put.',
+    wayOut: 'Set them again: hangar profiles update NAME --key FILE',
+  },
   driver_unknown: { kind: 'invalid', message: 'There is no such driver.', wayOut: 'See: hangar profiles drivers' },
   driver_unavailable: {
     kind: 'unavailable',

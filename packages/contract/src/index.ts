@@ -3,12 +3,12 @@ import { activity } from './activity.ts';
 import { credentials } from './credentials.ts';
 import { jobs } from './jobs.ts';
 import { kubernetes } from './kubernetes.ts';
-import { profiles } from './profiles.ts';
+import { drivers, profiles } from './profiles.ts';
 import { sandboxes } from './sandboxes.ts';
 import { system } from './system.ts';
 
 /** Everything that can be asked of a Hangar server, apart from what stands in raw-operations.ts. */
-export const contract = { system, access, profiles, credentials, jobs, sandboxes, activity, kubernetes };
+export const contract = { system, access, profiles, drivers, credentials, jobs, sandboxes, activity, kubernetes };
 export type Contract = typeof contract;
 
 export const VERSION = '0.1.0';

@@ -50,7 +50,8 @@ it('what a person may do with a token has a command, or says why not', () => {
 it('these take away what cannot be had back, and these take time of a machine', () => {
   expect(names(({ destructive }) => destructive)).toEqual([
     ...['access.signOutEverywhere', 'access.removeApiKey', 'access.removeDevice', 'access.updatePerson'],
-    ...['access.removeInvite', 'access.putPlan', 'profiles.remove', 'credentials.remove', 'raw access.revoke'],
+    ...['access.removeInvite', 'access.putPlan', 'profiles.remove', 'drivers.remove'],
+    ...['credentials.remove', 'raw access.revoke'],
   ]);
   expect(names(({ spends }) => spends)).toEqual(['profiles.test', 'jobs.create', 'jobs.retry']);
 });

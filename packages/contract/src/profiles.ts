@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ADMIN, Done, destroy, Empty, Name, read, Time, write } from './shared.ts';
+import { Done, destroy, Empty, Name, type OperationMeta, read, Time, WIDER, write } from './shared.ts';
 
 export const DriverName = z.enum(['local', 'docker', 'kubernetes', 'ssh', 'e2b', 'daytona']);
 export type DriverName = z.infer<typeof DriverName>;
@@ -192,13 +192,26 @@ const ProfileSettings = z.discriminatedUnion('driver', [
   z.object({ driver: z.literal('daytona'), settings: DaytonaSettings.prefault({}) }),
 ]);
 
+/** Settings of a driver that are secret: their schema says `writeOnly`. */
+export const secretsOf = (driver: DriverName): readonly string[] =>
+  Object.entries<z.ZodType>(DriverSettings[driver].shape).flatMap(([name, schema]) =>
+    schema.meta()?.writeOnly === true ? [name] : [],
+  );
+
+/** Drivers that people may make personal profiles of. The others reach what is the server's own: its machine, its Docker, its clusters. */
+export const PERSONAL_DRIVERS: readonly DriverName[] = ['ssh', 'e2b', 'daytona'];
+
 export const Profile = z
   .object({
     name: Name,
     driver: DriverName,
-    settings: z.record(z.string(), z.unknown()).describe('Settings of the driver, see GET /drivers'),
+    personal: z.boolean().describe('Of the person who asks, and seen and used by nobody else'),
+    settings: z
+      .record(z.string(), z.unknown())
+      .describe('Settings of the driver, see GET /driver-types; without those that are secret'),
+    secrets: z.record(z.string(), z.boolean()).describe('Secret settings of the driver, and whether each is set'),
     limits: ProfileLimits,
-    isDefault: z.boolean(),
+    isDefault: z.boolean().describe('What you get where none is named: your own default, or else that of the server'),
     createdAt: Time,
     jobsRunning: z.number().int(),
   })
@@ -206,7 +219,15 @@ export const Profile = z
 export type Profile = z.infer<typeof Profile>;
 
 export const NewProfile = z
-  .object({ name: Name, limits: ProfileLimits.default({}), isDefault: z.boolean().default(false) })
+  .object({
+    name: Name,
+    limits: ProfileLimits.default({}),
+    isDefault: z.boolean().default(false),
+    personal: z
+      .boolean()
+      .optional()
+      .describe('Seen and used by you alone. When left out: of the server if an admin makes it, else personal'),
+  })
   .and(ProfileSettings);
 export type NewProfile = z.infer<typeof NewProfile>;
 
@@ -251,39 +272,74 @@ export type Driver = z.infer<typeof Driver>;
 const BY_WORDS = { none: 'profiles create and update take settings and limits one by one.' } as const;
 
 const byName = z.object({ name: Name });
+const Change = byName.extend({
+  settings: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Those that are to change, secret ones as well; null takes one away'),
+  limits: ProfileLimits.optional(),
+  forgetHostKey: z
+    .boolean()
+    .optional()
+    .describe('Of ssh: the host key that is seen next is kept, whatever was known before'),
+});
+/** What is the server's, admins change; what is personal, the person it belongs to. Agents have no business there. */
+const OWN_OR_SERVERS = { ...WIDER, mcp: false } as const;
 
-export const profiles = {
-  list: read('profiles list')
-    .route({ method: 'GET', path: '/profiles', summary: 'Profiles' })
+interface Way {
+  readonly path: string;
+  readonly update: 'PATCH' | 'PUT';
+  readonly makeDefault: string;
+  readonly command: (words: string) => OperationMeta['command'];
+}
+
+/** Profiles under one path; both that there are do the same. */
+const under = ({ path, update, makeDefault, command }: Way) => ({
+  list: read(command('profiles list'))
+    .route({ method: 'GET', path: `/${path}`, summary: "Profiles: those of the server, and one's own" })
     .input(Empty)
     .output(z.object({ items: z.array(Profile) })),
-  get: read('profiles show {name}')
-    .route({ method: 'GET', path: '/profiles/{name}', summary: 'A profile' })
+  get: read(command('profiles show {name}'))
+    .route({ method: 'GET', path: `/${path}/{name}`, summary: 'A profile' })
     .input(byName)
     .output(Profile),
-  create: write(BY_WORDS, { idempotent: false, ...ADMIN })
-    .route({ method: 'POST', path: '/profiles', summary: 'Make a profile', successStatus: 201 })
+  create: write(BY_WORDS, { idempotent: false, ...OWN_OR_SERVERS })
+    .route({ method: 'POST', path: `/${path}`, summary: 'Make a profile', successStatus: 201 })
     .input(NewProfile)
     .output(Profile),
-  update: write(BY_WORDS, { idempotent: true, ...ADMIN })
-    .route({ method: 'PATCH', path: '/profiles/{name}', summary: 'Change a profile' })
-    .input(byName.extend({ settings: z.record(z.string(), z.unknown()).optional(), limits: ProfileLimits.optional() }))
+  update: write(BY_WORDS, { idempotent: true, ...OWN_OR_SERVERS })
+    .route({ method: update, path: `/${path}/{name}`, summary: 'Change a profile' })
+    .input(Change)
     .output(Profile),
-  remove: destroy('profiles remove {name} --yes', ADMIN)
-    .route({ method: 'DELETE', path: '/profiles/{name}', summary: 'Remove a profile' })
+  remove: destroy(command('profiles remove {name} --yes'), OWN_OR_SERVERS)
+    .route({ method: 'DELETE', path: `/${path}/{name}`, summary: 'Remove a profile' })
     .input(byName)
     .output(Done),
-  makeDefault: write('profiles default {name}', { idempotent: true, ...ADMIN })
-    .route({ method: 'POST', path: '/profiles/{name}/default', summary: 'Make a profile the default' })
+  makeDefault: write(command('profiles default {name}'), { idempotent: true, ...OWN_OR_SERVERS })
+    .route({
+      method: 'POST',
+      path: `/${path}/{name}/${makeDefault}`,
+      summary: "Make a profile the default: one's own for oneself, the server's for everybody",
+    })
     .input(byName)
     .output(Profile),
+});
+
+export const profiles = {
+  ...under({ path: 'profiles', update: 'PATCH', makeDefault: 'default', command: (words) => words }),
   // Starts a unit where jobs would run.
   test: write('profiles test {name}', { idempotent: false, spends: true })
     .route({ method: 'POST', path: '/profiles/{name}/test', summary: 'Prove that a profile works' })
     .input(byName)
     .output(z.object({ ok: z.boolean(), checks: z.array(ProfileCheck) })),
   drivers: read('profiles drivers')
-    .route({ method: 'GET', path: '/drivers', summary: 'Drivers and what they can do here' })
+    .route({ method: 'GET', path: '/driver-types', summary: 'Drivers and what they can do here' })
     .input(Empty)
     .output(z.object({ items: z.array(Driver) })),
 };
+
+/** Profiles again, as tools that speak of drivers call them. */
+export const drivers = under({
+  ...{ path: 'drivers', update: 'PUT', makeDefault: 'activate' },
+  command: () => ({ none: 'The commands of profiles do the same.' }),
+});

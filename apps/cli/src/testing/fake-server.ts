@@ -19,6 +19,7 @@ import {
   type Profile,
   parseSpec,
   repoHost,
+  secretsOf,
   TokenAnswer,
   toWire,
   Upload,
@@ -52,6 +53,10 @@ export class FakeServer {
   readonly credentials = new Map<string, Credential & { value: string }>();
   readonly devices = new Map<string, Device>();
   readonly profiles: Profile[] = [profile('local', true)];
+  /** What profiles were made with or changed to that is secret, by name. */
+  readonly profileSecrets = new Map<string, Record<string, unknown>>();
+  /** Changes of profiles as they came. */
+  readonly profileChanges: unknown[] = [];
   /** Bearer tokens that are let in. */
   readonly accessTokens = new Set<string>();
   readonly refreshTokens = new Map<string, 'fresh' | 'used'>();
@@ -425,15 +430,27 @@ function router(fake: FakeServer) {
         checks: [{ name: 'Reach it', ok: false, detail: 'nobody there', wayOut: 'Start it.' }],
       })),
       create: os.profiles.create.handler(({ input }) => {
+        const names = secretsOf(input.driver);
+        const parts = (isSecret: boolean) =>
+          Object.fromEntries(Object.entries(input.settings).filter(([name]) => names.includes(name) === isSecret));
+        const secret = parts(true);
+        fake.profileSecrets.set(input.name, secret);
         const made: Profile = {
           ...profile(input.name, input.isDefault),
-          driver: input.driver,
-          settings: input.settings,
-          limits: input.limits,
+          ...{ driver: input.driver, personal: input.personal ?? false, settings: parts(false), limits: input.limits },
+          secrets: Object.fromEntries(names.map((name) => [name, name in secret])),
         };
         fake.profiles.push(made);
         return made;
       }),
+      update: os.profiles.update.handler(({ input }) =>
+        known(() => {
+          const found = fake.profiles.find(({ name }) => name === input.name);
+          if (found === undefined) throw new HangarError('profile_not_found');
+          fake.profileChanges.push(input);
+          return found;
+        }),
+      ),
     },
     credentials: {
       list: os.credentials.list.handler(() => ({ items: [...fake.credentials.values()].map(withoutValue) })),
@@ -520,7 +537,9 @@ function profile(name: string, isDefault: boolean): Profile {
   return {
     name,
     driver: 'local',
+    personal: false,
     settings: {},
+    secrets: {},
     limits: {},
     isDefault,
     createdAt: new Date().toISOString(),

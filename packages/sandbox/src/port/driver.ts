@@ -9,6 +9,15 @@ export interface ProfileOf {
   readonly limits: { cpus?: number | undefined; memoryBytes?: number | undefined; pids?: number | undefined };
   /** Opens a secret setting by its name when it is needed, never before; null when the profile has none. */
   secret(name: string): Promise<string | null>;
+  /** Keys that machines have shown, kept for this profile: the first is believed, another one later is not. */
+  readonly hostKeys: HostKeys;
+}
+
+/** By the way to a machine, as its driver writes it (`host:port`, and those on the way); a line is one of known_hosts. */
+export interface HostKeys {
+  known(address: string): Promise<readonly string[]>;
+  /** Kept unless some are known already, from a connection at the same time. Answers those that are known now. */
+  pin(address: string, lines: readonly string[]): Promise<readonly string[]>;
 }
 
 /** A backend through the settings of one profile. */

@@ -1,13 +1,14 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { profileArgument } from './profile-words.ts';
+import { PROFILE_JSON, profileArgument } from './profile-words.ts';
 
 export const command = defineCommand<GlobalFlags, [string]>({
-  brief: 'Make a profile the default (admin)',
+  brief: "Make a profile the default: yours for you, the server's for everybody",
   examples: [
-    ['profiles default docker', 'jobs that name no profile run there'],
+    ['profiles default box', 'jobs that name no profile run there'],
     ['profiles', 'shows which one it is'],
   ],
-  json: 'The profile: {"name", "driver", "settings", "limits", "isDefault", "createdAt", "jobsRunning"}',
+  about: ["Only admins choose the server's default. Who names it has no default of their own any more."],
+  json: PROFILE_JSON,
   parameters: {
     flags: globalFlags,
     positional: { kind: 'tuple', parameters: [{ ...profileArgument, brief: 'Name of the profile' }] },
@@ -16,7 +17,7 @@ export const command = defineCommand<GlobalFlags, [string]>({
     const { client } = await this.api(flags.server);
     const profile = await client.profiles.makeDefault({ name });
     if (flags.json) return this.terminal.json(profile);
-    this.terminal.out(`${name} is the default.`);
+    this.terminal.out(`${name} is ${profile.personal ? 'your' : 'the'} default.`);
     this.terminal.next('hangar run --cloud --spec SPEC.md');
   },
 });

@@ -6,6 +6,11 @@ import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
+/** What --json prints of a profile. */
+export const PROFILE_FIELDS =
+  '{"name", "driver", "personal", "settings", "secrets", "limits", "isDefault", "createdAt", "jobsRunning"}';
+export const PROFILE_JSON = `The profile: ${PROFILE_FIELDS}; of secrets only which are set.`;
+
 /** The argument that names a profile. */
 export const profileArgument = {
   parse: String,
@@ -29,6 +34,13 @@ export const profileFlags = {
     brief: 'Setting of the driver (see hangar profiles drivers); a list as JSON',
     placeholder: 'KEY=VALUE',
   },
+  host: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    brief: 'The machine or Engine, the same as --set host=HOST',
+    placeholder: 'HOST',
+  },
   cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores a job gets', placeholder: 'N' },
   memory: {
     kind: 'parsed',
@@ -49,6 +61,7 @@ export const profileFlags = {
 
 export interface ProfileFlags {
   readonly set?: readonly string[] | undefined;
+  readonly host?: string | undefined;
   readonly cpus?: number | undefined;
   readonly memory?: number | undefined;
   readonly pids?: number | undefined;
@@ -74,19 +87,18 @@ export function checkLimits(command: string, { cpus, memory, pids, jobsAtOnce }:
 }
 
 /** `KEY=VALUE` pairs; the server checks them against the driver. @throws HangarError usage */
-export function settingsOf(pairs: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1)
-        throw new HangarError('usage', {
-          message: `${JSON.stringify(pair)} is not KEY=VALUE.`,
-          wayOut: 'See: hangar profiles drivers',
-        });
-      const value = pair.slice(at + 1);
-      return [pair.slice(0, at), value === 'true' ? true : value === 'false' ? false : (listIn(value) ?? value)];
-    }),
-  );
+export function settingsOf({ set = [], host }: ProfileFlags): Record<string, unknown> {
+  const pairs = set.map((pair): [string, unknown] => {
+    const at = pair.indexOf('=');
+    if (at < 1)
+      throw new HangarError('usage', {
+        message: `${JSON.stringify(pair)} is not KEY=VALUE.`,
+        wayOut: 'See: hangar profiles drivers',
+      });
+    const value = pair.slice(at + 1);
+    return [pair.slice(0, at), value === 'true' ? true : value === 'false' ? false : (listIn(value) ?? value)];
+  });
+  return { ...Object.fromEntries(pairs), ...(host === undefined ? {} : { host }) };
 }
 
 /** A list as JSON, like readable=["/opt/agents"]; null when it is none. */
@@ -103,7 +115,8 @@ function listIn(value: string): unknown[] | null {
 export function showProfile(cli: Cli, profile: Profile): void {
   const { terminal } = cli;
   const { color } = terminal;
-  terminal.out(`${color.bold(profile.name)}${profile.isDefault ? ' (default)' : ''}`);
+  const said = [...(profile.personal ? ['yours'] : []), ...(profile.isDefault ? ['default'] : [])].join(', ');
+  terminal.out(`${color.bold(profile.name)}${said === '' ? '' : ` (${said})`}`);
   const rows: [string, string][] = [
     ['Driver', profile.driver],
     ['Limits', limitWords(profile.limits) ?? 'no limits'],
@@ -112,6 +125,7 @@ export function showProfile(cli: Cli, profile: Profile): void {
       key,
       typeof value === 'string' ? value : JSON.stringify(value),
     ]),
+    ...Object.entries(profile.secrets).map(([key, isSet]): [string, string] => [key, isSet ? 'set' : 'not set']),
   ];
   const left = Math.max(...rows.map(([key]) => key.length)) + 2;
   for (const [key, value] of rows) terminal.out(`${color.dim(key.padEnd(left))}${value}`);

@@ -7,7 +7,7 @@ interface Flags extends GlobalFlags {
 }
 
 export const command = defineCommand<Flags, [string]>({
-  brief: 'Remove a profile (admin)',
+  brief: 'Remove a profile',
   examples: [
     ['profiles remove old', 'asks first'],
     ['profiles remove old --yes', 'does not ask'],
@@ -19,7 +19,7 @@ export const command = defineCommand<Flags, [string]>({
     positional: { kind: 'tuple', parameters: [{ ...profileArgument, brief: 'Name of the profile' }] },
   },
   async run(flags, name) {
-    await confirm(this, flags, `Remove profile ${name}? Its settings are gone then.`);
+    await confirm(this, flags, `Remove profile ${name}? Its settings and keys are gone then.`);
     const { client } = await this.api(flags.server);
     await client.profiles.remove({ name });
     if (flags.json) return this.terminal.json({ name, removed: true });

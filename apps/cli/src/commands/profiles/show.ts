@@ -1,5 +1,5 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { profileArgument, showProfile } from './profile-words.ts';
+import { PROFILE_JSON, profileArgument, showProfile } from './profile-words.ts';
 
 export const command = defineCommand<GlobalFlags, [string]>({
   brief: 'Settings and limits of a profile',
@@ -7,7 +7,7 @@ export const command = defineCommand<GlobalFlags, [string]>({
     ['profiles show local', 'what it is'],
     ['profiles show local --json', 'for programs'],
   ],
-  json: '{"name", "driver", "settings", "limits", "isDefault", "createdAt", "jobsRunning"}',
+  json: PROFILE_JSON,
   parameters: {
     flags: globalFlags,
     positional: { kind: 'tuple', parameters: [{ ...profileArgument, brief: 'Name of the profile' }] },

@@ -20,6 +20,7 @@ import {
 import { JOB_WORDS } from '@hangar/contract/words/job';
 import { lookup } from '../../platform/database/together.ts';
 import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
+import { profileName, profileOwner } from '../../platform/places/profile-key.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { CredentialsOfJobs, Environment, ProfilesOfJobs } from './needs.ts';
 import { durationKey, type JobsUse, pairOf } from './store/job-figures.ts';
@@ -36,7 +37,7 @@ export interface Caller {
 
 export interface JobsParts extends ViewParts {
   readonly store: JobsStore;
-  readonly profiles: Pick<ProfilesOfJobs, 'find'>;
+  readonly profiles: Pick<ProfilesOfJobs, 'find' | 'byKey' | 'keyOf'>;
   readonly credentials: Pick<CredentialsOfJobs, 'has'>;
   readonly environment: Environment;
   /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
@@ -81,7 +82,10 @@ export function createJobs(parts: JobsParts) {
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
     const [plan, profile] = await Promise.all([
       parts.people.planOf(caller.userId),
-      parts.profiles.find(request.profile),
+      // What was taken once stands with the row's own name for it.
+      retryOf !== null && request.profile !== undefined
+        ? parts.profiles.byKey(request.profile)
+        : parts.profiles.find(request.profile, caller.userId),
     ]);
     if (request.credential !== undefined && !(await parts.credentials.has(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
@@ -185,7 +189,9 @@ export function createJobs(parts: JobsParts) {
         cursor?: string;
       },
     ): Promise<{ items: Job[]; nextCursor: string | null }> {
-      const { cursor, limit, ...filter } = query;
+      const { cursor, limit, profile: named, ...rest } = query;
+      const filter =
+        named === undefined ? rest : { ...rest, profile: await parts.profiles.keyOf(named, caller.userId) };
       const before = cursor === undefined ? undefined : readCursor(cursor);
       const rows = await owned(caller).list({ ...filter, ...(before ? { before } : {}), limit: limit + 1 });
       const page = rows.slice(0, limit);
@@ -218,6 +224,12 @@ export function createJobs(parts: JobsParts) {
     async retry(caller: Caller, id: string, idempotencyKey?: string): Promise<Job> {
       const row = await owned(caller).get(id);
       if (!isFinal(row.state)) throw new HangarError('job_not_ended');
+      // A personal profile is used by its owner alone.
+      if (caller.userId !== row.userId && profileOwner(row.profile) !== null)
+        throw new HangarError('profile_not_found', {
+          message: `The job ran on a personal profile, ${profileName(row.profile)}.`,
+          wayOut: 'Only the person whose job it is can run it again.',
+        });
       const { spec, envSealed } = await store.orderOf(row.id);
       const env =
         envSealed === null ? {} : (JSON.parse(parts.environment.open(row.id, envSealed)) as Record<string, string>);

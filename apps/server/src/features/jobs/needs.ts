@@ -24,8 +24,12 @@ export interface BackendOfJobs {
 export type BackendsOfJobs = readonly { readonly name: string; readonly reach: BackendOfJobs }[];
 
 export interface ProfilesOfJobs {
-  /** The named profile, or the default. @throws HangarError profile_not_found */
-  find(name: string | undefined): Promise<{ readonly name: string; readonly driver: DriverName }>;
+  /** What a person means by a name, or by none; its `name` is how rows name it. @throws HangarError profile_not_found */
+  find(name: string | undefined, userId: string): Promise<{ readonly name: string; readonly driver: DriverName }>;
+  /** The one that a row names. @throws HangarError profile_not_found */
+  byKey(key: string): Promise<{ readonly name: string; readonly driver: DriverName }>;
+  /** How rows name what a person means by a name, whether it is there or not. */
+  keyOf(name: string, userId: string): Promise<string>;
   /** Number of the settings that a profile has now. @throws HangarError profile_not_found */
   revisionOf(name: string): Promise<number>;
   /** The backend with these settings, though the profile be changed or gone. @throws HangarError profile_not_found, driver_unknown */

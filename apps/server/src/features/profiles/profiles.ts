@@ -4,34 +4,29 @@ import {
   DriverSettings,
   HangarError,
   type NewProfile,
+  PERSONAL_DRIVERS,
   type Profile,
   type ProfileCheck,
+  secretsOf,
 } from '@hangar/contract';
-import type { ProfileOf } from '@hangar/sandbox';
-import { and, asc, eq, inArray, isNull, lt, max, or, sql } from 'drizzle-orm';
-import { type Database, isUniqueViolation, type Tx } from '../../platform/database/index.ts';
-import { LOCKS, lockFor } from '../../platform/database/locks.ts';
+import { and, eq, isNull, or } from 'drizzle-orm';
+import { isUniqueViolation } from '../../platform/database/index.ts';
 import { lookup } from '../../platform/database/together.ts';
-import type { Places } from '../../platform/places/places.ts';
-import { profileRevisions, profiles } from './profiles-tables.ts';
-
-type Row = typeof profiles.$inferSelect;
-type Settings = Pick<Row, 'name' | 'driver' | 'settings' | 'limits'>;
-
-/** What profiles need of a driver: that of `@hangar/sandbox` is one. */
-export interface ProfileDriver {
-  readonly name: DriverName;
-  describe(o: { signal: AbortSignal }): Promise<Driver>;
-  forProfile(profile: ProfileOf): {
-    test(o: { signal: AbortSignal }): Promise<ProfileCheck[]>;
-  };
-}
-
-export interface ProfilesParts<D extends ProfileDriver> {
-  readonly database: Database;
-  readonly drivers: readonly D[];
-  readonly places: Places;
-}
+import { profileKey, profileName, profileOwner } from '../../platform/places/profile-key.ts';
+import {
+  byKeys,
+  changed,
+  defaultKey,
+  divided,
+  noDefault,
+  type Row,
+  revise,
+  rowsOf,
+  type Settings,
+  supersede,
+} from './profile-rows.ts';
+import { profiles } from './profiles-tables.ts';
+import { createReaching, type ProfileDriver, type ProfilesParts } from './reaching.ts';
 
 /** What a first profile gets of its driver's settings and limits. */
 export interface FirstProfile {
@@ -39,152 +34,170 @@ export interface FirstProfile {
   readonly settings: Readonly<Partial<Record<DriverName, Record<string, unknown>>>>;
 }
 
-const TEST_MS = 120_000;
-/** A launch that read the settings of before may not have said so yet. */
-const REVISION_AGE = sql`now() - interval '1 day'`;
+/** Who asks; `everybody`: an admin, who may change what is the server's. */
+export interface Asking {
+  readonly userId: string;
+  readonly everybody: boolean;
+}
 
-/** Profiles: named ways to reach compute, made by admins, used by everybody. Exactly one is the default. */
+export interface ProfileChange {
+  readonly settings?: Record<string, unknown>;
+  readonly limits?: Row['limits'];
+  readonly forgetHostKey?: boolean;
+}
+
+const TEST_MS = 120_000;
+/** Somebody else changed the secrets of the same profile meanwhile, so often. */
+const CHANGES_AT_ONCE = 20;
+
+/**
+ * Profiles: named ways to reach compute. Those of the server are made by admins and used by everybody, and one of them is the default.
+ * A personal one belongs to one person; nobody else finds it, and for its owner it comes before one of the server of the same name.
+ */
 export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>) {
   const { db } = parts.database;
+  const { secrets } = parts;
+  const { forRow, mayReach, hostKeys, driver, ...reaching } = createReaching(parts);
+  const byKey = lookup((keys) => byKeys(db, keys));
 
-  /** The default has no name. */
-  const byName = lookup(async (names) => {
-    const rows = await db
-      .select()
-      .from(profiles)
-      .where(or(inArray(profiles.name, [...names]), names.includes('') ? eq(profiles.isDefault, true) : undefined));
-    return new Map(
-      rows.flatMap((found) => [[found.name, found] as const, ...(found.isDefault ? [['', found] as const] : [])]),
-    );
-  });
-
-  async function row(name: string): Promise<Row> {
-    const found = await byName(name);
-    if (!found) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
+  const notThere = (key: string) =>
+    new HangarError('profile_not_found', { message: `There is no profile ${profileName(key)}.` });
+  async function row(key: string): Promise<Row> {
+    const found = await byKey(key);
+    if (!found) throw notThere(key);
     return found;
   }
-  function driver(name: string): D {
-    const found = parts.drivers.find((candidate) => candidate.name === name);
-    if (!found) throw new HangarError('driver_unknown', { message: `This server does not offer the driver ${name}.` });
+  /** What a name means to a person: their own before the server's. */
+  async function named(userId: string, name: string): Promise<Row> {
+    // A key is nothing that anybody says.
+    if (name === '' || name.includes('/')) throw notThere(name);
+    const [own, servers] = await Promise.all([byKey(profileKey(userId, name)), byKey(name)]);
+    const found = own ?? servers;
+    if (!found) throw notThere(name);
     return found;
   }
-  async function view(rows: readonly Row[]): Promise<Profile[]> {
-    const running = await parts.places.inUse('job');
-    return rows.map((profile) => ({
-      ...profile,
-      createdAt: profile.createdAt.toISOString(),
-      jobsRunning: running.get(profile.name) ?? 0,
+  /** The same, of those that the person may change. @throws HangarError admin_only, profile_not_found */
+  async function changeable(who: Asking, name: string): Promise<Row> {
+    const found = await named(who.userId, name);
+    if (found.userId === null && !who.everybody) throw new HangarError('admin_only');
+    return found;
+  }
+  async function view(userId: string, rows: readonly Row[]): Promise<Profile[]> {
+    const [running, own] = await Promise.all([parts.places.inUse('job'), byKey(defaultKey(userId))]);
+    return rows.map(({ key, userId: of, driver, settings, secretNames, limits, isDefault, createdAt }) => ({
+      ...{ name: profileName(key), driver, personal: of !== null, settings, limits },
+      isDefault: isDefault && (own === undefined || of !== null),
+      secrets: Object.fromEntries(secretsOf(driver).map((name) => [name, secretNames.includes(name)])),
+      createdAt: createdAt.toISOString(),
+      jobsRunning: running.get(key) ?? 0,
     }));
   }
-  const viewOne = async (found: Row): Promise<Profile> => {
-    const [profile] = await view([found]);
+  const viewOne = async ({ userId }: Pick<Asking, 'userId'>, found: Row): Promise<Profile> => {
+    const [profile] = await view(userId, [found]);
     if (!profile) throw new HangarError('profile_not_found');
     return profile;
   };
-  const forRow = (found: Settings): ReturnType<D['forProfile']> =>
-    driver(found.driver).forProfile(withoutSecrets(found)) as ReturnType<D['forProfile']>;
-  const isOffered = (found: Settings): boolean => parts.drivers.some(({ name }) => name === found.driver);
-
-  /** By name and number, with a line end between them. */
-  const byRevision = lookup(async (keys) => {
-    const rows = await db
-      .select()
-      .from(profileRevisions)
-      .where(inArray(sql`${profileRevisions.profile} || E'\\n' || ${profileRevisions.revision}`, [...keys]));
-    return new Map(rows.map((found) => [`${found.profile}\n${found.revision}`, { ...found, name: found.profile }]));
-  });
-
-  /** Another revision of a profile, which takes the place of the one before. Answers its number. */
-  async function revise(tx: Tx, { name, driver, settings, limits }: Settings): Promise<number> {
-    await supersede(tx, name);
-    const [newest] = await tx
-      .select({ revision: max(profileRevisions.revision) })
-      .from(profileRevisions)
-      .where(eq(profileRevisions.profile, name));
-    const revision = (newest?.revision ?? 0) + 1;
-    await tx.insert(profileRevisions).values({ profile: name, revision, driver, settings, limits });
-    return revision;
+  /** Does what names secrets that were put before; what was put for nothing is taken away again. */
+  async function naming<T>(ref: string | null, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // The sweep comes to it later otherwise.
+      if (ref !== null) await secrets.remove(ref).catch(() => undefined);
+      throw error;
+    }
   }
-  /** Before another one becomes the default: one at a time, and none without a default when that one is missing. */
-  async function noDefault(tx: Tx): Promise<void> {
-    await tx.execute(lockFor(LOCKS.defaultProfile));
-    await tx.update(profiles).set({ isDefault: false }).where(eq(profiles.isDefault, true));
-  }
-  async function supersede(tx: Tx, name: string): Promise<void> {
-    await tx
-      .update(profileRevisions)
-      .set({ supersededAt: sql`now()` })
-      .where(and(eq(profileRevisions.profile, name), isNull(profileRevisions.supersededAt)));
+  const putAll = async (values: Readonly<Record<string, string>>): Promise<string | null> =>
+    Object.keys(values).length === 0 ? null : secrets.put(values);
+
+  /** Null: the secrets were changed by somebody else meanwhile. */
+  async function tryUpdate(seen: Row, change: ProfileChange): Promise<Row | null> {
+    const { settings = {}, limits = {}, forgetHostKey = false } = change;
+    const wanted = changed(seen, settings);
+    const isSecret = secretsOf(seen.driver).some((name) => name in settings);
+    await mayReach({ ...seen, settings: wanted.settings }, { must: false });
+    let secret: Pick<Settings, 'blobKey' | 'secretNames'> | null = null;
+    if (isSecret) {
+      const before = seen.blobKey === null ? {} : await secrets.get(seen.blobKey).catch(withoutLost);
+      const kept = Object.entries(before).filter(([name]) => !(name in settings));
+      const values = { ...Object.fromEntries(kept), ...wanted.secret };
+      secret = { blobKey: await putAll(values), secretNames: Object.keys(values).sort() };
+    }
+    return naming(secret?.blobKey ?? null, () =>
+      db.transaction(async (tx) => {
+        await tx.select().from(profiles).where(eq(profiles.key, seen.key)).for('update');
+        const [before] = await rowsOf(tx, eq(profiles.key, seen.key));
+        if (!before) throw notThere(seen.key);
+        if (secret !== null && before.blobKey !== seen.blobKey) return null;
+        const { blobKey, secretNames } = secret ?? before;
+        const next = {
+          ...{ key: seen.key, driver: before.driver, blobKey, secretNames },
+          settings: changed(before, settings).settings,
+          limits: { ...before.limits, ...limits },
+        };
+        forRow(next);
+        if (secret?.blobKey) await secrets.claim(tx, secret.blobKey);
+        if (forgetHostKey) await hostKeys.forget(tx, seen.key);
+        const revision = await revise(tx, next);
+        const now = { settings: next.settings, limits: next.limits, revision };
+        await tx.update(profiles).set(now).where(eq(profiles.key, seen.key));
+        return { ...before, ...next, revision };
+      }),
+    ).then(async (done) => {
+      if (done === null && secret?.blobKey) await secrets.remove(secret.blobKey).catch(() => undefined);
+      return done;
+    });
   }
 
   return {
-    /** The named profile, or the default. @throws HangarError profile_not_found */
-    async find(name: string | undefined): Promise<Row> {
-      if (name !== undefined) return row(name);
-      const found = await byName('');
+    /** What a person means by a name, or their default, or else the server's; `name` is the key by which rows name it. */
+    async find(name: string | undefined, userId: string): Promise<{ name: string; driver: DriverName }> {
+      const found =
+        name === undefined
+          ? ((await byKey(defaultKey(userId))) ?? (await byKey(defaultKey(null))))
+          : await named(userId, name);
       if (!found)
         throw new HangarError('profile_not_found', {
           message: 'There is no default profile.',
           wayOut: 'Name one with --on, or: hangar profiles default NAME',
         });
-      return found;
+      return { name: found.key, driver: found.driver };
+    },
+    /** The profile that a row names. @throws HangarError profile_not_found */
+    async byKey(key: string): Promise<{ name: string; driver: DriverName }> {
+      const found = await row(key);
+      return { name: found.key, driver: found.driver };
+    },
+    /** The key that rows have which a person means by a name; that of the server's where there is none. */
+    async keyOf(name: string, userId: string): Promise<string> {
+      const own = profileKey(userId, name);
+      return name.includes('/') || (await byKey(own)) ? own : name;
     },
     /** Number of the settings that the profile has now. @throws HangarError profile_not_found */
-    revisionOf: async (name: string): Promise<number> => (await row(name)).revision,
-    /** The driver, set up with the settings that a profile had. @throws HangarError profile_not_found, driver_unknown */
-    async reach(name: string, revision: number): Promise<ReturnType<D['forProfile']>> {
-      const found = await byRevision(`${name}\n${revision}`);
-      if (!found)
-        throw new HangarError('profile_not_found', {
-          message: `The settings ${revision} of profile ${name} are gone.`,
-        });
-      return forRow(found);
-    },
-    /** Those whose driver this server offers. */
-    async all(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
-      const found = await db.select().from(profiles);
-      return found.filter(isOffered).map((each) => ({ name: each.name, reach: forRow(each) }));
-    },
-    /** Wherever units may be left: with all settings that are kept, each once. Forgets those that no unit needs any more. */
-    async everReached(): Promise<{ name: string; reach: ReturnType<D['forProfile']> }[]> {
-      const used = new Set(
-        (await parts.places.revisionsInUse()).map(({ profile, revision }) => `${profile}\n${revision}`),
-      );
-      const old = await db.select().from(profileRevisions).where(lt(profileRevisions.supersededAt, REVISION_AGE));
-      for (const { profile, revision } of old) {
-        if (used.has(`${profile}\n${revision}`)) continue;
-        await db
-          .delete(profileRevisions)
-          .where(and(eq(profileRevisions.profile, profile), eq(profileRevisions.revision, revision)));
-      }
-      const kept = await db.select().from(profileRevisions);
-      const places = new Map(kept.map((each) => [JSON.stringify([each.driver, each.settings]), each]));
-      return [...places.values()]
-        .map((each) => ({ ...each, name: each.profile }))
-        .filter(isOffered)
-        .map((each) => ({ name: each.name, reach: forRow(each) }));
-    },
+    revisionOf: async (key: string): Promise<number> => (await row(key)).revision,
+    ...reaching,
     /** Of clusters that jobs may run in. */
     async namespaces(): Promise<string[]> {
       const rows = await db.select().from(profiles).where(eq(profiles.driver, 'kubernetes'));
       return rows.flatMap(({ settings: { namespace } }) => (typeof namespace === 'string' ? [namespace] : []));
     },
+    /** By key. */
     async jobsAtOnce(): Promise<ReadonlyMap<string, number>> {
       const rows = await db.select().from(profiles);
       return new Map(
         rows.flatMap((found) =>
-          found.limits.jobsAtOnce === undefined ? [] : [[found.name, found.limits.jobsAtOnce] as const],
+          found.limits.jobsAtOnce === undefined ? [] : [[found.key, found.limits.jobsAtOnce] as const],
         ),
       );
     },
     /** On first start: a profile of the first driver there is, the default. */
     async ensureFirst(o: FirstProfile): Promise<void> {
-      const any = await db.select({ name: profiles.name }).from(profiles).limit(1);
+      const any = await db.select({ key: profiles.key }).from(profiles).where(isNull(profiles.userId)).limit(1);
       const [first] = parts.drivers;
       if (any.length > 0 || first === undefined) return;
       const jobsAtOnce = o.jobsAtOnce[first.name];
       const made = {
-        name: first.name,
+        key: first.name,
         driver: first.name,
         settings: DriverSettings[first.name].parse(o.settings[first.name] ?? {}),
         limits: jobsAtOnce === undefined ? {} : { jobsAtOnce },
@@ -194,70 +207,77 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
           .insert(profiles)
           .values({ ...made, isDefault: true })
           .onConflictDoNothing()
-          .returning({ name: profiles.name });
+          .returning({ key: profiles.key });
         // Another server may be first, too.
         if (added.length === 0) return;
-        const revision = await revise(tx, made);
-        await tx.update(profiles).set({ revision }).where(eq(profiles.name, made.name));
+        const revision = await revise(tx, { ...made, blobKey: null, secretNames: [] });
+        await tx.update(profiles).set({ revision }).where(eq(profiles.key, made.key));
       });
     },
 
-    list: async (): Promise<{ items: Profile[] }> => ({
-      items: await view(await db.select().from(profiles).orderBy(asc(profiles.name))),
-    }),
-    get: async (name: string): Promise<Profile> => viewOne(await row(name)),
+    /** What each name means to the person: one of the server is hidden behind a personal one of its name. */
+    async list(userId: string): Promise<{ items: Profile[] }> {
+      const rows = await rowsOf(db, or(isNull(profiles.userId), eq(profiles.userId, userId)));
+      const own = new Set(rows.flatMap(({ key }) => (profileOwner(key) === null ? [] : [profileName(key)])));
+      const seen = rows.filter(({ key, userId: of }) => of !== null || !own.has(key));
+      const items = await view(userId, seen);
+      return { items: items.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+    },
+    get: async (userId: string, name: string): Promise<Profile> => viewOne({ userId }, await named(userId, name)),
 
-    async create(input: NewProfile): Promise<Profile> {
-      driver(input.driver).forProfile(withoutSecrets(input));
-      return db
-        .transaction(async (tx) => {
-          if (input.isDefault) await noDefault(tx);
-          const { name, driver, settings, limits, isDefault } = input;
-          await tx.insert(profiles).values({ name, driver, settings, limits, isDefault });
-          const revision = await revise(tx, { name, driver, settings, limits });
-          const [created] = await tx.update(profiles).set({ revision }).where(eq(profiles.name, name)).returning();
+    async create(who: Asking, input: NewProfile): Promise<Profile> {
+      const { name, limits, isDefault, personal = !who.everybody } = input;
+      const userId = personal ? who.userId : null;
+      if (!personal && !who.everybody) throw new HangarError('admin_only');
+      if (personal && !PERSONAL_DRIVERS.includes(input.driver))
+        throw new HangarError('admin_only', {
+          message: `A personal profile may be of ${PERSONAL_DRIVERS.join(', ')}. One of ${input.driver} is the server's, and only an admin makes it.`,
+        });
+      const { settings, secret } = divided(input.driver, input.settings);
+      if (personal) refuseFromConfig(settings);
+      const key = profileKey(userId, name);
+      const bare = { key, driver: input.driver, settings, limits, secretNames: Object.keys(secret).sort() };
+      forRow({ ...bare, blobKey: null });
+      await mayReach({ ...bare, blobKey: null }, { must: false });
+      const blobKey = await putAll(secret);
+      return naming(blobKey, () =>
+        db.transaction(async (tx): Promise<Row> => {
+          if (isDefault) await noDefault(tx, userId);
+          if (blobKey !== null) await secrets.claim(tx, blobKey);
+          await tx.insert(profiles).values({ ...bare, userId, isDefault });
+          const revision = await revise(tx, { ...bare, blobKey });
+          const [created] = await tx.update(profiles).set({ revision }).where(eq(profiles.key, key)).returning();
           if (!created) throw new HangarError('internal');
-          return created;
-        })
-        .then(viewOne)
+          return { ...created, blobKey, secretNames: bare.secretNames };
+        }),
+      )
+        .then((made) => viewOne(who, made))
         .catch((error: unknown) => {
           throw isUniqueViolation(error)
-            ? new HangarError('profile_exists', { message: `There is already a profile ${input.name}.` })
+            ? new HangarError('profile_exists', { message: `There is already a profile ${name}.` })
             : error;
         });
     },
 
-    async update(
-      name: string,
-      change: { settings?: Record<string, unknown>; limits?: Row['limits'] },
-    ): Promise<Profile> {
-      const updated = await db.transaction(async (tx) => {
-        const [before] = await tx.select().from(profiles).where(eq(profiles.name, name)).for('update');
-        if (!before) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
-        const next = {
-          ...{ name, driver: before.driver },
-          settings: parsedSettings(before, change.settings ?? {}),
-          limits: { ...before.limits, ...change.limits },
-        };
-        driver(before.driver).forProfile(withoutSecrets(next));
-        const revision = await revise(tx, next);
-        const { settings, limits } = next;
-        const [after] = await tx
-          .update(profiles)
-          .set({ settings, limits, revision })
-          .where(eq(profiles.name, name))
-          .returning();
-        return after;
+    async update(who: Asking, name: string, change: ProfileChange): Promise<Profile> {
+      for (let tries = 0; tries < CHANGES_AT_ONCE; tries += 1) {
+        const seen = await changeable(who, name);
+        if (seen.userId !== null) refuseFromConfig(change.settings ?? {});
+        const updated = await tryUpdate(seen, change);
+        if (updated !== null) return viewOne(who, updated);
+      }
+      throw new HangarError('profile_in_use', {
+        message: `The secrets of profile ${name} are being changed by others all the time.`,
+        wayOut: 'Try again.',
       });
-      if (!updated) throw new HangarError('profile_not_found');
-      return viewOne(updated);
     },
 
     /** Refused while anything waits or runs on it. What is left of units of ended ones is removed though it is gone. */
-    async remove(name: string): Promise<void> {
-      const found = await row(name);
-      if (found.isDefault) throw new HangarError('profile_is_default');
-      const uses = await parts.places.unfinishedOn(name);
+    async remove(who: Asking, name: string): Promise<void> {
+      const { key, isDefault, userId } = await changeable(who, name);
+      const isServers = userId === null;
+      if (isDefault && isServers) throw new HangarError('profile_is_default');
+      const uses = await parts.places.unfinishedOn(key);
       if (uses.size > 0)
         throw new HangarError('profile_in_use', {
           message: `${usesInWords(uses)} on this profile.`,
@@ -266,27 +286,40 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       await db.transaction(async (tx) => {
         const gone = await tx
           .delete(profiles)
-          .where(and(eq(profiles.name, name), eq(profiles.isDefault, false)))
-          .returning({ name: profiles.name });
-        if (gone.length === 0) throw new HangarError('profile_is_default');
-        await supersede(tx, name);
+          .where(and(eq(profiles.key, key), isServers ? eq(profiles.isDefault, false) : undefined))
+          .returning({ key: profiles.key });
+        if (gone.length === 0) throw new HangarError(isServers ? 'profile_is_default' : 'profile_not_found');
+        await supersede(tx, key);
       });
     },
 
-    async makeDefault(name: string): Promise<Profile> {
-      return viewOne(
-        await db.transaction(async (tx) => {
-          await noDefault(tx);
-          const [made] = await tx.update(profiles).set({ isDefault: true }).where(eq(profiles.name, name)).returning();
-          if (!made) throw new HangarError('profile_not_found', { message: `There is no profile ${name}.` });
-          return made;
-        }),
-      );
+    /**
+     * One's own becomes one's own default, one of the server that of everybody. Whoever names the server's own default has no other
+     * any more. @throws HangarError admin_only
+     */
+    async makeDefault(who: Asking, name: string): Promise<Profile> {
+      const wanted = await named(who.userId, name);
+      const isSet = wanted.userId === null && wanted.isDefault;
+      if (!isSet) await changeable(who, name);
+      await db.transaction(async (tx) => {
+        await noDefault(tx, who.userId);
+        if (isSet) return;
+        if (wanted.userId === null) await noDefault(tx, null);
+        const made = await tx
+          .update(profiles)
+          .set({ isDefault: true })
+          .where(eq(profiles.key, wanted.key))
+          .returning({ key: profiles.key });
+        if (made.length === 0) throw notThere(wanted.key);
+      });
+      return viewOne(who, await row(wanted.key));
     },
 
-    async test(name: string, signal: AbortSignal): Promise<{ ok: boolean; checks: ProfileCheck[] }> {
-      const reach = forRow(await row(name)) as { test(o: { signal: AbortSignal }): Promise<ProfileCheck[]> };
-      const checks = await reach.test({ signal: AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]) });
+    async test(userId: string, name: string, signal: AbortSignal): Promise<{ ok: boolean; checks: ProfileCheck[] }> {
+      const found = await named(userId, name);
+      await mayReach(found);
+      const launcher = forRow(found) as { test(o: { signal: AbortSignal }): Promise<ProfileCheck[]> };
+      const checks = await launcher.test({ signal: AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]) });
       return { ok: checks.every((check) => check.ok), checks };
     },
 
@@ -302,29 +335,26 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
   };
 }
 
-/** No driver that is offered has a secret setting. */
-const withoutSecrets = ({ name, settings, limits }: Pick<Row, 'name' | 'settings' | 'limits'>): ProfileOf => ({
-  ...{ name, settings, limits, secret: async () => null },
-});
+/** What the account of the server has in its ~/.ssh is not everybody's. */
+function refuseFromConfig({ fromConfig }: Readonly<Record<string, unknown>>): void {
+  if (fromConfig !== true) return;
+  throw new HangarError('validation_failed', {
+    message: "settings.fromConfig: a personal profile has its own key, and takes nothing from the server's ~/.ssh.",
+    details: { issues: [{ field: 'settings.fromConfig', message: 'Only a profile of the server may have it' }] },
+  });
+}
+
+/** Values that the store has lost do not keep anybody from setting new ones. */
+function withoutLost(error: unknown): Readonly<Record<string, string>> {
+  if (error instanceof HangarError && error.code === 'profile_secret_missing') return {};
+  throw error;
+}
 
 /** "One job waits or runs", "3 jobs wait or run", and so on for each noun. */
 function usesInWords(uses: ReadonlyMap<string, number>): string {
   const words = [...uses].map(([noun, n]) => (n === 1 ? `one ${noun}` : `${n} ${noun}s`)).join(' and ');
   const all = [...uses.values()].reduce((sum, n) => sum + n, 0);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)} ${all === 1 ? 'waits or runs' : 'wait or run'}`;
-}
-
-function parsedSettings(before: Row, change: Record<string, unknown>): Record<string, unknown> {
-  const parsed = DriverSettings[before.driver].safeParse({ ...before.settings, ...change });
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({
-    field: `settings.${issue.path.join('.')}`,
-    message: issue.message,
-  }));
-  throw new HangarError('validation_failed', {
-    message: `${issues[0]?.field}: ${issues[0]?.message}`,
-    details: { issues },
-  });
 }
 
 export type Profiles<D extends ProfileDriver = ProfileDriver> = ReturnType<typeof createProfiles<D>>;

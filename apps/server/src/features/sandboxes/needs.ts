@@ -13,8 +13,8 @@ export interface PeopleOfSandboxes {
 }
 
 export interface ProfilesOfSandboxes {
-  /** The named profile, or the default. @throws HangarError profile_not_found */
-  find(name: string | undefined): Promise<{ readonly name: string; readonly driver: DriverName }>;
+  /** The named profile, or the default, as this person finds it: its key. @throws HangarError profile_not_found */
+  find(name: string | undefined, userId: string): Promise<{ readonly name: string; readonly driver: DriverName }>;
   /** Number of the settings that a profile has now. @throws HangarError profile_not_found */
   revisionOf(name: string): Promise<number>;
   /** The driver with these settings, though the profile be changed or gone. @throws HangarError profile_not_found, driver_unknown */

@@ -52,7 +52,7 @@ export function createSandboxes(parts: {
 
   async function open(caller: Caller, request: NewSandbox): Promise<Sandbox> {
     checkEnv(request.env);
-    const profile = await parts.profiles.find(request.profile);
+    const profile = await parts.profiles.find(request.profile, caller.userId);
     const id = newId('s');
     const { env, idempotencyKey = null, sandbox: _, profile: __, ...wanted } = request;
     const row = await store.accept(

@@ -1,4 +1,5 @@
 import { type Execution, isClosed, isEnded, type Sandbox, type Session } from '@hangar/contract';
+import { profileName } from '../../platform/places/profile-key.ts';
 import { closesAt, factsOf } from './lifecycle/sandbox-facts.ts';
 import type { ExecutionRow, SandboxRow } from './store/sandboxes-tables.ts';
 
@@ -11,7 +12,7 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
     stateSince: row.stateSince.toISOString(),
     session: sessionOf(row),
     owner: { id: row.userId, name: row.userName },
-    ...{ profile: row.profile, driver: row.driver, image: row.image, resources: row.resources },
+    ...{ profile: profileName(row.profile), driver: row.driver, image: row.image, resources: row.resources },
     ...{ envNames: row.envNames, metadata: row.metadata },
     createdAt: row.createdAt.toISOString(),
     ...{ readyAt: iso(row.readyAt), finishedAt: iso(row.finishedAt), closeRequestedAt: iso(row.cancelRequestedAt) },

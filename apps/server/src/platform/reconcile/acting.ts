@@ -102,8 +102,11 @@ export function createActing<
   });
 }
 
-/** A driver that this server does not offer, or settings that nobody knows any more: as if nobody answered. */
-const AWAY: ReadonlySet<ErrorCode> = new Set(['driver_unavailable', 'driver_unknown', 'profile_not_found']);
+/** A driver that this server does not offer, settings that nobody knows any more or that cannot be used now: as if nobody answered. */
+const AWAY: ReadonlySet<ErrorCode> = new Set([
+  ...(['driver_unavailable', 'driver_unknown', 'profile_not_found'] as const),
+  ...(['profile_host_refused', 'profile_secret_missing', 'keychain_failed'] as const),
+]);
 
 /** What to say of a driver that does not answer; anything else is thrown again. */
 function whyAway(error: unknown, signal: AbortSignal): string {

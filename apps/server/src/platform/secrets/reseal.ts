@@ -1,4 +1,4 @@
-import type { SealedColumn } from './sealed-column.ts';
+import type { SealedColumn, SealedElsewhere } from './sealed-column.ts';
 import type { Secrets } from './secrets.ts';
 
 /** One connection to the database. */
@@ -74,5 +74,30 @@ export async function reseal(
       after = String(last.id);
     }
   }
+  return done;
+}
+
+/** The same for what lies elsewhere. */
+export async function resealElsewhere(
+  elsewhere: readonly SealedElsewhere[],
+  o: { secrets: Secrets; signal: AbortSignal },
+): Promise<Resealed> {
+  const done: Resealed = { resealed: 0, unreadable: [] };
+  for (const { what, names, get, put, bindingOf } of elsewhere)
+    for (const name of await names()) {
+      o.signal.throwIfAborted();
+      const sealed = await get(name);
+      if (sealed === null) continue;
+      let fresh: string | null;
+      try {
+        fresh = o.secrets.reseal(sealed, bindingOf(name));
+      } catch {
+        done.unreadable.push(`${what} ${name}`);
+        continue;
+      }
+      if (fresh === null) continue;
+      await put(name, fresh);
+      done.resealed += 1;
+    }
   return done;
 }

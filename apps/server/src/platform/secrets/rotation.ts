@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import type { SettingsStore } from '../database/index.ts';
 import { KEY_BYTES, type MasterKey, readKeyFile, writeKeyFile } from './key-file.ts';
-import { countOld, type Query, type Resealed, reseal } from './reseal.ts';
-import type { SealedColumn } from './sealed-column.ts';
+import { countOld, type Query, type Resealed, reseal, resealElsewhere } from './reseal.ts';
+import type { SealedColumn, SealedElsewhere } from './sealed-column.ts';
 import { CANARY_COLUMN, openSecrets, REREAD_MS, type Secrets } from './secrets.ts';
 
 export interface Rotated {
@@ -30,6 +30,7 @@ export async function rotateMasterKey(o: {
   settings: SettingsStore;
   query: Query;
   columns: readonly SealedColumn[];
+  elsewhere?: readonly SealedElsewhere[];
   /** Other machines may have servers on this database, each with a copy of the file. */
   several: boolean;
   forget: boolean;
@@ -64,9 +65,12 @@ async function sealAll(o: Parameters<typeof rotateMasterKey>[0], secrets: Secret
   let resealed = 0;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const done = await reseal(o.query, columns, { secrets, say: o.say, signal: o.signal });
-    resealed += done.resealed;
+    const away = await resealElsewhere(o.elsewhere ?? [], { secrets, signal: o.signal });
+    resealed += done.resealed + away.resealed;
     const rest = (await countOld(o.query, columns, secrets.activeKeyId())) - done.unreadable.length;
-    if (rest <= 0 && (round > 0 || done.resealed === 0)) return { resealed, unreadable: done.unreadable };
+    const unreadable = [...done.unreadable, ...away.unreadable];
+    // What lies elsewhere is looked at once more when it was changed: a server may just have put another.
+    if (rest <= 0 && (round > 0 || done.resealed === 0) && away.resealed === 0) return { resealed, unreadable };
     await sleep(2 * REREAD_MS, undefined, { signal: o.signal });
   }
   throw new HangarError('master_key_wrong', {

@@ -20,6 +20,16 @@ export interface SealedColumn {
   readonly bindingOf: (row: { readonly id: string; readonly owner: string }) => Binding;
 }
 
+/** Sealed values that lie outside of the database. What is there under a name changes for a new master key alone. */
+export interface SealedElsewhere {
+  /** What they are, for people: `secrets of profiles`. */
+  readonly what: string;
+  names(): Promise<readonly string[]>;
+  get(name: string): Promise<string | null>;
+  put(name: string, sealed: string): Promise<void>;
+  readonly bindingOf: (name: string) => Binding;
+}
+
 /** A setting that is sealed. */
 export const sealedSetting = (key: string): SealedColumn => ({
   ...{ table: 'setting', id: 'key', column: 'value', onlyJson: key },

@@ -4,11 +4,13 @@ import {
   type Device,
   DockerSettings,
   type Driver,
+  E2bSettings,
   HangarError,
   type Invite,
   LocalSettings,
   type Person,
   type Profile,
+  SshSettings,
 } from '@hangar/contract';
 import { Modal } from '@mantine/core';
 import type { ReactNode } from 'react';
@@ -81,7 +83,9 @@ const profiles: Profile[] = [
   {
     name: 'local',
     driver: 'local',
+    personal: false,
     settings: { isolation: 'auto' },
+    secrets: {},
     limits: { jobsAtOnce: 2 },
     isDefault: true,
     createdAt: ago(86_400 * 40),
@@ -90,11 +94,24 @@ const profiles: Profile[] = [
   {
     name: 'builder',
     driver: 'docker',
+    personal: false,
+    secrets: {},
     settings: { image: 'node:24-bookworm' },
     limits: { cpus: 4, memoryBytes: 8 * 1024 ** 3, pids: 2048 },
     isDefault: false,
     createdAt: ago(86_400 * 8),
     jobsRunning: 3,
+  },
+  {
+    name: 'desk',
+    driver: 'ssh',
+    personal: true,
+    settings: { host: 'desk.example.org', port: 22, user: 'ada', jump: [{ host: 'jump.example.org', port: 22 }] },
+    secrets: { key: true },
+    limits: {},
+    isDefault: false,
+    createdAt: ago(86_400),
+    jobsRunning: 0,
   },
 ];
 const drivers: Driver[] = [
@@ -113,6 +130,22 @@ const drivers: Driver[] = [
     detail: 'No Engine answers at unix:///var/run/docker.sock. Start Docker, or name another host in the profile.',
     settingsSchema: z.toJSONSchema(DockerSettings, { io: 'input' }),
     capabilities: { image: true, cpus: true, memory: true, pids: true, isolation: 'container', pause: true },
+  },
+  {
+    name: 'ssh',
+    title: 'A machine over SSH',
+    available: true,
+    detail: 'OpenSSH 9.2.',
+    settingsSchema: z.toJSONSchema(SshSettings, { io: 'input' }),
+    capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'none' },
+  },
+  {
+    name: 'e2b',
+    title: 'E2B',
+    available: true,
+    detail: 'Each profile has a key of its own.',
+    settingsSchema: z.toJSONSchema(E2bSettings, { io: 'input' }),
+    capabilities: { image: true, cpus: false, memory: false, pids: false, isolation: 'virtual machine' },
   },
 ];
 const people: Person[] = [
@@ -290,13 +323,53 @@ export const entries: GalleryEntry[] = [
   dialog(
     'profiles/new',
     'New profile',
-    <ProfileForm profile={null} drivers={[...drivers].reverse()} onCreate={never} onUpdate={never} onClose={nothing} />,
+    <ProfileForm
+      isAdmin
+      profile={null}
+      drivers={[...drivers].reverse()}
+      onCreate={never}
+      onUpdate={never}
+      onClose={nothing}
+    />,
     'lg',
   ),
   dialog(
     'profiles/change',
     'Profile builder',
-    <ProfileForm profile={profiles[1] ?? null} drivers={drivers} onCreate={never} onUpdate={never} onClose={nothing} />,
+    <ProfileForm
+      isAdmin
+      profile={profiles[1] ?? null}
+      drivers={drivers}
+      onCreate={never}
+      onUpdate={never}
+      onClose={nothing}
+    />,
+    'lg',
+  ),
+  dialog(
+    'profiles/personal',
+    'New profile, for a member',
+    <ProfileForm
+      isAdmin={false}
+      profile={null}
+      drivers={drivers}
+      onCreate={never}
+      onUpdate={never}
+      onClose={nothing}
+    />,
+    'lg',
+  ),
+  dialog(
+    'profiles/change-ssh',
+    'Profile desk',
+    <ProfileForm
+      isAdmin={false}
+      profile={profiles[2] ?? null}
+      drivers={drivers}
+      onCreate={never}
+      onUpdate={never}
+      onClose={nothing}
+    />,
     'lg',
   ),
   {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import type { Driver, Reach } from '../../port/driver.ts';
 import type { Machine } from '../../port/machine.ts';
 import type { UnitKey, UnitSpec } from '../../port/unit.ts';
+import { NO_HOST_KEYS } from '../../testing/profile.ts';
 import { createDaytonaDriver } from './index.ts';
 import { type DaytonaServer, startDaytonaServer } from './testing/daytona-server.ts';
 
@@ -32,7 +33,10 @@ function reachOf(
   onTestFinished(() => driver[Symbol.asyncDispose]());
   const settings = { apiUrl, ...more.settings };
   const secret = async (name: string) => (name === 'apiKey' ? key : null);
-  return { driver, reach: driver.forProfile({ name: 'p', settings, limits: more.limits ?? {}, secret }) };
+  return {
+    driver,
+    reach: driver.forProfile({ name: 'p', settings, limits: more.limits ?? {}, secret, hostKeys: NO_HOST_KEYS }),
+  };
 }
 
 const newKey = (): UnitKey => ({ id: `s_${randomBytes(6).toString('hex')}`, attempt: 1 });
@@ -283,7 +287,7 @@ describe('what Daytona does wrong', () => {
     expect(error.message).not.toContain('dtn_wrong_secret');
     expect(await reach.test(o)).toEqual([expect.objectContaining({ ok: false, wayOut: expect.any(String) })]);
     const without = createDaytonaDriver({ instanceId: 'i', log }).forProfile({
-      ...{ name: 'p', settings: { apiUrl: server.url }, limits: {}, secret: async () => null },
+      ...{ name: 'p', settings: { apiUrl: server.url }, limits: {}, secret: async () => null, hostKeys: NO_HOST_KEYS },
     });
     await expect(without.units.inspect(newKey(), o)).rejects.toThrow(code('driver_auth_failed'));
   });
@@ -539,7 +543,7 @@ describe('the driver', () => {
       log,
       load: () => Promise.reject(new Error('Cannot find package')),
     });
-    const profile = { name: 'p', settings: {}, limits: {}, secret: async () => 'key' };
+    const profile = { name: 'p', settings: {}, limits: {}, secret: async () => 'key', hostKeys: NO_HOST_KEYS };
     const error = await driver
       .forProfile(profile)
       .units.inspect(newKey(), o)
@@ -555,7 +559,13 @@ describe('the driver', () => {
     const load = () => Promise.reject(new Error('loaded'));
     const driver = createDaytonaDriver({ instanceId: 'i', log, load });
     expect(await driver.describe(o)).toMatchObject({ name: 'daytona', available: true, capabilities: { pids: false } });
-    const profile = { name: 'p', settings: { apiUrl: 'ftp://x' }, limits: {}, secret: async () => null };
+    const profile = {
+      name: 'p',
+      settings: { apiUrl: 'ftp://x' },
+      limits: {},
+      secret: async () => null,
+      hostKeys: NO_HOST_KEYS,
+    };
     expect(() => driver.forProfile(profile)).toThrow(code('validation_failed'));
   });
 

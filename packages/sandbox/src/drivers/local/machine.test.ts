@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pino } from 'pino';
 import type { Reach } from '../../port/driver.ts';
 import { machineSuite } from '../../testing/machine-suite.ts';
+import { NO_HOST_KEYS } from '../../testing/profile.ts';
 import { findBubblewrap } from './bubblewrap.ts';
 import { createLocalDriver } from './index.ts';
 
@@ -33,7 +34,13 @@ async function open(isolation: 'none' | 'bubblewrap') {
         instanceId: 'i_local',
       },
       ...{ dataDir: dir, log: pino({ level: 'silent' }) },
-    }).forProfile({ name: 'local', settings: { isolation }, limits: {}, secret: async () => null });
+    }).forProfile({
+      name: 'local',
+      settings: { isolation },
+      limits: {},
+      secret: async () => null,
+      hostKeys: NO_HOST_KEYS,
+    });
   const key = { id: `s_local${process.pid}`, attempt: 1 };
   const { units } = reached();
   await units.ensure(

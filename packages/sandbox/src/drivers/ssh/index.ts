@@ -5,19 +5,17 @@ import type { Driver } from '../../port/driver.ts';
 import { askMaster, environmentOfSsh } from './client.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { whyScriptFailed } from './failures.ts';
-import type { HostKeys, SshClient } from './master.ts';
+import type { SshClient } from './master.ts';
 import { createPrivateFolder } from './private-folder.ts';
 import { runScript } from './session.ts';
 import { clientVersion, testMachine } from './test-machine.ts';
 import { createUnits } from './units.ts';
 
-export type { HostKeys } from './master.ts';
 export { hostKeyAddress } from './route.ts';
 
 export interface SshDriverOptions {
   /** Names the folder of all units of this Hangar on a machine. */
   readonly instanceId: string;
-  readonly hostKeys: HostKeys;
   /** Environment of the server. ssh gets PATH, HOME, USER, LOGNAME and SSH_AUTH_SOCK of it, nothing else. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
@@ -34,8 +32,8 @@ export interface SshDriverOptions {
 export function createSshDriver(o: SshDriverOptions): Driver {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(o.instanceId)) throw new Error('The instance id is none that a folder can have.');
   const env = environmentOfSsh(o.env);
-  const client: SshClient = {
-    ...{ env, hostKeys: o.hostKeys },
+  const shared: Omit<SshClient, 'hostKeys'> = {
+    env,
     folder: createPrivateFolder({
       ...{ base: o.runtimeDir, instanceId: o.instanceId },
       endLeftover: async (socket) => void (await askMaster(env, socket, 'exit')),
@@ -70,6 +68,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
         });
       }
       const settings = parsed.data;
+      const client: SshClient = { ...shared, hostKeys: profile.hostKeys };
       const secret = () => profile.secret('key');
       const bySettings = `${profile.name}\0${JSON.stringify(settings)}`;
       let mine: Promise<Connection> | null = null;
@@ -105,7 +104,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
 
     async [Symbol.asyncDispose]() {
       await Promise.all([...connections.values()].map((connection) => connection.close()));
-      await client.folder.remove();
+      await shared.folder.remove();
     },
   };
 }

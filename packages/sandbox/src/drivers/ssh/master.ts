@@ -1,5 +1,6 @@
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { HangarError, type SshSettings } from '@hangar/contract';
+import type { HostKeys } from '../../port/driver.ts';
 import { askMaster, type Environment, exitCodeOf, noClient, spawnSsh, watchStart } from './client.ts';
 import { type HopWords, printable, unreadableKey, whyNotConnected } from './failures.ts';
 import { createMarks } from './marks.ts';
@@ -11,13 +12,6 @@ import { configOf, hostKeyAddress, type Route, routeOf } from './route.ts';
 const SIGN_IN_MS = 30_000;
 /** Of what an ssh says no more is read. */
 const LONGEST_WORDS = 8_192;
-
-/** Where the host keys that were seen first are kept. */
-export interface HostKeys {
-  /** Lines of known_hosts, as they were pinned; none for one that was never seen. */
-  known(address: string): Promise<string[]>;
-  pin(address: string, lines: string[]): Promise<void>;
-}
 
 /** What starts ssh here. */
 export interface SshClient {
@@ -88,10 +82,14 @@ export async function startMaster(
     });
     if (firstContact) {
       const lines = (await readFile(files.knownHosts, 'utf8')).split('\n').filter((line) => line.trim() !== '');
-      await client.hostKeys.pin(address, lines).catch(async (error: unknown) => {
+      try {
+        const known = await client.hostKeys.pin(address, lines);
+        // Another connection was first, and saw another machine.
+        if (!lines.every((line) => known.includes(line))) throw new HangarError('host_key_changed');
+      } catch (error) {
         await master.close();
         throw error;
-      });
+      }
     }
     return master;
   } finally {

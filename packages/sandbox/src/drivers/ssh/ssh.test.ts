@@ -325,10 +325,10 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
     // A server that dies in the middle of it, with what runs through its connection.
     const program = `
       import { createSshDriver } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
-      const hostKeys = { known: async () => [], pin: async () => undefined };
-      const driver = createSshDriver({ instanceId: 'i1', hostKeys, env: process.env, runtimeDir: process.argv[1] });
+      const hostKeys = { known: async () => [], pin: async (_address, lines) => lines };
+      const driver = createSshDriver({ instanceId: 'i1', env: process.env, runtimeDir: process.argv[1] });
       const settings = { host: '127.0.0.1', port: Number(process.argv[2]), user: process.argv[3] };
-      const profile = { name: 'test', settings, limits: {}, secret: async () => process.env.TEST_KEY };
+      const profile = { name: 'test', settings, limits: {}, secret: async () => process.env.TEST_KEY, hostKeys };
       const signal = AbortSignal.timeout(60_000);
       const machine = await driver.forProfile(profile).units.machine({ id: 's_test', attempt: 1 }, { signal });
       await machine.open(['sleep', '1000'], { stdin: true, signal });

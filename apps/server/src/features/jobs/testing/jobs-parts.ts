@@ -148,6 +148,8 @@ export function buildJobs(
   };
   const profiles: ProfilesOfJobs = {
     find: async (name) => ({ name: name ?? 'local', driver: 'local' }),
+    byKey: async (name) => ({ name, driver: 'local' }),
+    keyOf: async (name) => name,
     revisionOf: async () => o.settings?.now ?? 1,
     async reach(_profile, revision) {
       if (o.settings?.isGone) throw new HangarError('driver_unknown', { message: 'This server has no such driver.' });

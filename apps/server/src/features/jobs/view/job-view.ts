@@ -1,5 +1,6 @@
 import { type Artifact, isFinal, type Job, type JobDetail, type JobEvent, type LogLine } from '@hangar/contract';
 import type { Places } from '../../../platform/places/places.ts';
+import { profileName } from '../../../platform/places/profile-key.ts';
 import { JOB } from '../lifecycle/job-noun.ts';
 import type { JobLimits } from '../limits/job-limits.ts';
 import type { LogsOfJobs, PeopleOfJobs } from '../needs.ts';
@@ -38,7 +39,11 @@ export async function viewJobs(parts: ViewParts, rows: readonly JobRow[]): Promi
     if (place) {
       const limit = limits.get(row.userId) ?? 1;
       const others = [
-        { what: `profile ${row.profile}`, used: used.get(row.profile) ?? 0, limit: ofProfiles.get(row.profile) },
+        {
+          what: `profile ${profileName(row.profile)}`,
+          used: used.get(row.profile) ?? 0,
+          limit: ofProfiles.get(row.profile),
+        },
         { what: 'the server', used: running, limit: parts.limits.total },
       ];
       const waiting = viewWaiting(row, { ...place, limit }, duration, others);
@@ -144,7 +149,7 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
     cancelRequestedAt: iso(row.cancelRequestedAt),
     owner: { id: row.userId, name: row.userName },
     agent: row.agent,
-    profile: row.profile,
+    profile: profileName(row.profile),
     driver: row.driver,
     repo: {
       name: row.repoName,

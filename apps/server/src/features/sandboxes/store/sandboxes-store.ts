@@ -4,6 +4,7 @@ import type { Publish } from '../../../platform/capability.ts';
 import { type Database, isUniqueViolation } from '../../../platform/database/index.ts';
 import { sending } from '../../../platform/database/listener.ts';
 import { placesMoved } from '../../../platform/places/admission.ts';
+import { profileKey } from '../../../platform/places/profile-key.ts';
 import { createReconciled, waking } from '../../../platform/reconcile/reconciled.ts';
 import { executionChanged, executionNoun } from '../lifecycle/execution-lifecycle.ts';
 import type { Patience } from '../lifecycle/sandbox-facts.ts';
@@ -204,7 +205,7 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
               and(
                 owned,
                 states ? inArray(sandboxes.state, [...states]) : undefined,
-                profile === undefined ? undefined : eq(sandboxes.profile, profile),
+                profile === undefined ? undefined : inArray(sandboxes.profile, [profile, profileKey(userId, profile)]),
                 search === undefined
                   ? undefined
                   : sql`position(${search} in lower(coalesce(${sandboxes.name}, '') || ' ' || ${sandboxes.id})) > 0`,

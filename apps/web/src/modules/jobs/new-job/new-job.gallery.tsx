@@ -27,7 +27,9 @@ const AGENTS: readonly AgentInfo[] = [
 const profile = (name: string, driver: Profile['driver'], isDefault: boolean): Profile => ({
   name,
   driver,
+  personal: false,
   settings: {},
+  secrets: {},
   limits: {},
   isDefault,
   createdAt: ago(86_400),

@@ -4,6 +4,7 @@ import {
   DriverSettings,
   Name,
   NewProfile,
+  PERSONAL_DRIVERS,
   type Profile,
   ProfileLimits,
 } from '@hangar/contract';
@@ -20,6 +21,8 @@ export interface ProfileChange {
 }
 
 export interface ProfileFormProps {
+  /** Who is none makes personal profiles. */
+  isAdmin: boolean;
   /** Null for a new one. */
   profile: Profile | null;
   drivers: readonly Driver[];
@@ -29,13 +32,13 @@ export interface ProfileFormProps {
 }
 
 /** The fields of the settings come from the schema of the driver. */
-export function ProfileForm({ profile, drivers, onCreate, onUpdate, onClose }: ProfileFormProps) {
+export function ProfileForm({ isAdmin, profile, drivers, onCreate, onUpdate, onClose }: ProfileFormProps) {
   if (profile !== null) return <ChangeForm profile={profile} drivers={drivers} onUpdate={onUpdate} onClose={onClose} />;
-  return <NewForm drivers={drivers} onCreate={onCreate} onClose={onClose} />;
+  return <NewForm isAdmin={isAdmin} drivers={drivers} onCreate={onCreate} onClose={onClose} />;
 }
 
-function NewForm({ drivers, onCreate, onClose }: Pick<ProfileFormProps, 'drivers' | 'onCreate' | 'onClose'>) {
-  const fields = useMemo(() => newFields(drivers), [drivers]);
+function NewForm({ isAdmin, drivers, onCreate, onClose }: Omit<ProfileFormProps, 'profile' | 'onUpdate'>) {
+  const fields = useMemo(() => newFields(drivers, isAdmin), [drivers, isAdmin]);
   const form = useFieldsForm({ schema: NewProfile, fields, keepAs: 'new-profile', submit: onCreate });
   return (
     <FormFrame form={form} action="Make profile" onClose={onClose}>
@@ -54,40 +57,54 @@ interface ChangeFormProps {
 function ChangeForm({ profile, drivers, onUpdate, onClose }: ChangeFormProps) {
   const { name } = profile;
   const driver = drivers.find((candidate) => candidate.name === profile.driver);
-  const fields = useMemo(() => (driver ? driverFields(driver) : []), [driver]);
+  const fields = useMemo(() => (driver ? driverFields(driver, profile.personal) : []), [driver, profile.personal]);
   const schema = useMemo(
     () => z.object({ settings: settingsSchemaOf(profile.driver), limits: ProfileLimits.default({}) }),
     [profile.driver],
   );
-  const form = useFieldsForm({ schema, fields, of: profile, submit: (change) => onUpdate({ name, ...change }) });
+  const form = useFieldsForm({
+    ...{ schema, fields },
+    of: profile,
+    submit: ({ settings, limits }) => onUpdate({ name, limits, settings: { ...emptied(profile), ...settings } }),
+  });
+  const sealed = Object.entries(profile.secrets).flatMap(([secret, isSet]) => (isSet ? [`settings.${secret}`] : []));
   return (
     <FormFrame form={form} action="Save profile" onClose={onClose}>
-      <SchemaFields form={form} fields={fields} />
+      <SchemaFields form={form} fields={fields} sealed={sealed} />
     </FormFrame>
   );
 }
 
-function settingsSchemaOf(driver: DriverName) {
-  if (driver === 'kubernetes') return DriverSettings.kubernetes.prefault({});
-  return driver === 'docker' ? DriverSettings.docker.prefault({}) : DriverSettings.local.prefault({});
-}
+/** What a field shows that is empty now is to go. */
+const emptied = ({ settings }: Profile): Record<string, null> =>
+  Object.fromEntries(Object.keys(settings).map((name) => [name, null]));
 
-const NEW = z.toJSONSchema(z.object({ name: Name, driver: z.string(), isDefault: z.boolean().default(false) }), {
-  io: 'input',
-});
+const settingsSchemaOf = (driver: DriverName): z.ZodType<Record<string, unknown>> => DriverSettings[driver];
 
-function newFields(drivers: readonly Driver[]): SchemaField[] {
+const NEW = z.toJSONSchema(
+  z.object({
+    ...{ name: Name, driver: z.string(), isDefault: z.boolean().default(false), personal: z.boolean().default(false) },
+  }),
+  { io: 'input' },
+);
+const NEW_WORDS = {
+  isDefault: { label: 'Make it the default' },
+  personal: { label: 'For me alone', help: `Of ${PERSONAL_DRIVERS.join(', ')}: nobody else sees or uses it.` },
+};
+
+function newFields(all: readonly Driver[], isAdmin: boolean): SchemaField[] {
+  const drivers = isAdmin ? all : all.filter((driver) => PERSONAL_DRIVERS.includes(driver.name));
   const name = { help: '', half: true, input: { placeholder: 'builder', 'data-autofocus': true } };
   const branches = drivers.map((driver) => ({
     value: driver.name,
     label: driver.title,
     note: driver.available ? undefined : driver.detail,
-    fields: driverFields(driver),
+    fields: driverFields(driver, !isAdmin),
   }));
   return [
     ...fieldsOf(NEW, { words: { name }, without: ['driver', 'isDefault'] }),
     choiceBy(NEW, 'driver', { half: true }, branches),
-    ...fieldsOf(NEW, { words: { isDefault: { label: 'Make it the default' } }, without: ['driver', 'name'] }),
+    ...fieldsOf(NEW, { words: NEW_WORDS, without: ['driver', 'name', ...(isAdmin ? [] : ['personal'])] }),
   ];
 }
 
@@ -104,8 +121,19 @@ const LIMIT_WORDS = {
   'limits.jobsAtOnce': noLimit('Jobs at once'),
 };
 
+/** In this order, before all that the driver has beside them. */
+const SETTING_WORDS = {
+  ...{ 'settings.host': {}, 'settings.port': { half: true }, 'settings.user': { half: true } },
+  'settings.key': { as: 'page', input: { placeholder: '-----BEGIN OPENSSH PRIVATE KEY-----' } },
+  'settings.apiKey': { label: 'API key' },
+  'settings.jump': {
+    as: 'json',
+    help: 'Machines on the way, in order, as JSON: [{"host": "jump.example.org", "user": "ci"}]. The key opens them, too',
+  },
+} as const;
+
 /** Its settings, and only the limits that it can hold a job to. */
-function driverFields({ settingsSchema, capabilities }: Driver): SchemaField[] {
+function driverFields({ settingsSchema, capabilities }: Driver, isPersonal: boolean): SchemaField[] {
   const { cpus, memory, pids } = capabilities;
   const without = [
     ...(cpus ? [] : ['limits.cpus']),
@@ -113,7 +141,11 @@ function driverFields({ settingsSchema, capabilities }: Driver): SchemaField[] {
     ...(pids ? [] : ['limits.pids']),
   ];
   return [
-    ...fieldsOf(settingsSchema, { at: 'settings' }),
+    // What the account of the server has in its ~/.ssh is nobody's own.
+    ...fieldsOf(settingsSchema, {
+      ...{ at: 'settings', words: SETTING_WORDS },
+      without: isPersonal ? ['settings.fromConfig'] : [],
+    }),
     ...fieldsOf(LIMITS, { at: 'limits', words: LIMIT_WORDS, without }),
   ];
 }

@@ -1,4 +1,4 @@
-import type { Driver, NewProfile, Profile, ProfileCheck } from '@hangar/contract';
+import { type Driver, type NewProfile, PERSONAL_DRIVERS, type Profile, type ProfileCheck } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { formatCount } from '@hangar/contract/words/number';
 import { limitWords } from '@hangar/contract/words/resources';
@@ -39,12 +39,9 @@ export function ProfilesView(props: ProfilesViewProps) {
     setTested({ name, result: await onTest(name) });
   });
   const driverOf = (name: string) => drivers.data?.items.find((driver) => driver.name === name);
+  const offered = drivers.data?.items.filter(({ name }) => isAdmin || PERSONAL_DRIVERS.includes(name)) ?? [];
   const button = (
-    <Button
-      leftSection={<IconPlus size={15} />}
-      onClick={() => setEditing('new')}
-      disabled={drivers.data === undefined}
-    >
+    <Button leftSection={<IconPlus size={15} />} onClick={() => setEditing('new')} disabled={offered.length === 0}>
       New profile
     </Button>
   );
@@ -55,7 +52,7 @@ export function ProfilesView(props: ProfilesViewProps) {
         sub="Named ways to reach compute. Jobs run on the default profile unless they name another."
         actions={
           <>
-            {isAdmin ? button : null}
+            {button}
             <AsCommand {...asCommand(OPERATIONS.profiles.list)} />
           </>
         }
@@ -70,9 +67,10 @@ export function ProfilesView(props: ProfilesViewProps) {
             {
               id: 'name',
               header: 'Name',
-              cell: ({ name, isDefault }) => (
+              cell: ({ name, isDefault, personal }) => (
                 <>
-                  <strong>{name}</strong> {isDefault ? <span className={classes.tag}>default</span> : null}
+                  <strong>{name}</strong> {isDefault ? <span className={classes.tag}>default</span> : null}{' '}
+                  {personal ? <span className={classes.tag}>yours</span> : null}
                 </>
               ),
             },
@@ -92,7 +90,7 @@ export function ProfilesView(props: ProfilesViewProps) {
               <Button variant="subtle" onClick={() => test.run(profile.name)}>
                 Test
               </Button>
-              {isAdmin ? (
+              {isAdmin || profile.personal ? (
                 <Menu>
                   <Menu.Target>
                     <ActionIcon aria-label={`Change ${profile.name}`}>
@@ -115,8 +113,9 @@ export function ProfilesView(props: ProfilesViewProps) {
           )}
           empty={{
             icon: <IconServerBolt size={26} stroke={1.4} />,
-            sentence: 'A profile says where jobs run: on this machine, or in a container of a Docker Engine.',
-            action: isAdmin ? button : undefined,
+            sentence:
+              'A profile says where jobs run: on this machine, in a container of a Docker Engine, or on another machine.',
+            action: button,
             command: 'hangar profiles create builder --driver docker',
           }}
         />
@@ -147,6 +146,7 @@ export function ProfilesView(props: ProfilesViewProps) {
       >
         {editing === null ? null : (
           <ProfileForm
+            isAdmin={isAdmin}
             profile={editing === 'new' ? null : editing}
             drivers={drivers.data?.items ?? []}
             onCreate={async (profile) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import type { Reach } from '../../../port/driver.ts';
 import type { UnitSpec } from '../../../port/unit.ts';
+import { NO_HOST_KEYS } from '../../../testing/profile.ts';
 import { createE2bDriver } from '../index.ts';
 import { type E2bServer, startE2bServer } from './e2b-server.ts';
 
@@ -34,6 +35,7 @@ function peerOf(server: E2bServer | null, key: string, settings: Record<string, 
     createE2bDriver({ instanceId: o.instanceId ?? own, log }).forProfile({
       ...{ name: 'e2b', limits: {}, settings: { ...settings, ...o.settings } },
       secret: async (name) => (name === 'apiKey' ? (o.apiKey === undefined ? key : o.apiKey) : null),
+      hostKeys: NO_HOST_KEYS,
     });
   const reach = reachAs();
   return {

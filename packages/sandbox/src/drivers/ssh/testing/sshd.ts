@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { SshSettings } from '@hangar/contract';
 import { onTestFinished } from 'vitest';
-import type { ProfileOf } from '../../../port/driver.ts';
+import type { Driver, HostKeys, ProfileOf } from '../../../port/driver.ts';
 import type { Channel, Exit } from '../../../port/machine.ts';
-import { createSshDriver, type HostKeys } from '../index.ts';
+import { createSshDriver } from '../index.ts';
 
 const run = promisify(execFile);
 const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find((file) => existsSync(file));
@@ -146,7 +146,10 @@ export function keysInMemory(): HostKeys & { readonly kept: Map<string, string[]
   return {
     kept,
     known: async (address) => kept.get(address) ?? [],
-    pin: async (address, lines) => void kept.set(address, lines),
+    async pin(address, lines) {
+      if (!kept.has(address)) kept.set(address, [...lines]);
+      return kept.get(address) ?? [];
+    },
   };
 }
 
@@ -156,9 +159,10 @@ export async function openDriver(o: { instanceId?: string; path?: string } = {})
   await chmod(runtimeDir, 0o700);
   const hostKeys = keysInMemory();
   const env = { PATH: o.path ?? process.env.PATH, HOME: os.homedir(), HANGAR_SECRET: 'not for ssh' };
-  const driver = createSshDriver({ instanceId: o.instanceId ?? 'i1', hostKeys, env, runtimeDir });
+  const driver = createSshDriver({ instanceId: o.instanceId ?? 'i1', env, runtimeDir });
+  const withKeys: Driver = { ...driver, forProfile: (profile) => driver.forProfile({ ...profile, hostKeys }) };
   return {
-    ...{ driver, hostKeys, runtimeDir },
+    ...{ driver: withKeys, hostKeys, runtimeDir },
     async [Symbol.asyncDispose]() {
       await driver[Symbol.asyncDispose]();
       await rm(runtimeDir, { recursive: true, force: true });
@@ -171,6 +175,7 @@ export const profileTo = (port: number, key: string | null, settings: Partial<Ss
   settings: { host: '127.0.0.1', port, user: os.userInfo().username, ...settings },
   limits: {},
   secret: async (name) => (name === 'key' ? key : null),
+  hostKeys: keysInMemory(),
 });
 
 /** It is gone when the test has ended. */
