@@ -8,7 +8,7 @@ export const shellWord = (word: string): string =>
 /**
  * A command of the contract as words. `{name}` is a value, `{a.b}` the `b` of `a`. `[--flag {name}]` is there where the value is,
  * once for each of a list and for each name of a record; `[--flag]` where the value of that name is true, `[--flag {name=false}]`
- * where it is false.
+ * where it is false. Behind a `--` of its own stands what is another program's.
  */
 export function commandWords(template: string, values: Readonly<Record<string, unknown>>): string[] {
   const given = (path: string): string[] => {
@@ -30,8 +30,15 @@ export function commandWords(template: string, values: Readonly<Record<string, u
     if (flag === '') return [part];
     return given(path ?? flag.slice(2)).includes(wanted ?? 'true') ? [flag] : [];
   };
-  const all = parts.flatMap((part) => named(part) ?? []);
-  if (!all.some((value) => value.startsWith('-'))) return parts.flatMap((part) => named(part) ?? optional(part));
+  const end = parts.indexOf('--');
+  const before = end < 0 ? parts : parts.slice(0, end);
+  const behind = parts.slice(before.length).flatMap((part) => named(part) ?? part);
+  const all = before.flatMap((part) => named(part) ?? []);
+  if (!all.some((value) => value.startsWith('-')))
+    return [...before.flatMap((part) => named(part) ?? optional(part)), ...behind];
   // What begins with a dash would be taken for an option; behind -- there are none.
-  return [...parts.flatMap((part) => (named(part) === null ? optional(part) : [])), '--', ...all];
+  return [
+    ...before.flatMap((part) => (named(part) === null ? optional(part) : [])),
+    ...['--', ...all, ...behind.slice(1)],
+  ];
 }

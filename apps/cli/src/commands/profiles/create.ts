@@ -1,15 +1,8 @@
 import { NewProfile } from '@hangar/contract';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import { parseInput } from '../../terminal/parse-input.ts';
-import {
-  checkLimits,
-  limitsOf,
-  type ProfileFlags,
-  profileArgument,
-  profileFlags,
-  settingsOf,
-  showProfile,
-} from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
+import { checkLimits, limitsOf, type ProfileFlags, profileFlags, settingsOf, showProfile } from './profile-words.ts';
 
 interface Flags extends GlobalFlags, ProfileFlags {
   readonly driver: string;

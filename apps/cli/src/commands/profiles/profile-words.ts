@@ -6,19 +6,6 @@ import type { Cli } from '../../cli.ts';
 import { checkOptions } from '../../terminal/check-options.ts';
 import { positiveNumber, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 
-/** The argument that names a profile. */
-export const profileArgument = {
-  parse: String,
-  placeholder: 'NAME',
-  async proposeCompletions(this: Cli): Promise<readonly string[]> {
-    try {
-      return (await (await this.api(undefined)).client.profiles.list({})).items.map(({ name }) => name);
-    } catch {
-      return [];
-    }
-  },
-} as const;
-
 /** Options for limits and settings, the same for create and update. */
 export const profileFlags = {
   set: {

@@ -1,14 +1,7 @@
 import { HangarError } from '@hangar/contract/errors';
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import {
-  checkLimits,
-  limitsOf,
-  type ProfileFlags,
-  profileArgument,
-  profileFlags,
-  settingsOf,
-  showProfile,
-} from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
+import { checkLimits, limitsOf, type ProfileFlags, profileFlags, settingsOf, showProfile } from './profile-words.ts';
 
 interface Flags extends GlobalFlags, ProfileFlags {}
 
