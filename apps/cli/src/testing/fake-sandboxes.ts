@@ -55,6 +55,7 @@ export class FakeSandboxes {
   loseInputAnswers = 0;
   /** Parts of input that are refused because the way to the machine is broken. */
   breakInputs = 0;
+  refuseInput: HangarError | null = null;
   /** Sizes of all parts of input, in their order. */
   readonly parts: number[] = [];
   readonly #keys = new Map<string, string>();
@@ -224,6 +225,7 @@ export class FakeSandboxes {
 
   #input(execution: FakeExecution, { at, end }: z.infer<typeof InputQuery>, part: Buffer): number {
     this.parts.push(part.length);
+    if (this.refuseInput !== null) throw this.refuseInput;
     if (part.length > PART_MOST) throw new HangarError('body_too_large');
     if (!execution.order.stdin) throw new HangarError('validation_failed', { message: 'It has no standard input.' });
     if (isEnded(execution.view.state)) return at + part.length;
