@@ -47,6 +47,10 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
     {
       open: leaf('Open a sandbox: a machine to run commands in', () => import('./commands/sandboxes/open.ts')),
       exec: leaf('Execute a command in a sandbox, as ssh does', () => import('./commands/sandboxes/exec.ts')),
+      attach: leaf(
+        'Go on with an execution: all it prints, and its exit code',
+        () => import('./commands/sandboxes/attach.ts'),
+      ),
       list: leaf('List sandboxes', () => import('./commands/sandboxes/list.ts')),
       show: leaf('A sandbox with its limits and what was executed in it', () => import('./commands/sandboxes/show.ts')),
       pause: leaf(

@@ -61,7 +61,7 @@ describe('what an execution printed', () => {
   });
 
   it('is not made of what is no piece', () => {
-    for (const text of ['', 'aGk=', '1', '-1:aGk=', '0:a!', '0:aGk=\n', '1e3:aGk=', '0:aGkaG', '1:', ' 0:aGk='])
+    for (const text of ['', 'aGk=', '1', '-1:aGk=', '0:a!', ':aGk=', '1e3:aGk=', '0:aGkaG', '1:', ' 0:aGk='])
       expect(() => createOutputDecoder().next({ stream: 'stdout', text }), text).toThrow(/piece|missing/);
     const says = { stream: 'system', text: '0:aGk=' } as const;
     expect(createOutputDecoder().next(says)).toEqual(says);

@@ -21,7 +21,7 @@ export function commandWords(template: string, values: Readonly<Record<string, u
       one === undefined || one === null ? [] : String(one),
     );
   };
-  const parts = template.match(/\[[^\]]+\]|\S+/g) ?? [];
+  const parts: readonly string[] = template.match(/\[[^\]]+\]|\S+/g) ?? [];
   const named = (part: string): string[] | null => (/^\{[\w.]+\}$/.test(part) ? given(part.slice(1, -1)) : null);
   const optional = (part: string): string[] => {
     const [, flag = '', path, wanted] = /^\[(--[\w-]+)(?: \{([\w.]+)(?:=(\w+))?\})?\]$/.exec(part) ?? [];

@@ -245,7 +245,7 @@ describe('sandbox exec', () => {
       second.child.kill(name);
       const left = await second.ended;
       expect(left.code).toBe(130);
-      expect(left.stderr).toContain(`It may still run. See: hangar sandbox show ${sandbox}`);
+      expect(left.stderr).toMatch(/It may still run\. See: hangar sandbox attach e_[0-9a-f]+\n/);
     },
   );
 
@@ -266,6 +266,25 @@ describe('sandbox exec', () => {
     expect(await called.ended).toEqual({ code: 0, stdout: 'y\n', stderr: '' });
   });
 
+  it('reads no faster than its own reader does', async () => {
+    const part = randomBytes(1024 * 1024);
+    server.sandboxes.program = (execution) => {
+      for (let parts = 0; parts < 96; parts++) execution.print('stdout', part);
+      execution.end({});
+    };
+    const noted = desk.path('noted');
+    const note = desk.write(
+      'note.cjs',
+      `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(noted)}, String(process.resourceUsage().maxRSS)));`,
+    );
+    const called = desk.shell(
+      `NODE_OPTIONS='--require ${note}' hangar ${exec('x').join(' ')} < /dev/null | (sleep 2; wc -c)`,
+    );
+    expect(await called.ended).toEqual({ code: 0, stdout: `${96 * part.length}\n`, stderr: '' });
+    // Half of it is what the command line itself takes.
+    expect(Number(readFileSync(noted, 'utf8'))).toBeLessThan(180 * 1024);
+  });
+
   it('prints the execution as JSON, and what it prints beside it', async () => {
     server.sandboxes.program = (execution) => {
       execution.print('stdout', 'out\n');
@@ -282,8 +301,16 @@ describe('sandbox exec', () => {
     expect(ended).toEqual({
       code: 0,
       stdout: `${execution?.view.id}\n`,
-      stderr: `Next: hangar sandbox show ${sandbox}\n`,
+      stderr: `Next: hangar sandbox attach ${execution?.view.id}   or   hangar sandbox show ${sandbox}\n`,
     });
     expect(execution?.order.stdin).toBe(false);
+    execution?.print('stdout', 'from the first byte\n');
+    const id = execution?.view.id ?? '';
+    const attached = desk.start(['sandbox', 'attach', id], { input: 'nobody reads this' });
+    await attached.saw('from the first byte');
+    execution?.end({ state: 'failed', exitCode: 9 });
+    expect(await attached.ended).toEqual({ code: 9, stdout: 'from the first byte\n', stderr: '' });
+    expect(server.sandboxes.parts).toEqual([]);
+    expect((await desk.run(['sandbox', 'attach', 's_123456'])).code).toBe(2);
   });
 });

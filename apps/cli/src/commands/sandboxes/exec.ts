@@ -60,7 +60,7 @@ export const command = defineCommand<Flags, string[]>({
         placeholder: 'TIME',
       },
       interactive: yes('Read standard input although it is a terminal'),
-      detach: yes('Print its id and do not wait for it'),
+      detach: yes('Print its id and do not wait for it; see hangar sandbox attach'),
       ...globalFlags,
     },
     aliases: { e: 'env', i: 'interactive', d: 'detach' },
@@ -84,10 +84,14 @@ export const command = defineCommand<Flags, string[]>({
       const execution = await beginExecution(this, await this.api(flags.server), order);
       if (flags.json) return terminal.json(execution);
       terminal.out(execution.id);
-      terminal.next(`hangar sandbox show ${sandbox}`);
+      terminal.next(`hangar sandbox attach ${execution.id}`, `hangar sandbox show ${sandbox}`);
       return;
     }
-    const { execution, exit } = await runExecution(this, flags.server, order, { aside: flags.json });
+    const { execution, exit } = await runExecution(this, {
+      begin: (api) => beginExecution(this, api, order),
+      ...{ server: flags.server, input: order.stdin === true, aside: flags.json },
+      seeIt: `hangar sandbox show ${sandbox}`,
+    });
     if (exit.says !== null) terminal.note(exit.says);
     if (flags.json) terminal.json(execution);
     this.endWith(exit.code);

@@ -38,20 +38,26 @@ export async function beginExecution({ terminal, signal }: Cli, api: Api, order:
   }
 }
 
+export interface RunOptions {
+  readonly server: string | undefined;
+  /** Begins it, or finds one that was begun. */
+  readonly begin: (api: Api) => Promise<Execution>;
+  /** Standard input is sent to it. */
+  readonly input: boolean;
+  /** Its standard output goes to stderr, because stdout carries something else. */
+  readonly aside: boolean;
+  /** How it is looked at as long as its id is not known. */
+  readonly seeIt: string;
+}
+
 /**
  * Runs a command in a sandbox as ssh does: its bytes come out as they are, standard input goes in, and it ends as the command ends.
  * Ctrl-C ends the command with all its processes and waits for that; the second one ends the waiting alone.
- * @param o.aside standard output goes to stderr, because stdout carries something else
  * @throws HangarError interrupted, what the command did not end for, output_truncated
  */
-export async function runExecution(
-  cli: Cli,
-  server: string | undefined,
-  order: Order,
-  o: { readonly aside: boolean },
-): Promise<{ execution: Execution; exit: Exit }> {
+export async function runExecution(cli: Cli, o: RunOptions): Promise<{ execution: Execution; exit: Exit }> {
   const { terminal, signal } = cli;
-  const seeIt = `hangar sandbox show ${order.sandbox}`;
+  let { seeIt } = o;
   // What is still to be said to the server after Ctrl-C does not end with it.
   const over = new AbortController();
   const waiting = { terminal, signal: over.signal, patienceMs: AWAY_MS };
@@ -59,8 +65,9 @@ export async function runExecution(
   let onInterrupt: (() => void) | undefined;
   let refused: unknown = null;
   try {
-    const api = await cli.api(server, over.signal);
-    const { id } = await beginExecution(cli, api, order);
+    const api = await cli.api(o.server, over.signal);
+    const { id, sandbox } = await o.begin(api);
+    seeIt = `hangar sandbox attach ${id}`;
     const cancel = () =>
       throughBreaks(waiting, () => api.client.sandboxes.cancel({ id })).catch((error: unknown) => over.abort(error));
     onInterrupt = () => {
@@ -69,12 +76,16 @@ export async function runExecution(
     };
     signal.addEventListener('abort', onInterrupt, { once: true });
     if (signal.aborted) onInterrupt();
-    if (order.stdin === true)
+    if (o.input)
       void sendInput(api, id, cli.stdin, over.signal).catch((error: unknown) => {
         refused = error;
         void cancel();
       });
-    const progress = terminal.outIsTerminal ? terminal.progress(`Running in ${order.sandbox}`) : null;
+    const away = (error: unknown): never => {
+      throw isPassing(error) ? awayTooLong(error, seeIt) : error;
+    };
+    const types = o.input && cli.stdin.isTTY === true;
+    const progress = terminal.outIsTerminal && !types ? terminal.progress(`Running in ${sandbox}`) : null;
     const { taken } = await followExecution(api, id, {
       ...{ signal: over.signal, ...sayBreaks(terminal) },
       async print(printed) {
@@ -83,21 +94,18 @@ export async function runExecution(
         else if (printed.stream === 'stderr' || o.aside) await terminal.writeErr(printed.bytes);
         else if (!terminal.outIsGone) await terminal.write(printed.bytes);
       },
-    }).finally(() => progress?.done());
-    const execution = await ended(waiting, api, id);
+    })
+      .finally(() => progress?.done())
+      .catch(away);
+    const execution = await ended(waiting, api, id).catch(away);
     if (terminal.outIsGone) return { execution, exit: { code: 0, says: null } };
     if (signal.aborted)
-      throw new HangarError('interrupted', { message: asSentence(execution.reason), wayOut: `See: ${seeIt}` });
+      throw new HangarError('interrupted', {
+        message: asSentence(execution.reason),
+        wayOut: `See: hangar sandbox show ${sandbox}`,
+      });
     if (refused !== null && execution.state === 'cancelled') throw refused;
     return { execution, exit: exitOf(execution, taken) };
-  } catch (error) {
-    if (!isPassing(error) || (error instanceof HangarError && error.code === 'proxy_refused')) throw error;
-    throw new HangarError('server_unreachable', {
-      message: 'The way to the server broke, and has not come back.',
-      wayOut: `It may still run. See later: ${seeIt}`,
-      details: { reason: whyLost(error) },
-      cause: error,
-    });
   } finally {
     if (onInterrupt !== undefined) signal.removeEventListener('abort', onInterrupt);
     dontSay();
@@ -112,5 +120,13 @@ async function ended(waiting: Parameters<typeof throughBreaks>[0], api: Api, id:
     if (isEnded(execution.state)) return execution;
     await sleep(LOOK_MS, undefined, { signal: waiting.signal });
   }
-  throw new HangarError('internal', { message: `The server does not say how ${id} ended.` });
+  throw new HangarError('server_unreachable', { details: { reason: `the server does not say how ${id} ended` } });
 }
+
+const awayTooLong = (error: unknown, seeIt: string): HangarError =>
+  new HangarError('server_unreachable', {
+    message: 'The way to the server broke, and has not come back.',
+    wayOut: `It may still run. Go on later: ${seeIt}`,
+    details: { reason: whyLost(error) },
+    cause: error,
+  });
