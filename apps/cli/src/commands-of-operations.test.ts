@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import type { Cli } from './cli.ts';
 import { buildProgram } from './command-tree.ts';
 import { isGroup, ROOT, walk } from './routes.ts';
+import { readSettings } from './settings.ts';
 
 type Values = Readonly<Record<string, string | number | boolean | object>>;
 const VALUES: Values = {
@@ -85,7 +86,7 @@ async function taken(words: readonly string[], calls?: unknown[][]): Promise<str
   const cli: Partial<Cli> = {
     process: { stdout: silent, stderr: silent },
     terminal: new Proxy({} as Cli['terminal'], { get: () => () => ({ done: () => undefined }) }),
-    settings: { env: { KEY: 'value' } } as unknown as Cli['settings'],
+    settings: readSettings({ KEY: 'value' }, '/'),
     stdin: { isTTY: true } as Cli['stdin'],
     signal: new AbortController().signal,
     beforeExit: () => () => undefined,

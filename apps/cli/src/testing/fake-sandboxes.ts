@@ -12,7 +12,6 @@ import {
   type Sandbox,
   StatusQuery,
 } from '@hangar/contract';
-import type { z } from 'zod';
 
 type Stream = 'stdout' | 'stderr';
 
@@ -20,7 +19,7 @@ type Stream = 'stdout' | 'stderr';
 export interface FakeExecution {
   readonly order: NewExecution;
   view: Execution;
-  readonly pieces: z.infer<typeof OutputPiece>[];
+  readonly pieces: ReturnType<typeof OutputPiece.parse>[];
   /** All that came on standard input. */
   input: Buffer;
   inputEnded: boolean;
@@ -223,7 +222,7 @@ export class FakeSandboxes {
     for (const response of this.#streams) response.destroy();
   }
 
-  #input(execution: FakeExecution, { at, end }: z.infer<typeof InputQuery>, part: Buffer): number {
+  #input(execution: FakeExecution, { at, end }: ReturnType<typeof InputQuery.parse>, part: Buffer): number {
     this.parts.push(part.length);
     if (this.refuseInput !== null) throw this.refuseInput;
     if (part.length > PART_MOST) throw new HangarError('body_too_large');
@@ -248,7 +247,7 @@ export class FakeSandboxes {
   }
 
   #status(
-    { execution: id, after }: z.infer<typeof StatusQuery>,
+    { execution: id, after }: ReturnType<typeof StatusQuery.parse>,
     request: IncomingMessage,
     response: ServerResponse,
   ): void {

@@ -26,7 +26,7 @@ export const command = defineCommand<Flags, string[]>({
   ],
   about: [
     'Behind -- stands the program with its arguments, as they are: no shell takes them apart. Its standard output comes on stdout and its standard error on stderr, byte by byte.',
-    'What is piped in is sent to it, and so is its end. From a terminal nothing is read unless -i is given.',
+    'What is piped in is sent to it, and so is its end; where a script has an input of its own, say < /dev/null. From a terminal nothing is read unless -i is given.',
     'The exit code is that of the command: 128 and more for a signal, 124 when --timeout was over, 130 when it was cancelled. Where the command could not be run to its end, stderr says why and the code is one of hangar help exit-codes.',
     'Ctrl-C ends the command with all its processes and waits until they are gone; Ctrl-C again stops the waiting. A connection that breaks is mended by itself: no byte is lost and none comes twice.',
   ],
