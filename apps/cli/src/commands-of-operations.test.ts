@@ -153,7 +153,9 @@ const propertiesOf = (operation: (typeof declared)[number]['operation'], path: s
   const schema: Schema | undefined = operation['~orpc'].inputSchema;
   const [first = '', second] = path.split('.');
   const field = fields(schema?.toJSONSchema({ io: 'input', unrepresentable: 'any' }))?.[first];
-  return second === undefined ? field : fields(field)?.[second];
+  if (second === undefined) return field;
+  const either = (field as { anyOf?: unknown[] } | undefined)?.anyOf ?? [field];
+  return either.map((one) => fields(one)?.[second]).find((found) => found !== undefined);
 };
 
 it('all that a command of an operation takes is a field of it', () => {
@@ -200,6 +202,11 @@ it('a value that begins with a dash is no option', async () => {
     ['jobs.list', expect.objectContaining({ search: '--all', agent: '-x', mine: true })],
     ['activity.start', { operation: '-v', steps: ['-a', 'b'], link: '/x' }],
   ]);
+});
+
+it('a line for a shell is given as one', () => {
+  const words = commandWords(COMMANDS[OPERATIONS.sandboxes.execute], { sandbox: 's_1', command: { shell: 'a | b' } });
+  expect(words).toEqual(['sandbox', 'exec', 's_1', '--shell', 'a | b']);
 });
 
 it('of variables only the names are typed', () => {

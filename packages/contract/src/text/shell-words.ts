@@ -8,7 +8,7 @@ export const shellWord = (word: string): string =>
 /**
  * A command of the contract as words. `{name}` is a value, `{a.b}` the `b` of `a`. `[--flag {name}]` is there where the value is,
  * once for each of a list and for each name of a record; `[--flag]` where the value of that name is true, `[--flag {name=false}]`
- * where it is false. Behind a `--` of its own stands what is another program's.
+ * where it is false. Behind a `--` of its own stands a list that is another program's, or neither.
  */
 export function commandWords(template: string, values: Readonly<Record<string, unknown>>): string[] {
   const given = (path: string): string[] => {
@@ -32,13 +32,14 @@ export function commandWords(template: string, values: Readonly<Record<string, u
   };
   const end = parts.indexOf('--');
   const before = end < 0 ? parts : parts.slice(0, end);
-  const behind = parts.slice(before.length).flatMap((part) => named(part) ?? part);
+  const listed = parts.slice(before.length + 1).flatMap((part) => values[part.slice(1, -1)] ?? []);
+  const behind = listed.flatMap((value) => (typeof value === 'string' ? value : []));
   const all = before.flatMap((part) => named(part) ?? []);
   if (!all.some((value) => value.startsWith('-')))
-    return [...before.flatMap((part) => named(part) ?? optional(part)), ...behind];
+    return [
+      ...before.flatMap((part) => named(part) ?? optional(part)),
+      ...(behind.length > 0 ? ['--', ...behind] : []),
+    ];
   // What begins with a dash would be taken for an option; behind -- there are none.
-  return [
-    ...before.flatMap((part) => (named(part) === null ? optional(part) : [])),
-    ...['--', ...all, ...behind.slice(1)],
-  ];
+  return [...before.flatMap((part) => (named(part) === null ? optional(part) : [])), ...['--', ...all, ...behind]];
 }
