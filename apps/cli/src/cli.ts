@@ -18,8 +18,11 @@ export interface Cli extends CommandContext {
    * reader that goes away is like Ctrl-C, too.
    */
   beforeExit(last: () => void): () => void;
-  /** The server of this call (the value of --server, when given), loaded on first use. */
-  api(server: string | undefined): Promise<Api>;
+  /**
+   * The server of this call (the value of --server, when given), loaded on first use. Its calls end with the command, or with a signal of
+   * their own: for what is still to be said to the server after Ctrl-C.
+   */
+  api(server: string | undefined, signal?: AbortSignal): Promise<Api>;
   /** The git checkout around the current folder; null outside one. */
   checkout(): Promise<Checkout | null>;
   /** What the places of this machine that are noted hold of runs, the checkout around left out. Looked at once, on first use. */

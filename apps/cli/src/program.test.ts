@@ -136,6 +136,7 @@ describe('the program', () => {
       ['profiles', 'show', 'local'],
       ['agents'],
       ['activity'],
+      ['sandbox', 'list'],
       ['keys'],
       ['people'],
       ['invites'],
@@ -192,6 +193,8 @@ describe('the program', () => {
     expect(await words('jobs', '--state', 'ca')).toEqual(['cancelled']);
     expect(await words('pull', 'j_')).toContain(id);
     expect(await words('run', '--on', 'lo')).toEqual(['local']);
+    const sandbox = server.sandboxes.add();
+    for (const verb of ['exec', 'close', 'show']) expect(await words('sandbox', verb, 's_'), verb).toEqual([sandbox]);
     expect(await words('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 
@@ -282,6 +285,16 @@ it('offers every operation that is meant for more than a browser', () => {
       "profiles.remove",
       "profiles.test",
       "profiles.update",
+      "sandboxes.cancel",
+      "sandboxes.close",
+      "sandboxes.execute",
+      "sandboxes.execution",
+      "sandboxes.executions",
+      "sandboxes.get",
+      "sandboxes.list",
+      "sandboxes.open",
+      "sandboxes.pause",
+      "sandboxes.resume",
       "system.info",
       "system.search",
     ]

@@ -174,8 +174,11 @@ function makeCli(
     signal,
     beforeExit,
     endWith,
-    api: (server) => {
-      api ??= import('./server/api.ts').then(({ connect }) => connect({ settings, terminal, signal, server }));
+    api: (server, own) => {
+      const connected = (until: AbortSignal) =>
+        import('./server/api.ts').then(({ connect }) => connect({ settings, terminal, signal: until, server }));
+      if (own !== undefined) return connected(own);
+      api ??= connected(signal);
       return api;
     },
     checkout: () => {

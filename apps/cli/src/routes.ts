@@ -42,6 +42,29 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
     },
     'list',
   ),
+  sandbox: group(
+    'Machines to run commands in',
+    {
+      open: leaf('Open a sandbox: a machine to run commands in', () => import('./commands/sandboxes/open.ts')),
+      exec: leaf('Execute a command in a sandbox, as ssh does', () => import('./commands/sandboxes/exec.ts')),
+      attach: leaf(
+        'Go on with an execution: all it prints, and its exit code',
+        () => import('./commands/sandboxes/attach.ts'),
+      ),
+      list: leaf('List sandboxes', () => import('./commands/sandboxes/list.ts')),
+      show: leaf('A sandbox with its limits and what was executed in it', () => import('./commands/sandboxes/show.ts')),
+      pause: leaf(
+        'Pause a sandbox: its machine is kept, and what runs in it stands still',
+        () => import('./commands/sandboxes/pause.ts'),
+      ),
+      resume: leaf('Let a paused sandbox go on', () => import('./commands/sandboxes/resume.ts')),
+      close: leaf(
+        'Close sandboxes; their machines go with all that is on them',
+        () => import('./commands/sandboxes/close.ts'),
+      ),
+    },
+    'show',
+  ),
   cloud: group('Sign in, and what the server keeps for you', {
     login: leaf('Sign in to a server', () => import('./commands/cloud/login.ts')),
     logout: leaf('Sign out, here and on the server', () => import('./commands/cloud/logout.ts')),

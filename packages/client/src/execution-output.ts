@@ -20,8 +20,6 @@ export interface OutputDecoder {
   taken(stream: 'stdout' | 'stderr'): number;
 }
 
-const PIECE = /^(\d{1,15}):([A-Za-z0-9+/]*={0,2})$/;
-
 /**
  * Puts what an execution printed together again: each byte of a stream once, in order. Pieces of one stream may overlap, because who
  * writes them down can change in the middle; a byte that is left out is an error and never a silent hole.
@@ -31,13 +29,13 @@ export function createOutputDecoder(): OutputDecoder {
   return {
     next({ stream, text }) {
       if (stream === 'system') return { stream, text };
-      const [, from, encoded] = PIECE.exec(text) ?? [];
-      if (from === undefined || encoded === undefined)
-        throw new SyntaxError(`a piece of ${stream} is no OFFSET:BASE64`);
+      const colon = text.indexOf(':');
+      const from = text.slice(0, Math.max(0, colon));
+      if (!/^\d{1,15}$/.test(from)) throw new SyntaxError(`a piece of ${stream} is no OFFSET:BASE64`);
       const offset = Number(from);
       const known = at[stream] - offset;
       if (known < 0) throw new RangeError(`bytes ${at[stream]} to ${offset} of ${stream} are missing`);
-      const bytes = bytesOf(encoded);
+      const bytes = bytesOf(text.slice(colon + 1));
       if (bytes.length <= known) return null;
       at[stream] = offset + bytes.length;
       return { stream, bytes: bytes.subarray(known) };

@@ -265,7 +265,12 @@ export const ERRORS = {
   command_too_long: {
     kind: 'invalid',
     message: 'An argument of the command is longer than the machine takes.',
-    wayOut: 'Send it on standard input, or as a file: hangar cp FILE ID:/path',
+    wayOut: 'Send it on standard input, as in: hangar sandbox exec ID -- sh < script.sh',
+  },
+  output_truncated: {
+    kind: 'limit',
+    message: 'The command printed more than is kept.',
+    wayOut: 'Let it print less, or write to a file in the sandbox and take that.',
   },
   file_not_found: {
     kind: 'not_found',

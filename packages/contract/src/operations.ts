@@ -195,7 +195,7 @@ export const COMMANDS = {
   'POST /drivers/pause': 'sandbox pause {id}',
   'POST /drivers/resume': 'sandbox resume {id}',
   'GET /drivers/sessions/{id}/executions': 'sandbox show {id}',
-  'POST /drivers/execute': 'sandbox exec {sandbox} -- {command}',
+  'POST /drivers/execute': 'sandbox exec {sandbox} [--shell {command.shell}] -- {command}',
   'GET /devops/activity': 'activity [--status {status}] [--actor {actor}] [--about {correlationId}] [--limit {limit}]',
   'POST /devops/activity': 'activity start {operation} [--step {steps}] [--about {correlationId}] [--link {link}]',
   'GET /k8s/health': 'k8s health [--context {context}]',

@@ -224,7 +224,7 @@ export const sandboxes = {
     .input(bySandbox.extend(Page))
     .output(pageOf(Execution)),
   // Who is wider may look at what others run, not run something in their machines.
-  execute: write('sandbox exec {sandbox} -- {command}', { idempotent: 'key', spends: true })
+  execute: write('sandbox exec {sandbox} [--shell {command.shell}] -- {command}', { idempotent: 'key', spends: true })
     .route({ method: 'POST', path: '/drivers/execute', summary: 'Execute a command in a sandbox', successStatus: 202 })
     .input(NewExecution)
     .output(Execution),

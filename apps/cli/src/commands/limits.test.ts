@@ -23,6 +23,11 @@ describe('a limit that is given as an option', () => {
     ['jobs --limit 201', '--limit is 201: it must be from 1 to 200.'],
     ['jobs --limit 0', '--limit is 0: it must be from 1 to 200.'],
     ['activity --limit 101', '--limit is 101: it must be from 1 to 100.'],
+    ['sandbox list --limit 201', '--limit is 201: it must be from 1 to 200.'],
+    ['sandbox open --idle 10s', '--idle is 10 s: it must be from 30 s to 30 d.'],
+    ['sandbox open --memory 1m', '--memory is 1 MiB: it must be at least 32 MiB.'],
+    ['sandbox exec s_7k2m9p4x --timeout 31d -- true', '--timeout is 31 d: it must be from 1 s to 30 d.'],
+    ['sandbox exec s_7k2m9p4x --user 1000 -- true', '--user is not right: The name of an account.'],
     ['k8s pods --limit 501', '--limit is 501: it must be from 1 to 500.'],
     ['k8s pods --offset 1000001', '--offset is 1000001: it must be from 0 to 1000000.'],
     ['plans put x --max-timeout 5s', '--max-timeout is 5 s: it must be from 1 min to 30 d.'],
@@ -32,7 +37,9 @@ describe('a limit that is given as an option', () => {
     const ended = await desk.run(line.split(' '));
     expect(ended.code).toBe(2);
     expect(ended.stderr).toContain(says);
-    expect(ended.stderr).toContain(`hangar ${/^[a-z0-9]+( (create|update|put|pods))?/.exec(line)?.[0]} --help`);
+    expect(ended.stderr).toContain(
+      `hangar ${/^[a-z0-9]+( (create|update|put|pods|list|open|exec))?/.exec(line)?.[0]} --help`,
+    );
     expect(ended.stderr).toContain('[usage]');
     expect(server.requests).toEqual([]);
   });

@@ -16,13 +16,15 @@ export interface BreaksOptions {
   /** Said once for each break, and once when it is over. */
   readonly onLost: (reason: string) => void;
   readonly onBack: () => void;
+  /** What passes by itself, where that is more than what is wrong with a connection. */
+  readonly isPassing?: (error: unknown) => boolean;
 }
 
 /** The back-off of a command. */
-export function breaks({ signal, patienceMs, quietFirst, onLost, onBack }: BreaksOptions): BackOff {
+export function breaks({ signal, patienceMs, quietFirst, onLost, onBack, ...o }: BreaksOptions): BackOff {
   let told = false;
   return new BackOff({
-    ...{ signal, patienceMs, pauses: PAUSES_MS, isPassing },
+    ...{ signal, patienceMs, pauses: PAUSES_MS, isPassing: o.isPassing ?? isPassing },
     onLost(error, before) {
       const reason = whyLost(error);
       if (told || (quietFirst && before === 0 && !reason.startsWith(SILENT))) return;

@@ -29,7 +29,7 @@ export interface Terminal {
   /** Data as it is; resolves when the reader has kept up. */
   write(data: string | Uint8Array): Promise<void>;
   /** The same on stderr, for log lines that are told apart. */
-  writeErr(data: string): Promise<void>;
+  writeErr(data: string | Uint8Array): Promise<void>;
   json(value: unknown): void;
   /** Something worth knowing; silent with --quiet. */
   note(line: string): void;
@@ -43,6 +43,8 @@ export interface Terminal {
   readonly jsonMode: boolean;
   readonly columns: number;
   readonly outIsTerminal: boolean;
+  /** Whoever read stdout has gone (| head). */
+  readonly outIsGone: boolean;
   readonly errIsTerminal: boolean;
   /** Colours of stdout and of stderr; both leave text alone where there is no terminal or NO_COLOR is set. */
   readonly color: Palette;
@@ -68,6 +70,10 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
   const columns = Math.max(40, outIsTerminal ? (stdout.columns ?? 80) : Number(env.COLUMNS) || 80);
   const errColor = palette(mayColor && errIsTerminal);
   let current: { redraw(): void; clear(): void } | null = null;
+  let outIsGone = false;
+  stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') outIsGone = true;
+  });
 
   const sayLine = (line: string) => {
     current?.clear();
@@ -85,6 +91,9 @@ export function createTerminal({ stdout, stderr, env, quiet, json }: TerminalOpt
     jsonMode: json,
     columns,
     outIsTerminal,
+    get outIsGone() {
+      return outIsGone;
+    },
     errIsTerminal,
     color: palette(mayColor && outIsTerminal),
     errColor,

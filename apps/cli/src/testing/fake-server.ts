@@ -26,6 +26,7 @@ import {
 } from '@hangar/contract';
 import { OpenAPIHandler } from '@orpc/openapi/node';
 import { implement, ORPCError } from '@orpc/server';
+import { FakeSandboxes } from './fake-sandboxes.ts';
 
 interface FakeJob {
   readonly input: NewJob;
@@ -49,6 +50,7 @@ interface Device {
  */
 export class FakeServer {
   readonly jobs = new Map<string, FakeJob>();
+  readonly sandboxes = new FakeSandboxes();
   readonly uploads = new Map<string, Buffer>();
   readonly credentials = new Map<string, Credential & { value: string }>();
   readonly devices = new Map<string, Device>();
@@ -65,7 +67,7 @@ export class FakeServer {
   accessSeconds = 900;
   deviceInterval = 1;
   refreshes = 0;
-  /** Answers to POST /jobs that are swallowed: the job exists, the client does not hear of it. */
+  /** Answers to POST /jobs and the like that are swallowed: the job exists, the client does not hear of it. */
   loseAnswers = 0;
   /** As a server does that clones nothing from its own machine. */
   refuseLocalRepos = false;
@@ -108,6 +110,7 @@ export class FakeServer {
 
   /** Breaks all log streams without stopping. */
   cutStreams(): void {
+    this.sandboxes.cutStreams();
     for (const response of this.#open) response.destroy();
   }
 
@@ -276,7 +279,10 @@ export class FakeServer {
         }),
       );
     }
-    const { matched } = await this.#handler.handle(request, response, { prefix: '/api', context: { identity } });
+    if (await this.sandboxes.answer(path, url, request, response)) return;
+    const key = request.headers['idempotency-key'];
+    const context = { identity, key: typeof key === 'string' ? key : undefined };
+    const { matched } = await this.#handler.handle(request, response, { prefix: '/api', context });
     if (!matched) fail(response, new HangarError('route_not_found'));
   }
 
@@ -395,7 +401,7 @@ export class FakeServer {
 }
 
 function router(fake: FakeServer) {
-  const os = implement(contract).$context<{ identity: Me['identity']['kind'] }>();
+  const os = implement(contract).$context<{ identity: Me['identity']['kind']; key: string | undefined }>();
   /** As the real server does: what was thrown crosses the wire as itself. */
   const known = <T>(work: () => T): T => {
     try {
@@ -406,7 +412,41 @@ function router(fake: FakeServer) {
       throw new ORPCError(code, { status, message, data });
     }
   };
+  /** It is there, and the client does not hear of it. */
+  const mayGetLost = <T>(made: T): T => {
+    if (fake.loseAnswers === 0) return made;
+    fake.loseAnswers -= 1;
+    throw new HangarError('database_unavailable');
+  };
+  const { sandboxes } = fake;
   return {
+    sandboxes: {
+      open: os.sandboxes.open.handler(({ input, context }) =>
+        known(() => mayGetLost(sandboxes.open(input, context.key))),
+      ),
+      list: os.sandboxes.list.handler(({ input: { state, limit } }) => ({
+        items: sandboxes.list(state === undefined ? null : [state].flat()).slice(0, limit),
+        nextCursor: null,
+      })),
+      get: os.sandboxes.get.handler(({ input }) => known(() => sandboxes.look(input.id))),
+      close: os.sandboxes.close.handler(({ input }) => known(() => sandboxes.close(input.id, input.keep))),
+      pause: os.sandboxes.pause.handler(({ input }) =>
+        known(() => sandboxes.turn(input.id, { state: 'paused', reason: 'Paused' })),
+      ),
+      resume: os.sandboxes.resume.handler(({ input }) =>
+        known(() => sandboxes.turn(input.id, { state: 'running', reason: 'Its machine runs' })),
+      ),
+      executions: os.sandboxes.executions.handler(({ input }) => ({
+        items: [...sandboxes.executions.values()]
+          .map(({ view }) => view)
+          .filter(({ sandbox }) => sandbox === input.id)
+          .reverse(),
+        nextCursor: null,
+      })),
+      execute: os.sandboxes.execute.handler(({ input }) => known(() => mayGetLost(sandboxes.execute(input)))),
+      execution: os.sandboxes.execution.handler(({ input }) => known(() => sandboxes.execution(input.id).view)),
+      cancel: os.sandboxes.cancel.handler(({ input }) => known(() => sandboxes.cancel(input.id))),
+    },
     access: {
       me: os.access.me.handler(({ context }) => fake.me(context.identity)),
       listPlans: os.access.listPlans.handler(() => ({ items: [fake.me('token').plan] })),
@@ -471,16 +511,7 @@ function router(fake: FakeServer) {
       ),
     },
     jobs: {
-      create: os.jobs.create.handler(({ input }) =>
-        known(() => {
-          const job = fake.create(input);
-          if (fake.loseAnswers > 0) {
-            fake.loseAnswers -= 1;
-            throw new HangarError('database_unavailable');
-          }
-          return job;
-        }),
-      ),
+      create: os.jobs.create.handler(({ input }) => known(() => mayGetLost(fake.create(input)))),
       list: os.jobs.list.handler(({ input }) => {
         const states = input.state === undefined ? null : [input.state].flat();
         const items = [...fake.jobs.values()]

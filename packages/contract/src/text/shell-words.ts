@@ -8,7 +8,7 @@ export const shellWord = (word: string): string =>
 /**
  * A command of the contract as words. `{name}` is a value, `{a.b}` the `b` of `a`. `[--flag {name}]` is there where the value is,
  * once for each of a list and for each name of a record; `[--flag]` where the value of that name is true, `[--flag {name=false}]`
- * where it is false.
+ * where it is false. Behind a `--` of its own stands a list that is another program's, or neither.
  */
 export function commandWords(template: string, values: Readonly<Record<string, unknown>>): string[] {
   const given = (path: string): string[] => {
@@ -21,7 +21,7 @@ export function commandWords(template: string, values: Readonly<Record<string, u
       one === undefined || one === null ? [] : String(one),
     );
   };
-  const parts = template.match(/\[[^\]]+\]|\S+/g) ?? [];
+  const parts: readonly string[] = template.match(/\[[^\]]+\]|\S+/g) ?? [];
   const named = (part: string): string[] | null => (/^\{[\w.]+\}$/.test(part) ? given(part.slice(1, -1)) : null);
   const optional = (part: string): string[] => {
     const [, flag = '', path, wanted] = /^\[(--[\w-]+)(?: \{([\w.]+)(?:=(\w+))?\})?\]$/.exec(part) ?? [];
@@ -30,8 +30,16 @@ export function commandWords(template: string, values: Readonly<Record<string, u
     if (flag === '') return [part];
     return given(path ?? flag.slice(2)).includes(wanted ?? 'true') ? [flag] : [];
   };
-  const all = parts.flatMap((part) => named(part) ?? []);
-  if (!all.some((value) => value.startsWith('-'))) return parts.flatMap((part) => named(part) ?? optional(part));
+  const end = parts.indexOf('--');
+  const before = end < 0 ? parts : parts.slice(0, end);
+  const listed = parts.slice(before.length + 1).flatMap((part) => values[part.slice(1, -1)] ?? []);
+  const behind = listed.flatMap((value) => (typeof value === 'string' ? value : []));
+  const all = before.flatMap((part) => named(part) ?? []);
+  if (!all.some((value) => value.startsWith('-')))
+    return [
+      ...before.flatMap((part) => named(part) ?? optional(part)),
+      ...(behind.length > 0 ? ['--', ...behind] : []),
+    ];
   // What begins with a dash would be taken for an option; behind -- there are none.
-  return [...parts.flatMap((part) => (named(part) === null ? optional(part) : [])), '--', ...all];
+  return [...before.flatMap((part) => (named(part) === null ? optional(part) : [])), ...['--', ...all, ...behind]];
 }

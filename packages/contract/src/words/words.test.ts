@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ActivityStatus, StepStatus } from '../activity.ts';
 import { JobState } from '../jobs.ts';
 import { ClusterState, NodeState, PodContainer, PodState } from '../kubernetes.ts';
+import { ExecutionState, SandboxState, Session } from '../sandboxes.ts';
 import { ACTIVITY_WORDS, STEP_WORDS } from './activity.ts';
 import { groupWords, verdictWords } from './group.ts';
 import { JOB_WORDS } from './job.ts';
@@ -18,6 +19,7 @@ import {
 } from './kubernetes.ts';
 import { formatCount, plural } from './number.ts';
 import { costWords, limitWords, tokenWords, usageWords } from './resources.ts';
+import { EXECUTION_WORDS, executionWords, SANDBOX_WORDS, SESSION_WORDS, sandboxWords } from './sandbox.ts';
 import { formatBytes } from './size.ts';
 import { formatDuration, relativeTime, timesUsual, usualWords } from './time.ts';
 import { type StateWords, sentence, TONES } from './tone.ts';
@@ -34,6 +36,9 @@ describe('a state', () => {
     ['node', NodeState.options, NODE_WORDS],
     ['pod', PodState.options, POD_WORDS],
     ['container', PodContainer.shape.state.options, CONTAINER_WORDS],
+    ['sandbox', SandboxState.options, SANDBOX_WORDS],
+    ['session', Session.shape.state.options, SESSION_WORDS],
+    ['execution', ExecutionState.options, EXECUTION_WORDS],
   ];
 
   it.each(nouns)('of every %s has a word as within a sentence, a tone and a mark', (_noun, states, words) => {
@@ -52,6 +57,14 @@ describe('a state', () => {
   it('waits in the same word on both faces', () => {
     expect(JOB_WORDS.queued).toMatchObject({ tone: 'waiting', word: 'waiting' });
     expect(sentence(JOB_WORDS.timed_out.word)).toBe('Timed out');
+  });
+
+  it('of a sandbox or an execution that is to end says so until it has', () => {
+    const asked = '2026-05-04T11:00:00.000Z';
+    expect(sandboxWords({ state: 'running', closeRequestedAt: asked })).toEqual(SANDBOX_WORDS.closing);
+    expect(sandboxWords({ state: 'closed', closeRequestedAt: asked })).toEqual(SANDBOX_WORDS.closed);
+    expect(executionWords({ state: 'running', cancelRequestedAt: asked }).word).toBe('cancelling');
+    expect(executionWords({ state: 'failed', cancelRequestedAt: asked })).toEqual(EXECUTION_WORDS.failed);
   });
 
   it('of the cluster says what is not well although it runs', () => {

@@ -9,7 +9,8 @@ const CODES: readonly (readonly [number, string])[] = [
   [ERROR_KINDS.unauthenticated.exitCode, 'Not signed in, or not allowed.'],
   [ERROR_KINDS.unavailable.exitCode, 'A server or backend is unavailable.'],
   [5, 'The job did not succeed (run --wait, logs --exit-code, a run on this machine).'],
-  [130, 'Ctrl-C: stopped waiting. A job in the cloud goes on.'],
+  [124, 'The time of --timeout was over (sandbox exec).'],
+  [130, 'Ctrl-C: stopped waiting. A job in the cloud goes on; what sandbox exec runs is ended.'],
 ];
 
 export const command = defineCommand({
@@ -28,6 +29,8 @@ export const command = defineCommand({
     ))
       this.terminal.out(line);
     this.terminal.out();
+    this.terminal.out('Of sandbox exec and attach it is that of the command, 128 and more for a signal;');
+    this.terminal.out('where one above is meant, stderr says so.');
     this.terminal.out('With --json an error is printed on stdout as');
     this.terminal.out('{"error": {"code", "kind", "message", "wayOut", "exitCode", "details"}}');
   },

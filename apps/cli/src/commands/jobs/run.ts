@@ -4,6 +4,7 @@ import type { Cli } from '../../cli.ts';
 import { defineCommand, globalFlags, text, yes } from '../../command.ts';
 import type { RunFlags } from '../../jobs/send/run-options.ts';
 import { positiveNumber, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
+import { profileArgument } from '../profiles/profile-argument.ts';
 
 export const command = defineCommand<RunFlags>({
   brief: 'Send a repository and a spec to an agent, or run it here',
@@ -47,7 +48,7 @@ export const command = defineCommand<RunFlags>({
       group: text('Name of the group; made from the title when left out', 'NAME'),
       on: {
         ...text('Profile to run on; the default one when left out', 'PROFILE'),
-        proposeCompletions: proposeProfiles,
+        proposeCompletions: profileArgument.proposeCompletions,
       },
       credential: {
         ...text('Git credential for a private repository', 'NAME'),
@@ -173,14 +174,6 @@ async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void>
   terminal.note(`${job.title}: ${job.agent} on ${job.profile}, ${travelWords(job)}.`);
   terminal.note(stateAndReason(JOB_WORDS[job.state], job.reason, terminal.errColor));
   terminal.next(`hangar logs ${job.id} --follow`, `hangar status ${job.id}`, `hangar pull ${job.id}`);
-}
-
-async function proposeProfiles(this: Cli): Promise<readonly string[]> {
-  try {
-    return (await (await this.api(undefined)).client.profiles.list({})).items.map(({ name }) => name);
-  } catch {
-    return [];
-  }
 }
 
 async function proposeCredentials(this: Cli): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { PROFILE_JSON, profileArgument } from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
+import { PROFILE_JSON } from './profile-words.ts';
 
 export const command = defineCommand<GlobalFlags, [string]>({
   brief: "Make a profile the default: yours for you, the server's for everybody",

@@ -11,19 +11,6 @@ export const PROFILE_FIELDS =
   '{"name", "driver", "personal", "settings", "secrets", "limits", "isDefault", "createdAt", "jobsRunning"}';
 export const PROFILE_JSON = `The profile: ${PROFILE_FIELDS}; of secrets only which are set.`;
 
-/** The argument that names a profile. */
-export const profileArgument = {
-  parse: String,
-  placeholder: 'NAME',
-  async proposeCompletions(this: Cli): Promise<readonly string[]> {
-    try {
-      return (await (await this.api(undefined)).client.profiles.list({})).items.map(({ name }) => name);
-    } catch {
-      return [];
-    }
-  },
-} as const;
-
 /** Options for limits and settings, the same for create and update. */
 export const profileFlags = {
   set: {

@@ -1,6 +1,6 @@
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
 import { confirm } from '../../terminal/ask.ts';
-import { profileArgument } from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
 
 interface Flags extends GlobalFlags {
   readonly yes: boolean;

@@ -1,5 +1,6 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { PROFILE_JSON, profileArgument, showProfile } from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
+import { PROFILE_JSON, showProfile } from './profile-words.ts';
 
 export const command = defineCommand<GlobalFlags, [string]>({
   brief: 'Settings and limits of a profile',

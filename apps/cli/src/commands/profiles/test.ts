@@ -1,5 +1,5 @@
 import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
-import { profileArgument } from './profile-words.ts';
+import { profileArgument } from './profile-argument.ts';
 
 const UNAVAILABLE_EXIT_CODE = 4;
 

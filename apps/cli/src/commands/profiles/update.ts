@@ -1,12 +1,12 @@
 import { HangarError } from '@hangar/contract/errors';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
+import { profileArgument } from './profile-argument.ts';
 import { keyFlag, secretSettings } from './profile-secret.ts';
 import {
   checkLimits,
   limitsOf,
   PROFILE_JSON,
   type ProfileFlags,
-  profileArgument,
   profileFlags,
   settingsOf,
   showProfile,

@@ -14,7 +14,7 @@ interface EnvFlags {
 }
 
 /**
- * The environment of a job: from the files, in their order, then from --env. No value is ever part of an error.
+ * The environment of a job or sandbox: from the files, in their order, then from --env. No value is ever part of an error.
  * @throws HangarError env_invalid, usage
  */
 export async function readJobEnv({ settings }: Cli, flags: EnvFlags): Promise<Record<string, string>> {
@@ -106,7 +106,7 @@ function checkedValue(name: string, value: string | undefined, where: string, ex
   const parsed = EnvName.safeParse(name);
   if (!parsed.success)
     throw new HangarError('env_invalid', {
-      message: `${where}${JSON.stringify(name.slice(0, 100))} cannot be a variable of a job.`,
+      message: `${where}${JSON.stringify(name.slice(0, 100))} cannot be a variable here.`,
       wayOut: `Choose another name: ${parsed.error.issues[0]?.message}.`,
     });
   if (value === undefined)
@@ -117,7 +117,7 @@ function checkedValue(name: string, value: string | undefined, where: string, ex
   if (value.includes('\0') || !Env.safeParse({ [name]: value }).success)
     throw new HangarError('env_invalid', {
       message: `${where}the value of ${name} ${value.includes('\0') ? 'holds a NUL character' : 'is longer than 64 KiB'}.`,
-      wayOut: 'Put large material into the repository, or into a file of the image.',
+      wayOut: 'Put large material into a file: of the repository, of the image, or one that is sent.',
     });
   return value;
 }

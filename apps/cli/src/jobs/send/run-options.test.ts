@@ -118,7 +118,7 @@ describe('a file of variables', () => {
   it.each([
     ['A=1\n=secret', '.env, line 2: this is not NAME=VALUE.'],
     ['two words=secret', '.env, line 1: this is not NAME=VALUE.'],
-    ['A=1\n\nGIT_DIR=secret', '.env, line 3: "GIT_DIR" cannot be a variable of a job.'],
+    ['A=1\n\nGIT_DIR=secret', '.env, line 3: "GIT_DIR" cannot be a variable here.'],
     ['A=1\nMISSING', '.env, line 2: MISSING is not set here.'],
     ['A="secret" more', '.env, line 1: something follows the closing " of A.'],
     [`A=${'secret'.repeat(12_000)}`, '.env, line 1: the value of A is longer than 64 KiB.'],
