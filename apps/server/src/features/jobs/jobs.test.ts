@@ -48,6 +48,20 @@ describe('asking for jobs', () => {
     expect((await parts.jobs.retry(ada, id)).id).not.toBe(again[0]?.id);
   });
 
+  it('on a personal profile are told by its name, found by it, and run again there by its owner alone', async () => {
+    const profileOf = async (id: string) =>
+      (await database.pool.query('select profile from job where id = $1', [id])).rows[0].profile;
+    const job = await parts.jobs.submit(ada, { ...request, profile: 'own' });
+    const other = await parts.jobs.submit(bob, { ...request, profile: 'own' });
+    expect([job.profile, (await parts.jobs.get(ada, job.id)).profile]).toEqual(['own', 'own']);
+    expect([await profileOf(job.id), await profileOf(other.id)]).toEqual([`${ada.userId}/own`, `${bob.userId}/own`]);
+    const found = await parts.jobs.list({ ...ada, everybody: true }, { limit: 10, profile: 'own' });
+    expect(found.items.map(({ id }) => id)).toEqual([job.id]);
+    await parts.jobs.cancel(ada, job.id);
+    expect(await code(parts.jobs.retry({ ...bob, everybody: true }, job.id))).toBe('profile_not_found');
+    expect(await profileOf((await parts.jobs.retry(ada, job.id)).id)).toBe(`${ada.userId}/own`);
+  });
+
   it('is cancelled once, however often it is asked; what ended otherwise is not', async () => {
     const { id } = await parts.jobs.submit(ada, request);
     const first = await parts.jobs.cancel(ada, id);

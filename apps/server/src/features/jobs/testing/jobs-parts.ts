@@ -147,9 +147,10 @@ export function buildJobs(
     standingOf: async (ids: readonly string[]) => new Map(ids.map((id) => [id, { plan, disabled: o.held ?? false }])),
   };
   const profiles: ProfilesOfJobs = {
-    find: async (name) => ({ name: name ?? 'local', driver: 'local' }),
+    // `own` is a personal one of everybody.
+    find: async (name, userId) => ({ name: name === 'own' ? `${userId}/own` : (name ?? 'local'), driver: 'local' }),
     byKey: async (name) => ({ name, driver: 'local' }),
-    keyOf: async (name) => name,
+    keyOf: async (name, userId) => (name === 'own' ? `${userId}/own` : name),
     revisionOf: async () => o.settings?.now ?? 1,
     async reach(_profile, revision) {
       if (o.settings?.isGone) throw new HangarError('driver_unknown', { message: 'This server has no such driver.' });
