@@ -44,7 +44,7 @@ export function launchOf(spec: ExecutionSpec, capabilities: MachineCapabilities)
         message: `An argument or variable is longer than ${capabilities.argumentBytes} bytes.`,
       });
   const terminal = spec.terminal !== null;
-  const env = terminal && spec.env['TERM'] === undefined ? { TERM: 'xterm-256color', ...spec.env } : spec.env;
+  const env = terminal && spec.env.TERM === undefined ? { TERM: 'xterm-256color', ...spec.env } : spec.env;
   const set = Object.entries(env).filter(([name]) => !READ_ONLY.has(name));
   const prefixed = Object.entries(env).filter(([name]) => READ_ONLY.has(name));
   const program = 'shell' in spec.command ? '"$h_sh" "$h_d/script.$h_k1"' : words.map(quoted).join(' ');

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { MachineCapabilities } from '@hangar/contract';
-import type { CallOptions } from './unit.ts';
+import type { CallOptions } from './call.ts';
 
 export interface TerminalSize {
   readonly columns: number;

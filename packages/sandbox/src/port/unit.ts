@@ -1,5 +1,8 @@
 import type { ErrorCode, Resources } from '@hangar/contract';
+import type { CallOptions } from './call.ts';
 import type { Machine } from './machine.ts';
+
+export type { CallOptions };
 
 /** One attempt of one thing on a backend: a process group, a container, a pod, a rented machine. Found again by these two alone. */
 export interface UnitKey {
@@ -48,10 +51,6 @@ export type UnitState =
       /** The cause where the backend knows it: the program never ran because the image cannot run it. */
       readonly code?: ErrorCode;
     };
-
-export interface CallOptions {
-  readonly signal: AbortSignal;
-}
 
 export interface SweepReport {
   /** Removed because nobody owns it, in words: "container hangar-j_1-1". */

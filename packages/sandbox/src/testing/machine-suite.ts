@@ -726,18 +726,14 @@ const digestOf = (body: Buffer): string => createHash('sha256').update(body).dig
 async function entriesOf(tar: Readable): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const reading = extract();
-  const failed = new Promise<never>((_, reject) => tar.on('error', reject));
-  const all = (async () => {
-    for await (const entry of reading) {
-      const { name, type, linkname } = entry.header;
-      const body = await buffer(entry);
-      const plain = name.replace(/^\.\//, '').replace(/\/$/, '');
-      found.set(plain, type === 'symlink' ? `symlink ${linkname}` : type === 'directory' ? 'folder' : digestOf(body));
-    }
-    return found;
-  })();
-  tar.pipe(reading as unknown as NodeJS.WritableStream);
-  return Promise.race([all, failed]);
+  reading.end(await buffer(tar));
+  for await (const entry of reading) {
+    const { name, type, linkname } = entry.header;
+    const body = await buffer(Readable.from(entry));
+    const plain = name.replace(/^\.\//, '').replace(/\/$/, '');
+    found.set(plain, type === 'symlink' ? `symlink ${linkname}` : type === 'directory' ? 'folder' : digestOf(body));
+  }
+  return found;
 }
 
 async function waitFor(holds: () => Promise<boolean>): Promise<void> {

@@ -17,7 +17,7 @@ export function processBed(
   const bin = join(folder, 'bin');
   for (const path of [home, bin]) mkdirSync(path);
   const word = randomBytes(6).toString('hex');
-  let path = process.env['PATH'] ?? '/usr/bin:/bin';
+  let path = process.env.PATH ?? '/usr/bin:/bin';
   if (o.shell === 'busybox' && BUSYBOX !== null) {
     for (const applet of execFileSync(BUSYBOX, ['--list']).toString().split('\n').filter(Boolean))
       symlinkSync(BUSYBOX, join(bin, applet));
