@@ -1,11 +1,12 @@
 import { HangarError } from '@hangar/contract';
-import type { CallOptions } from '../port/unit.ts';
+import type { CallOptions } from '../port/call.ts';
+import type { Answer, AskOptions } from './ask.ts';
 import { CANCEL, END_INPUT, FOLLOW, FORGET, LIST, RESIZE, RUNS_AS, WRITE } from './execution-scripts.ts';
 import { diskIsFull } from './file-errors.ts';
 import { type Break, readFollowed, startOf } from './follow.ts';
 import { checkId, launchOf, resultOf } from './spec.ts';
 import { SUPERVISE } from './supervise-script.ts';
-import { type Answer, type AskOptions, nonce, type Talk } from './talk.ts';
+import { nonce, type Talk } from './talk.ts';
 import type { ExecutionInfo, ExecutionSpec, Executions, Offsets, Output, Result } from './types.ts';
 
 /** Longest piece of output in one frame, and the most on one channel: SDKs of text machines keep all that they ever received. */
@@ -31,6 +32,11 @@ export function createExecutions(talk: Talk): Executions {
     if (spec !== null && spec.user !== null) await runsAs(id, spec.user, o);
     for (let started = false; ; ) {
       const facts = await talk.facts(o, user);
+      if (spec !== null && spec.terminal !== null && !facts.script)
+        throw new HangarError('unsupported', {
+          message: 'The machine has no terminals: script is missing.',
+          wayOut: 'Install script of util-linux in it (bsdutils, util-linux-script), or leave the terminal out.',
+        });
       const mark = nonce();
       const size = isText ? TEXT : BINARY;
       const tails = facts.followsPid && capabilities.stderr && !isText;

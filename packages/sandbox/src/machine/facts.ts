@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
-import type { CallOptions } from '../port/unit.ts';
+import type { CallOptions } from '../port/call.ts';
+import type { Answer, AskOptions } from './ask.ts';
 import { sh } from './sh.ts';
-import type { Answer, AskOptions } from './talk.ts';
 
 /** What is known of a machine before anything is done in it, for one account. */
 export interface Facts {

@@ -1,5 +1,5 @@
 import { HangarError, showPath } from '@hangar/contract';
-import type { Answer } from './talk.ts';
+import type { Answer } from './ask.ts';
 
 /** Tools have no codes for why they failed: in the locale C they say the words of strerror, glibc's or musl's. */
 const WORDS = [

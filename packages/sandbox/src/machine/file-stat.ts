@@ -11,7 +11,11 @@ const FOUND = /^([a-zA-Z]) ([0-7]{1,5}) (\d{1,18}) (-?\d+)(?:\.(\d{1,3})\d*)? (\
 /** stat: `f s Y u g`, the mode with its type in hex. */
 const STATED = /^([0-9a-f]{3,6}) (\d{1,18}) (-?\d+) (\d+) (\d+)$/;
 const KINDS: Readonly<Record<string, FileStat['type']>> = { f: 'file', d: 'folder', l: 'link' };
-const FORMATS: Readonly<Record<number, FileStat['type']>> = { 7: 'file', 4: 'folder', 9: 'link' };
+const FORMATS = new Map<number, FileStat['type']>([
+  [8, 'file'],
+  [4, 'folder'],
+  [10, 'link'],
+]);
 
 export function statOf(output: Buffer, path: string): FileStat {
   const [facts = '', , target] = output.toString('latin1').split('\0');
@@ -52,7 +56,7 @@ function factsOf(text: string, target: Buffer): Omit<FileStat, 'path'> {
   const [, hex, bytes, at, owner, group] = STATED.exec(text) ?? [];
   if (hex === undefined) throw strange();
   const all = Number.parseInt(hex, 16);
-  return made(FORMATS[all >> 12] ?? 'other', all & 0o7777, [bytes, owner, group], Number(at) * 1000, target);
+  return made(FORMATS.get(all >> 12) ?? 'other', all & 0o7777, [bytes, owner, group], Number(at) * 1000, target);
 }
 
 function made(

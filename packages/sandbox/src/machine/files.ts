@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
 import { encodePath, HangarError, showPath } from '@hangar/contract';
-import type { CallOptions } from '../port/unit.ts';
+import type { CallOptions } from '../port/call.ts';
+import type { Answer, AskOptions } from './ask.ts';
 import { settleFile } from './file-errors.ts';
 import * as scripts from './file-scripts.ts';
 import { statOf, statsOf } from './file-stat.ts';
 import { asBuffer } from './stream.ts';
-import { type Answer, type AskOptions, nonce, type Talk } from './talk.ts';
+import { nonce, type Talk } from './talk.ts';
 import { guardTar } from './tar-gate.ts';
 import type { Files } from './types.ts';
 

@@ -1,6 +1,6 @@
 import { HangarError } from '@hangar/contract';
+import type { CallOptions } from '../port/call.ts';
 import type { Load } from '../port/machine.ts';
-import type { CallOptions } from '../port/unit.ts';
 import { type Limits, limitsOf } from './limits.ts';
 import { LIMITS } from './limits-script.ts';
 import type { Talk } from './talk.ts';

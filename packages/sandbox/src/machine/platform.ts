@@ -1,5 +1,5 @@
 import { HangarError } from '@hangar/contract';
-import type { CallOptions } from '../port/unit.ts';
+import type { CallOptions } from '../port/call.ts';
 import { limitsOf } from './limits.ts';
 import { LIMITS } from './limits-script.ts';
 import { sh } from './sh.ts';
@@ -62,6 +62,6 @@ export async function readPlatform(talk: Talk, o: CallOptions): Promise<Platform
     ...{ diskBytes: limits.diskMost, diskFreeBytes: limits.diskFree, tools, gnu: facts.printf && facts.followsPid },
     // It looked at its clock soon after it was asked.
     clockSkewMs: latest >= asked && now <= answered ? 0 : now > answered ? now - answered : latest - asked,
-    terminal: facts.script ? 'supervised' : talk.machine.capabilities.terminal ? 'native' : 'none',
+    terminal: facts.script ? 'supervised' : 'none',
   };
 }

@@ -3,8 +3,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
+import type { CallOptions } from '../port/call.ts';
 import type { Channel, Machine, OpenOptions } from '../port/machine.ts';
-import type { CallOptions } from '../port/unit.ts';
+import type { Answer, AskOptions } from './ask.ts';
 import { type Facts, probeFacts } from './facts.ts';
 import { sh } from './sh.ts';
 import { brokenAnswer, fromBase64, readBytes } from './stream.ts';
@@ -16,26 +17,6 @@ const MOST_ERROR = 600;
 const REMOVE_MS = 10_000;
 /** How long a channel that said too little may take to tell why. */
 const WHY_MS = 10_000;
-
-export interface AskOptions extends CallOptions {
-  readonly user?: string | null;
-  /** On its standard input, or as a file that is removed: never in arguments. */
-  readonly input?: Readable | Uint8Array;
-  /** How long all of it may take; a minute when not said, null for what may be long. */
-  readonly deadlineMs?: number | null;
-}
-
-export interface Answer {
-  readonly output: Buffer;
-  readonly code: number;
-  /** What it complained of, shortened. */
-  readonly error: string;
-}
-
-/** A script that runs now, and what it prints as it comes; the answer's own output is empty then. */
-export interface Pouring {
-  readonly output: AsyncGenerator<Buffer, Omit<Answer, 'output'>>;
-}
 
 /** Scripts through the channels of a machine: exact bytes both ways, whatever banners and stderr its accounts print. */
 export interface Talk {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
+import type { CallOptions } from '../port/call.ts';
 import type { Load, TerminalSize } from '../port/machine.ts';
-import type { CallOptions } from '../port/unit.ts';
 
 export type Tool = 'sh' | 'bash' | 'git' | 'node' | 'python3' | 'tar' | 'script' | 'setsid' | 'stat' | 'find';
 
@@ -26,8 +26,8 @@ export interface Platform {
   readonly gnu: boolean;
   /** How far its clock is before ours, in milliseconds, give or take the time of the answer. */
   readonly clockSkewMs: number;
-  /** `supervised` terminals live on when the connection breaks and are attached again; `native` ones do not. */
-  readonly terminal: 'supervised' | 'native' | 'none';
+  /** `supervised` terminals live on when the connection breaks and are attached again; they need `script` of util-linux. */
+  readonly terminal: 'supervised' | 'none';
 }
 
 export interface ExecutionSpec {

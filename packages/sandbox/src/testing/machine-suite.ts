@@ -16,7 +16,9 @@ export interface MachineBed {
   reopened(): Promise<Machine>;
   /** Numbers of the living processes in it (or on its host) whose environment or arguments hold the word. */
   processesWith(word: string): Promise<number[]>;
-  /** A folder in it to work in, where a file system is small: for what happens when the disk is full. */
+  /** A folder in it to work in, which is there; one below /tmp when left out. */
+  folder?: string;
+  /** A folder in it on a file system of a few MiB: for what happens when the disk is full. */
   smallFolder?: string;
   /** Ends it while something runs in it; after that nothing else is asked of this bed. */
   destroy(): Promise<void>;
@@ -57,17 +59,15 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
     const id = (): string => `x_${run}_${count++}`;
     const signal = () => AbortSignal.timeout(MINUTE);
     const call = () => ({ signal: signal() });
-    const work = `/tmp/hangar-suite-${run}`;
+    let work = `/tmp/hangar-suite-${run}`;
 
     beforeAll(async () => {
       bed = await open();
+      if (bed.folder !== undefined) work = `${bed.folder}/suite`;
       box = openSandbox(await bed.machine());
       await throughBreaks(() => box.files.mkdir(work, call()));
     });
-    afterAll(async () => {
-      await throughBreaks(() => box.files.remove(work, { ...call(), recursive: true })).catch(() => undefined);
-      await bed?.close();
-    });
+    afterAll(() => bed?.close());
 
     /** What may be repeated is, where channels break by themselves. */
     async function throughBreaks<T>(work: () => Promise<T>): Promise<T> {
@@ -726,18 +726,14 @@ const digestOf = (body: Buffer): string => createHash('sha256').update(body).dig
 async function entriesOf(tar: Readable): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const reading = extract();
-  const failed = new Promise<never>((_, reject) => tar.on('error', reject));
-  const all = (async () => {
-    for await (const entry of reading) {
-      const { name, type, linkname } = entry.header;
-      const body = await buffer(entry);
-      const plain = name.replace(/^\.\//, '').replace(/\/$/, '');
-      found.set(plain, type === 'symlink' ? `symlink ${linkname}` : type === 'directory' ? 'folder' : digestOf(body));
-    }
-    return found;
-  })();
-  tar.pipe(reading as unknown as NodeJS.WritableStream);
-  return Promise.race([all, failed]);
+  reading.end(await buffer(tar));
+  for await (const entry of reading) {
+    const { name, type, linkname } = entry.header;
+    const body = await buffer(Readable.from(entry));
+    const plain = name.replace(/^\.\//, '').replace(/\/$/, '');
+    found.set(plain, type === 'symlink' ? `symlink ${linkname}` : type === 'directory' ? 'folder' : digestOf(body));
+  }
+  return found;
 }
 
 async function waitFor(holds: () => Promise<boolean>): Promise<void> {

@@ -41,6 +41,7 @@ export function processBed(
   return {
     machine: async () => machine(),
     reopened: async () => machine(),
+    folder,
     processesWith: async (text) => processesWith(text),
     ...(small === null ? {} : { smallFolder: small }),
     destroy,
