@@ -36,8 +36,6 @@ const VENDORS = {
   '^pino$': ['^apps/server/src/(main|compose|log-out)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
   '^tar-stream$': ['^packages/sandbox/src/(drivers/docker|machine)/', '^apps/server/src/backup/'],
-  '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
-  '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
   '^lru-cache$': ['^apps/server/src/(features|adapters)/', '^packages/sandbox/src/'],
   '^p-limit$': ['^apps/server/src/platform/'],

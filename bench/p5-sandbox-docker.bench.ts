@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createEngine } from '../packages/sandbox/src/drivers/docker/engine.ts';
-import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { createDockerMachine } from '../packages/sandbox/src/drivers/docker/machine.ts';
+import { dockerForTests } from '../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { interleave, median, quantile, record } from './measure.ts';
 
 const ROUNDS = 100;

@@ -137,7 +137,7 @@ const drivers: Driver[] = [
     available: true,
     detail: 'OpenSSH 9.2.',
     settingsSchema: z.toJSONSchema(SshSettings, { io: 'input' }),
-    capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'none' },
+    capabilities: { image: false, cpus: false, memory: false, pids: false, isolation: 'none', pause: false },
   },
   {
     name: 'e2b',
@@ -145,7 +145,7 @@ const drivers: Driver[] = [
     available: true,
     detail: 'Each profile has a key of its own.',
     settingsSchema: z.toJSONSchema(E2bSettings, { io: 'input' }),
-    capabilities: { image: true, cpus: false, memory: false, pids: false, isolation: 'virtual machine' },
+    capabilities: { image: true, cpus: false, memory: false, pids: false, isolation: 'virtual machine', pause: false },
   },
 ];
 const people: Person[] = [

@@ -18,6 +18,8 @@ import { createRecorder, recordedOf } from './recorder.ts';
 
 /** Each that runs is followed by one. */
 const FOLLOWED_AT_ONCE = 1_000;
+/** Of a server that died, another follows on after so long: people wait for the next line. */
+const LEASE_SECONDS = 6;
 const WAIT_FOR_MACHINE_MS = 200;
 /** While something runs in it, a sandbox is in use. */
 const TOUCH_MS = 20_000;
@@ -167,6 +169,7 @@ export function createExecutionsReconciler(parts: {
 
   return createActing({
     ...{ database: parts.database, reconciled: store.reconciledExecutions, acts, concurrency: FOLLOWED_AT_ONCE, log },
+    leaseSeconds: LEASE_SECONDS,
     away: {
       seen: (why, row, now) => ({ awaySince: row.awaySince ?? now, awayWhy: why }),
       againMs: () => 2_000,

@@ -27,6 +27,9 @@ const RETRY: ReadonlySet<ErrorCode> = new Set([
   ...(['driver_unavailable', 'driver_busy', 'disk_full', 'internal', 'launch_failed', 'quota_refused'] as const),
 ]);
 
+/** What a machine lacks it lacks for good. */
+const NEVER: ReadonlySet<ErrorCode> = new Set(['unsupported', 'disk_full', 'file_forbidden']);
+type Unsuitable = Extract<UnitState, { kind: 'exited' }>;
 type Seen = Change<SandboxRow, SeenOfSandbox>;
 
 /** Acts on what `decide` says of sandboxes, through the driver of each. */
@@ -102,15 +105,20 @@ export function createSandboxesReconciler(parts: {
       machines.forget(row.id);
       return (before, now) => ({ machine: seenOf(state, before, now) });
     }
-    await prove(row, within(signal, PROOF_MS));
+    const unsuitable = await prove(row, within(signal, PROOF_MS));
+    if (unsuitable !== null) return (before, now) => ({ machine: seenOf(unsuitable, before, now) });
     return (before, now) => ({ machine: seenOf(state, before, now), readyAt: before.readyAt ?? now });
   }
 
-  async function prove(row: SandboxRow, signal: AbortSignal): Promise<void> {
+  /** Answers why nothing can be executed in it, ever. @throws HangarError driver_unavailable: not now */
+  async function prove(row: SandboxRow, signal: AbortSignal): Promise<Unsuitable | null> {
     try {
       await (await machines.open(row, signal)).executions.list({ signal });
+      return null;
     } catch (error) {
       machines.forget(row.id);
+      if (row.readyAt === null && error instanceof HangarError && NEVER.has(error.code))
+        return { kind: 'exited', exitCode: null, outOfMemory: false, reason: error.message, code: 'image_unsuitable' };
       const { message } = error instanceof HangarError ? error : ERRORS.connection_lost;
       throw new HangarError('driver_unavailable', { message, cause: error });
     }
