@@ -38,6 +38,12 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
   ['is asked after before 30 s are over', running, NOW + 15_000, { state: 'running', action: 'look' }],
   ['is lost when its machine is', { ...running, machine: seen('missing') }, NOW, { state: 'lost', action: 'clean' }],
   ['stays while nobody answers', { ...running, machine: seen('unknown') }, NOW, { state: 'running', action: 'none' }],
+  [
+    'fails when its machine ends before it ran',
+    { ...launched, machine: seen('exited') },
+    NOW,
+    { state: 'failed', action: 'clean' },
+  ],
   ['is paused when asked', { ...running, pauseWanted: true }, NOW, { state: 'running', action: 'pause' }],
   ['is paused', { ...running, pauseWanted: true, machine: seen('paused') }, NOW, { state: 'paused', action: 'none' }],
   ['goes on when asked', { ...running, machine: seen('paused') }, NOW, { state: 'paused', action: 'resume' }],

@@ -75,7 +75,11 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
 
   if (seen.kind === 'missing' || seen.kind === 'exited') {
     const { message, wayOut } = ERRORS.sandbox_gone;
-    return failed('lost', { code: seen.code ?? 'sandbox_gone', message: seen.reason || message, wayOut });
+    return failed(facts.readyAt === null ? 'failed' : 'lost', {
+      code: seen.code ?? 'sandbox_gone',
+      message: seen.reason || message,
+      wayOut,
+    });
   }
   if (facts.readyAt === null && launchedAt + patience.readyMs <= now) {
     const { wayOut } = ERRORS.launch_failed;
