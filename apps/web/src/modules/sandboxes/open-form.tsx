@@ -28,8 +28,8 @@ export function OpenForm({ profiles, onOpen, onClose }: OpenFormProps) {
       profile: { label: 'Profile', help: '', half: true },
       name: { label: 'Name', half: true, input: { 'data-autofocus': true } },
       image: { label: 'Image', help: 'Empty: that of the profile' },
-      idleSeconds: { label: 'Close without activity after', help: '', ...MINUTES },
-      lifetimeSeconds: { label: 'Close in any case after', help: '', ...MINUTES },
+      idleSeconds: { label: 'Close without activity after', help: 'Minutes', ...MINUTES },
+      lifetimeSeconds: { label: 'Close in any case after', help: 'Minutes', ...MINUTES },
     };
     return { schema, fields: fieldsOf(z.toJSONSchema(schema, { io: 'input' }), { words }) };
   }, [profiles]);

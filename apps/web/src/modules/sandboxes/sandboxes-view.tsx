@@ -119,16 +119,17 @@ function columnsFor(everybody: boolean): Column<Sandbox>[] {
   return columns;
 }
 
-/** One that waits or ended badly says why. */
+/** One that waits, starts or ended badly says why. */
 function NameCell({ sandbox }: { sandbox: Sandbox }) {
   const { tone } = sandboxWords(sandbox);
+  const saysWhy = tone === 'waiting' || tone === 'bad' || sandbox.state === 'starting';
   return (
     <span className={classes.nameCell}>
       <span className={classes.nameLine}>
         <span className={classes.name}>{sandbox.name ?? sandbox.id}</span>
         <span className={classes.sub}>{sandbox.image ?? sandbox.driver}</span>
       </span>
-      {tone === 'waiting' || tone === 'bad' ? <span className={classes.sub}>{sandbox.reason}</span> : null}
+      {saysWhy ? <span className={classes.sub}>{sandbox.reason}</span> : null}
     </span>
   );
 }
