@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
+import { startSshd, whyNoSshd } from '../../packages/sandbox/src/drivers/ssh/testing/sshd.ts';
 import { ServerProcess } from './server-process.ts';
 
 let server: ServerProcess;
@@ -107,3 +110,23 @@ describe.skipIf('skipped' in docker)('a sandbox on a docker profile', { timeout:
     return 'boxes';
   }),
 );
+
+describe.skipIf(whyNoSshd !== null)('a sandbox on an ssh profile', { timeout: 180_000 }, () => {
+  const opened: AsyncDisposable[] = [];
+  story(async () => {
+    const sshd = await startSshd();
+    opened.push(sshd);
+    const key = join(server.dir, 'ssh-key');
+    writeFileSync(key, sshd.key, { mode: 0o600 });
+    const set = [`port=${sshd.port}`, `user=${userInfo().username}`, `folder=${server.dir}/units`];
+    const made = await server.hangar([
+      ...['profiles', 'create', 'box', '--driver', 'ssh', '--host', '127.0.0.1', '--key', key],
+      ...set.flatMap((one) => ['--set', one]),
+    ]);
+    expect(made.exitCode, made.stderr).toBe(0);
+    return 'box';
+  });
+  afterAll(async () => {
+    for (const sshd of opened) await sshd[Symbol.asyncDispose]();
+  });
+});
