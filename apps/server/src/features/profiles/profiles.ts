@@ -281,7 +281,7 @@ export function createProfiles<D extends ProfileDriver>(parts: ProfilesParts<D>)
       if (uses.size > 0)
         throw new HangarError('profile_in_use', {
           message: `${usesInWords(uses)} on this profile.`,
-          details: Object.fromEntries([...uses].map(([noun, n]) => [`${noun}s`, n])),
+          details: Object.fromEntries([...uses].map(([noun, n]) => [several(noun), n])),
         });
       await db.transaction(async (tx) => {
         const gone = await tx
@@ -350,9 +350,11 @@ function withoutLost(error: unknown): Readonly<Record<string, string>> {
   throw error;
 }
 
+const several = (noun: string): string => (noun.endsWith('x') ? `${noun}es` : `${noun}s`);
+
 /** "One job waits or runs", "3 jobs wait or run", and so on for each noun. */
 function usesInWords(uses: ReadonlyMap<string, number>): string {
-  const words = [...uses].map(([noun, n]) => (n === 1 ? `one ${noun}` : `${n} ${noun}s`)).join(' and ');
+  const words = [...uses].map(([noun, n]) => (n === 1 ? `one ${noun}` : `${n} ${several(noun)}`)).join(' and ');
   const all = [...uses.values()].reduce((sum, n) => sum + n, 0);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)} ${all === 1 ? 'waits or runs' : 'wait or run'}`;
 }
