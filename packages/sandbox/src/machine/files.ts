@@ -72,19 +72,15 @@ export function createFiles(talk: Talk): Files {
   async function writeLong(path: string, head: Buffer, rest: AsyncIterator<Uint8Array>, mode: string, o: CallOptions) {
     const name = nonce();
     let size = 0;
-    async function* all() {
-      for (let chunk: Uint8Array = head; ; ) {
+    async function* counted() {
+      for await (const chunk of after(head, rest)) {
         size += chunk.length;
-        yield chunk;
-        const next = await rest.next();
-        if (next.done) return;
-        chunk = asBuffer(next.value);
+        yield asBuffer(chunk);
       }
     }
-    const body = Readable.from(all(), { objectMode: false });
     try {
-      const { output } = await whileReading(body, () =>
-        ask(path, scripts.STAGE, [name], { ...o, input: body, deadlineMs: null }),
+      const { output } = await sending(counted(), (input) =>
+        ask(path, scripts.STAGE, [name], { ...o, input, deadlineMs: null }),
       );
       if (Number(output.toString()) !== size)
         throw new HangarError('connection_lost', {
@@ -142,8 +138,7 @@ export function createFiles(talk: Talk): Files {
       await ask(from, scripts.RENAME, [word(to)], o);
     },
     async upload(path, tar, o) {
-      const guarded = guardTar(tar);
-      await whileReading(guarded, () => ask(path, scripts.UNPACK, [], { ...o, input: guarded, deadlineMs: null }));
+      await sending(guardTar(tar), (input) => ask(path, scripts.UNPACK, [], { ...o, input, deadlineMs: null }));
     },
     async download(path, o) {
       const isGnu = await gnu(o);
@@ -158,12 +153,31 @@ export function createFiles(talk: Talk): Files {
   };
 }
 
-/** What failed in reading what is sent counts more than the channel that broke because of it. */
-async function whileReading<T>(body: Readable, work: () => Promise<T>): Promise<T> {
+/**
+ * What failed in reading what is sent counts more than the channel that broke because of it. The stream that is handed out does not tell:
+ * it gets the errors of what it is sent through, too.
+ */
+async function sending<T>(source: AsyncIterable<Uint8Array>, work: (body: Readable) => Promise<T>): Promise<T> {
+  const failures: unknown[] = [];
+  async function* all() {
+    const chunks = source[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await chunks.next().catch((error: unknown) => {
+          failures.push(error);
+          throw error;
+        });
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await chunks.return?.();
+    }
+  }
   try {
-    return await work();
+    return await work(Readable.from(all(), { objectMode: false }));
   } catch (error) {
-    throw body.errored ?? error;
+    throw failures.length > 0 ? failures[0] : error;
   }
 }
 

@@ -3,9 +3,10 @@ import { sh } from './sh.ts';
 /**
  * Lines "name value" of what the cgroup this runs in gives and uses, of version 2 or 1, and of the machine where there is no limit.
  * nproc and meminfo show the host in a container, so they count only beside what a cgroup says.
+ * The disk is that of the home: the root of a machine may be empty and read by nobody.
  */
 export const LIMITS = sh`
-place=$\{1:-/}
+place=$\{HOME:-/}; [ -d "$place" ] || place=/
 say() { echo "$1 $2"; }
 first() { f=; for x in "$@"; do if [ -r "$x" ]; then f=$x; return 0; fi; done; return 1; }
 g2= g1m= g1c= g1a=

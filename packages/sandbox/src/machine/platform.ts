@@ -27,7 +27,6 @@ for t in sh bash git node python3 tar script setsid stat find; do
   esac
   echo "tool $t $(printf '%s\n' "$v" | head -n 1 | tr -d '\r' | cut -c 1-200)"
 done
-set -- "$h"
 ${LIMITS}
 `;
 

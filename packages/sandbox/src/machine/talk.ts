@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/call.ts';
@@ -104,16 +103,17 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
     const { signal } = o;
     const channel = await machine.open(argv, o);
     const close = () => channel.close();
+    // Drivers need not look at the signal at the end of what they wait for: it may be over already, and never tells again.
+    if (signal.aborted) {
+      close();
+      throw signal.reason;
+    }
     signal.addEventListener('abort', close, { once: true });
     const forgetSignal = () => signal.removeEventListener('abort', close);
     channel.exit.then(forgetSignal, forgetSignal);
     // Errors of a broken connection are told by `exit`; here they would end the process.
     channel.stdin?.on('error', () => undefined);
-    if (input !== undefined && channel.stdin !== null)
-      pipeline(asReadable(input), channel.stdin).catch((error: unknown) => {
-        // What could not be read here must not look like an end of it there.
-        if (input instanceof Readable && input.errored === error) channel.close();
-      });
+    if (input !== undefined) send(asReadable(input), channel);
     return channel;
   }
 
@@ -183,6 +183,26 @@ function deadline(o: AskOptions): AbortSignal {
   );
   timer.unref();
   return AbortSignal.any([o.signal, over.signal]);
+}
+
+/** A program that stops reading, as when its disk is full, still says why: only what cannot be read here breaks the channel. */
+function send(input: Readable, channel: Channel): void {
+  const { stdin } = channel;
+  if (stdin === null) return;
+  let takes = true;
+  const over = () => {
+    takes = false;
+    input.destroy();
+  };
+  const ended = () => {
+    // It must not look like an end of it there.
+    if (takes && !input.readableEnded) channel.close();
+  };
+  stdin.once('error', over).once('close', over);
+  input.once('error', ended).once('close', ended);
+  input.pipe(stdin);
+  if (stdin.destroyed) over();
+  if (input.destroyed) ended();
 }
 
 const asReadable = (input: Readable | Uint8Array): Readable =>

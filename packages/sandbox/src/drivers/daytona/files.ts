@@ -8,6 +8,8 @@ import type { MachineParts } from './parts.ts';
 
 /** Longest transfer of one file. */
 const TRANSFER_S = 2 * 60 * 60;
+/** How long an upload that was given up may take to be answered. */
+const SETTLE_MS = 10_000;
 
 export interface Files {
   write(path: string, body: Readable, o: CallOptions): Promise<void>;
@@ -22,11 +24,15 @@ export function createFiles(
   const { sandbox, log } = parts;
   const { fs } = sandbox;
 
-  const forget = (path: string) =>
+  /** @param making what may still make it */
+  const forget = (path: string, making: Promise<unknown> = Promise.resolve()) =>
     parts.background(
-      fs.deleteFile(path).catch((error: unknown) => {
-        if (!isStatus(error, 404)) log.debug({ err: error, path }, 'A file could not be removed from a sandbox');
-      }),
+      making
+        .catch(() => {})
+        .then(() => fs.deleteFile(path))
+        .catch((error: unknown) => {
+          if (!isStatus(error, 404)) log.debug({ err: error, path }, 'A file could not be removed from a sandbox');
+        }),
     );
 
   async function must(argv: readonly [string, ...string[]], path: string, o: CallOptions): Promise<void> {
@@ -58,16 +64,29 @@ export function createFiles(
       pipeline(body, copy, (error) => {
         source.error = error ?? null;
       });
+      // A request that is cut when all of the file is there still makes it, after it was removed here. So its body is cut: then its
+      // answer tells when the file can be removed.
+      const away = new AbortController();
+      const stop = () => {
+        copy.destroy(new Error('The write was given up.'));
+        setTimeout(() => away.abort(), SETTLE_MS).unref();
+      };
+      let upload: Promise<unknown> = Promise.resolve();
+      signal.addEventListener('abort', stop, { once: true });
       try {
-        await parts.ask({ signal, doing: `write ${path}`, deadlineMs: TRANSFER_S * 1000 }, () =>
-          fs.uploadFileStream(copy, temporary, { signal, timeout: TRANSFER_S }),
-        );
+        await parts.ask({ signal, doing: `write ${path}`, deadlineMs: TRANSFER_S * 1000 }, () => {
+          const made = fs.uploadFileStream(copy, temporary, { signal: away.signal, timeout: TRANSFER_S });
+          upload = made;
+          return made;
+        });
         if (source.error) throw source.error;
         await place(temporary, path, { signal });
       } catch (error) {
-        forget(temporary);
+        forget(temporary, upload);
         if (!body.destroyed) body.destroy();
         throw signal.aborted ? signal.reason : (sourceOf(source, error) ?? transferred(error, path));
+      } finally {
+        signal.removeEventListener('abort', stop);
       }
     },
 

@@ -28,6 +28,7 @@ export function createLocalMachine(o: {
       if (terminal !== undefined || user !== undefined)
         throw new HangarError('unsupported', { message: 'The local driver opens no terminals and has one account.' });
       const { enter, env, cwd } = await o.wayIn();
+      signal.throwIfAborted();
       const [file, ...args] = [...enter, ...argv] as [string, ...string[]];
       let child: ChildProcess;
       try {

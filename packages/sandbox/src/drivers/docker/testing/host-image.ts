@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const PROGRAMS = (
   'sh bash env cat ls mkdir rmdir rm cp mv ln chmod chown sleep echo printf true false test [ head tail wc sort uniq cut tr seq ' +
   'date id uname touch pwd basename dirname tee dd df du stat mktemp readlink realpath sha256sum timeout nproc yes od base64 expr ' +
-  'nohup sed grep find xargs tar gzip setsid mkfifo stty script kill ps diff patch awk ssh'
+  'nohup sed grep find xargs tar gzip setsid mkfifo stty tty script kill ps diff patch awk ssh'
 ).split(' ');
 const SEARCH = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 const NODE_NEEDS = ['libstdc++.so.6', 'libgcc_s.so.1', 'libdl.so.2', 'libpthread.so.0', 'libm.so.6', 'libatomic.so.1'];

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { fakePeer, holdSpec } from './peer.ts';
 
 /** A machine of the fake, for tests of all that stands on machines. */
@@ -8,14 +9,20 @@ export async function fakeBed() {
   const spec = holdSpec('s_bed', { deadlineSeconds: 3600 });
   const call = () => ({ signal: AbortSignal.timeout(60_000) });
   await units.ensure(spec, { ...call(), say: () => undefined });
+  const home = await (await units.machine(spec.key, call())).open(['sh', '-c', 'printf %s "$HOME"'], {
+    ...{ ...call(), stdin: false },
+  });
   return {
     machine: () => units.machine(spec.key, call()),
+    folder: await text(home.stdout),
     /** Through a driver that has just been made. */
     reopened: () => peer.reachAs().units.machine(spec.key, call()),
     /** The fake's processes run on this machine. */
     processesWith: async (word: string): Promise<number[]> => livingWith(word),
     destroy: () => units.remove(spec.key, call()),
-    close: () => peer[Symbol.asyncDispose](),
+    async close() {
+      await peer[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -27,6 +27,7 @@ export async function openMachineBed(loginShell?: string) {
       return unitsOf(again.driver).machine(KEY, soon());
     },
     processesWith,
+    folder: sshd.home,
     ...(isSmall ? { smallFolder } : {}),
     destroy: () => unitsOf(first.driver).remove(KEY, soon()),
     async close() {
