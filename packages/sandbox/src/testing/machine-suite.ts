@@ -293,7 +293,7 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
           env -i WORD=$WORD setsid sleep 307 & env -i WORD=$WORD PATH="$PATH" setsid sh -c 'sleep 308 & sleep 309' >/dev/null 2>&1 &
           sleep 1; echo go; wait; sleep 310`;
         const { spec } = await until({ command: { shell: script }, env: { WORD: word } }, 'go');
-        expect((await bed.processesWith(word)).length).toBeGreaterThanOrEqual(10);
+        await waitFor(async () => (await bed.processesWith(word)).length >= 10);
         const how = { graceMs: 500, signal: 'SIGTERM' } as const;
         const cancels = [1, 2].map(() => throughBreaks(() => box.executions.cancel(spec.id, how, call())));
         const [one, two] = await Promise.all(cancels);

@@ -9,7 +9,9 @@ const KEY = { id: 's_suite', attempt: 1 };
 /** A unit on an sshd of the test, for the suite that holds for the machines of all drivers. */
 export async function openMachineBed(loginShell?: string) {
   const sshd = await startSshd(loginShell === undefined ? {} : { loginShell });
-  const made = [await openDriver()];
+  // An instance of its own: tests of sweeps run beside it, on the same machine and as the same account.
+  const instanceId = `i_machines${process.pid}`;
+  const made = [await openDriver({ instanceId })];
   const unitsOf = (driver: Driver) => driver.forProfile(profileTo(sshd.port, sshd.key)).units;
   const [first] = made;
   if (!first) throw new Error('There is no driver.');
@@ -21,7 +23,7 @@ export async function openMachineBed(loginShell?: string) {
   return {
     machine: () => unitsOf(first.driver).machine(KEY, soon()),
     async reopened() {
-      const again = await openDriver();
+      const again = await openDriver({ instanceId });
       made.push(again);
       again.hostKeys.kept.set(`127.0.0.1:${sshd.port}`, [await sshd.hostKeyLine()]);
       return unitsOf(again.driver).machine(KEY, soon());
