@@ -62,7 +62,7 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
       log: log('kubernetes'),
     }),
     createSshDriver({
-      instanceId: f.instanceId,
+      brought,
       env: { PATH: config.path, HOME: homedir(), USER: userInfo().username, LOGNAME: userInfo().username },
       runtimeDir: socketFolder(config.dataDir),
     }),
