@@ -10,7 +10,7 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 
 unitSuite('daytona', process.execPath, async (desk) => {
   server = await startDaytonaServer({ graceMs: 500 });
-  server.organization.mostSandboxes = 100;
+  Object.assign(server.organization, { mostSandboxes: 100, mostCpu: 200 });
   const options = { brought: desk.brought };
   const own = createDaytonaDriver({ ...options, log });
   const settings = { apiUrl: server.url, serverUrl: desk.brought.httpUrl };
