@@ -89,6 +89,13 @@ tar -xpf - -C "$from" >&2 || exit 1
 mv -T -- "$from" "$to" 2>/dev/null
 [ -x "$to/${START}" ] || { echo "$to cannot be made" >&2; exit 1; }`;
 
+/** `$runtime` is there and stays: what was asked for is not tidied up for a day. */
+const RUNTIME_THERE = (digest: string): string => `runtime=$folder/programs/${digest}
+{ touch -c -- "$runtime" && [ -x "$runtime/${START}" ]; } 2>/dev/null || exit ${SAID.noRuntime}`;
+
+export const isThereScript = (place: UnitPlace, digest: string): string =>
+  `${BEGINNING}${where(place)}${RUNTIME_THERE(digest)}`;
+
 export interface Starting {
   readonly digest: string;
   readonly file: string;
@@ -105,8 +112,7 @@ export const startScript = (
 ): string => `${BEGINNING}${whereUnit(place, key)}
 [ ! -e "$dir/program/pid" ] || exit 0
 [ ! -e "$dir/ended" ] || exit ${SAID.ended}
-runtime=$folder/programs/${o.digest}
-{ touch -c -- "$runtime" && [ -x "$runtime/${START}" ]; } 2>/dev/null || exit ${SAID.noRuntime}
+${RUNTIME_THERE(o.digest)}
 mkdir -p -- "$dir/program" "$dir/work" "$dir/home" && chmod 700 -- "$dir" || exit 1
 echo ${o.digest} >"$dir/program/runtime" || exit 1
 set -- "$dir" "$runtime" ${[o.file, o.url, String(o.inputBytes), o.nonce].map(quoted).join(' ')}

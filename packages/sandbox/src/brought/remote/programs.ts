@@ -19,6 +19,8 @@ export type Ask = Talk['ask'];
 
 /** Programs of units on machines that are reached by scripts alone. */
 export interface RemotePrograms {
+  /** Brings what is needed where the machine stays: before a unit is made, so that its deadline does not count it. Cheap the next time. */
+  ready(ask: Ask, o: CallOptions & { say: (reason: string) => void }): Promise<void>;
   /**
    * Brings what is needed, once for a machine, and starts the program: once, however often it is asked. Its deadline is kept by who made the machine.
    * @throws HangarError internal for a program that was not given, image_unsuitable, disk_full, launch_failed, and what `ask` throws
@@ -47,6 +49,7 @@ export function createRemotePrograms(
   const { place } = o;
   let known: Promise<Runtime> | null = null;
   let bringing: Promise<void> | null = null;
+  let isThere = false;
 
   async function look(ask: Ask, { signal }: CallOptions): Promise<Runtime> {
     const said = await answered(
@@ -113,6 +116,18 @@ export function createRemotePrograms(
     answered(ask(scripts.stateScript(place, key), [], { signal, deadlineMs: CALL_MS }), 'The unit cannot be looked at');
 
   return {
+    async ready(ask, call) {
+      const runtime = await runtimeOf(ask, call);
+      if (isThere) return;
+      const script = scripts.isThereScript(place, runtime.digest);
+      const answer = await ask(script, [], { signal: call.signal, deadlineMs: CALL_MS });
+      if (answer.code === scripts.SAID.noRuntime) {
+        call.say('Bringing programs to the machine');
+        await bringOnce(ask, runtime, call);
+      } else failedIf(answer, 'It cannot be looked at');
+      isThere = true;
+    },
+
     async start(ask, spec, url, call) {
       if (spec.program.kind === 'hold')
         throw new HangarError('internal', { message: 'A machine in hand runs no program.' });

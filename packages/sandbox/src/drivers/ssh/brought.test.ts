@@ -35,10 +35,10 @@ describe.skipIf(whyNoSshd !== null)(
           { key: sshd.key },
         ),
       ).units;
-    async function begun(run: string, units = unitsOf(), deadlineSeconds: number | null = 600): Promise<UnitKey> {
+    async function begun(run: string, units = unitsOf()): Promise<UnitKey> {
       const key = { id: `j_${run}`, attempt: 1 };
       const program = { kind: 'brought', name: 'worker', input: JSON.stringify({ run, do: 'wait' }) } as const;
-      const spec = { key, program, image: null, resources: {}, deadlineSeconds };
+      const spec = { key, program, image: null, resources: {}, deadlineSeconds: 600 };
       await units.ensure(spec, { ...soon(), say: () => undefined });
       await desk.heard(run, 'up');
       return key;
@@ -77,11 +77,14 @@ describe.skipIf(whyNoSshd !== null)(
 
     it('is ended by the machine at its deadline, and told apart from a restart', async () => {
       const units = unitsOf(folder());
-      const late = await begun('late', units, 4);
+      const ofUnit = (name: string) => path.join(sshd.home, 'a folder', desk.brought.instanceId, name);
+      const late = await begun('late', units);
+      const [boot] = (await readFile(ofUnit('j_late-1/unit'), 'utf8')).split('\n');
+      await writeFile(ofUnit('j_late-1/unit'), `${boot}\n${Math.floor(Date.now() / 1000) - 1}\nworker\n`);
       expect(await ended(late)).toMatchObject({ kind: 'exited', code: 'job_timeout' });
 
       const key = await begun('boot', units);
-      const note = path.join(sshd.home, 'a folder', desk.brought.instanceId, 'j_boot-1/program/pid');
+      const note = ofUnit('j_boot-1/program/pid');
       const [pid, began] = (await readFile(note, 'utf8')).split(' ');
       await writeFile(note, `${pid} ${began} 00000000-0000-0000-0000-000000000000\n`);
       expect(await ended(key)).toMatchObject({ kind: 'exited', exitCode: null, reason: 'The machine was restarted' });

@@ -65,6 +65,7 @@ export function createUnits(
           ...{ deadlineSeconds: spec.deadlineSeconds, nonce: randomBytes(6).toString('hex') },
           program: nameOfProgram(program),
         });
+        if (toServer !== null) await programs.ready(ask, o);
         await run('The folder of the unit cannot be made', script, o);
         if (toServer !== null) await programs.start(ask, spec, toServer, o);
       } finally {
