@@ -62,12 +62,12 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
       log: log('kubernetes'),
     }),
     createSshDriver({
-      instanceId: f.instanceId,
+      brought,
       env: { PATH: config.path, HOME: homedir(), USER: userInfo().username, LOGNAME: userInfo().username },
       runtimeDir: socketFolder(config.dataDir),
     }),
-    createE2bDriver({ instanceId: f.instanceId, log: log('e2b'), env: config.proxies }),
-    createDaytonaDriver({ instanceId: f.instanceId, log: log('daytona') }),
+    createE2bDriver({ brought, log: log('e2b'), env: config.proxies }),
+    createDaytonaDriver({ brought, log: log('daytona') }),
   ];
   return {
     offered: known.filter(({ name }) => config.drivers.includes(name)),

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Brought, ProgramFile } from '../port/brought.ts';
 import { programsOf } from './programs.ts';
-import { CLEAN_SCRIPT, startScript } from './start-script.ts';
+import { CLEAN_SCRIPT, type Host, startScript } from './start-script.ts';
 
 const LIBRARY_FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
 const LIBRARIES = ['libstdc++.so.6', 'libgcc_s.so.1'];
@@ -20,6 +20,8 @@ export interface BroughtEntry {
 
 /** Path below the folder of what starts a program: `start PROGRAM`, with the program's input as its own. */
 export const START = 'start';
+/** `dir` of a folder that may be anywhere: `start` finds what lies beside it. It is called by its absolute path then. */
+export const BESIDE_START = '$' + '{0%/*}';
 /** Path below the folder of a program. */
 export const entryOf = (program: string): string => `${program}.mjs`;
 
@@ -28,14 +30,19 @@ export const entryOf = (program: string): string => `${program}.mjs`;
  * for that machine only programs are brought, and it must have Node itself.
  *
  * @param o.dir where the folder will be
- * @param o.arch of that machine, as Node calls it: x64, arm64
+ * @param o.arch of that machine, as Node calls it: x64, arm64; anything else brings no Node
+ * @param o.host what its people call it; an image when left out
  */
 export async function broughtEntries(
   brought: Pick<Brought, 'programs' | 'nodeFile'>,
-  o: { readonly dir: string; readonly arch: string },
+  o: { readonly dir: string; readonly arch: string; readonly host?: Host },
 ): Promise<BroughtEntry[]> {
   const entries: BroughtEntry[] = [
-    { name: START, mode: 0o755, from: { text: startScript({ clean: `${o.dir}/clean.cjs`, runtime: o.dir }) } },
+    {
+      name: START,
+      mode: 0o755,
+      from: { text: startScript({ clean: `${o.dir}/clean.cjs`, runtime: o.dir, host: o.host ?? 'image' }) },
+    },
     { name: 'clean.cjs', mode: 0o444, from: { text: CLEAN_SCRIPT } },
     ...Object.entries(programsOf(brought)).map(([name, from]) => ({ name: entryOf(name), mode: 0o444, from })),
   ];

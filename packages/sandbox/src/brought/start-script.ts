@@ -1,14 +1,22 @@
-/** Exit codes of the script below, which no program that is brought uses. */
-export const UNSUITABLE: Readonly<Record<number, string>> = {
-  91: 'The image has no git',
-  92: 'The image has no glibc, and no Node of version 20 or newer of its own',
-  93: 'The image has no folder that the worker may write to',
-};
+/** Where a program runs, as people call it. */
+export type Host = 'image' | 'machine';
+
+/** What an exit code of the script below says, which no program that is brought uses; null for every other. */
+export function whyUnsuitable(exitCode: number, host: Host): string | null {
+  const lacks: Readonly<Record<number, string>> = {
+    91: 'has no git',
+    92: 'has no glibc, and no Node of version 20 or newer of its own',
+    93: 'has no folder that the worker may write to',
+  };
+  const what = lacks[exitCode];
+  return what === undefined ? null : `The ${host} ${what}`;
+}
 
 /** Where a unit finds what the driver brought: the script that cleans up, and in `runtime` Node and its libraries, if any. */
 export interface BroughtAlong {
   readonly clean: string;
   readonly runtime: string;
+  readonly host: Host;
 }
 
 /**
@@ -20,7 +28,7 @@ export interface BroughtAlong {
  */
 export const startScript = (at: BroughtAlong): string => `#!/bin/sh
 fail() { echo "hangar: $2" >&2; exit "$1"; }
-command -v git >/dev/null 2>&1 || fail 91 "the image has no git"
+command -v git >/dev/null 2>&1 || fail 91 "the ${at.host} has no git"
 
 dir=$HANGAR_WORKER_DIR
 if ! mkdir -p "$dir" 2>/dev/null || [ ! -w "$dir" ]; then
@@ -41,18 +49,18 @@ run() {
 }
 
 found() { for file in "$@"; do [ -e "$file" ] && return 0; done; return 1; }
-if [ -x ${at.runtime}/node ] && found /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; then
+if [ -x "${at.runtime}/node" ] && found /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; then
   if found /usr/lib/*-linux-gnu*/libstdc++.so.6 /lib/*-linux-gnu*/libstdc++.so.6 /usr/lib64/libstdc++.so.6 /lib64/libstdc++.so.6 /usr/lib/libstdc++.so.6; then
-    run ${at.runtime}/node "$program"
+    run "${at.runtime}/node" "$program"
   fi
-  if [ -e ${at.runtime}/lib/libstdc++.so.6 ]; then
+  if [ -e "${at.runtime}/lib/libstdc++.so.6" ]; then
     if [ -n "\${LD_LIBRARY_PATH+set}" ]; then export HANGAR_LD_LIBRARY_PATH="$LD_LIBRARY_PATH"; fi
     export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${at.runtime}/lib"
-    run ${at.runtime}/node --require ${at.clean} "$program"
+    run "${at.runtime}/node" --require "${at.clean}" "$program"
   fi
 fi
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null)
-[ "\${major:-0}" -ge 20 ] 2>/dev/null || fail 92 "the image has no glibc and no Node 20"
+[ "\${major:-0}" -ge 20 ] 2>/dev/null || fail 92 "the ${at.host} has no glibc and no Node 20"
 run node "$program"
 `;
 

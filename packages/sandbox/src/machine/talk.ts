@@ -87,7 +87,8 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
       return opened(checked(argv), { signal, stdin, ...(user === null ? {} : { user }) }, o.input);
     }
     if (machine.writeFile === undefined || user !== null) throw unsupportedInput();
-    const path = `${(await facts(o)).folder}/.input-${nonce()}`;
+    // Without the input: what is asked first has none.
+    const path = `${(await facts({ signal: o.signal })).folder}/.input-${nonce()}`;
     argv.splice(2, 2, WITH_INPUT_FILE(script), 'hangar', path);
     try {
       await machine.writeFile(path, asReadable(o.input), { signal });

@@ -11,13 +11,14 @@ const Input = z.object({
   factory: z.string(),
   options: z.record(z.string(), z.unknown()),
   settings: z.record(z.string(), z.unknown()),
+  secrets: z.record(z.string(), z.string()),
   spec: z.custom<UnitSpec>(),
 });
 
 const input = Input.parse(JSON.parse(await text(process.stdin)));
 const module = await import(input.module);
 const driver: Driver = module[input.factory]({ ...input.options, log: pino({ level: 'silent' }) });
-const { units } = driver.forProfile(profileWith(input.settings));
+const { units } = driver.forProfile(profileWith(input.settings, {}, input.secrets));
 process.stdout.write('ready\n');
 await units.ensure(input.spec, { signal: AbortSignal.timeout(60_000), say: () => {} });
 process.stdout.write('made\n');

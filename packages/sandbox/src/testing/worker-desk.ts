@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
@@ -29,14 +30,20 @@ export async function openWorkerDesk(nodeFile: string): Promise<WorkerDesk> {
   const workerFile = path.join(dir, 'worker.mjs');
   await writeFile(workerFile, SCRIPTED_WORKER, { mode: 0o644 });
   const messages: Message[] = [];
-  const server = http.createServer(async (request, response) => {
+  const answer: http.RequestListener = async (request, response) => {
     const parsed = Message.safeParse(await json(request).catch(() => null));
     if (parsed.success) messages.push(parsed.data);
     response.writeHead(parsed.success ? 200 : 401).end('{}');
-  });
+  };
+  const server = http.createServer(answer);
   const socket = path.join(socketDir, 'worker.sock');
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   await chmod(socket, 0o666);
+  // The same for workers that have no folder in common with it.
+  const overNetwork = http.createServer(answer).listen(0, '127.0.0.1');
+  await once(overNetwork, 'listening');
+  const address = overNetwork.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
   const of = (run: string, event: string) => messages.filter((m) => m.run === run && m.event === event);
   return {
     dir,
@@ -44,7 +51,7 @@ export async function openWorkerDesk(nodeFile: string): Promise<WorkerDesk> {
     of,
     brought: {
       programs: { worker: { file: workerFile } },
-      ...{ httpUrl: 'http://127.0.0.1:1', socketDir, nodeFile },
+      ...{ httpUrl: `http://127.0.0.1:${port}`, socketDir, nodeFile },
       instanceId: `test-${path.basename(dir)}`,
     },
     async heard(run, event, deadlineMs = 30_000) {
@@ -57,8 +64,10 @@ export async function openWorkerDesk(nodeFile: string): Promise<WorkerDesk> {
       }
     },
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      for (const one of [server, overNetwork]) {
+        one.closeAllConnections();
+        await new Promise((resolve) => one.close(resolve));
+      }
       await rm(dir, { recursive: true, force: true });
     },
   };

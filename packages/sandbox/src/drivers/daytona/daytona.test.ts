@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import type { Driver, Reach } from '../../port/driver.ts';
 import type { Machine } from '../../port/machine.ts';
 import type { UnitKey, UnitSpec } from '../../port/unit.ts';
-import { NO_HOST_KEYS } from '../../testing/profile.ts';
+import { NO_HOST_KEYS, nothingBrought } from '../../testing/profile.ts';
 import { createDaytonaDriver } from './index.ts';
 import { type DaytonaServer, startDaytonaServer } from './testing/daytona-server.ts';
 
@@ -27,7 +27,7 @@ function reachOf(
   more: { settings?: object; instanceId?: string; heartbeatMs?: number; limits?: object } = {},
 ): { driver: Driver; reach: Reach } {
   const driver = createDaytonaDriver({
-    ...{ instanceId: more.instanceId ?? randomUUID(), log },
+    ...{ brought: nothingBrought(more.instanceId ?? randomUUID()), log },
     ...(more.heartbeatMs === undefined ? {} : { heartbeatMs: more.heartbeatMs }),
   });
   onTestFinished(() => driver[Symbol.asyncDispose]());
@@ -286,7 +286,7 @@ describe('what Daytona does wrong', () => {
     expect(error.code).toBe('driver_auth_failed');
     expect(error.message).not.toContain('dtn_wrong_secret');
     expect(await reach.test(o)).toEqual([expect.objectContaining({ ok: false, wayOut: expect.any(String) })]);
-    const without = createDaytonaDriver({ instanceId: 'i', log }).forProfile({
+    const without = createDaytonaDriver({ brought: nothingBrought('i'), log }).forProfile({
       ...{ name: 'p', settings: { apiUrl: server.url }, limits: {}, secret: async () => null, hostKeys: NO_HOST_KEYS },
     });
     await expect(without.units.inspect(newKey(), o)).rejects.toThrow(code('driver_auth_failed'));
@@ -539,8 +539,7 @@ describe('what Daytona does wrong', () => {
 describe('the driver', () => {
   it('says what it is without its package, and how to get it', async () => {
     const driver = createDaytonaDriver({
-      instanceId: 'i',
-      log,
+      ...{ brought: nothingBrought('i'), log },
       load: () => Promise.reject(new Error('Cannot find package')),
     });
     const profile = { name: 'p', settings: {}, limits: {}, secret: async () => 'key', hostKeys: NO_HOST_KEYS };
@@ -557,7 +556,7 @@ describe('the driver', () => {
   it('describes itself and refuses settings of others', async () => {
     // Nothing of this may load the SDK.
     const load = () => Promise.reject(new Error('loaded'));
-    const driver = createDaytonaDriver({ instanceId: 'i', log, load });
+    const driver = createDaytonaDriver({ brought: nothingBrought('i'), log, load });
     expect(await driver.describe(o)).toMatchObject({ name: 'daytona', available: true, capabilities: { pids: false } });
     const profile = {
       name: 'p',
@@ -569,9 +568,9 @@ describe('the driver', () => {
     expect(() => driver.forProfile(profile)).toThrow(code('validation_failed'));
   });
 
-  it('brings no programs yet, and says so', async () => {
+  it('begins no program that could not reach this server', async () => {
     const { units } = reachOf({ apiUrl: 'http://127.0.0.1:9/api', key: 'k' }).reach;
-    const spec = holding(newKey(), { program: { kind: 'brought', name: 'worker', input: '' } });
-    await expect(units.ensure(spec, { signal, say })).rejects.toThrow(code('unsupported'));
+    const spec = holding(newKey(), { program: { kind: 'brought', name: 'probe', input: '' } });
+    await expect(units.ensure(spec, { signal, say })).rejects.toThrow(code('launch_failed'));
   });
 });

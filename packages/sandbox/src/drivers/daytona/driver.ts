@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { DaytonaSettings, HangarError, type ProfileCheck } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Brought } from '../../port/brought.ts';
 import type { Driver, Reach } from '../../port/driver.ts';
 import type { Machine } from '../../port/machine.ts';
 import type { CallOptions, UnitKey, Units } from '../../port/unit.ts';
@@ -10,7 +11,7 @@ import { type Client, createClients, hasSdk, type LoadSdk, loadSdk, within } fro
 import { createUnits, TEST_UNIT } from './units.ts';
 
 export interface DaytonaDriverOptions {
-  readonly instanceId: string;
+  readonly brought: Brought;
   readonly log: Logger;
   /** How often a running command is asked for, by which a dead connection is noticed. */
   readonly heartbeatMs?: number;
@@ -27,7 +28,7 @@ const WHAT_IT_IS =
 
 /** Machines as sandboxes of Daytona, hosted or one's own. */
 export function createDaytonaDriver(o: DaytonaDriverOptions): Driver {
-  const { instanceId, log, heartbeatMs = HEARTBEAT_MS, load = loadSdk } = o;
+  const { brought, log, heartbeatMs = HEARTBEAT_MS, load = loadSdk } = o;
   const clients = createClients(load);
   const going = new Set<Promise<unknown>>();
   const background = (work: Promise<unknown>) => {
@@ -67,7 +68,7 @@ export function createDaytonaDriver(o: DaytonaDriverOptions): Driver {
       }
       const settings = parsed.data;
       const client = () => clients.of(profile, settings);
-      const units = createUnits({ instanceId, profile, settings, client, log, heartbeatMs, background });
+      const units = createUnits({ brought, profile, settings, client, log, heartbeatMs, background });
       return {
         units,
         async validate({ signal }) {

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import type { Driver } from '../../port/driver.ts';
 import { type MachineBed, machineSuite } from '../../testing/machine-suite.ts';
-import { NO_HOST_KEYS } from '../../testing/profile.ts';
+import { NO_HOST_KEYS, NO_HOST_KEYS, nothingBrought } from '../../testing/profile.ts';
 import { createDaytonaDriver } from './index.ts';
 import { startDaytonaServer } from './testing/daytona-server.ts';
 
@@ -16,7 +16,7 @@ async function open(): Promise<MachineBed> {
   const server = await startDaytonaServer({ graceMs: 500 });
   const drivers: Driver[] = [];
   const unitsOf = () => {
-    const driver = createDaytonaDriver({ instanceId: 'i_machines', log: pino({ level: 'silent' }) });
+    const driver = createDaytonaDriver({ brought: nothingBrought('i_machines'), log: pino({ level: 'silent' }) });
     drivers.push(driver);
     return driver.forProfile({
       ...{ name: 'daytona', settings: { apiUrl: server.url }, limits: {}, hostKeys: NO_HOST_KEYS },

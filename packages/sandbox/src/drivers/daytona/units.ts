@@ -3,6 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '@daytona/sdk';
 import { type DaytonaSettings, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
+import { programFile } from '../../brought/programs.ts';
+import { type Ask, createRemotePrograms } from '../../brought/remote/programs.ts';
+import { urlOfServer } from '../../brought/remote/way-to-server.ts';
+import { createTalk } from '../../machine/talk.ts';
+import type { Brought } from '../../port/brought.ts';
 import type { ProfileOf } from '../../port/driver.ts';
 import type { UnitKey, UnitSpec, Units } from '../../port/unit.ts';
 import { type Client, checkedSandbox } from './client.ts';
@@ -10,7 +15,9 @@ import { isMissing, isStatus, told } from './errors.ts';
 import { createMachine } from './machine.ts';
 import { ENDED, failureOf, hasFailed, unitState } from './sandbox-state.ts';
 
-const LABEL = { instance: 'hangar.instance', unit: 'hangar.unit' } as const;
+const LABEL = { instance: 'hangar.instance', unit: 'hangar.unit', program: 'hangar.program' } as const;
+/** Where units are in a sandbox, of which each has one. */
+const FOLDER = '~/.hangar';
 /** Units of a profile test belong to no row; younger ones may be at work. */
 export const TEST_UNIT = 'test-';
 const TEST_AGE_MS = 15 * 60_000;
@@ -25,7 +32,7 @@ const LOOK_MS = 1_000;
 const PAGE = 100;
 
 export interface UnitsOptions {
-  readonly instanceId: string;
+  readonly brought: Brought;
   readonly profile: ProfileOf;
   readonly settings: DaytonaSettings;
   readonly client: () => Promise<Client>;
@@ -36,7 +43,10 @@ export interface UnitsOptions {
 
 /** Sandboxes of Daytona, found by a name that is made of their key and that no other sandbox of the organization can have. */
 export function createUnits(o: UnitsOptions): Units {
-  const { instanceId, profile, settings, log } = o;
+  const { brought, profile, settings, log } = o;
+  const { instanceId } = brought;
+  const place = { folder: FOLDER, instanceId };
+  const programs = createRemotePrograms(brought, { place, ownNode: true, stays: false });
   const own = createHash('sha256').update(instanceId).digest('hex').slice(0, 12);
   const nameOf = ({ id, attempt }: UnitKey) => `hangar-${own}-${id}-${attempt}`;
   const unitOf = ({ id, attempt }: UnitKey) => `${id}.${attempt}`;
@@ -71,7 +81,10 @@ export function createUnits(o: UnitsOptions): Units {
     const image = spec.image ?? null;
     const common = {
       name: nameOf(spec.key),
-      labels: { [LABEL.instance]: instanceId, [LABEL.unit]: unitOf(spec.key) },
+      labels: {
+        ...{ [LABEL.instance]: instanceId, [LABEL.unit]: unitOf(spec.key) },
+        ...(spec.program.kind === 'hold' ? {} : { [LABEL.program]: spec.program.name }),
+      },
       // What looks idle to it may be at work: Hangar ends what nobody uses.
       ...{ autoStopInterval: 0, autoDeleteInterval: -1 },
       ...(spec.deadlineSeconds === null ? {} : { ttlMinutes: Math.ceil(spec.deadlineSeconds / 60) + START_MINUTES }),
@@ -141,47 +154,81 @@ export function createUnits(o: UnitsOptions): Units {
     return Math.ceil((Date.now() + ms - (Number.isFinite(made) ? made : Date.now())) / MINUTE_MS);
   };
 
+  const machineOf = (client: Client, sandbox: Sandbox) =>
+    createMachine({ client, sandbox, log, heartbeatMs: o.heartbeatMs, background: o.background });
+  const asking = (client: Client, sandbox: Sandbox): Ask => createTalk(machineOf(client, sandbox), undefined).ask;
+
+  async function made(
+    client: Client,
+    spec: UnitSpec,
+    { signal, say }: { signal: AbortSignal; say: (reason: string) => void },
+  ): Promise<Sandbox> {
+    const found = await find(client, spec.key, signal);
+    if (found !== null) {
+      // It was made by one who did not come to this.
+      if (spec.program.kind === 'brought') await started(client, found, { signal, say });
+      if (found.state === 'started') await grow(client, found, spec, signal);
+      return found;
+    }
+    say('making the sandbox');
+    const sandbox = await makeOnce(client, spec, signal);
+    await started(client, sandbox, { signal, say });
+    await grow(client, sandbox, spec, signal);
+    const { deadlineSeconds } = spec;
+    if (deadlineSeconds === null) return sandbox;
+    if (sandbox.autoDestroyAt === undefined) {
+      await units.remove(spec.key, { signal });
+      throw new HangarError('unsupported', {
+        message: `Daytona at ${client.host} does not end sandboxes by itself, so none can have a deadline.`,
+        wayOut: 'Use a newer Daytona.',
+      });
+    }
+    await client.ask({ signal, doing: 'set the deadline of a sandbox' }, () =>
+      sandbox.setTtl(minutesUntil(sandbox, deadlineSeconds * 1000)),
+    );
+    return sandbox;
+  }
+
   const units: Units = {
-    async ensure(spec, { signal, say }) {
-      if (spec.program.kind === 'brought') {
-        throw new HangarError('unsupported', {
-          message: `Hangar does not bring the program ${spec.program.name} to Daytona.`,
-        });
-      }
+    async ensure(spec, call) {
+      if (spec.program.kind === 'brought') programFile(brought, spec.program.name);
+      const url =
+        spec.program.kind === 'hold'
+          ? null
+          : urlOfServer({
+              ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
+              ...{ isHere: false, machine: 'A sandbox of Daytona' },
+            });
       const client = await o.client();
-      const found = await find(client, spec.key, signal);
-      if (found !== null) {
-        // It was made by one who did not come to this.
-        if (found.state === 'started') await grow(client, found, spec, signal);
-        return;
-      }
-      say('making the sandbox');
-      const sandbox = await makeOnce(client, spec, signal);
-      await started(client, sandbox, { signal, say });
-      await grow(client, sandbox, spec, signal);
-      const { deadlineSeconds } = spec;
-      if (deadlineSeconds === null) return;
-      if (sandbox.autoDestroyAt === undefined) {
-        await units.remove(spec.key, { signal });
-        throw new HangarError('unsupported', {
-          message: `Daytona at ${client.host} does not end sandboxes by itself, so none can have a deadline.`,
-          wayOut: 'Use a newer Daytona.',
-        });
-      }
-      await client.ask({ signal, doing: 'set the deadline of a sandbox' }, () =>
-        sandbox.setTtl(minutesUntil(sandbox, deadlineSeconds * 1000)),
-      );
+      const sandbox = await made(client, spec, call);
+      if (url !== null && sandbox.state === 'started') await programs.start(asking(client, sandbox), spec, url, call);
     },
 
-    async inspect(key, { signal }) {
-      const sandbox = await find(await o.client(), key, signal);
-      return sandbox === null ? { kind: 'missing' } : unitState(sandbox);
+    async inspect(key, call) {
+      const client = await o.client();
+      const sandbox = await find(client, key, call.signal);
+      if (sandbox === null) return { kind: 'missing' };
+      const program = sandbox.labels[LABEL.program];
+      const state = unitState(sandbox);
+      if (program === undefined || sandbox.state !== 'started') return state;
+      return programs.inspect(asking(client, sandbox), key, program, call);
+    },
+
+    async lastWords(key, call) {
+      const client = await o.client();
+      const sandbox = await find(client, key, call.signal);
+      if (sandbox?.state !== 'started' || sandbox.labels[LABEL.program] === undefined) return [];
+      return programs.lastWords(asking(client, sandbox), key, call);
     },
 
     async stop(key, { signal, graceMs }) {
       const client = await o.client();
       const sandbox = await find(client, key, signal);
       if (sandbox === null || sandbox.state === 'destroying') return;
+      if (sandbox.labels[LABEL.program] !== undefined && sandbox.state === 'started') {
+        // The sandbox lives on, or nobody could tell how the program ended.
+        return programs.end(asking(client, sandbox), key, { signal, graceMs });
+      }
       await client.ask({ signal, doing: 'label a sandbox' }, () =>
         sandbox.setLabels({ ...sandbox.labels, [ENDED]: 'true' }),
       );
@@ -235,8 +282,7 @@ export function createUnits(o: UnitsOptions): Units {
           wayOut: 'Resume it, or open another one: hangar sandbox open',
         });
       }
-      const { heartbeatMs, background } = o;
-      return createMachine({ client, sandbox, log, heartbeatMs, background });
+      return machineOf(client, sandbox);
     },
 
     async pause(key, { signal }) {

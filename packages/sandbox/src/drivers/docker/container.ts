@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { START } from '../../brought/entries.ts';
 import { HELD_ITS_TIME, HELD_UNTIL_TOLD, holdCommand } from '../../brought/hold.ts';
 import { BEFORE_NAMES, nameOfProgram, programInWords } from '../../brought/programs.ts';
-import { UNSUITABLE } from '../../brought/start-script.ts';
+import { whyUnsuitable } from '../../brought/start-script.ts';
 import type { Brought } from '../../port/brought.ts';
 import type { Program, UnitKey, UnitState } from '../../port/unit.ts';
 import type { Engine } from './engine.ts';
@@ -169,8 +169,8 @@ export async function unitState(
   if (exitCode === 0 || (isHolder && exitCode === HELD_UNTIL_TOLD))
     return { ...ended, reason: `${programInWords(program)} has ended` };
   if (isHolder && exitCode === HELD_ITS_TIME) return { ...ended, reason: 'The time of the machine was over' };
-  const unsuitable = isHolder ? undefined : UNSUITABLE[exitCode];
-  if (unsuitable !== undefined) return { ...ended, reason: unsuitable, code: 'image_unsuitable' };
+  const unsuitable = isHolder ? null : whyUnsuitable(exitCode, 'image');
+  if (unsuitable !== null) return { ...ended, reason: unsuitable, code: 'image_unsuitable' };
   const words = error || (await lastWords());
   const detail = words ? `: ${words}` : '';
   if (exitCode === 127 && words.includes(isHolder ? '/bin/sh' : `${RUNTIME_DIR}/${START}`)) {

@@ -1,21 +1,22 @@
 import { E2bSettings, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Brought } from '../../port/brought.ts';
 import type { Driver } from '../../port/driver.ts';
 import { testProfile } from './profile-test.ts';
 import { loadSdk, openClient, sdkVersion } from './sdk.ts';
 import { createUnits } from './units.ts';
 
 export interface E2bDriverOptions {
-  /** Which sandboxes of an account are of this Hangar. */
-  readonly instanceId: string;
+  /** Its instance tells which sandboxes of an account are of this Hangar. */
+  readonly brought: Brought;
   readonly log: Logger;
   /** Says whether a proxy stands before E2B. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Units as sandboxes of E2B, or of an E2B that somebody runs. The package `e2b` is loaded when a profile is used. */
-export function createE2bDriver({ instanceId, log, env = {} }: E2bDriverOptions): Driver {
+export function createE2bDriver({ brought, log, env = {} }: E2bDriverOptions): Driver {
   return {
     name: 'e2b',
 
@@ -52,11 +53,11 @@ export function createE2bDriver({ instanceId, log, env = {} }: E2bDriverOptions)
       // Opened for each use: a key that was changed counts at once.
       const client = async () => openClient({ settings, apiKey: await profile.secret('apiKey'), env });
       return {
-        units: createUnits({ client, settings, instanceId, log }),
+        units: createUnits({ client, settings, brought, log }),
         async validate() {
           await client();
         },
-        test: (call) => testProfile({ client, settings, instanceId, call }),
+        test: (call) => testProfile({ client, settings, instanceId: brought.instanceId, call }),
       };
     },
 

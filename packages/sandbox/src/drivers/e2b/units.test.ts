@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Units } from '../../port/unit.ts';
+import { nothingBrought } from '../../testing/profile.ts';
 import { createE2bDriver } from './index.ts';
 import { type AskedOf, type E2bServer, startE2bServer } from './testing/e2b-server.ts';
 import { type E2bPeer, fakePeer, holdSpec, realPeer } from './testing/peer.ts';
@@ -351,11 +352,12 @@ describe('what E2B, and what stands before it, says', () => {
     }
   });
 
-  test('programs are not brought yet', async () => {
+  test('a program that could not reach this server is not begun', async () => {
     const peer = await faked();
-    const program = { kind: 'brought', name: 'worker', input: 'secret' } as const;
+    const program = { kind: 'brought', name: 'probe', input: 'secret' } as const;
     await expect(peer.units.ensure(holdSpec('j_1', { program }), quietly())).rejects.toMatchObject({
-      code: 'unsupported',
+      code: 'launch_failed',
+      wayOut: expect.stringContaining('serverUrl'),
     });
     expect(peer.server.asked).toEqual([]);
   });
@@ -363,7 +365,7 @@ describe('what E2B, and what stands before it, says', () => {
 
 test('the driver tells what it can, and refuses settings that are not its own', async () => {
   const peer = await faked();
-  const driver = createE2bDriver({ instanceId: 'x', log: pino({ level: 'silent' }) });
+  const driver = createE2bDriver({ brought: nothingBrought('x'), log: pino({ level: 'silent' }) });
   expect(await driver.describe(soon())).toMatchObject({
     name: 'e2b',
     available: true,

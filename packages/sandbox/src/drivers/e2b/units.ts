@@ -1,6 +1,12 @@
 import { type E2bSettings, HangarError } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { programFile } from '../../brought/programs.ts';
+import { type Ask, createRemotePrograms } from '../../brought/remote/programs.ts';
+import { urlOfServer } from '../../brought/remote/way-to-server.ts';
+import { createTalk } from '../../machine/talk.ts';
+import type { Brought } from '../../port/brought.ts';
+import type { Machine } from '../../port/machine.ts';
 import type { CallOptions, UnitKey, UnitSpec, Units } from '../../port/unit.ts';
 import { isNoSandbox, messageOf, statusOf, wasRefused } from './errors.ts';
 import { createMachine } from './machine.ts';
@@ -16,7 +22,13 @@ const MOST_PAGES = 200;
 /** What E2B may round off. */
 const SLACK_MS = 60_000;
 
-export const META = { instance: 'hangarInstance', unit: 'hangarUnit', until: 'hangarUntil' } as const;
+export const META = {
+  ...{ instance: 'hangarInstance', unit: 'hangarUnit', until: 'hangarUntil' },
+  /** Of a unit that runs what was brought: its name. */
+  program: 'hangarProgram',
+} as const;
+/** Where units are in a sandbox, of which each has one. */
+const FOLDER = '~/.hangar';
 
 const Found = z.object({
   sandboxId: z.string().regex(/^[A-Za-z0-9-]{1,100}$/),
@@ -37,10 +49,13 @@ function unitOfName(name: string): UnitKey | null {
 export function createUnits(o: {
   client: () => Promise<E2bClient>;
   settings: E2bSettings;
-  instanceId: string;
+  brought: Brought;
   log: Logger;
 }): Units {
-  const { settings, instanceId, log } = o;
+  const { settings, brought, log } = o;
+  const { instanceId } = brought;
+  const place = { folder: FOLDER, instanceId };
+  const programs = createRemotePrograms(brought, { place, ownNode: true, stays: false });
 
   /** Oldest first: of two of one unit the oldest is the one, for whoever looks. */
   async function list(client: E2bClient, metadata: Record<string, string>, { signal }: CallOptions): Promise<Found[]> {
@@ -94,6 +109,7 @@ export function createUnits(o: {
     const metadata = {
       [META.instance]: instanceId,
       [META.unit]: nameOfUnit(spec.key),
+      ...(spec.program.kind === 'hold' ? {} : { [META.program]: spec.program.name }),
       ...(asked === null ? {} : { [META.until]: String(Date.now() + asked) }),
     };
     const make = (timeoutMs: number) =>
@@ -123,38 +139,87 @@ export function createUnits(o: {
     }
   }
 
+  async function connected(client: E2bClient, { sandboxId }: Found, call: CallOptions): Promise<Machine> {
+    const sandbox = await client.call(call, (opts) =>
+      client.Sandbox.connect(sandboxId, { ...opts, timeoutMs: CONNECT_MS }),
+    );
+    return createMachine({ client, sandbox });
+  }
+  const asking = async (client: E2bClient, one: Found, call: CallOptions): Promise<Ask> =>
+    createTalk(await connected(client, one, call), undefined).ask;
+
+  async function made(
+    client: E2bClient,
+    spec: UnitSpec,
+    call: CallOptions & { say: (reason: string) => void },
+  ): Promise<void> {
+    const there = await find(client, spec.key, call);
+    if (there.length > 0) return keepOldest(client, there, call);
+    call.say(`starting a sandbox of E2B from template ${spec.image ?? settings.template}`);
+    try {
+      await create(client, spec, call);
+    } catch (error) {
+      if (wasRefused(error) || call.signal.aborted) throw error;
+      // Its answer got lost, which says nothing of whether it was made.
+      const found = await find(client, spec.key, call).catch(() => []);
+      if (found.length === 0) throw error;
+      return keepOldest(client, found, call);
+    }
+    // Another server, or a call of ours whose answer came late, may have made one at the same time.
+    await keepOldest(client, await find(client, spec.key, call), call);
+  }
+
   return {
     async ensure(spec, call) {
-      if (spec.program.kind === 'brought') {
-        throw new HangarError('unsupported', {
-          message: `The e2b driver cannot bring the program ${spec.program.name} along: its sandboxes are machines to work in.`,
-        });
-      }
+      if (spec.program.kind === 'brought') programFile(brought, spec.program.name);
+      const url =
+        spec.program.kind === 'hold'
+          ? null
+          : urlOfServer({
+              ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
+              ...{ isHere: false, machine: 'A sandbox of E2B' },
+            });
       const client = await o.client();
-      const there = await find(client, spec.key, call);
-      if (there.length > 0) return keepOldest(client, there, call);
-      call.say(`starting a sandbox of E2B from template ${spec.image ?? settings.template}`);
-      try {
-        await create(client, spec, call);
-      } catch (error) {
-        if (wasRefused(error) || call.signal.aborted) throw error;
-        // Its answer got lost, which says nothing of whether it was made.
-        const made = await find(client, spec.key, call).catch(() => []);
-        if (made.length === 0) throw error;
-        return keepOldest(client, made, call);
-      }
-      // Another server, or a call of ours whose answer came late, may have made one at the same time.
-      await keepOldest(client, await find(client, spec.key, call), call);
+      await made(client, spec, call);
+      if (url === null) return;
+      const one = await the(client, spec.key, call);
+      // To connect would resume it: what is paused has begun.
+      if (one.state === 'running') await programs.start(await asking(client, one, call), spec, url, call);
     },
 
     async inspect(key, call) {
-      const [one] = await find(await o.client(), key, call);
-      return { kind: one ? one.state : 'missing' };
+      const client = await o.client();
+      const [one] = await find(client, key, call);
+      const program = one?.metadata[META.program];
+      if (one === undefined || one.state === 'paused' || program === undefined)
+        return { kind: one ? one.state : 'missing' };
+      try {
+        return await programs.inspect(await asking(client, one, call), key, program, call);
+      } catch (error) {
+        unlessGone(error);
+        return { kind: 'missing' };
+      }
+    },
+
+    async lastWords(key, call) {
+      const client = await o.client();
+      const [one] = await find(client, key, call);
+      if (one?.state !== 'running' || one.metadata[META.program] === undefined) return [];
+      return programs.lastWords(await asking(client, one, call), key, call);
     },
 
     async stop(key, { signal, graceMs }) {
       const client = await o.client();
       for (const one of await find(client, key, { signal })) {
+        if (one.metadata[META.program] !== undefined) {
+          // The sandbox lives on, or nobody could tell how the program ended; to connect resumes what is paused.
+          try {
+            await programs.end(await asking(client, one, { signal }), key, { signal, graceMs });
+          } catch (error) {
+            unlessGone(error);
+          }
+          continue;
+        }
         if (one.state === 'paused') continue;
         if (graceMs > 0) await askToEnd(client, one, { signal, graceMs });
         // Without its memory: no process is left, the files are.
@@ -193,18 +258,15 @@ export function createUnits(o: {
 
     async machine(key, call) {
       const client = await o.client();
-      const { sandboxId, state } = await the(client, key, call);
+      const one = await the(client, key, call);
       // To connect would resume it.
-      if (state === 'paused') {
+      if (one.state === 'paused') {
         throw new HangarError('driver_unavailable', {
           message: `The sandbox of ${nameOfUnit(key)} is paused.`,
           wayOut: 'Resume it first.',
         });
       }
-      const sandbox = await client.call(call, (opts) =>
-        client.Sandbox.connect(sandboxId, { ...opts, timeoutMs: CONNECT_MS }),
-      );
-      return createMachine({ client, sandbox });
+      return connected(client, one, call);
     },
 
     async pause(key, call) {
@@ -247,18 +309,11 @@ export function createUnits(o: {
     },
   };
 
-  async function askToEnd(
-    client: E2bClient,
-    { sandboxId }: Found,
-    { signal, graceMs }: CallOptions & { graceMs: number },
-  ) {
+  async function askToEnd(client: E2bClient, one: Found, { signal, graceMs }: CallOptions & { graceMs: number }) {
     const seconds = Math.ceil(graceMs / 1000);
     const within = AbortSignal.any([signal, AbortSignal.timeout(graceMs + CALL_MS)]);
     try {
-      const sandbox = await client.call({ signal }, (opts) =>
-        client.Sandbox.connect(sandboxId, { ...opts, timeoutMs: CONNECT_MS }),
-      );
-      const machine = createMachine({ client, sandbox });
+      const machine = await connected(client, one, { signal });
       const argv = ['sh', '-c', STOP_SCRIPT, 'hangar-stop', String(seconds)] as const;
       const channel = await machine.open(argv, { signal: within, stdin: false, user: 'root' });
       channel.stdout.resume();
@@ -269,7 +324,7 @@ export function createUnits(o: {
     } catch (error) {
       signal.throwIfAborted();
       // To be asked is a courtesy: what comes next ends them all the same.
-      log.debug({ err: error, sandbox: sandboxId }, 'The processes of a sandbox could not be asked to end');
+      log.debug({ err: error, sandbox: one.sandboxId }, 'The processes of a sandbox could not be asked to end');
     }
   }
 }

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type Driver as DriverDescription, HangarError, SshSettings } from '@hangar/contract';
 import { z } from 'zod';
+import { createRemotePrograms, type RemotePrograms } from '../../brought/remote/programs.ts';
+import { isLoopback, urlOfServer } from '../../brought/remote/way-to-server.ts';
+import type { Brought } from '../../port/brought.ts';
 import type { Driver } from '../../port/driver.ts';
 import { askMaster, environmentOfSsh } from './client.ts';
 import { type Connection, createConnection } from './connection.ts';
@@ -14,8 +17,8 @@ import { createUnits } from './units.ts';
 export { hostKeyAddress } from './route.ts';
 
 export interface SshDriverOptions {
-  /** Names the folder of all units of this Hangar on a machine. */
-  readonly instanceId: string;
+  /** Its instance names the folder of all units of this Hangar on a machine. */
+  readonly brought: Brought;
   /** Environment of the server. ssh gets PATH, HOME, USER, LOGNAME and SSH_AUTH_SOCK of it, nothing else. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
@@ -30,18 +33,22 @@ export interface SshDriverOptions {
  * sessions share connections. What an admin wrote into ~/.ssh/config is used only where the profile says `fromConfig`.
  */
 export function createSshDriver(o: SshDriverOptions): Driver {
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(o.instanceId)) throw new Error('The instance id is none that a folder can have.');
+  const { instanceId } = o.brought;
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(instanceId) || instanceId === 'programs')
+    throw new Error('The instance id is none that a folder can have.');
   const env = environmentOfSsh(o.env);
   const shared: Omit<SshClient, 'hostKeys'> = {
     env,
     folder: createPrivateFolder({
-      ...{ base: o.runtimeDir, instanceId: o.instanceId },
+      ...{ base: o.runtimeDir, instanceId },
       endLeftover: async (socket) => void (await askMaster(env, socket, 'exit')),
     }),
   };
   /** By settings and key: who has another key does not go through a connection that this one opened. */
   const connections = new Map<string, Connection>();
   const making = new Map<string, Map<string, number>>();
+  /** By settings: what is known to be on a machine. */
+  const programs = new Map<string, RemotePrograms>();
 
   return {
     name: 'ssh',
@@ -85,11 +92,20 @@ export function createSshDriver(o: SshDriverOptions): Driver {
         });
         return asked;
       };
-      const place = { folder: settings.folder, instanceId: o.instanceId };
+      const place = { folder: settings.folder, instanceId };
       const makingHere = making.get(bySettings) ?? new Map<string, number>();
       making.set(bySettings, makingHere);
+      const programsThere =
+        programs.get(bySettings) ?? createRemotePrograms(o.brought, { place, ownNode: false, stays: true });
+      programs.set(bySettings, programsThere);
+      const url = () =>
+        urlOfServer({
+          ...{ serverUrl: settings.serverUrl, httpUrl: o.brought.httpUrl, machine: settings.host },
+          isHere: isLoopback(settings.host) && settings.jump.length === 0 && !settings.fromConfig,
+        });
+      const bringing = { brought: o.brought, programs: programsThere, url };
       return {
-        units: createUnits(client, connection, place, makingHere),
+        units: createUnits(client, connection, place, bringing, makingHere),
 
         async validate({ signal }) {
           await runScript(client, await connection(), {

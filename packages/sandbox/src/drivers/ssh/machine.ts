@@ -1,4 +1,5 @@
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
+import type { UnitPlace } from '../../brought/remote/unit-folder.ts';
 import type { Channel, Machine, TerminalSize } from '../../port/machine.ts';
 import type { UnitKey } from '../../port/unit.ts';
 import type { Connection } from './connection.ts';
@@ -6,7 +7,7 @@ import { whyScriptFailed } from './failures.ts';
 import type { SshClient } from './master.ts';
 import { checkWords, quoteForSh } from './quote.ts';
 import { openSession, runScript } from './session.ts';
-import { openScript, type UnitPlace } from './unit-scripts.ts';
+import { openScript } from './unit-scripts.ts';
 
 const CAPABILITIES: MachineCapabilities = {
   ...{ stdio: 'binary', stdin: 'stream', stderr: true, terminal: true, user: false, load: 'probe', openAtOnce: null },
@@ -15,12 +16,12 @@ const CAPABILITIES: MachineCapabilities = {
 };
 const RESIZE_MS = 20_000;
 
-/** A unit as a machine: what is opened carries its marker, and is in its work folder. */
+/** A unit as a machine: what is opened carries its marker, and is in its work folder. Without one: the machine itself, for what is the server's own. */
 export function createMachine(
   client: SshClient,
   connection: () => Promise<Connection>,
   place: UnitPlace,
-  key: UnitKey,
+  key: UnitKey | null,
 ): Machine {
   return {
     capabilities: CAPABILITIES,

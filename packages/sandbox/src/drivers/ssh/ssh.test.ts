@@ -326,7 +326,7 @@ describe.skipIf(whyNoSshd !== null)('ssh: connections', () => {
     const program = `
       import { createSshDriver } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
       const hostKeys = { known: async () => [], pin: async (_address, lines) => lines };
-      const driver = createSshDriver({ instanceId: 'i1', env: process.env, runtimeDir: process.argv[1] });
+      const driver = createSshDriver({ brought: { instanceId: 'i1', programs: {}, nodeFile: '', httpUrl: '', socketDir: null }, env: process.env, runtimeDir: process.argv[1] });
       const settings = { host: '127.0.0.1', port: Number(process.argv[2]), user: process.argv[3] };
       const profile = { name: 'test', settings, limits: {}, secret: async () => process.env.TEST_KEY, hostKeys };
       const signal = AbortSignal.timeout(60_000);

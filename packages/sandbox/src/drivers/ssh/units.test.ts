@@ -251,12 +251,12 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
     }
   });
 
-  it('refuses what it cannot do: other programs, and ids that are no names', async () => {
+  it('refuses what it cannot do: programs that it was not given, and ids that are no names', async () => {
     const units = unitsOf();
     const program = { kind: 'brought', name: 'worker', input: '' } as const;
     const brought = { key: newKey(), program, image: null, resources: {}, deadlineSeconds: null };
     await expect(units.ensure(brought, { ...soon(), say: () => undefined })).rejects.toMatchObject({
-      code: 'unsupported',
+      code: 'internal',
     });
     for (const id of ['../x', 'a b', '', 'x-1', '.']) {
       await expect(units.remove({ id, attempt: 1 }, soon())).rejects.toMatchObject({ code: 'validation_failed' });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import type { Reach } from '../../../port/driver.ts';
 import type { UnitSpec } from '../../../port/unit.ts';
-import { NO_HOST_KEYS } from '../../../testing/profile.ts';
+import { NO_HOST_KEYS, nothingBrought } from '../../../testing/profile.ts';
 import { createE2bDriver } from '../index.ts';
 import { type E2bServer, startE2bServer } from './e2b-server.ts';
 
@@ -32,7 +32,7 @@ function peerOf(server: E2bServer | null, key: string, settings: Record<string, 
   const warnings: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
   const reachAs: E2bPeer['reachAs'] = (o = {}) =>
-    createE2bDriver({ instanceId: o.instanceId ?? own, log }).forProfile({
+    createE2bDriver({ brought: nothingBrought(o.instanceId ?? own), log }).forProfile({
       ...{ name: 'e2b', limits: {}, settings: { ...settings, ...o.settings } },
       secret: async (name) => (name === 'apiKey' ? (o.apiKey === undefined ? key : o.apiKey) : null),
       hostKeys: NO_HOST_KEYS,

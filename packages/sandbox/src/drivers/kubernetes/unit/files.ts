@@ -103,7 +103,7 @@ export function createPodFiles(brought: Pick<Brought, 'programs' | 'instanceId'>
 
 async function build(brought: Pick<Brought, 'programs'>) {
   const data: Record<string, string> = {
-    start: startScript({ clean: `${FILES_DIR}/clean.cjs`, runtime: RUNTIME_DIR }),
+    start: startScript({ clean: `${FILES_DIR}/clean.cjs`, runtime: RUNTIME_DIR, host: 'image' }),
     ...{ 'clean.cjs': CLEAN_SCRIPT, install: INSTALL_SCRIPT },
   };
   const binaryData: Record<string, string> = {};

@@ -2,7 +2,7 @@ import { type ErrorCode, sizeInWords } from '@hangar/contract';
 import { formatDuration } from '@hangar/contract/words/time';
 import { HELD_UNTIL_TOLD } from '../../../brought/hold.ts';
 import { programInWords } from '../../../brought/programs.ts';
-import { UNSUITABLE } from '../../../brought/start-script.ts';
+import { whyUnsuitable } from '../../../brought/start-script.ts';
 import type { UnitState } from '../../../port/unit.ts';
 import type { PodSeen } from './pod.ts';
 
@@ -120,8 +120,8 @@ function ofWorker(pod: PodSeen, worker: NonNullable<PodSeen['workerEnded']>): Ex
   // The node was started again, or its runtime lost the container.
   if (reason === 'ContainerStatusUnknown' || /could not be located/i.test(worker.message))
     return lostNode(pod, exitCode);
-  const unsuitable = isHolder ? undefined : UNSUITABLE[exitCode];
-  if (unsuitable !== undefined) return exited({ exitCode, reason: unsuitable, code: 'image_unsuitable' });
+  const unsuitable = isHolder ? null : whyUnsuitable(exitCode, 'image');
+  if (unsuitable !== null) return exited({ exitCode, reason: unsuitable, code: 'image_unsuitable' });
   if (/^(StartError|ContainerCannotRun|RunContainerError)$/.test(reason)) {
     if (/executable file not found|no such file or directory/i.test(worker.message)) {
       return exited({ exitCode, reason: 'The image has no shell', code: 'image_unsuitable' });

@@ -11,6 +11,7 @@ import type { SshSettings } from '@hangar/contract';
 import { onTestFinished } from 'vitest';
 import type { Driver, HostKeys, ProfileOf } from '../../../port/driver.ts';
 import type { Channel, Exit } from '../../../port/machine.ts';
+import { nothingBrought } from '../../../testing/profile.ts';
 import { createSshDriver } from '../index.ts';
 
 const run = promisify(execFile);
@@ -159,7 +160,7 @@ export async function openDriver(o: { instanceId?: string; path?: string } = {})
   await chmod(runtimeDir, 0o700);
   const hostKeys = keysInMemory();
   const env = { PATH: o.path ?? process.env.PATH, HOME: os.homedir(), HANGAR_SECRET: 'not for ssh' };
-  const driver = createSshDriver({ instanceId: o.instanceId ?? 'i1', env, runtimeDir });
+  const driver = createSshDriver({ brought: nothingBrought(o.instanceId ?? 'i1'), env, runtimeDir });
   const withKeys: Driver = { ...driver, forProfile: (profile) => driver.forProfile({ ...profile, hostKeys }) };
   return {
     ...{ driver: withKeys, hostKeys, runtimeDir },
