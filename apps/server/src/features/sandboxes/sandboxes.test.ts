@@ -162,6 +162,20 @@ describe('what is executed', () => {
     expect(await code(begun(id, 'echo once', { idempotencyKey: 'r2' }))).toBe('sandbox_closed');
   });
 
+  it.each([
+    ['a program that looks like an option', { command: ['-x'] }],
+    ['no program', { command: [''] }],
+    ['a folder that is not absolute', { command: ['true'], cwd: 'here' }],
+    ['an account, where the machine has one alone', { command: ['true'], user: 'somebody' }],
+    ['an argument that is too long', { command: ['echo', 'x'.repeat(200_000)] }],
+  ])('is refused for good with %s', async (_what, order) => {
+    const id = await opened();
+    const run = await begun(id, 'true', order);
+    expect(await ended(run)).toMatchObject({
+      ...{ state: 'failed', startedAt: null, failure: { code: 'execution_not_started' } },
+    });
+  });
+
   it('has a limit that keeps one sandbox from taking all that can be followed', async () => {
     backend.away = new HangarError('driver_unavailable');
     const { id } = await server.sandboxes.open(ada, request());

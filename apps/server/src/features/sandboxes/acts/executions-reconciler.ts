@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError, isClosed } from '@hangar/contract';
+import { type ErrorCode, HangarError, isClosed } from '@hangar/contract';
 import type { ExecutionSpec, Offsets, Result } from '@hangar/sandbox';
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
@@ -214,10 +214,14 @@ function endedWith(sandbox: SandboxRow | null, hasStarted: boolean): Ending | nu
   return isClosed(state) ? { ...NOTHING, reason: 'lost', message: reason } : null;
 }
 
+const NEVER_STARTS: ReadonlySet<ErrorCode> = new Set([
+  ...(['command_too_long', 'unsupported', 'disk_full', 'validation_failed'] as const),
+]);
+
 /** Errors that no other try mends. */
 function endingOf({ code, message }: HangarError): Ending | null {
   if (code === 'sandbox_gone') return { ...NOTHING, reason: 'lost', message };
-  if (code === 'command_too_long' || code === 'unsupported' || code === 'disk_full')
-    return { ...NOTHING, reason: 'not_started', message };
-  return null;
+  if (code === 'execution_not_found')
+    return { ...NOTHING, reason: 'lost', message: 'The machine knows nothing of it any more.' };
+  return NEVER_STARTS.has(code) ? { ...NOTHING, reason: 'not_started', message } : null;
 }

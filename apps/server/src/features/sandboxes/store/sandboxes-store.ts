@@ -96,7 +96,7 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
               ),
             )
             .returning({ id: sandboxes.id });
-          if (!open) throw new HangarError('sandbox_closed');
+          if (!open) throw new HangarError('sandbox_closed', { message: `Sandbox ${row.sandboxId} is closed.` });
           const [going] = await tx
             .select({ n: count() })
             .from(executions)
