@@ -391,6 +391,11 @@ export const ERRORS = {
     message: 'The minutes of this month are used up.',
     wayOut: 'Ask an admin for a larger plan, or wait for the next month.',
   },
+  quota_executions: {
+    kind: 'limit',
+    message: 'The sandbox has no place for another execution.',
+    wayOut: 'Wait for some of them to end, or cancel them; hangar sandbox show ID lists them.',
+  },
   quota_artifacts: {
     kind: 'limit',
     status: 402,

@@ -130,7 +130,12 @@ export function createSandboxes(parts: {
 
     async execute(caller: Caller, request: NewExecution): Promise<Execution> {
       // Wider is no right to run something in the machine of somebody else.
-      const sandbox = await mayStillBeUsed({ ...caller, everybody: false }, request.sandbox);
+      const mine = { ...caller, everybody: false };
+      // A key may be of one that was taken while it was open.
+      const sandbox =
+        request.idempotencyKey === undefined
+          ? await mayStillBeUsed(mine, request.sandbox)
+          : await owned(mine).get(request.sandbox);
       checkEnv(request.env);
       const { idempotencyKey = null, sandbox: _, ...rest } = request;
       const order: ExecutionOrder = rest;
@@ -188,9 +193,16 @@ export function createSandboxes(parts: {
       if (sandbox === null) throw new HangarError('sandbox_gone');
       await store.touch(sandbox.id);
       const { executions } = await machines.open(sandbox, signal);
-      const bytes = input.bytes.length === 0 ? input.at : await executions.write(id, input.at, input.bytes, { signal });
-      if (input.end) await executions.endInput(id, input.at + input.bytes.length, { signal });
-      return { bytes };
+      try {
+        const bytes =
+          input.bytes.length === 0 ? input.at : await executions.write(id, input.at, input.bytes, { signal });
+        if (input.end) await executions.endInput(id, input.at + input.bytes.length, { signal });
+        return { bytes };
+      } catch (error) {
+        if (error instanceof HangarError && error.code === 'execution_ended')
+          return { bytes: input.at + input.bytes.length };
+        throw error;
+      }
     },
 
     viewAll,

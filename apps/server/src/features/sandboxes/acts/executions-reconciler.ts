@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError, isClosed } from '@hangar/contract';
-import type { Result } from '@hangar/sandbox';
+import { type ErrorCode, HangarError, isClosed } from '@hangar/contract';
+import type { ExecutionSpec, Offsets, Result } from '@hangar/sandbox';
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
 import { type Acting, type Acts, createActing } from '../../../platform/reconcile/acting.ts';
@@ -11,7 +11,7 @@ import type { ExecutionAction, SeenOfExecution } from '../lifecycle/execution-li
 import type { Hand, LogsOfExecutions, PeopleOfSandboxes } from '../needs.ts';
 import { type OrdersOf, specOf } from '../orders.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
-import type { Ending, ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
+import type { ClosedFor, Ending, ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
 import type { Cancels } from './cancels.ts';
 import type { Machines } from './machines.ts';
 import { createRecorder, recordedOf } from './recorder.ts';
@@ -21,9 +21,13 @@ const FOLLOWED_AT_ONCE = 1_000;
 /** Of a server that died, another follows on after so long: people wait for the next line. */
 const LEASE_SECONDS = 6;
 const WAIT_FOR_MACHINE_MS = 200;
+/** Who waits for longer does not keep others from being followed: it is woken when its sandbox moves. */
+const WAIT_IN_PLACE_MS = 1_000;
 /** While something runs in it, a sandbox is in use. */
 const TOUCH_MS = 20_000;
 const FORGET_MS = 15_000;
+/** What did not end by being told to is told again. */
+const CANCEL_AGAIN_MS = 5_000;
 /** What broke is tried again at once, then ever more slowly. */
 const AGAIN_MS = [100, 500, 2_000] as const;
 
@@ -44,29 +48,29 @@ export function createExecutionsReconciler(parts: {
 
   /** Its sandbox, once its machine runs; or why it never will. */
   async function machineOf(row: ExecutionRow, signal: AbortSignal): Promise<SandboxRow | Ending> {
+    const until = performance.now() + WAIT_IN_PLACE_MS;
     for (;;) {
       const sandbox = await store.byId(row.sandboxId);
-      if (sandbox === null || isClosed(sandbox.state) || sandbox.closedFor !== null) {
-        const isStarted = row.startedAt !== null;
-        return {
-          ...NOTHING,
-          reason: isStarted ? 'lost' : 'cancelled',
-          message: sandbox?.reason ?? 'The sandbox is gone.',
-        };
-      }
+      const ending = endedWith(sandbox, row.startedAt !== null);
+      if (ending !== null || sandbox === null) return ending ?? { ...NOTHING, reason: 'lost' };
       if (sandbox.readyAt !== null && sandbox.machine?.kind !== 'paused') return sandbox;
       if (row.startedAt === null && (await store.cancelled([row.id])).length > 0)
-        return { ...NOTHING, reason: 'cancelled' };
+        return { ...NOTHING, reason: 'cancelled', message: 'It was cancelled before it started.' };
+      if (performance.now() > until)
+        throw new HangarError('driver_unavailable', {
+          message: sandbox.readyAt === null ? 'its sandbox is being opened' : 'its sandbox is paused',
+        });
       await sleep(WAIT_FOR_MACHINE_MS, undefined, { signal });
     }
   }
 
   async function follow(row: ExecutionRow, { claim, signal }: Acting): Promise<Seen> {
+    await store.touch(row.sandboxId);
     const sandbox = await machineOf(row, signal);
-    if ('reason' in sandbox && !('id' in sandbox)) return () => ({ ending: sandbox });
+    if (!('id' in sandbox)) return ended(row.id, sandbox);
     const touching = setInterval(() => void store.touch(row.sandboxId).catch(() => undefined), TOUCH_MS);
     try {
-      return await followIn(sandbox as SandboxRow, row, { claim, signal });
+      return await followIn(sandbox, row, { claim, signal });
     } finally {
       clearInterval(touching);
     }
@@ -76,21 +80,21 @@ export function createExecutionsReconciler(parts: {
     const spec = await specOf(parts.orders, sandbox, row);
     const { maxLogBytes: maxBytes } = await parts.people.planOf(row.userId);
     let { startedAt } = row;
-    for (let tried = 0; ; tried++) {
-      const from = claim === 1 && tried === 0 ? { stdout: 0, stderr: 0 } : await recordedOf(logs, row.id);
-      const recorder = createRecorder(logs, { id: row.id, source: `${claim}-${tried}`, maxBytes });
+    for (let tried = 0, round = 0; ; tried++, round++) {
+      const from = claim === 1 && round === 0 ? { stdout: 0, stderr: 0 } : await recordedOf(logs, row.id);
+      // Never one that wrote before: its batches are numbered anew, and would be taken for those that are there.
+      const recorder = createRecorder(logs, { id: row.id, source: `${claim}-${round}`, maxBytes });
       try {
         const hand = await machines.open(sandbox, signal);
-        const ended = new AbortController();
-        const unwatch = cancels.watch(row.id, () => void cancel(hand, row.id, AbortSignal.any([signal, ended.signal])));
+        const over = new AbortController();
+        const unwatch = cancels.watch(row.id, () => void cancel(hand, spec, AbortSignal.any([signal, over.signal])));
         try {
           for await (const output of hand.executions.run(spec, from, { signal })) {
             if (output.type === 'started') {
               if (startedAt === null) ({ startedAt } = (await store.advanceExecution(row.id, started, { claim })).row);
             } else if (output.type === 'end') {
               await recorder.written();
-              const truncated = await isTruncated(row.id, output.result, maxBytes);
-              return endingSeen(output.result, truncated);
+              return ended(row.id, endingOfResult(output.result));
             } else {
               await recorder.add(output);
               tried = 0;
@@ -98,19 +102,17 @@ export function createExecutionsReconciler(parts: {
           }
         } finally {
           unwatch();
-          ended.abort();
+          over.abort();
         }
         throw new HangarError('connection_lost');
       } catch (error) {
         await recorder.written();
         signal.throwIfAborted();
         if (!(error instanceof HangarError)) throw error;
-        const ending = endingOf(error);
-        if (ending !== null) return () => ({ ending });
         machines.forget(sandbox.id);
-        const now = await store.byId(sandbox.id);
-        if (now === null || isClosed(now.state) || now.closedFor !== null)
-          return () => ({ ending: { ...NOTHING, reason: 'lost', message: now?.reason ?? error.message } });
+        // Whoever closed the sandbox is the cause, whatever broke by it.
+        const ending = endedWith(await store.byId(sandbox.id), startedAt !== null) ?? endingOf(error);
+        if (ending !== null) return ended(row.id, ending);
         const pause = AGAIN_MS[tried];
         // Its row says why, and it is asked for again later: the sandbox finds out what became of its machine.
         if (pause === undefined) throw new HangarError('driver_unavailable', { message: error.message, cause: error });
@@ -120,22 +122,28 @@ export function createExecutionsReconciler(parts: {
     }
   }
 
-  /** Whether the limit of its log was reached before its end. */
-  async function isTruncated(id: string, { bytes }: Result, maxBytes: number): Promise<boolean> {
-    // Far below the limit nobody needs to look: as text a piece is not twice as large.
-    if ((bytes.stdout + bytes.stderr) * 2 < maxBytes) return false;
-    const kept = await recordedOf(logs, id);
-    return kept.stdout < bytes.stdout || kept.stderr < bytes.stderr;
+  /** With what is kept of its output, which may be less than it printed. */
+  async function ended(id: string, ending: Ending): Promise<Seen> {
+    const kept: Offsets = await recordedOf(logs, id);
+    return (before, now) => ({
+      ...{ ending, stdoutBytes: kept.stdout, stderrBytes: kept.stderr, awaySince: null, awayWhy: null },
+      truncated: kept.stdout < ending.stdout || kept.stderr < ending.stderr,
+      startedAt: before.startedAt ?? (RAN.has(ending.reason) ? now : null),
+    });
   }
 
-  /** What it ends with comes by the one who follows it. */
-  async function cancel(hand: Hand, id: string, signal: AbortSignal): Promise<void> {
-    try {
-      const { cancelGraceMs } = (await store.executionById(id)) ?? { cancelGraceMs: null };
-      await hand.executions.cancel(id, { graceMs: cancelGraceMs ?? 5_000, signal: 'SIGTERM' }, { signal });
-    } catch (error) {
-      if (!signal.aborted) log.info({ err: error, execution: id }, 'cannot end an execution yet');
-    }
+  /** Told again until it has ended: what it ends with comes by the one who follows it. */
+  async function cancel(hand: Hand, { id, graceMs }: ExecutionSpec, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted)
+      try {
+        const { cancelGraceMs } = (await store.executionById(id)) ?? { cancelGraceMs: null };
+        await hand.executions.cancel(id, { graceMs: cancelGraceMs ?? graceMs, signal: 'SIGTERM' }, { signal });
+        await sleep(CANCEL_AGAIN_MS, undefined, { signal });
+      } catch (error) {
+        if (signal.aborted) return;
+        log.info({ err: error, execution: id }, 'cannot end an execution yet');
+        await sleep(AGAIN_MS[1], undefined, { signal }).catch(() => undefined);
+      }
   }
 
   const acts: Acts<ExecutionRow, SeenOfExecution, ExecutionAction> = {
@@ -183,19 +191,37 @@ const NOTHING: Omit<Ending, 'reason'> = {
 
 const started: Seen = (before, now) => ({ startedAt: before.startedAt ?? now, awaySince: null, awayWhy: null });
 
-function endingSeen({ reason, exitCode, signal, bytes, leftover, message }: Result, truncated: boolean): Seen {
-  const { stdout, stderr } = bytes;
-  const ending = { reason, exitCode, signal, stdout, stderr, leftover, message };
-  return (before, now) => ({
-    ...{ ending, stdoutBytes: stdout, stderrBytes: stderr, truncated, awaySince: null, awayWhy: null },
-    startedAt: before.startedAt ?? (reason === 'not_started' ? null : now),
-  });
+/** How it ends that had run, or may have. */
+const RAN: ReadonlySet<Ending['reason']> = new Set([...(['exited', 'signaled', 'timeout', 'out_of_memory'] as const)]);
+
+const endingOfResult = ({ reason, exitCode, signal, bytes, leftover, message }: Result): Ending => ({
+  ...{ reason, exitCode, signal, stdout: bytes.stdout, stderr: bytes.stderr, leftover, message },
+});
+
+const CLOSED_FOR = {
+  person: 'Its sandbox was closed.',
+  idle: 'Its sandbox was closed because nobody used it.',
+  lifetime: 'Its sandbox was closed because its time was over.',
+  restore: 'This server was restored from a backup.',
+} as const satisfies Record<ClosedFor, string>;
+
+/** What its sandbox ends it with; null while that is there. */
+function endedWith(sandbox: SandboxRow | null, hasStarted: boolean): Ending | null {
+  if (sandbox === null) return { ...NOTHING, reason: 'lost', message: 'Its sandbox is gone.' };
+  const { closedFor, state, reason } = sandbox;
+  if (closedFor !== null)
+    return { ...NOTHING, reason: hasStarted ? 'lost' : 'cancelled', message: CLOSED_FOR[closedFor] };
+  return isClosed(state) ? { ...NOTHING, reason: 'lost', message: reason } : null;
 }
+
+const NEVER_STARTS: ReadonlySet<ErrorCode> = new Set([
+  ...(['command_too_long', 'unsupported', 'disk_full', 'validation_failed'] as const),
+]);
 
 /** Errors that no other try mends. */
 function endingOf({ code, message }: HangarError): Ending | null {
   if (code === 'sandbox_gone') return { ...NOTHING, reason: 'lost', message };
-  if (code === 'command_too_long' || code === 'unsupported' || code === 'disk_full')
-    return { ...NOTHING, reason: 'not_started', message };
-  return null;
+  if (code === 'execution_not_found')
+    return { ...NOTHING, reason: 'lost', message: 'The machine knows nothing of it any more.' };
+  return NEVER_STARTS.has(code) ? { ...NOTHING, reason: 'not_started', message } : null;
 }

@@ -1,4 +1,4 @@
-import type { LogLine, LogPage, WorkerLine } from '@hangar/contract';
+import { HangarError, type LogLine, type LogPage, type WorkerLine } from '@hangar/contract';
 import type { Offsets, Output } from '@hangar/sandbox';
 import type { LogsOfExecutions } from '../needs.ts';
 
@@ -11,7 +11,7 @@ type Printed = Extract<Output, { type: 'stdout' | 'stderr' }>;
 
 /** Takes down what an execution prints, byte by byte, in its log: a line holds a piece, `OFFSET:BASE64`. */
 export interface Recorder {
-  /** Waits when more is not written than may be. */
+  /** Waits when more is not written than may be. Once something could not be written, all that comes later throws why. */
   add(output: Printed): Promise<void>;
   /** All of it is written. */
   written(): Promise<void>;
@@ -29,19 +29,29 @@ export function createRecorder(
   let bytes = 0;
   let seq = 0;
   let writing: Promise<void> | null = null;
+  /** What was not written is missing: whatever came behind it would leave a hole. */
+  let failed: { readonly error: unknown } | null = null;
 
   async function write(): Promise<void> {
     while (lines.length > 0) {
       const batch = lines;
       [lines, bytes] = [[], 0];
       seq += 1;
-      await logs.append(o.id, o.source, { seq, lines: batch }, { maxBytes: o.maxBytes });
+      const stored = await logs.append(o.id, o.source, { seq, lines: batch }, { maxBytes: o.maxBytes });
+      if (stored !== seq)
+        throw new HangarError('database_unavailable', { message: `The log ${o.id} did not take what was printed.` });
     }
   }
   function begin(): Promise<void> {
-    writing ??= write().finally(() => {
-      writing = null;
-    });
+    if (failed !== null) return Promise.reject(failed.error);
+    writing ??= write()
+      .catch((error: unknown) => {
+        failed = { error };
+        throw error;
+      })
+      .finally(() => {
+        writing = null;
+      });
     return writing;
   }
 
@@ -54,7 +64,7 @@ export function createRecorder(
       }
       bytes += data.length;
       const started = begin();
-      if (bytes > WAITING_BYTES) await started;
+      if (bytes > WAITING_BYTES || failed !== null) await started;
       else started.catch(() => undefined);
     },
     written: begin,

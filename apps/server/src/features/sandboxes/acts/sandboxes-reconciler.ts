@@ -1,11 +1,12 @@
 import { ERRORS, type ErrorCode, HangarError } from '@hangar/contract';
-import type { UnitState } from '@hangar/sandbox';
+import type { UnitState, Units } from '@hangar/sandbox';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Database } from '../../../platform/database/index.ts';
 import { type Acting, type Acts, createActing } from '../../../platform/reconcile/acting.ts';
 import { type Change, Fenced } from '../../../platform/reconcile/reconciled.ts';
 import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
-import { within } from '../../../platform/waits.ts';
+import { orAborted, within } from '../../../platform/waits.ts';
 import type { SandboxAction } from '../lifecycle/sandbox-facts.ts';
 import type { SeenOfSandbox } from '../lifecycle/sandbox-noun.ts';
 import type { ProfilesOfSandboxes } from '../needs.ts';
@@ -18,6 +19,9 @@ const CALL_MS = 60_000;
 const PROOF_MS = 12_000;
 /** An image may take its time to be pulled. */
 const LAUNCH_MS = 15 * 60_000;
+/** How often a machine is renewed, and for how long each time. */
+const RENEW_MS = 5 * 60_000;
+const RENEWED_FOR_MS = 30 * 60_000;
 const WANTED_MS = 1_000;
 const HANDLED_AT_ONCE = 64;
 const LAUNCHES = 32;
@@ -29,6 +33,7 @@ const RETRY: ReadonlySet<ErrorCode> = new Set([
 
 /** What a machine lacks it lacks for good. */
 const NEVER: ReadonlySet<ErrorCode> = new Set(['unsupported', 'disk_full', 'file_forbidden']);
+const MISSING = { kind: 'missing' } as const;
 type Unsuitable = Extract<UnitState, { kind: 'exited' }>;
 type Seen = Change<SandboxRow, SeenOfSandbox>;
 
@@ -41,6 +46,7 @@ export function createSandboxesReconciler(parts: {
   readonly log: Logger;
 }): Reconciler {
   const { store, profiles, machines, log } = parts;
+  const renewed = new LRUCache<string, true>({ max: 10_000, ttl: RENEW_MS });
   const call = (signal: AbortSignal) => ({ signal: within(signal, CALL_MS) });
 
   async function launch(row: SandboxRow, { claim, signal }: Acting): Promise<Seen> {
@@ -100,14 +106,36 @@ export function createSandboxesReconciler(parts: {
   /** The driver is asked, and a machine that runs has to prove it: `running` is said after that alone. */
   async function look(row: SandboxRow, signal: AbortSignal): Promise<Seen> {
     const reach = await machines.reach(row);
-    const state: UnitState = (await reach?.units.inspect(unitOf(row), call(signal))) ?? { kind: 'missing' };
+    // One that was there is to be noticed in half a minute when it is not any more, wherever an answer gets lost.
+    const proof = within(signal, PROOF_MS);
+    const asked = row.readyAt === null ? within(signal, CALL_MS) : proof;
+    const asking = async () => (await reach?.units.inspect(unitOf(row), { signal: asked })) ?? MISSING;
+    const state: UnitState = await orAborted(asking(), asked).catch((error: unknown) => {
+      // Drivers say in many ways that they were cut off.
+      if (!asked.aborted || signal.aborted) throw error;
+      throw new HangarError('driver_unavailable', { message: 'Its driver does not answer in time.', cause: error });
+    });
     if (state.kind !== 'running') {
       machines.forget(row.id);
       return (before, now) => ({ machine: seenOf(state, before, now) });
     }
-    const unsuitable = await prove(row, within(signal, PROOF_MS));
+    const unsuitable = await prove(row, row.readyAt === null ? within(signal, PROOF_MS) : proof);
     if (unsuitable !== null) return (before, now) => ({ machine: seenOf(unsuitable, before, now) });
+    if (reach !== null) await renew(row, reach.units, signal);
     return (before, now) => ({ machine: seenOf(state, before, now), readyAt: before.readyAt ?? now });
+  }
+
+  /** Where the backend has a clock of its own, it does not end a machine that is in hand. */
+  async function renew(row: SandboxRow, units: Units, signal: AbortSignal): Promise<void> {
+    if (units.renew === undefined || renewed.has(row.id)) return;
+    renewed.set(row.id, true);
+    try {
+      await units.renew(unitOf(row), RENEWED_FOR_MS, { signal: within(signal, PROOF_MS) });
+    } catch (error) {
+      signal.throwIfAborted();
+      renewed.delete(row.id);
+      log.info({ err: error, sandbox: row.id }, 'cannot renew a machine yet');
+    }
   }
 
   /** Answers why nothing can be executed in it, ever. @throws HangarError driver_unavailable: not now */
@@ -138,14 +166,19 @@ export function createSandboxesReconciler(parts: {
     resume: {
       async run(row, _action, { signal }) {
         await (await machines.reach(row))?.units.resume?.(unitOf(row), call(signal));
+        renewed.delete(row.id);
         return look(row, signal);
       },
     },
     close: {
       needsNobody: true,
-      run:
-        async (_row, { why }) =>
-        () => ({ closedFor: why }),
+      async run(row, { why }) {
+        if (why !== 'idle') return () => ({ closedFor: why });
+        // What runs in it uses it, though nobody could follow it for a while: this server was down, or the driver away.
+        const runs = (await store.running([row.id])).get(row.id) ?? 0;
+        if (runs > 0) return (_row, now) => ({ lastActivityAt: now });
+        return (before) => (before.lastActivityAt > row.lastActivityAt ? {} : { closedFor: why });
+      },
     },
     clean: {
       async run(row, _action, { signal }) {

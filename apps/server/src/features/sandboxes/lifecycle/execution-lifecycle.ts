@@ -57,7 +57,7 @@ export function decideExecution(row: Facts): ExecutionDecision {
 }
 
 function reasonOf({ startedAt, cancelRequestedAt, awayWhy }: Facts): string {
-  if (awayWhy !== null) return `Reconnecting: ${awayWhy}`;
+  if (awayWhy !== null) return `${startedAt === null ? 'Waiting for the machine' : 'Reconnecting'}: ${awayWhy}`;
   if (cancelRequestedAt !== null) return 'Ending all its processes';
   return startedAt === null ? 'Waiting for the machine' : 'It runs';
 }
@@ -73,7 +73,7 @@ function endedBy(ending: Ending): Pick<ExecutionDecision, 'state' | 'reason' | '
     case 'signaled':
       return { state: 'failed', reason: `It was ended by ${ending.signal ?? 'a signal'}`, failure: null };
     case 'cancelled':
-      return { state: 'cancelled', reason: `Cancelled.${left}`, failure: null };
+      return { state: 'cancelled', reason: `${ending.message ?? 'Cancelled.'}${left}`, failure: null };
     case 'timeout':
       return { state: 'timed_out', reason: `Its time was over.${left}`, failure: null };
     case 'out_of_memory':

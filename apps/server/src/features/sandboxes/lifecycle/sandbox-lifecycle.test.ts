@@ -37,6 +37,12 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
   ['runs once it has proved it', running, NOW, { state: 'running', action: 'none' }],
   ['is asked after before 30 s are over', running, NOW + 15_000, { state: 'running', action: 'look' }],
   ['is lost when its machine is', { ...running, machine: seen('missing') }, NOW, { state: 'lost', action: 'clean' }],
+  [
+    'was closed by its time where the driver was a little sooner',
+    { ...running, machine: seen('missing'), lastActivityAt: NOW + 86_390_000 },
+    NOW + 86_390_000,
+    { state: 'closing', action: 'close' },
+  ],
   ['stays while nobody answers', { ...running, machine: seen('unknown') }, NOW, { state: 'running', action: 'none' }],
   [
     'fails when its machine ends before it ran',
@@ -61,7 +67,7 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
     NOW,
     { state: 'closed', action: 'none' },
   ],
-  ['closes when nobody uses it', running, NOW + 3_600_000, { state: 'closing', action: 'close' }],
+  ['closes when nobody uses it', running, NOW + 3_600_000, { state: 'running', action: 'close' }],
   [
     'does not when somebody did',
     { ...running, lastActivityAt: NOW + 1 },

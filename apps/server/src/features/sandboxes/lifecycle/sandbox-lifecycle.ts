@@ -29,7 +29,7 @@ export function decide(facts: SandboxFacts, now: number, patience: Patience): Sa
   const limit = closesAt(facts);
   if (facts.closedFor !== null) return closing(facts, facts.closedFor);
   if (facts.closeRequestedAt !== null) return closingFor('person');
-  if (limit !== null && now >= limit.at) return closingFor(limit.why);
+  if (limit !== null && now >= limit.at) return limit.why === 'idle' ? idle(facts) : closingFor(limit.why);
   if (facts.admittedAt === null) return going('queued', 'Waiting for a free place', NONE, null);
   if (facts.launchedAt === null) return launching(facts, now, patience);
   return launched(facts, facts.launchedAt, now, patience);
@@ -41,6 +41,12 @@ function going(state: SandboxStateName, reason: string, action: SandboxAction, w
 
 function closingFor(why: ClosedFor): SandboxDecision {
   return going('closing', 'Closing', { kind: 'close', why }, 0);
+}
+
+/** Whether something runs in it is found out before it is said to close. */
+function idle({ machine, pauseWanted }: SandboxFacts): SandboxDecision {
+  const state = pauseWanted && machine?.kind !== 'running' ? 'paused' : 'running';
+  return going(state, 'Nobody uses it', { kind: 'close', why: 'idle' }, 0);
 }
 
 /** It is closed once nothing is left of its machine, and not before. */
@@ -74,6 +80,9 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
   if (seen === null) return going('starting', facts.launchReason ?? 'Starting its machine', look, wait);
 
   if (seen.kind === 'missing' || seen.kind === 'exited') {
+    // The driver has a clock too, which began a little sooner.
+    const slack = Math.min(patience.lookMs * 2, facts.lifetimeMs / 5);
+    if (facts.readyAt !== null && launchedAt + facts.lifetimeMs - slack <= now) return closingFor('lifetime');
     const { message, wayOut } = ERRORS.sandbox_gone;
     return failed(facts.readyAt === null ? 'failed' : 'lost', {
       code: seen.code ?? 'sandbox_gone',

@@ -1,9 +1,10 @@
 import { type ActivityMessage, isClosed } from '@hangar/contract';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Publication, Publish } from '../../../platform/capability.ts';
 import { announcing } from '../../../platform/live/announce.ts';
 import { placesMoved } from '../../../platform/places/admission.ts';
-import type { Noun } from '../../../platform/reconcile/reconciled.ts';
-import { type SandboxRow, sandboxes } from '../store/sandboxes-tables.ts';
+import { type Noun, waking } from '../../../platform/reconcile/reconciled.ts';
+import { executions, type SandboxRow, sandboxes } from '../store/sandboxes-tables.ts';
 import { factsOf, type Patience, type SandboxDecision } from './sandbox-facts.ts';
 import { decide } from './sandbox-lifecycle.ts';
 
@@ -52,7 +53,15 @@ export function sandboxNoun(o: {
         row.reason !== before.reason ||
         row.machine?.kind !== before.machine?.kind ||
         ['cancelRequestedAt', 'pauseWanted', 'leftAt'].some((key) => key in seen);
+      // What waits for its machine looks at once whether that is there, or never will be.
+      const wakes = moved || row.machine?.kind !== before.machine?.kind || row.closedFor !== before.closedFor;
+      if (wakes)
+        await tx
+          .update(executions)
+          .set({ wakeAt: sql`now()` })
+          .where(and(eq(executions.sandboxId, row.id), isNull(executions.finishedAt), isNull(executions.leaseUntil)));
       return [
+        ...(wakes ? [waking('execution')] : []),
         ...(isNews ? [sandboxChanged(row)] : []),
         ...(moved && isClosed(row.state) ? [placesMoved(SANDBOX)] : []),
       ];

@@ -1,4 +1,4 @@
-import { HangarError, type SandboxStateName } from '@hangar/contract';
+import { type ErrorCode, HangarError, type SandboxStateName } from '@hangar/contract';
 import { and, count, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Publish } from '../../../platform/capability.ts';
 import { type Database, isUniqueViolation } from '../../../platform/database/index.ts';
@@ -35,6 +35,10 @@ export interface ListFilter {
 
 /** Told with the commit that wants an execution to end: whoever follows it ends it at once. */
 export const CANCEL_CHANNEL = 'hangar_execution_cancel';
+
+/** Of one sandbox, so that nobody's executions keep those of others from being followed. */
+export const EXECUTIONS_AT_ONCE = 100;
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['sandbox_closed', 'quota_executions'] as const);
 
 /** An activity of so long ago is written anew: not every keystroke is. */
 const TOUCHED_S = 5;
@@ -76,7 +80,7 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
       }
     },
 
-    /** Takes an execution in, while its sandbox may still have some. @throws HangarError sandbox_closed, idempotency_conflict */
+    /** Takes an execution in, while its sandbox may still have some. @throws HangarError sandbox_closed, quota_executions, idempotency_conflict */
     async acceptExecution(row: typeof executions.$inferInsert, orderSealed: string): Promise<ExecutionRow> {
       try {
         return await db.transaction(async (tx) => {
@@ -92,7 +96,15 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
               ),
             )
             .returning({ id: sandboxes.id });
-          if (!open) throw new HangarError('sandbox_closed');
+          if (!open) throw new HangarError('sandbox_closed', { message: `Sandbox ${row.sandboxId} is closed.` });
+          const [going] = await tx
+            .select({ n: count() })
+            .from(executions)
+            .where(and(eq(executions.sandboxId, row.sandboxId), isNull(executions.finishedAt)));
+          if ((going?.n ?? 0) >= EXECUTIONS_AT_ONCE)
+            throw new HangarError('quota_executions', {
+              message: `${EXECUTIONS_AT_ONCE} executions of this sandbox have not ended; it has no place for another one.`,
+            });
           const [made] = await tx.insert(executions).values(row).returning();
           if (!made) throw new HangarError('internal');
           await tx.insert(executionOrders).values({ executionId: made.id, orderSealed });
@@ -100,12 +112,15 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
           return made;
         });
       } catch (error) {
-        if (!isUniqueViolation(error) || row.idempotencyKey == null) throw error;
+        // Sent again, it gives what it gave, also when nothing new would be taken any more.
+        const isFull = error instanceof HangarError && REFUSED.has(error.code);
+        if (!(isUniqueViolation(error) || isFull) || row.idempotencyKey == null) throw error;
         const [same] = await db
           .select()
           .from(executions)
           .where(and(eq(executions.userId, row.userId), eq(executions.idempotencyKey, row.idempotencyKey)));
-        if (same?.requestHash !== row.requestHash) throw new HangarError('idempotency_conflict');
+        if (same === undefined) throw error;
+        if (same.requestHash !== row.requestHash) throw new HangarError('idempotency_conflict');
         return same;
       }
     },
