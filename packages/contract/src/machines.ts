@@ -41,6 +41,7 @@ export type MachineLoad = z.infer<typeof MachineLoad>;
 
 /** Why a look at a machine answered nothing; the next may. */
 export const MachineAway = z.object({ code: z.string(), message: z.string(), wayOut: z.string() });
+export type MachineAway = z.infer<typeof MachineAway>;
 
 export const SandboxQuery = z.object({ sandbox: SandboxId });
 

@@ -1,0 +1,28 @@
+import { MachineAway, MachineLoad, type Sandbox } from '@hangar/contract';
+import { isClosed } from '@hangar/contract/state-words';
+import type { Api } from '../server/api.ts';
+import { eventStream, understood } from '../server/event-stream.ts';
+import type { MachineNow } from './machine-words.ts';
+
+/** Asks the machine what it is, and looks until its processor time is known: that takes two looks. */
+export async function machineOf(api: Api, { id, state }: Sandbox, signal: AbortSignal): Promise<MachineNow> {
+  if (isClosed(state)) return { platform: null, load: null };
+  const [platform, load] = await Promise.all([api.client.machines.platform({ sandbox: id }), loadOf(api, id, signal)]);
+  return { platform, load };
+}
+
+async function loadOf(api: Api, id: string, signal: AbortSignal): Promise<MachineLoad | MachineAway | null> {
+  const frames = eventStream(api, `/drivers/resources?sandbox=${id}`, {
+    ...{ signal, onLost: () => undefined, onBack: () => undefined },
+  });
+  let looks = 0;
+  for await (const { event, data } of frames) {
+    if (event === 'end') return null;
+    if (event === 'away') return understood(api, MachineAway, data);
+    if (event !== 'load') continue;
+    const load = understood(api, MachineLoad, data);
+    looks += 1;
+    if (load.cpus !== null || looks > 1) return load;
+  }
+  return null;
+}
