@@ -171,6 +171,6 @@ describe('hangar cp', { timeout: 180_000 }, () => {
   it('and what the machine is and uses is shown', async () => {
     const { stdout } = await server.hangar(['sandbox', 'show', id, '--resources', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ platform: { os: 'Linux' }, load: { memoryBytes: expect.any(Number) } });
-    expect((await server.hangar(['sandbox', 'show', id, '--resources'])).stdout).toMatch(/^Memory +.* MB|GB/m);
+    expect((await server.hangar(['sandbox', 'show', id, '--resources'])).stdout).toMatch(/^Memory +\S+ [KMG]iB of /m);
   });
 });
