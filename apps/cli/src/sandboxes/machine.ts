@@ -1,14 +1,21 @@
-import { MachineAway, MachineLoad, type Sandbox } from '@hangar/contract';
-import { isClosed } from '@hangar/contract/state-words';
+import { MachineAway, MachineLoad } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
 import type { Api } from '../server/api.ts';
 import { eventStream, understood } from '../server/event-stream.ts';
 import type { MachineNow } from './machine-words.ts';
 
 /** Asks the machine what it is, and looks until its processor time is known: that takes two looks. */
-export async function machineOf(api: Api, { id, state }: Sandbox, signal: AbortSignal): Promise<MachineNow> {
-  if (isClosed(state)) return { platform: null, load: null };
-  const [platform, load] = await Promise.all([api.client.machines.platform({ sandbox: id }), loadOf(api, id, signal)]);
-  return { platform, load };
+export async function machineOf(api: Api, id: string, signal: AbortSignal): Promise<MachineNow> {
+  try {
+    const [platform, load] = await Promise.all([
+      api.client.machines.platform({ sandbox: id }),
+      loadOf(api, id, signal),
+    ]);
+    return { platform, load };
+  } catch (error) {
+    if (error instanceof HangarError && error.code === 'sandbox_closed') return { platform: null, load: null };
+    throw error;
+  }
 }
 
 async function loadOf(api: Api, id: string, signal: AbortSignal): Promise<MachineLoad | MachineAway | null> {

@@ -42,13 +42,12 @@ export const command = defineCommand<Flags, [string?]>({
     const { terminal } = this;
     const api = await this.api(flags.server);
     const id = given ?? (await newestOpen(this, api));
-    const [sandbox, { items: executions }] = await Promise.all([
+    const asking = flags.resources ? await import('../../sandboxes/machine.ts') : null;
+    const [sandbox, { items: executions }, machine] = await Promise.all([
       api.client.sandboxes.get({ id }),
       api.client.sandboxes.executions({ id, limit: EXECUTIONS }),
+      asking?.machineOf(api, id, this.signal) ?? null,
     ]);
-    const machine = flags.resources
-      ? await (await import('../../sandboxes/machine.ts')).machineOf(api, sandbox, this.signal)
-      : null;
     if (flags.json) return terminal.json({ ...sandbox, executions, ...machine });
     show(sandbox, executions, terminal, machine);
     if (isClosed(sandbox.state)) terminal.next('hangar sandbox open');

@@ -68,4 +68,3 @@ export function remoteFiles(api: Api) {
     upload: (at: RemotePath, sent: Sent) => put(`/drivers/files/tar${query(at)}`, 'application/x-tar', sent),
   };
 }
-export type RemoteFiles = ReturnType<typeof remoteFiles>;
