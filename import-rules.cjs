@@ -35,7 +35,11 @@ const VENDORS = {
   '^jose$': ['^apps/server/src/features/access/'],
   '^pino$': ['^apps/server/src/(main|compose|log-out)\\.ts$', '^apps/server/src/platform/'],
   '^prom-client$': ['^apps/server/src/platform/', '^apps/server/src/compose\\.ts$', '-metrics\\.ts$'],
-  '^tar-stream$': ['^packages/sandbox/src/(brought|drivers/docker|machine)/', '^apps/server/src/backup/'],
+  '^tar-stream$': [
+    '^packages/sandbox/src/(brought|drivers/docker|machine)/',
+    '^apps/server/src/backup/',
+    '^apps/cli/src/sandboxes/files/',
+  ],
   '^@(aws-sdk|smithy)/[^/]+$': ['^apps/server/src/adapters/blob-s3/'],
   '^lru-cache$': ['^apps/server/src/(features|adapters)/', '^packages/sandbox/src/'],
   '^p-limit$': ['^apps/server/src/platform/'],

@@ -182,6 +182,35 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
     },
   ],
   ...Object.fromEntries(
+    ['files', 'files/stat', 'files/content', 'files/tar', 'platform', 'resources'].map((path) => [
+      `GET /drivers/${path}`,
+      ({ sandbox }: Ids) => [
+        { path: `/drivers/${path}?sandbox=${sandbox}${path.startsWith('files') ? '&path=/etc/hostname' : ''}` },
+      ],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['content', 'tar'].map((what) => [
+      `PUT /drivers/files/${what}`,
+      ({ sandbox }: Ids) => [
+        {
+          path: `/drivers/files/${what}?sandbox=${sandbox}&path=/tmp/not-mine`,
+          body: 'x',
+          headers: { 'content-type': 'application/octet-stream' },
+        },
+      ],
+    ]),
+  ),
+  'POST /drivers/files/folder': ({ sandbox }) => [
+    { path: '/drivers/files/folder', json: { sandbox, path: '/tmp/not-mine' } },
+  ],
+  'POST /drivers/files/move': ({ sandbox }) => [
+    { path: '/drivers/files/move', json: { sandbox, path: '/tmp/a', to: '/tmp/b' } },
+  ],
+  'DELETE /drivers/files': ({ sandbox }) => [
+    { path: '/drivers/files', json: { sandbox, path: '/tmp/a', recursive: true } },
+  ],
+  ...Object.fromEntries(
     [
       ...['GET /profiles/{name}', 'PATCH /profiles/{name}', 'DELETE /profiles/{name}', 'POST /profiles/{name}/default'],
       ...['POST /profiles/{name}/test', 'GET /drivers/{name}', 'PUT /drivers/{name}', 'DELETE /drivers/{name}'],

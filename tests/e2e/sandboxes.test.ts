@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -128,5 +129,70 @@ describe.skipIf(whyNoSshd !== null)('a sandbox on an ssh profile', { timeout: 18
   });
   afterAll(async () => {
     for (const sshd of opened) await sshd[Symbol.asyncDispose]();
+  });
+});
+
+describe('hangar cp', { timeout: 180_000 }, () => {
+  const STRANGE = Buffer.from('caf\xe9.txt', 'latin1');
+  let id = '';
+  let dir = '';
+  const cp = (...args: string[]) => server.hangar(['cp', ...args], { cwd: dir });
+  const good = async (...args: string[]) => {
+    const { exitCode, stderr } = await cp(...args);
+    expect(exitCode, stderr).toBe(0);
+  };
+  beforeAll(async () => {
+    id = await opened('--on', 'local');
+    dir = join(server.dir, 'cp');
+    mkdirSync(dir);
+  }, 180_000);
+
+  it('takes a file there and back with its bytes and its mode', async () => {
+    const bytes = randomBytes(3_000_000);
+    writeFileSync(join(dir, 'tool'), bytes, { mode: 0o750 });
+    await good('tool', `${id}:copied`);
+    await good(`${id}:copied`, 'back');
+    expect(readFileSync(join(dir, 'back')).equals(bytes)).toBe(true);
+    expect(statSync(join(dir, 'back')).mode & 0o777).toBe(0o750);
+    expect(readdirSync(dir).sort()).toEqual(['back', 'tool']);
+  });
+
+  it('reads standard input and writes standard output', async () => {
+    const bytes = randomBytes(2_000_000);
+    const sent = await server.hangarBytes(['cp', '-', `${id}:piped`], bytes);
+    expect(sent.exitCode, sent.stderr).toBe(0);
+    const got = await server.hangarBytes(['cp', `${id}:piped`, '-'], new Uint8Array());
+    expect(got.stdout.equals(bytes)).toBe(true);
+  });
+
+  it('takes folders with links, modes and names of any bytes', async () => {
+    mkdirSync(join(dir, 'tree/deep'), { recursive: true });
+    writeFileSync(join(dir, 'tree/deep/run.sh'), '#!/bin/sh\n', { mode: 0o755 });
+    writeFileSync(Buffer.concat([Buffer.from(`${dir}/tree/`), STRANGE]), 'au lait');
+    writeFileSync(join(dir, `tree/${'long'.repeat(40)}`), 'long');
+    symlinkSync('deep/run.sh', join(dir, 'tree/link'));
+    expect((await cp('tree', `${id}:tree`)).stderr).toContain('is a folder');
+    await good('-r', 'tree', `${id}:tree`);
+    await good('-r', `${id}:tree`, 'again');
+    await good('-r', 'tree', `${id}:tree`);
+    const listed = (name: string) =>
+      execFileSync('tar', ['-C', join(dir, name), '--sort=name', '--mtime=@0', '-cf', '-', '.']);
+    expect(listed('again').equals(listed('tree'))).toBe(true);
+    // A second time it goes into the folder that is there.
+    await good('-r', `${id}:tree/tree/deep`, 'again');
+    expect(readdirSync(join(dir, 'again/deep'))).toEqual(['run.sh']);
+  });
+
+  it('says what is missing, on either side', async () => {
+    expect((await cp('nothing', `${id}:x`)).stderr).toContain('file_unreadable');
+    expect((await cp(`${id}:nothing`, 'x')).stderr).toContain('file_not_found');
+    expect((await cp('tool', `${id}:no/such/`)).stderr).toContain('file_not_found');
+    expect((await cp('tool', 'back')).exitCode).toBe(2);
+  });
+
+  it('and what the machine is and uses is shown', async () => {
+    const { stdout } = await server.hangar(['sandbox', 'show', id, '--resources', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ platform: { os: 'Linux' }, load: { memoryBytes: expect.any(Number) } });
+    expect((await server.hangar(['sandbox', 'show', id, '--resources'])).stdout).toMatch(/^Memory +\S+ [KMG]iB of /m);
   });
 });

@@ -65,6 +65,7 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
     },
     'show',
   ),
+  cp: leaf('Copy files between this machine and a sandbox', () => import('./commands/sandboxes/cp.ts')),
   cloud: group('Sign in, and what the server keeps for you', {
     login: leaf('Sign in to a server', () => import('./commands/cloud/login.ts')),
     logout: leaf('Sign out, here and on the server', () => import('./commands/cloud/logout.ts')),

@@ -265,7 +265,7 @@ export const ERRORS = {
   command_too_long: {
     kind: 'invalid',
     message: 'An argument of the command is longer than the machine takes.',
-    wayOut: 'Send it on standard input, as in: hangar sandbox exec ID -- sh < script.sh',
+    wayOut: 'Send it as a file: hangar cp, or on standard input: hangar sandbox exec ID -- sh < script.sh',
   },
   output_truncated: {
     kind: 'limit',

@@ -3,12 +3,16 @@ import { activity } from './activity.ts';
 import { credentials } from './credentials.ts';
 import { jobs } from './jobs.ts';
 import { kubernetes } from './kubernetes.ts';
+import { machines } from './machines.ts';
 import { drivers, profiles } from './profiles.ts';
+import { files } from './sandbox-files.ts';
 import { sandboxes } from './sandboxes.ts';
 import { system } from './system.ts';
 
 /** Everything that can be asked of a Hangar server, apart from what stands in raw-operations.ts. */
-export const contract = { system, access, profiles, drivers, credentials, jobs, sandboxes, activity, kubernetes };
+export const contract = {
+  ...{ system, access, profiles, drivers, credentials, jobs, sandboxes, files, machines, activity, kubernetes },
+};
 export type Contract = typeof contract;
 
 export const VERSION = '0.1.0';
@@ -23,8 +27,10 @@ export * from './errors.ts';
 export * from './jobs.ts';
 export * from './kubernetes.ts';
 export * from './logs.ts';
+export * from './machines.ts';
 export * from './profiles.ts';
 export * from './raw-operations.ts';
+export * from './sandbox-files.ts';
 export * from './sandboxes.ts';
 export {
   type IdentityKind,

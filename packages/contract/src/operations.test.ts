@@ -51,7 +51,7 @@ it('these take away what cannot be had back, and these take time of a machine', 
   expect(names(({ destructive }) => destructive)).toEqual([
     ...['access.signOutEverywhere', 'access.removeApiKey', 'access.removeDevice', 'access.updatePerson'],
     ...['access.removeInvite', 'access.putPlan', 'profiles.remove', 'drivers.remove'],
-    ...['credentials.remove', 'sandboxes.close', 'raw access.revoke'],
+    ...['credentials.remove', 'sandboxes.close', 'files.remove', 'raw access.revoke'],
   ]);
   expect(names(({ spends }) => spends)).toEqual([
     ...['profiles.test', 'jobs.create', 'jobs.retry', 'sandboxes.open', 'sandboxes.resume', 'sandboxes.execute'],

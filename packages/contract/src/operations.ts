@@ -76,6 +76,16 @@ export const OPERATIONS = {
     execution: 'GET /drivers/executions/{id}',
     cancel: 'POST /drivers/cancel',
   },
+  files: {
+    list: 'GET /drivers/files',
+    stat: 'GET /drivers/files/stat',
+    makeFolder: 'POST /drivers/files/folder',
+    move: 'POST /drivers/files/move',
+    remove: 'DELETE /drivers/files',
+  },
+  machines: {
+    platform: 'GET /drivers/platform',
+  },
   activity: {
     list: 'GET /devops/activity',
     get: 'GET /devops/activity/{id}',
@@ -102,6 +112,15 @@ export const RAW_OPERATIONS = {
     status: 'GET /drivers/status',
     output: 'GET /drivers/executions/{id}/output',
     input: 'POST /drivers/executions/{id}/input',
+  },
+  files: {
+    read: 'GET /drivers/files/content',
+    write: 'PUT /drivers/files/content',
+    download: 'GET /drivers/files/tar',
+    upload: 'PUT /drivers/files/tar',
+  },
+  machines: {
+    resources: 'GET /drivers/resources',
   },
   system: {
     events: 'GET /events',
@@ -148,9 +167,13 @@ export const IDEMPOTENT: Readonly<Record<string, true | 'key'>> = {
   'POST /drivers/resume': true,
   'POST /drivers/execute': 'key',
   'POST /drivers/cancel': true,
+  'POST /drivers/files/folder': true,
+  'DELETE /drivers/files': true,
   'POST /devops/activity/{id}/messages': true,
   'POST /uploads': true,
   'POST /drivers/executions/{id}/input': true,
+  'PUT /drivers/files/content': true,
+  'PUT /drivers/files/tar': true,
   'POST /auth/revoke': true,
 };
 
@@ -196,6 +219,7 @@ export const COMMANDS = {
   'POST /drivers/resume': 'sandbox resume {id}',
   'GET /drivers/sessions/{id}/executions': 'sandbox show {id}',
   'POST /drivers/execute': 'sandbox exec {sandbox} [--shell {command.shell}] -- {command}',
+  'GET /drivers/platform': 'sandbox show {sandbox} --resources',
   'GET /devops/activity': 'activity [--status {status}] [--actor {actor}] [--about {correlationId}] [--limit {limit}]',
   'POST /devops/activity': 'activity start {operation} [--step {steps}] [--about {correlationId}] [--link {link}]',
   'GET /k8s/health': 'k8s health [--context {context}]',
@@ -206,6 +230,7 @@ export const COMMANDS = {
   'GET /jobs/{id}/logs': 'logs {id} [--follow] [--since {since}] [--grep {grep}] [--stream {stream}] [--tail {tail}]',
   'GET /jobs/{id}/artifacts/diff': 'pull {id}',
   'GET /jobs/{id}/artifacts/{+name}': 'artifacts download {id} {name}',
+  'GET /drivers/resources': 'sandbox show {sandbox} --resources',
   'GET /k8s/pods/{namespace}/{name}/log':
     'k8s logs {namespace} {name} [--container {container}] [--previous] [--tail {tail}] [--follow] [--context {context}]',
   'POST /auth/device': 'cloud login',

@@ -3,6 +3,8 @@ import { DeviceAuthorization, OAuthError, TokenAnswer } from './access.ts';
 import { Upload } from './jobs.ts';
 import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
+import { SandboxQuery } from './machines.ts';
+import { FileQuery, FileReadQuery, FileWriteQuery } from './sandbox-files.ts';
 import { InputQuery, OutputQuery, StatusQuery } from './sandboxes.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
 import {
@@ -159,6 +161,60 @@ export const rawOperations = {
           description: 'Stored',
           type: 'application/json',
           schema: z.object({ bytes: z.number().int().describe('Of input there is in all') }),
+        },
+      },
+    },
+  },
+  files: {
+    read: {
+      method: 'GET',
+      path: '/drivers/files/content',
+      summary: 'A file of a sandbox, as it is',
+      meta: reading({ none: 'hangar cp brings it.' }, { mcp: false }),
+      query: FileReadQuery,
+      answers: {
+        200: { description: 'The bytes', type: ['application/octet-stream', 'text/plain'], schema: 'binary' },
+      },
+    },
+    write: {
+      method: 'PUT',
+      path: '/drivers/files/content',
+      summary: 'Write a file of a sandbox, whole or not at all',
+      meta: writing({ none: 'hangar cp sends it.' }, { idempotent: true, mcp: false }),
+      query: FileWriteQuery,
+      body: { type: 'application/octet-stream', schema: 'binary' },
+      answers: done,
+    },
+    download: {
+      method: 'GET',
+      path: '/drivers/files/tar',
+      summary: 'A folder of a sandbox with all that is in it, as a tar archive',
+      meta: reading({ none: 'hangar cp -r brings it.' }, { mcp: false }),
+      query: FileQuery,
+      answers: { 200: { description: 'A tar archive', type: 'application/x-tar', schema: 'binary' } },
+    },
+    upload: {
+      method: 'PUT',
+      path: '/drivers/files/tar',
+      summary: 'Unpack a tar archive into a folder of a sandbox, which is made; not all or nothing',
+      meta: writing({ none: 'hangar cp -r sends it.' }, { idempotent: true, mcp: false }),
+      query: FileQuery,
+      body: { type: 'application/x-tar', schema: 'binary' },
+      answers: done,
+    },
+  },
+  machines: {
+    resources: {
+      method: 'GET',
+      path: '/drivers/resources',
+      summary: 'What the machine of a sandbox uses, live, once a second (SSE)',
+      meta: reading('sandbox show {sandbox} --resources', { mcp: false }),
+      query: SandboxQuery,
+      answers: {
+        200: {
+          description: 'Frames with event load (MachineLoad) or away (MachineAway); event end with the sandbox',
+          type: 'text/event-stream',
+          schema: 'text',
         },
       },
     },

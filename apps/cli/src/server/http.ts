@@ -13,6 +13,8 @@ export interface Call {
   /** Until the headers of the answer; the body may take longer. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** The body cannot be made a second time: it is not sent again, whatever the contract allows. */
+  readonly once?: boolean;
 }
 
 /** An answer whose body is still to come. It must be read to its end or discarded. */
@@ -43,7 +45,7 @@ const REPEAT_AFTER_MS = [150, 600];
  */
 export async function send(link: Link, path: string, call: Call, signal: AbortSignal): Promise<Answer> {
   const { method = 'GET', headers = {} } = call;
-  const repeatable = isRepeatable(method, path.replace('/api', ''), 'idempotency-key' in headers);
+  const repeatable = call.once !== true && isRepeatable(method, path.replace('/api', ''), 'idempotency-key' in headers);
   for (let attempt = 0; ; attempt++) {
     const pause = repeatable ? REPEAT_AFTER_MS[attempt] : undefined;
     try {

@@ -33,6 +33,10 @@ export function encodePath(path: string): Uint8Array<ArrayBuffer> {
 export const showPath = (path: string): string =>
   ESCAPED.test(path) ? [...path].map((char) => (char.length === 1 ? octal(char) : char)).join('') : path;
 
+/** A path for the query of an address: as text, or as base64 of its bytes where these are none. */
+export const pathQuery = (path: string): { readonly path: string } | { readonly pathBase64: string } =>
+  ESCAPED.test(path) ? { pathBase64: btoa(String.fromCharCode(...encodePath(path))) } : { path };
+
 const ESCAPE = 0xdc00;
 const ESCAPED = /[\udc80-\udcff]/;
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -14,6 +14,7 @@ const LONGEST_PATH = 4096;
 /** What is shorter goes over in one channel; of what is longer the size is known only when it is there. */
 const SHORT = 1024 * 1024;
 const MOST_DEPTH = 1000;
+const UNSTAGE_MS = 30_000;
 /** As arguments of a tar that reads no list. */
 const MOST_NAMES = 100_000;
 
@@ -88,7 +89,9 @@ export function createFiles(talk: Talk): Files {
         });
       await ask(path, scripts.COMMIT, [name, mode], o);
     } catch (error) {
-      await talk.ask(scripts.UNSTAGE, [word(path), name], o).catch(() => undefined);
+      // Whoever has stopped it leaves nothing behind either.
+      const left = { signal: AbortSignal.timeout(UNSTAGE_MS) };
+      await talk.ask(scripts.UNSTAGE, [word(path), name], left).catch(() => undefined);
       throw error;
     }
   }

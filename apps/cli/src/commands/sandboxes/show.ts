@@ -6,7 +6,8 @@ import { limitWords } from '@hangar/contract/words/resources';
 import { executionWords, SESSION_WORDS, sandboxWords } from '@hangar/contract/words/sandbox';
 import { formatDuration, formatSeconds, relativeTime, spanMs } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, type GlobalFlags, globalFlags } from '../../command.ts';
+import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
+import { type MachineNow, machineRows } from '../../sandboxes/machine-words.ts';
 import { OPEN_STATES, sandboxArgument } from '../../sandboxes/sandbox-id.ts';
 import type { Api } from '../../server/api.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
@@ -15,18 +16,23 @@ import { wrap } from '../../terminal/words.ts';
 
 const EXECUTIONS = 20;
 
-export const command = defineCommand<GlobalFlags, [string?]>({
+interface Flags extends GlobalFlags {
+  readonly resources: boolean;
+}
+
+export const command = defineCommand<Flags, [string?]>({
   brief: 'A sandbox with its limits and what was executed in it',
   examples: [
     ['sandbox show', 'the newest of yours that is not closed'],
     ['sandbox show s_7k2m9p4x --json', 'one sandbox, for programs'],
+    ['sandbox show --resources', 'with what its machine is and uses now'],
   ],
   about: [
     'Shows the state and why, how the connection to its machine is, what it may use, when it closes by itself, and the newest of what was executed in it.',
   ],
-  json: 'The sandbox, as GET /drivers/sessions/{id} shows it, with "executions": [execution, …], the newest first.',
+  json: 'The sandbox, as GET /drivers/sessions/{id} shows it, with "executions": [execution, …], the newest first; with --resources also "platform" and "load", null where it is closed.',
   parameters: {
-    flags: globalFlags,
+    flags: { resources: yes('Ask its machine what it is and uses'), ...globalFlags },
     positional: {
       kind: 'tuple',
       parameters: [{ ...sandboxArgument, optional: true, brief: 'The sandbox; your newest open one when left out' }],
@@ -36,12 +42,14 @@ export const command = defineCommand<GlobalFlags, [string?]>({
     const { terminal } = this;
     const api = await this.api(flags.server);
     const id = given ?? (await newestOpen(this, api));
-    const [sandbox, { items: executions }] = await Promise.all([
+    const asking = flags.resources ? await import('../../sandboxes/machine.ts') : null;
+    const [sandbox, { items: executions }, machine] = await Promise.all([
       api.client.sandboxes.get({ id }),
       api.client.sandboxes.executions({ id, limit: EXECUTIONS }),
+      asking?.machineOf(api, id, this.signal) ?? null,
     ]);
-    if (flags.json) return terminal.json({ ...sandbox, executions });
-    show(sandbox, executions, terminal);
+    if (flags.json) return terminal.json({ ...sandbox, executions, ...machine });
+    show(sandbox, executions, terminal, machine);
     if (isClosed(sandbox.state)) terminal.next('hangar sandbox open');
     else if (sandbox.state === 'paused') terminal.next(`hangar sandbox resume ${id}`, `hangar sandbox close ${id}`);
     else terminal.next(`hangar sandbox exec ${id} -- COMMAND`, `hangar sandbox close ${id}`);
@@ -59,7 +67,12 @@ async function newestOpen({ terminal }: Cli, { client }: Api): Promise<string> {
   return newest.id;
 }
 
-function show(sandbox: Sandbox, executions: readonly Execution[], terminal: Terminal): void {
+function show(
+  sandbox: Sandbox,
+  executions: readonly Execution[],
+  terminal: Terminal,
+  machine: MachineNow | null,
+): void {
   const { color, columns } = terminal;
   const row = (name: string, value: string) =>
     terminal.out(`${color.dim(name.padEnd(10))} ${wrap(value, columns, ' '.repeat(11)).trimStart()}`);
@@ -83,6 +96,7 @@ function show(sandbox: Sandbox, executions: readonly Execution[], terminal: Term
     row('Closes', sandbox.closesAt === null ? limits : `${relativeTime(sandbox.closesAt)} (${limits})`);
     row('Used', relativeTime(sandbox.lastActivity));
   }
+  for (const [name, value] of machine === null ? [] : machineRows(machine)) row(name, value);
   if (executions.length > 0) terminal.out(color.dim('Executed'));
   terminal.rows(
     executions.map((execution) => [

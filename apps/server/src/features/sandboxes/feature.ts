@@ -5,9 +5,14 @@ import { createCancels } from './acts/cancels.ts';
 import { createExecutionsReconciler } from './acts/executions-reconciler.ts';
 import { createMachines } from './acts/machines.ts';
 import { createSandboxesReconciler } from './acts/sandboxes-reconciler.ts';
+import { filesBytesRoutes, filesRoutes } from './files/files-routes.ts';
+import { createOwnMachines } from './files/own-machine.ts';
+import { createSandboxFiles } from './files/sandbox-files.ts';
 import { EXECUTION } from './lifecycle/execution-lifecycle.ts';
 import { PATIENCE, type Patience } from './lifecycle/sandbox-facts.ts';
 import { SANDBOX } from './lifecycle/sandbox-noun.ts';
+import { createLoadLive } from './load/load-live.ts';
+import { loadRoutes, machinesRoutes } from './load/load-routes.ts';
 import type { PeopleOfSandboxes, ProfilesOfSandboxes } from './needs.ts';
 import { createSandboxes, type Sandboxes } from './sandboxes.ts';
 import { sandboxBytesRoutes, sandboxesRoutes } from './sandboxes-routes.ts';
@@ -36,6 +41,9 @@ export function sandboxesFeature(
   const machines = createMachines(profiles);
   const cancels = createCancels({ database, store, log });
   const sandboxes = createSandboxes({ store, profiles, sealing, machines });
+  const own = createOwnMachines({ store, machines });
+  const files = createSandboxFiles(own);
+  const load = createLoadLive({ rowOf: store.byId, machineOf: own.machineOf, log });
   const opening = createSandboxesReconciler({ database, store, profiles, machines, log });
   const executing = createExecutionsReconciler({
     ...{ database, store, people, machines, cancels, logs, log },
@@ -57,8 +65,12 @@ export function sandboxesFeature(
 
   return {
     ownsUnit: store.ownsUnit,
-    router: { sandboxes: sandboxesRoutes(sandboxes) },
-    raw: [sandboxBytesRoutes({ sandboxes, logs })],
+    router: { sandboxes: sandboxesRoutes(sandboxes), files: filesRoutes(files), machines: machinesRoutes(own) },
+    raw: [
+      sandboxBytesRoutes({ sandboxes, logs }),
+      filesBytesRoutes(files),
+      loadRoutes({ own, live: load, touch: store.touch }),
+    ],
     live: {
       async [SANDBOX](id) {
         const row = await store.byId(id);

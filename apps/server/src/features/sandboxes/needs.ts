@@ -1,5 +1,5 @@
 import type { DriverName, Plan } from '@hangar/contract';
-import type { Executions, Reach } from '@hangar/sandbox';
+import type { Reach, Sandbox } from '@hangar/sandbox';
 import type { Logs } from '../../platform/logs/index.ts';
 
 /** What sandboxes need of people and profiles. */
@@ -22,9 +22,7 @@ export interface ProfilesOfSandboxes {
 }
 
 /** A machine that can be worked in. */
-export interface Hand {
-  readonly executions: Executions;
-}
+export type Hand = Pick<Sandbox, 'executions' | 'files' | 'load' | 'platform'>;
 
 export type LogsOfExecutions = Pick<Logs, 'append' | 'appendSystem' | 'end' | 'read' | 'remove' | 'stats' | 'follow'>;
 

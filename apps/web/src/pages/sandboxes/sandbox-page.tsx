@@ -16,6 +16,7 @@ import { ExecutionOutput } from '../../modules/sandboxes/execution-output.tsx';
 import { ExecutionPanel } from '../../modules/sandboxes/execution-panel.tsx';
 import { OutputReader } from '../../modules/sandboxes/output-reader.ts';
 import { SANDBOX_TABS, SandboxView } from '../../modules/sandboxes/sandbox-view.tsx';
+import { SandboxFiles, SandboxMachine } from './sandbox-machine.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
 
@@ -49,6 +50,8 @@ function OneSandbox({ id }: { id: string }) {
         })
       }
       executions={<Executions sandbox={query.data} id={id} />}
+      files={query.data === undefined ? null : <SandboxFiles sandbox={query.data} />}
+      machine={query.data === undefined ? null : <SandboxMachine sandbox={query.data} />}
       close={close}
       pause={pause}
       resume={resume}

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import type { Driver } from '../../port/driver.ts';
 import { type MachineBed, machineSuite } from '../../testing/machine-suite.ts';
-import { NO_HOST_KEYS, NO_HOST_KEYS, nothingBrought } from '../../testing/profile.ts';
+import { NO_HOST_KEYS, nothingBrought } from '../../testing/profile.ts';
 import { createDaytonaDriver } from './index.ts';
 import { startDaytonaServer } from './testing/daytona-server.ts';
 
