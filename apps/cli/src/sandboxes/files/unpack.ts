@@ -16,7 +16,7 @@ export async function unpack(source: AsyncIterable<Uint8Array>, root: Buffer, si
   const parser = extract({ filenameEncoding: 'latin1' } as Parameters<typeof extract>[0]);
   const folders: { path: Buffer; mode: number }[] = [];
   let broken: unknown = null;
-  const reading = pipeline(source, parser as unknown as NodeJS.WritableStream, { signal }).catch((error: unknown) => {
+  const reading = pipeline(source, parser, { signal }).catch((error: unknown) => {
     broken = error;
   });
   try {

@@ -27,7 +27,7 @@ const namesOf = ({ parameters = [] }: Described, place: string) =>
 it('names the header of those that may be sent again with a key, and of no other', () => {
   for (const { path, meta, operation } of all)
     expect(namesOf(operation, 'header').includes('Idempotency-Key'), path).toBe(meta.idempotent === 'key');
-  expect(all.filter(({ meta }) => meta.idempotent === 'key')).toHaveLength(2);
+  expect(all.filter(({ meta }) => meta.idempotent === 'key')).toHaveLength(4);
 });
 
 it('says what lets in: a session alone where a token does not', () => {

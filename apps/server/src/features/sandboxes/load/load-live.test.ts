@@ -28,8 +28,10 @@ function viewer() {
   const seen: string[] = [];
   let ended = false;
   return {
-    ...{ write: (frame: string) => void seen.push(frame), end: () => void (ended = true) },
-    ...{ seen, isEnded: () => ended },
+    ...{ write: (frame: string) => void seen.push(frame), seen, isEnded: () => ended },
+    end() {
+      ended = true;
+    },
   };
 }
 
