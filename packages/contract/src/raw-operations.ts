@@ -199,7 +199,7 @@ export const rawOperations = {
       summary: 'Unpack a tar archive into a folder of a sandbox, which is made; not all or nothing',
       meta: writing({ none: 'hangar cp -r sends it.' }, { idempotent: true, mcp: false }),
       query: FileQuery,
-      body: { type: 'application/x-tar', schema: 'binary' },
+      body: { type: 'application/octet-stream', schema: 'binary' },
       answers: done,
     },
   },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SandboxId } from './sandboxes.ts';
 import { Done, destroy, read, Time, write } from './shared.ts';
+import { PATH_IN_QUERY_MOST } from './text/path-bytes.ts';
 
 /** Entries of a folder that are listed at most. */
 export const FOLDER_MOST = 10_000;
@@ -8,24 +9,27 @@ export const FOLDER_MOST = 10_000;
 const PATH = 'Absolute, or from the home folder of the account on; bytes that are no UTF-8 as U+DC00 + byte (PEP 383)';
 
 /** A path in a machine, as `decodePath` makes it of its bytes. */
-const Path = z
-  .string()
-  .min(1)
-  .max(4096)
-  .refine((path) => !path.includes('\0'), 'A path holds no NUL')
-  .describe(PATH);
+const text = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .refine((path) => !path.includes('\0'), 'A path holds no NUL');
+const Path = text(4096).describe(PATH);
 
-/** In an address a path is text, or base64 of its bytes where these are no UTF-8. Without either: the home folder. */
+/** In an address a path is text, or base64 of its bytes where these are no UTF-8 or many. Without either: the home folder. */
 const inQuery = {
   sandbox: SandboxId,
-  path: Path.optional().describe('Absolute, or from the home folder of the account on; the home folder when left out'),
+  path: text(PATH_IN_QUERY_MOST)
+    .optional()
+    .describe('Absolute, or from the home folder of the account on; the home folder when left out'),
   pathBase64: z
     .string()
     .min(1)
-    .max(8192)
-    .regex(/^[A-Za-z0-9+/_-]+={0,2}$/, 'Base64')
+    .max(5464)
+    .regex(/^[A-Za-z0-9_-]+={0,2}$/, 'Base64url')
     .optional()
-    .describe('The bytes of the path, in place of path'),
+    .describe('The bytes of the path, in place of path: of any bytes, and longer'),
 };
 export const FileQuery = z.object(inQuery);
 

@@ -33,9 +33,15 @@ export function encodePath(path: string): Uint8Array<ArrayBuffer> {
 export const showPath = (path: string): string =>
   ESCAPED.test(path) ? [...path].map((char) => (char.length === 1 ? octal(char) : char)).join('') : path;
 
-/** A path for the query of an address: as text, or as base64 of its bytes where these are none. */
-export const pathQuery = (path: string): { readonly path: string } | { readonly pathBase64: string } =>
-  ESCAPED.test(path) ? { pathBase64: btoa(String.fromCharCode(...encodePath(path))) } : { path };
+/** A longer one is three times as long in an address, or more: heads of requests have 16 kB in all. */
+export const PATH_IN_QUERY_MOST = 1000;
+
+/** A path for the query of an address: as text, or as base64url of its bytes (RFC 4648 §5) where these are none, or many. */
+export function pathQuery(path: string): { readonly path: string } | { readonly pathBase64: string } {
+  if (!ESCAPED.test(path) && path.length <= PATH_IN_QUERY_MOST) return { path };
+  const base64 = btoa(String.fromCharCode(...encodePath(path)));
+  return { pathBase64: base64.replaceAll('+', '-').replaceAll('/', '_') };
+}
 
 const ESCAPE = 0xdc00;
 const ESCAPED = /[\udc80-\udcff]/;

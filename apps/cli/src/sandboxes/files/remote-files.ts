@@ -65,6 +65,6 @@ export function remoteFiles(api: Api) {
     async download(at: RemotePath): Promise<AsyncIterable<Uint8Array>> {
       return (await api.request(`/drivers/files/tar${query(at)}`)).body;
     },
-    upload: (at: RemotePath, sent: Sent) => put(`/drivers/files/tar${query(at)}`, 'application/x-tar', sent),
+    upload: (at: RemotePath, sent: Sent) => put(`/drivers/files/tar${query(at)}`, 'application/octet-stream', sent),
   };
 }
