@@ -11,7 +11,7 @@ const Input = z.object({
   factory: z.string(),
   options: z.record(z.string(), z.unknown()),
   settings: z.record(z.string(), z.unknown()),
-  secrets: z.record(z.string(), z.string()),
+  secrets: z.record(z.string(), z.string()).default({}),
   spec: z.custom<UnitSpec>(),
 });
 

@@ -33,7 +33,7 @@ export interface Caller {
 const TITLE_MOST = 200;
 const STARTED_LOOK_MS = 50;
 /** For an execution to start, so that it can be written to. */
-const STARTED_MS = 60_000;
+const STARTED_MS = 12_000;
 
 export type Sandboxes = ReturnType<typeof createSandboxes>;
 

@@ -7,7 +7,7 @@ import type { SandboxRow } from '../store/sandboxes-tables.ts';
 
 const LOOK_MS = 200;
 /** For a machine that is being made. */
-const READY_MS = 60_000;
+const READY_MS = 12_000;
 /** Less than what any sandbox may stay unused. */
 const IN_USE_MS = 10_000;
 
