@@ -1,7 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { checkWords, quoteForLogin, quoteForSh } from './quote.ts';
+
+// Some shells make folders in it.
+const home = mkdtempSync(join(tmpdir(), 'hangar-home-'));
+afterAll(() => rmSync(home, { recursive: true }));
 
 const SHELLS = ['dash', 'bash', 'busybox', 'zsh', 'fish', 'tcsh', 'csh', 'mksh'];
 const HARD = [
@@ -25,7 +32,7 @@ describe.each(SHELLS)('as the login shell: %s', (shell) => {
     const through = (text: string) =>
       execFileSync(shell, [...args, `exec sh -c 'eval "$(printf %b "$1")"' sh ${quoteForLogin(text)}`], {
         // Files of whoever runs the tests print what they like.
-        env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+        env: { PATH: process.env.PATH, HOME: home },
         stdio: ['ignore', 'pipe', 'ignore'],
       }).toString('utf8');
     const script = `printf '<%s>' ${HARD.map(quoteForSh).join(' ')}`;
