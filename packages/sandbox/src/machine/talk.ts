@@ -90,12 +90,16 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
     // Without the input: what is asked first has none.
     const path = `${(await facts({ signal: o.signal })).folder}/.input-${nonce()}`;
     argv.splice(2, 2, WITH_INPUT_FILE(script), 'hangar', path);
+    // It may hold secrets. What runs removes it by itself; what was given up or cut may never have run.
+    const remove = () =>
+      ask('rm -f "$1"', [path], { signal: AbortSignal.timeout(REMOVE_MS) }).then(undefined, () => undefined);
     try {
       await machine.writeFile(path, asReadable(o.input), { signal });
-      return await opened(checked(argv), { signal, stdin: false }, undefined);
+      const channel = await opened(checked(argv), { signal, stdin: false }, undefined);
+      channel.exit.catch(remove);
+      return channel;
     } catch (error) {
-      // It may hold secrets. What runs removes it by itself.
-      await ask('rm -f "$1"', [path], { signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => undefined);
+      await remove();
       throw error;
     }
   }
