@@ -213,8 +213,9 @@ describe('cancelling', () => {
     await server.sandboxes.cancel(ada, run, undefined);
     expect(await ended(run)).toMatchObject({ state: 'cancelled', leftover: 0, output: { stdout: 3 } });
     expect(await backend.bed(id).processesWith('977.31')).toEqual([]);
-    const version = (await server.sandboxes.execution(ada, run)).version;
-    expect((await server.sandboxes.cancel(ada, run, 0)).version).toBe(version);
+    // Its version may still move: it is forgotten in the machine after its end.
+    const { version: _, ...whole } = await server.sandboxes.execution(ada, run);
+    expect(await server.sandboxes.cancel(ada, run, 0)).toMatchObject(whole);
   });
 
   it('is told again when the machine did not hear it', async () => {
