@@ -31,6 +31,9 @@ export const yes = (brief: string) => ({ kind: 'boolean', brief, default: false,
 export const text = (brief: string, placeholder: string) =>
   ({ kind: 'parsed', parse: String, optional: true, brief, placeholder }) as const;
 
+/** A flag with a value that may be given many times, or left out. */
+export const texts = (brief: string, placeholder: string) => ({ ...text(brief, placeholder), variadic: true }) as const;
+
 interface CommandText {
   /** Command lines that work when pasted, without the leading `hangar`; each with what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];

@@ -1,7 +1,7 @@
 import type { Job } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, globalFlags, text, yes } from '../../command.ts';
+import { defineCommand, globalFlags, text, texts, yes } from '../../command.ts';
 import type { RunFlags } from '../../jobs/send/run-options.ts';
 import { positiveNumber, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 import { profileArgument } from '../profiles/profile-argument.ts';
@@ -30,14 +30,7 @@ export const command = defineCommand<RunFlags>({
       repo: text('Repository: a URL, or a folder with a checkout', 'URL'),
       ref: text('Branch, tag or commit on the remote, instead of what is checked out', 'REF'),
       agent: text('A preset (see hangar agents) or any command in quotes', 'NAME'),
-      agents: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'A job for each of these: names with commas between, or one command in quotes',
-        placeholder: 'NAMES',
-      },
+      agents: texts('A job for each of these: names with commas between, or one command in quotes', 'NAMES'),
       times: {
         kind: 'parsed',
         parse: wholeNumber,
@@ -54,22 +47,8 @@ export const command = defineCommand<RunFlags>({
         ...text('Git credential for a private repository', 'NAME'),
         proposeCompletions: proposeCredentials,
       },
-      env: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'Variable for the agent; NAME alone takes the value from here',
-        placeholder: 'NAME[=VALUE]',
-      },
-      envFile: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'File of such variables, as .env; --env wins',
-        placeholder: 'FILE',
-      },
+      env: texts('Variable for the agent; NAME alone takes the value from here', 'NAME[=VALUE]'),
+      envFile: texts('File of such variables, as .env; --env wins', 'FILE'),
       timeout: {
         kind: 'parsed',
         parse: seconds,

@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract/errors';
 import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { defineCommand, type GlobalFlags, globalFlags, text, texts, yes } from '../../command.ts';
 import type { Order } from '../../sandboxes/exec/run-execution.ts';
 import { parseSandboxId, proposeSandboxes } from '../../sandboxes/sandbox-id.ts';
 import { seconds } from '../../terminal/numbers.ts';
@@ -35,22 +35,8 @@ export const command = defineCommand<Flags, string[]>({
     flags: {
       shell: text('A whole line for sh, in place of a program', 'LINE'),
       cwd: text('Folder to run it in; that of the sandbox when left out', 'PATH'),
-      env: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'Variable for it; NAME alone takes the value from here',
-        placeholder: 'NAME[=VALUE]',
-      },
-      envFile: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'File of such variables, as .env; --env wins',
-        placeholder: 'FILE',
-      },
+      env: texts('Variable for it; NAME alone takes the value from here', 'NAME[=VALUE]'),
+      envFile: texts('File of such variables, as .env; --env wins', 'FILE'),
       user: text('Account to run it as, where the driver can', 'NAME'),
       timeout: {
         kind: 'parsed',

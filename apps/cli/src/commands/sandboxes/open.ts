@@ -3,7 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { isClosed } from '@hangar/contract/state-words';
 import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
-import { defineCommand, type GlobalFlags, globalFlags, text, yes } from '../../command.ts';
+import { defineCommand, type GlobalFlags, globalFlags, text, texts, yes } from '../../command.ts';
 import { positiveNumber, seconds, sizeInBytes } from '../../terminal/numbers.ts';
 import { profileArgument } from '../profiles/profile-argument.ts';
 
@@ -44,22 +44,8 @@ export const command = defineCommand<Flags>({
       image: text('Container image, on profiles that use one', 'IMAGE'),
       cpus: { kind: 'parsed', parse: positiveNumber, optional: true, brief: 'CPU cores', placeholder: 'N' },
       memory: { kind: 'parsed', parse: sizeInBytes, optional: true, brief: 'Memory, like 2g', placeholder: 'SIZE' },
-      env: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'Variable for all in it; NAME alone takes the value from here',
-        placeholder: 'NAME[=VALUE]',
-      },
-      envFile: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: 'File of such variables, as .env; --env wins',
-        placeholder: 'FILE',
-      },
+      env: texts('Variable for all in it; NAME alone takes the value from here', 'NAME[=VALUE]'),
+      envFile: texts('File of such variables, as .env; --env wins', 'FILE'),
       idle: {
         kind: 'parsed',
         parse: seconds,
