@@ -30,15 +30,16 @@ export const defineTurn = ({ verb, state, doing, noWait, next, ...text }: Turn) 
       const { terminal } = this;
       const api = await this.api(flags.server);
       const asked = await api.client.sandboxes[verb]({ id });
-      const { refuseClosed, waitUntil } = await import('./wait.ts');
+      const { failed, refuseClosed, waitUntil } = await import('./wait.ts');
       const sandbox = flags.noWait
         ? asked
         : await waitUntil(this, api, asked, {
-            is: (seen) => seen.state === state || isClosed(seen.state),
+            is: (seen) => seen.state === state || seen.failure !== null || isClosed(seen.state),
             doing,
             wayOut: `See how far it is: hangar sandbox show ${id}`,
           });
       refuseClosed(sandbox);
+      if (sandbox.failure !== null) throw failed(sandbox.failure, id);
       if (flags.json) return terminal.json(sandbox);
       terminal.out(`${id} ${stateText(sandboxWords(sandbox), terminal.color)}`);
       terminal.next(next(id));

@@ -14,3 +14,7 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 /** The same signal, and over after so many milliseconds. */
 export const within = (signal: AbortSignal, ms: number): AbortSignal =>
   AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+
+/** A deadline was over, or whoever carried a call gave it up: nothing is known of what became of it. */
+export const isCut = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');

@@ -79,8 +79,8 @@ function show(
   const { failure, session } = sandbox;
   terminal.out(`${color.bold(sandbox.id)}${sandbox.name === null ? '' : `  ${sandbox.name}`}`);
   terminal.out(`${stateText(sandboxWords(sandbox), color)} since ${relativeTime(sandbox.stateSince)}`);
-  if (failure === null) row('Why', sandbox.reason);
-  else {
+  if (failure === null || !isClosed(sandbox.state)) row('Why', sandbox.reason);
+  if (failure !== null) {
     row('Failure', `${failure.message} [${failure.code}]`);
     row('What to do', wayOutFor(failure.wayOut, sandbox.id));
   }

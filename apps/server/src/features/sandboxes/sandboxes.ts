@@ -72,7 +72,9 @@ export function createSandboxes(parts: {
   /** Again to one that is there: whoever had left is back, and a paused one goes on. */
   async function connect(caller: Caller, id: string): Promise<Sandbox> {
     await mayStillBeUsed(caller, id);
-    const { row } = await store.advance(id, (_row, now) => ({ pauseWanted: false, leftAt: null, lastActivityAt: now }));
+    const { row } = await store.advance(id, (_row, now) => ({
+      ...{ pauseWanted: false, leftAt: null, lastActivityAt: now, fault: null },
+    }));
     return view(row);
   }
 
@@ -112,9 +114,10 @@ export function createSandboxes(parts: {
 
     async close(caller: Caller, id: string, o: { keep: boolean }): Promise<Sandbox> {
       const row = await owned(caller).get(id);
-      if (isClosed(row.state)) return view(row);
+      // What is left of one that is closed is removed once more.
+      if (isClosed(row.state) && (row.fault?.act !== 'clean' || o.keep)) return view(row);
       const advanced = await store.advance(id, (before, now) =>
-        o.keep ? { leftAt: before.leftAt ?? now } : { cancelRequestedAt: before.cancelRequestedAt ?? now },
+        o.keep ? { leftAt: before.leftAt ?? now } : { cancelRequestedAt: before.cancelRequestedAt ?? now, fault: null },
       );
       return view(advanced.row);
     },
@@ -124,7 +127,7 @@ export function createSandboxes(parts: {
       const row = await mayStillBeUsed(caller, id);
       if ((await machines.reach(row))?.units.pause === undefined)
         throw new HangarError('unsupported', { message: `The driver ${row.driver} cannot pause.` });
-      return view((await store.advance(id, () => ({ pauseWanted: true }))).row);
+      return view((await store.advance(id, () => ({ pauseWanted: true, fault: null }))).row);
     },
     resume: connect,
 

@@ -8,7 +8,8 @@ const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox {
   const limit = isClosed(row.state) ? null : closesAt(factsOf(row));
   return {
-    ...{ id: row.id, version: row.version, name: row.name, state: row.state, reason: row.reason, failure: row.failure },
+    ...{ id: row.id, version: row.version, name: row.name, state: row.state, reason: row.reason },
+    failure: row.failure ?? row.fault?.failure ?? null,
     stateSince: row.stateSince.toISOString(),
     session: sessionOf(row),
     owner: { id: row.userId, name: row.userName },
@@ -24,10 +25,13 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
 }
 
 /** How the machine was seen last, as a connection to it. */
-function sessionOf({ state, stateSince, machine, readyAt, leftAt, reason }: SandboxRow): Session {
+function sessionOf(row: SandboxRow): Session {
+  const { state, stateSince, machine, readyAt, leftAt, reason, cleanedAt } = row;
   if (isClosed(state)) {
     const failed = state === 'closed' ? 'disconnected' : 'error';
-    return { state: failed, since: stateSince.toISOString(), detail: reason };
+    const left =
+      cleanedAt === null && machine?.kind === 'unknown' ? ` Its machine may still be there: ${machine.reason}` : '';
+    return { state: failed, since: stateSince.toISOString(), detail: `${reason}${left}` };
   }
   if (readyAt === null || machine === null) return { state: 'none', since: null, detail: reason };
   const since = machine.since;

@@ -102,10 +102,14 @@ export function createActing<
   });
 }
 
-/** A driver that this server does not offer, settings that nobody knows any more or that cannot be used now: as if nobody answered. */
+/**
+ * A driver that this server does not offer, that nobody reaches or that lets nobody in, settings that nobody knows any more or that cannot
+ * be used now: as if nobody answered. All of it is said where the row is shown; anything else is a fault of ours.
+ */
 const AWAY: ReadonlySet<ErrorCode> = new Set([
-  ...(['driver_unavailable', 'driver_unknown', 'profile_not_found'] as const),
-  ...(['profile_host_refused', 'profile_secret_missing', 'keychain_failed'] as const),
+  ...(['driver_unavailable', 'driver_unknown', 'driver_auth_failed', 'driver_busy', 'driver_quota'] as const),
+  ...(['host_key_changed', 'connection_lost', 'cluster_not_connected', 'cluster_forbidden'] as const),
+  ...(['profile_not_found', 'profile_host_refused', 'profile_secret_missing', 'keychain_failed'] as const),
 ]);
 
 /** What to say of a driver that does not answer; anything else is thrown again. */

@@ -94,11 +94,12 @@ function Now({ shown: sandbox, pause, resume }: SandboxViewProps & { shown: Sand
   const { tone } = sandboxWords(sandbox);
   const now = useNow();
   const isSoon = sandbox.closesAt !== null && Date.parse(sandbox.closesAt) - now < SOON_MS;
-  const isPlain = tone === 'ended' || (tone === 'good' && sandbox.session.state !== 'reconnecting' && !isSoon);
+  const isWell = tone === 'ended' || (tone === 'good' && sandbox.session.state !== 'reconnecting' && !isSoon);
+  const isPlain = isWell && sandbox.failure === null;
   return (
     <>
       {isPlain ? null : (
-        <Callout tone={isSoon ? 'needs' : tone === 'good' ? 'working' : tone}>
+        <Callout tone={sandbox.failure !== null ? 'bad' : isSoon ? 'needs' : tone === 'good' ? 'working' : tone}>
           {sandbox.reason}
           {sandbox.failure === null ? '' : ` ${sandbox.failure.wayOut}`}
         </Callout>

@@ -12,6 +12,7 @@ import type { SeenOfSandbox } from '../lifecycle/sandbox-noun.ts';
 import type { ProfilesOfSandboxes } from '../needs.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
+import { failureOf, isForGood, passes } from './failures.ts';
 import { type Machines, unitOf } from './machines.ts';
 
 const CALL_MS = 60_000;
@@ -26,6 +27,8 @@ const WANTED_MS = 1_000;
 const HANDLED_AT_ONCE = 64;
 const LAUNCHES = 32;
 const ASK_AGAIN_MS = 5_000;
+/** What is left of one that closes can wait, the longer the longer it cannot be removed. */
+const CLEAN_AGAIN_MOST_MS = 10 * 60_000;
 const REASON_MOST = 2_000;
 const RETRY: ReadonlySet<ErrorCode> = new Set([
   ...(['driver_unavailable', 'driver_busy', 'disk_full', 'internal', 'launch_failed', 'quota_refused'] as const),
@@ -33,6 +36,7 @@ const RETRY: ReadonlySet<ErrorCode> = new Set([
 
 /** What a machine lacks it lacks for good. */
 const NEVER: ReadonlySet<ErrorCode> = new Set(['unsupported', 'disk_full', 'file_forbidden']);
+const LEFT_WAY_OUT = 'Remove it where it runs, or have it tried again: hangar sandbox close ID';
 const MISSING = { kind: 'missing' } as const;
 type Unsuitable = Extract<UnitState, { kind: 'exited' }>;
 type Seen = Change<SandboxRow, SeenOfSandbox>;
@@ -90,11 +94,10 @@ export function createSandboxesReconciler(parts: {
       if (signal.aborted || error instanceof Fenced) throw error;
       // What was begun goes with the sandbox.
       if (closed.signal.aborted) return () => ({ launchReason: null });
-      const known = error instanceof HangarError ? error : new HangarError('launch_failed', { cause: error });
       if (!(error instanceof HangarError)) log.warn({ err: error, sandbox: row.id }, 'launch failed');
-      const failure = { code: known.code, message: known.message.slice(0, REASON_MOST), wayOut: known.wayOut };
+      const failure = failureOf(error, 'launch_failed');
       return (_row, now) => ({
-        launchFault: { failure, retry: RETRY.has(known.code), at: now.toISOString() },
+        launchFault: { failure, retry: RETRY.has(failure.code), at: now.toISOString() },
         ...{ launchTries: row.launchTries + 1, launchReason: null },
       });
     } finally {
@@ -157,15 +160,23 @@ export function createSandboxesReconciler(parts: {
     look: { isLast: true, run: (row, _action, { signal }) => look(row, signal) },
     pause: {
       async run(row, _action, { signal }) {
-        const units = (await machines.reach(row))?.units;
-        if (units?.pause === undefined) return () => ({ pauseWanted: false });
-        await units.pause(unitOf(row), call(signal));
-        return (before, now) => ({ machine: seenOf({ kind: 'paused' }, before, now) });
+        try {
+          const units = (await machines.reach(row))?.units;
+          if (units?.pause === undefined) throw new HangarError('unsupported');
+          await units.pause(unitOf(row), call(signal));
+        } catch (error) {
+          return refused(row, 'pause', error, signal);
+        }
+        return (before, now) => ({ machine: seenOf({ kind: 'paused' }, before, now), fault: null });
       },
     },
     resume: {
       async run(row, _action, { signal }) {
-        await (await machines.reach(row))?.units.resume?.(unitOf(row), call(signal));
+        try {
+          await (await machines.reach(row))?.units.resume?.(unitOf(row), call(signal));
+        } catch (error) {
+          return refused(row, 'resume', error, signal);
+        }
         renewed.delete(row.id);
         return look(row, signal);
       },
@@ -182,20 +193,49 @@ export function createSandboxesReconciler(parts: {
     },
     clean: {
       async run(row, _action, { signal }) {
-        await (await machines.reach(row))?.units.remove(unitOf(row), call(signal));
+        try {
+          await (await machines.reach(row))?.units.remove(unitOf(row), call(signal));
+        } catch (error) {
+          const left = notRemoved(row, error, signal);
+          if (left !== null) return left;
+        }
         machines.forget(row.id);
-        return (_row, now) => ({ cleanedAt: now });
+        return (_row, now) => ({ cleanedAt: now, fault: null });
       },
     },
   };
+
+  /** It stays as it is, and says why: what no other try mends is tried again when somebody asks for it. */
+  function refused(row: SandboxRow, act: 'pause' | 'resume', error: unknown, signal: AbortSignal): Seen {
+    signal.throwIfAborted();
+    if (error instanceof Fenced || passes(error)) throw error;
+    log.warn({ err: error, sandbox: row.id, act }, 'a driver refused');
+    return () => ({ pauseWanted: act === 'resume', fault: { act, failure: failureOf(error) } });
+  }
+
+  /** Null: there is nothing to remove. @throws HangarError driver_unavailable: somebody may mend it, and it is tried again */
+  function notRemoved(row: SandboxRow, error: unknown, signal: AbortSignal): Seen | null {
+    signal.throwIfAborted();
+    if (error instanceof Fenced || passes(error)) throw error;
+    if (error instanceof HangarError && error.code === 'sandbox_gone') return null;
+    const failure = failureOf(error);
+    log.warn({ err: error, sandbox: row.id }, 'cannot remove a machine');
+    if (isForGood(error)) return () => ({ fault: { act: 'clean', failure: { ...failure, wayOut: LEFT_WAY_OUT } } });
+    throw new HangarError('driver_unavailable', { message: failure.message, cause: error });
+  }
 
   return createActing({
     ...{ database: parts.database, reconciled: store.reconciled, acts, concurrency: HANDLED_AT_ONCE, log },
     away: {
       seen: (why, row, now) => ({ machine: seenOf({ kind: 'unknown', reason: why }, row, now) }),
-      againMs: () => ASK_AGAIN_MS,
+      againMs: askAgainMs,
     },
   });
+}
+
+function askAgainMs({ closedFor, finishedAt, machine }: SandboxRow): number {
+  if ((closedFor === null && finishedAt === null) || machine?.kind !== 'unknown') return ASK_AGAIN_MS;
+  return Math.min(CLEAN_AGAIN_MOST_MS, Math.max(ASK_AGAIN_MS, (Date.now() - Date.parse(machine.since)) / 10));
 }
 
 function seenOf(state: UnitState | { kind: 'unknown'; reason: string }, before: SandboxRow, now: Date): SeenMachine {

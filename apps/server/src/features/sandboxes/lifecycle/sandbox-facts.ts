@@ -1,5 +1,5 @@
 import type { Failure, SandboxStateName } from '@hangar/contract';
-import type { ClosedFor, LaunchFault, SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
+import type { ActFault, ClosedFor, LaunchFault, SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
 
 /** All that `decide` looks at. Times are milliseconds of one clock, the database's. */
 export interface SandboxFacts {
@@ -17,6 +17,7 @@ export interface SandboxFacts {
   readonly lastActivityAt: number;
   readonly idleMs: number;
   readonly lifetimeMs: number;
+  readonly fault: ActFault | null;
   readonly cleaned: boolean;
   readonly ended: SandboxStateName | null;
   readonly reason: string;
@@ -81,6 +82,7 @@ export const factsOf = (row: SandboxRow): SandboxFacts => ({
   lastActivityAt: row.lastActivityAt.getTime(),
   idleMs: row.idleSeconds * 1000,
   lifetimeMs: row.lifetimeSeconds * 1000,
+  fault: row.fault,
   cleaned: row.cleanedAt !== null,
   ended: row.finishedAt === null ? null : row.state,
   reason: row.reason,

@@ -9,7 +9,7 @@ const fresh: SandboxFacts = {
   ...{ createdAt: NOW, admittedAt: null, closeRequestedAt: null, closedFor: null, pauseWanted: false },
   ...{ launchTries: 0, launchedAt: null, launchFault: null, launchReason: null, machine: null, readyAt: null },
   ...{ lastActivityAt: NOW, idleMs: 3_600_000, lifetimeMs: 86_400_000 },
-  ...{ cleaned: false, ended: null, reason: '', failure: null },
+  ...{ fault: null, cleaned: false, ended: null, reason: '', failure: null },
 };
 const seen = (kind: NonNullable<SandboxFacts['machine']>['kind'], at = NOW, reason = '') => ({
   kind,
@@ -22,6 +22,11 @@ const running = { ...launched, readyAt: NOW, machine: seen('running') };
 const fault = (retry: boolean) => ({
   failure: { code: 'driver_unavailable', message: 'No answer.', wayOut: 'Wait.' },
   ...{ retry, at: NOW },
+});
+
+const refusal = (act: 'pause' | 'resume' | 'clean') => ({
+  act,
+  failure: { code: 'unsupported', message: 'It cannot.', wayOut: 'Use another.' },
 });
 
 const cases: [string, SandboxFacts, number, { state: string; action: string }][] = [
@@ -110,6 +115,18 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
     NOW + 15 * 60_000,
     { state: 'failed', action: 'clean' },
   ],
+  [
+    'fails when nothing removes its machine',
+    { ...running, closedFor: 'person', fault: refusal('clean') },
+    NOW,
+    { state: 'failed', action: 'none' },
+  ],
+  [
+    'and is left alone then',
+    { ...running, ended: 'failed', fault: refusal('clean') },
+    NOW,
+    { state: 'failed', action: 'none' },
+  ],
   ['an ended one is tidied up', { ...running, ended: 'lost' }, NOW, { state: 'lost', action: 'clean' }],
   [
     'and then left alone',
@@ -150,6 +167,7 @@ describe('whatever was wanted and seen', () => {
     ),
     ...{ readyAt: maybe, lastActivityAt: time, idleMs: fc.integer({ min: 30_000, max: 9e7 }) },
     ...{ lifetimeMs: fc.integer({ min: 30_000, max: 9e7 }), cleaned: fc.boolean() },
+    fault: fc.constantFrom(null, refusal('pause'), refusal('resume'), refusal('clean')),
     ended: fc.constantFrom(null, 'closed' as const, 'failed' as const, 'lost' as const),
     ...{ reason: fc.constant('x'), failure: fc.constant(null) },
   });

@@ -20,10 +20,12 @@ const CLOSED: Readonly<Record<ClosedFor, string>> = {
 /** What becomes of a sandbox, from all that is wanted and seen. Pure. */
 export function decide(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
   if (facts.ended !== null) {
-    const action: SandboxAction = facts.cleaned ? NONE : { kind: 'clean' };
+    const left = facts.cleaned ? null : leftFor(facts);
+    const isOver = facts.cleaned || left !== null;
+    const [reason = facts.reason] = facts.reason.split(LEFT);
     return {
-      ...{ state: facts.ended, reason: facts.reason, failure: facts.failure, action },
-      wakeMs: facts.cleaned ? null : 0,
+      ...{ state: facts.ended, reason: left === null ? reason : leftWords(reason, left), failure: facts.failure },
+      ...{ action: isOver ? NONE : { kind: 'clean' }, wakeMs: isOver ? null : 0 },
     };
   }
   const limit = closesAt(facts);
@@ -52,9 +54,17 @@ function idle({ machine, pauseWanted }: SandboxFacts): SandboxDecision {
 /** It is closed once nothing is left of its machine, and not before. */
 function closing(facts: SandboxFacts, why: ClosedFor): SandboxDecision {
   if (facts.cleaned) return going('closed', CLOSED[why], NONE, null);
+  const left = leftFor(facts);
+  if (left !== null) return { ...going('failed', leftWords(`${CLOSED[why]}.`, left), NONE, null), failure: left };
   const away = facts.machine?.kind === 'unknown' ? `: ${facts.machine.reason}` : '';
   return going('closing', `Its machine is being removed${away}`, { kind: 'clean' }, 0);
 }
+
+/** Why its machine cannot be removed, ever, as things are. */
+const leftFor = ({ fault }: SandboxFacts): Failure | null => (fault?.act === 'clean' ? fault.failure : null);
+const LEFT = ' Its machine could not be removed';
+const leftWords = (reason: string, { message }: Failure): string =>
+  `${reason}${LEFT} and may still be there: ${message}`;
 
 function launching(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
   const fault = facts.launchFault;
@@ -102,7 +112,8 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
   }
   if (seen.kind === 'paused') {
     if (!facts.pauseWanted) return going('paused', 'Going on', { kind: 'resume' }, 0);
-    return going('paused', 'Paused', look, untilLimit(facts, now, patience, wait));
+    const why = facts.fault?.act === 'resume' ? `It could not go on: ${facts.fault.failure.message}` : 'Paused';
+    return going('paused', why, look, untilLimit(facts, now, patience, wait));
   }
   if (facts.readyAt === null) return going('starting', 'Its machine runs; trying it', { kind: 'look' }, wait);
   if (facts.pauseWanted) return going('running', 'Pausing', { kind: 'pause' }, 0);
@@ -121,7 +132,8 @@ const warnedBefore = (limitMs: number, patience: Patience): number => Math.min(p
 
 function reasonOf(facts: SandboxFacts, now: number, patience: Patience): string {
   const limit = closesAt(facts);
-  if (limit === null || now < limit.at - warnedBefore(limit.limitMs, patience)) return 'Its machine runs';
+  if (limit === null || now < limit.at - warnedBefore(limit.limitMs, patience))
+    return facts.fault?.act === 'pause' ? `It could not be paused: ${facts.fault.failure.message}` : 'Its machine runs';
   const at = new Date(limit.at).toISOString();
   return limit.why === 'idle'
     ? `Closes at ${at} when nothing is done in it: nobody has used it`

@@ -27,6 +27,7 @@ export type SeenOfSandbox = Partial<
     | 'readyAt'
     | 'lastActivityAt'
     | 'closedFor'
+    | 'fault'
     | 'cleanedAt'
   >
 >;

@@ -23,6 +23,12 @@ export interface LaunchFault {
   readonly at: string;
 }
 
+/** Why something that is wanted cannot be had, until somebody asks for it again. */
+export interface ActFault {
+  readonly act: 'pause' | 'resume' | 'clean';
+  readonly failure: Failure;
+}
+
 export type ClosedFor = 'person' | 'idle' | 'lifetime' | 'restore';
 
 /** Machines in hand: what is wanted, what was seen, and the state that `decide` made of both. Nothing large stands in a row. */
@@ -57,6 +63,9 @@ export const sandboxes = pgTable(
     readyAt: at('ready_at'),
     lastActivityAt: at('last_activity_at').notNull().defaultNow(),
     closedFor: text('closed_for').$type<ClosedFor>(),
+    fault: jsonb().$type<ActFault>(),
+    /** The end by a limit that its person was warned of. */
+    warnedOf: at('warned_of'),
 
     // Decided
     state: text().$type<SandboxStateName>().notNull().default('queued'),

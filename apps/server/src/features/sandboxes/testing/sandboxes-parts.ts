@@ -42,6 +42,10 @@ export class Backend {
   readonly renewed: string[] = [];
   /** Thrown by all that is asked. */
   away: HangarError | null = null;
+  /** Thrown by one thing that is asked of a unit. */
+  readonly faults: { pause?: Error; resume?: Error; remove?: Error; inspect?: Error } = {};
+  /** How often something was asked that has a fault. */
+  faulty = 0;
   /** Thrown by each start, while there are some. */
   launchFaults: HangarError[] = [];
   /** For each channel that is opened: after how many bytes of output it breaks. */
@@ -70,12 +74,12 @@ export class Backend {
         },
         inspect: async ({ id }, { signal }) => {
           if (this.silent) await sleep(600_000, undefined, { signal });
-          this.#answers();
+          this.#answers('inspect');
           return this.#states.get(id) ?? { kind: 'missing' };
         },
         stop: async () => undefined,
         remove: async ({ id }) => {
-          this.#answers();
+          this.#answers('remove');
           await this.#closed(id);
           this.#states.delete(id);
           this.removed.push(id);
@@ -90,8 +94,8 @@ export class Backend {
         renew: async ({ id }: UnitKey) => void this.renewed.push(id),
         ...(o.pauses
           ? {
-              pause: async ({ id }: UnitKey) => void this.#states.set(id, { kind: 'paused' }),
-              resume: async ({ id }: UnitKey) => void this.#states.set(id, { kind: 'running' }),
+              pause: async ({ id }: UnitKey) => this.#turn('pause', id, 'paused'),
+              resume: async ({ id }: UnitKey) => this.#turn('resume', id, 'running'),
             }
           : {}),
       },
@@ -103,8 +107,16 @@ export class Backend {
     this.#gone.add(id);
     await this.#beds.get(id)?.close();
   }
-  #answers(): void {
+  #answers(asked?: keyof Backend['faults']): void {
     if (this.away) throw this.away;
+    const fault = asked === undefined ? undefined : this.faults[asked];
+    if (fault === undefined) return;
+    this.faulty += 1;
+    throw fault;
+  }
+  #turn(asked: 'pause' | 'resume', id: string, kind: 'paused' | 'running'): void {
+    this.#answers(asked);
+    this.#states.set(id, { kind });
   }
   bed(id: string): Bed {
     const bed = this.#beds.get(id);
