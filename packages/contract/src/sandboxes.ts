@@ -79,6 +79,7 @@ export const Sandbox = z.object({
   idleSeconds: z.number().int(),
   lifetimeSeconds: z.number().int(),
   closesAt: Time.nullable().describe('By itself, as things are now'),
+  closesSoon: z.enum(['idle', 'lifetime']).nullable().describe('Why it closes then, once that is near'),
   executionsRunning: z.number().int(),
 });
 export type Sandbox = z.infer<typeof Sandbox>;

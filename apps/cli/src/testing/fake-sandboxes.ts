@@ -73,7 +73,7 @@ export class FakeSandboxes {
       ...{ image: input.image ?? null, resources: input.resources, envNames: Object.keys(input.env) },
       ...{ metadata: input.metadata, createdAt: now, readyAt: null, finishedAt: null, lastActivity: now },
       ...{ closeRequestedAt: null, idleSeconds: input.idleSeconds, lifetimeSeconds: input.lifetimeSeconds },
-      ...{ closesAt: null, executionsRunning: 0 },
+      ...{ closesAt: null, closesSoon: null, executionsRunning: 0 },
     });
     this.steps.set(id, [...this.opening]);
     this.#remember(input.idempotencyKey ?? key, id);

@@ -40,3 +40,9 @@ export const executionWords = (execution: Pick<Execution, 'state' | 'cancelReque
   execution.cancelRequestedAt !== null && !isEnded(execution.state)
     ? { tone: 'working', word: 'cancelling' }
     : EXECUTION_WORDS[execution.state];
+
+/** What to do about one that closes soon; nothing puts off the end of its time. */
+export const SOON_WAY_OUT = {
+  idle: 'Do something in it, and it stays: hangar sandbox resume ID',
+  lifetime: 'Take what is to stay: hangar cp ID:PATH . The next one may live longer: hangar sandbox open --lifetime 3d',
+} as const satisfies Record<NonNullable<Sandbox['closesSoon']>, string>;

@@ -3,7 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import { isClosed, isEnded } from '@hangar/contract/state-words';
 import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { limitWords } from '@hangar/contract/words/resources';
-import { executionWords, SESSION_WORDS, sandboxWords } from '@hangar/contract/words/sandbox';
+import { executionWords, SESSION_WORDS, SOON_WAY_OUT, sandboxWords } from '@hangar/contract/words/sandbox';
 import { formatDuration, formatSeconds, relativeTime, spanMs } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, yes } from '../../command.ts';
@@ -84,6 +84,7 @@ function show(
     row('Failure', `${failure.message} [${failure.code}]`);
     row('What to do', wayOutFor(failure.wayOut, sandbox.id));
   }
+  if (sandbox.closesSoon !== null) row('What to do', wayOutFor(SOON_WAY_OUT[sandbox.closesSoon], sandbox.id));
   const since = session.since === null ? '' : ` since ${relativeTime(session.since)}`;
   const detail = session.detail === null || session.detail === sandbox.reason ? '' : `: ${session.detail}`;
   row('Connection', `${SESSION_WORDS[session.state].word}${since}${detail}`);

@@ -421,16 +421,39 @@ describe('limits of time', () => {
       [id, seconds, column === 'last_activity_at'],
     );
 
-  it('warns, then closes what nobody uses', async () => {
-    const id = await opened({ idleSeconds: 600 });
+  /** What is said of an end by a limit, an activity a line. */
+  const warnings = () => {
+    const said = new Map<string, string[]>();
+    for (const { activityId, message } of server.published) {
+      const before = said.get(activityId);
+      if (message.type === 'DEVOPS_STARTED' && message.operation.endsWith('closes soon'))
+        said.set(activityId, [message.operation, ...message.steps]);
+      else if (before !== undefined && message.type !== 'DEVOPS_STEP_UPDATE') before.push(message.type);
+    }
+    return [...said.values()].map((words) => words.join(', ').replace(/ at \d.*Z/, ''));
+  };
+
+  it('warns, once each time it comes near, then closes what nobody uses', async () => {
+    const id = await opened({ idleSeconds: 600, name: 'mine' });
+    const said = 'Sandbox mine closes soon, Nobody uses it';
     await aged(id, 'last_activity_at', 540);
-    await until(
-      () => shown(id),
-      ({ reason }) => reason.startsWith('Closes at'),
-      'the warning',
-    );
+    const near = () =>
+      until(
+        () => shown(id),
+        ({ closesSoon }) => closesSoon === 'idle',
+        'the warning',
+      );
+    expect((await near()).reason).toMatch(/^Closes at/);
+    expect(warnings()).toEqual([said]);
+    // Who goes on with it has put it off.
+    await server.sandboxes.resume(ada, id);
+    expect(await shown(id)).toMatchObject({ closesSoon: null, reason: 'Its machine runs' });
+    expect(warnings()).toEqual([`${said}, DEVOPS_COMPLETE`]);
+    await aged(id, 'last_activity_at', 550);
+    await near();
     await aged(id, 'last_activity_at', 601);
-    expect(await reach(id, 'closed')).toMatchObject({ reason: 'Closed: nobody used it' });
+    expect(await reach(id, 'closed')).toMatchObject({ reason: 'Closed: nobody used it', closesSoon: null });
+    expect(warnings()).toEqual([`${said}, DEVOPS_COMPLETE`, `${said}, DEVOPS_COMPLETE`]);
   });
 
   it('does not take for idle what something runs in, however long nobody could look', async () => {

@@ -20,6 +20,7 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
     lastActivity: row.lastActivityAt.toISOString(),
     ...{ idleSeconds: row.idleSeconds, lifetimeSeconds: row.lifetimeSeconds },
     closesAt: limit === null ? null : new Date(limit.at).toISOString(),
+    closesSoon: limit !== null && limit.at === row.warnedOf?.getTime() ? limit.why : null,
     executionsRunning,
   };
 }

@@ -14,7 +14,7 @@ const base: Sandbox = {
   },
   ...{ envNames: ['NPM_TOKEN'], metadata: { ticket: 'NOTES-412' } },
   ...{ createdAt: ago(1910), readyAt: ago(1900), finishedAt: null, lastActivity: ago(12), closeRequestedAt: null },
-  ...{ idleSeconds: 3600, lifetimeSeconds: 86_400, closesAt: ago(-3588), executionsRunning: 1 },
+  ...{ idleSeconds: 3600, lifetimeSeconds: 86_400, closesAt: ago(-3588), closesSoon: null, executionsRunning: 1 },
 };
 const closed = { closesAt: null, executionsRunning: 0 };
 
@@ -37,7 +37,14 @@ export const reconnecting: Sandbox = {
 };
 export const soon: Sandbox = {
   ...base,
-  ...{ id: 's_9c2v7bt2d5', name: 'left alone', lastActivity: ago(3420), closesAt: ago(-180), executionsRunning: 0 },
+  ...{
+    id: 's_9c2v7bt2d5',
+    name: 'left alone',
+    lastActivity: ago(3420),
+    closesAt: ago(-180),
+    closesSoon: 'idle',
+    executionsRunning: 0,
+  },
   reason: 'Closes at 2026-05-04T14:05:11.000Z when nothing is done in it: nobody has used it',
 };
 export const paused: Sandbox = {

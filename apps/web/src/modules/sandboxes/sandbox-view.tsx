@@ -1,8 +1,9 @@
 import type { Sandbox } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { isClosed } from '@hangar/contract/state-words';
+import { wayOutFor } from '@hangar/contract/words/job-ending';
 import { formatCount } from '@hangar/contract/words/number';
-import { sandboxWords } from '@hangar/contract/words/sandbox';
+import { SOON_WAY_OUT, sandboxWords } from '@hangar/contract/words/sandbox';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Button } from '@mantine/core';
@@ -15,7 +16,7 @@ import { CopyButton } from '../../components/actions/copy.tsx';
 import type { Action } from '../../components/actions/use-action.ts';
 import { DetailPage, FactLine } from '../../components/detail/detail-page.tsx';
 import { Facts } from '../../components/figures/facts.tsx';
-import { Time, useNow } from '../../components/figures/time.tsx';
+import { Time } from '../../components/figures/time.tsx';
 import { Section } from '../../components/page.tsx';
 import { Callout } from '../../components/state/callout.tsx';
 import { ErrorState } from '../../components/state/states.tsx';
@@ -80,20 +81,18 @@ function SubLine({ sandbox }: { sandbox: Sandbox }) {
       </span>
       {sandbox.closesAt === null ? null : (
         <span>
-          closes <Time at={sandbox.closesAt} /> when nothing is done in it
+          closes <Time at={sandbox.closesAt} />
+          {sandbox.closesSoon === 'lifetime' ? '' : ' when nothing is done in it'}
         </span>
       )}
     </FactLine>
   );
 }
 
-/** So long before it closes by itself it is said aloud. */
-const SOON_MS = 5 * 60_000;
-
 function Now({ shown: sandbox, pause, resume }: SandboxViewProps & { shown: Sandbox }) {
   const { tone } = sandboxWords(sandbox);
-  const now = useNow();
-  const isSoon = sandbox.closesAt !== null && Date.parse(sandbox.closesAt) - now < SOON_MS;
+  const isSoon = sandbox.closesSoon !== null;
+  const wayOut = sandbox.failure?.wayOut ?? (sandbox.closesSoon === null ? null : SOON_WAY_OUT[sandbox.closesSoon]);
   const isWell = tone === 'ended' || (tone === 'good' && sandbox.session.state !== 'reconnecting' && !isSoon);
   const isPlain = isWell && sandbox.failure === null;
   return (
@@ -101,7 +100,7 @@ function Now({ shown: sandbox, pause, resume }: SandboxViewProps & { shown: Sand
       {isPlain ? null : (
         <Callout tone={sandbox.failure !== null ? 'bad' : isSoon ? 'needs' : tone === 'good' ? 'working' : tone}>
           {sandbox.reason}
-          {sandbox.failure === null ? '' : ` ${sandbox.failure.wayOut}`}
+          {wayOut === null ? '' : `${/[.!?]$/.test(sandbox.reason) ? '' : '.'} ${wayOutFor(wayOut, sandbox.id)}`}
         </Callout>
       )}
       {pause.error === null ? null : <ErrorState error={pause.error} onRetry={pause.run} />}

@@ -18,6 +18,7 @@ export interface SandboxFacts {
   readonly idleMs: number;
   readonly lifetimeMs: number;
   readonly fault: ActFault | null;
+  readonly warnedOf: number | null;
   readonly cleaned: boolean;
   readonly ended: SandboxStateName | null;
   readonly reason: string;
@@ -40,6 +41,13 @@ export interface SandboxDecision {
   readonly failure: Failure | null;
   readonly action: SandboxAction;
   readonly wakeMs: number | null;
+  /** The end by a limit that is near: its person is told once of each. */
+  readonly near: NearEnd | null;
+}
+
+export interface NearEnd {
+  readonly at: number;
+  readonly why: 'idle' | 'lifetime';
 }
 
 export interface Patience {
@@ -83,18 +91,28 @@ export const factsOf = (row: SandboxRow): SandboxFacts => ({
   idleMs: row.idleSeconds * 1000,
   lifetimeMs: row.lifetimeSeconds * 1000,
   fault: row.fault,
+  warnedOf: ms(row.warnedOf),
   cleaned: row.cleanedAt !== null,
   ended: row.finishedAt === null ? null : row.state,
   reason: row.reason,
   failure: row.failure,
 });
 
-/** When it closes by itself as things are, and for what. The limits begin with the machine. */
-export function closesAt(facts: Pick<SandboxFacts, 'readyAt' | 'lastActivityAt' | 'idleMs' | 'lifetimeMs'>) {
-  if (facts.readyAt === null) return null;
-  const idle = Math.max(facts.readyAt, facts.lastActivityAt) + facts.idleMs;
-  const lifetime = facts.readyAt + facts.lifetimeMs;
-  return idle < lifetime
-    ? ({ at: idle, why: 'idle', limitMs: facts.idleMs } as const)
-    : ({ at: lifetime, why: 'lifetime', limitMs: facts.lifetimeMs } as const);
+type Limits = Pick<SandboxFacts, 'readyAt' | 'lastActivityAt' | 'idleMs' | 'lifetimeMs'>;
+
+/** What closes it by itself as things are, the soonest first. The limits begin with the machine. */
+export function endsOf({ readyAt, lastActivityAt, idleMs, lifetimeMs }: Limits): (NearEnd & { limitMs: number })[] {
+  if (readyAt === null) return [];
+  const idle = { at: Math.max(readyAt, lastActivityAt) + idleMs, why: 'idle', limitMs: idleMs } as const;
+  const lifetime = { at: readyAt + lifetimeMs, why: 'lifetime', limitMs: lifetimeMs } as const;
+  return idle.at < lifetime.at ? [idle, lifetime] : [lifetime, idle];
+}
+export const closesAt = (facts: Limits): NearEnd | null => endsOf(facts)[0] ?? null;
+
+/** When its person is warned of such an end. */
+export const warnedFrom = ({ at, limitMs }: ReturnType<typeof endsOf>[number], { warnMs }: Patience): number =>
+  at - Math.min(warnMs, limitMs / 5);
+export function nearOf(facts: Limits, now: number, patience: Patience): NearEnd | null {
+  const near = endsOf(facts).find((end) => now >= warnedFrom(end, patience) && now < end.at);
+  return near === undefined ? null : { at: near.at, why: near.why };
 }

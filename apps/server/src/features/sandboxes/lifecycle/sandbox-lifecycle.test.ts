@@ -9,7 +9,7 @@ const fresh: SandboxFacts = {
   ...{ createdAt: NOW, admittedAt: null, closeRequestedAt: null, closedFor: null, pauseWanted: false },
   ...{ launchTries: 0, launchedAt: null, launchFault: null, launchReason: null, machine: null, readyAt: null },
   ...{ lastActivityAt: NOW, idleMs: 3_600_000, lifetimeMs: 86_400_000 },
-  ...{ fault: null, cleaned: false, ended: null, reason: '', failure: null },
+  ...{ fault: null, warnedOf: null, cleaned: false, ended: null, reason: '', failure: null },
 };
 const seen = (kind: NonNullable<SandboxFacts['machine']>['kind'], at = NOW, reason = '') => ({
   kind,
@@ -145,6 +145,14 @@ test('says so before it closes by itself', () => {
   expect(before.reason).toBe('Its machine runs');
   const warned = decide(running, NOW + 3_600_000 - PATIENCE.warnMs, PATIENCE);
   expect(warned.reason).toMatch(/^Closes at .*: nobody has used it$/);
+  expect(warned.near).toEqual({ at: NOW + 3_600_000, why: 'idle' });
+  // Of its time it is warned as early, however soon nobody may have used it.
+  const used = { ...running, lifetimeMs: 7_200_000, idleMs: 120_000, lastActivityAt: NOW + 7_000_000 };
+  expect(decide(used, NOW + 7_000_000, PATIENCE).near).toEqual({ at: NOW + 7_200_000, why: 'lifetime' });
+  expect(decide({ ...used, machine: seen('paused'), pauseWanted: true }, NOW + 7_000_000, PATIENCE)).toMatchObject({
+    ...{ state: 'paused', reason: expect.stringMatching(/^Closes at .*: its time is over then$/) },
+    near: { why: 'lifetime' },
+  });
   const short = { ...running, idleMs: 60_000 };
   expect(decide(short, NOW + 47_000, PATIENCE).reason).toBe('Its machine runs');
   expect(decide(short, NOW + 48_000, PATIENCE).reason).toMatch(/^Closes at/);
@@ -168,8 +176,44 @@ describe('whatever was wanted and seen', () => {
     ...{ readyAt: maybe, lastActivityAt: time, idleMs: fc.integer({ min: 30_000, max: 9e7 }) },
     ...{ lifetimeMs: fc.integer({ min: 30_000, max: 9e7 }), cleaned: fc.boolean() },
     fault: fc.constantFrom(null, refusal('pause'), refusal('resume'), refusal('clean')),
+    warnedOf: maybe,
     ended: fc.constantFrom(null, 'closed' as const, 'failed' as const, 'lost' as const),
     ...{ reason: fc.constant('x'), failure: fc.constant(null) },
+  });
+
+  /** A sandbox that is looked at when it was said, and used now and then: what its person is told until it closes. */
+  const lives = fc.record({
+    ...{ idleMs: fc.integer({ min: 30_000, max: 7_200_000 }), lifetimeMs: fc.integer({ min: 30_000, max: 7_200_000 }) },
+    ...{ uses: fc.array(fc.integer({ min: 0, max: 7_200_000 }), { maxLength: 12 }), pauseWanted: fc.boolean() },
+  });
+  test('each end that comes near is told once, and none comes that was not told', () => {
+    fc.assert(
+      fc.property(lives, ({ idleMs, lifetimeMs, uses, pauseWanted }) => {
+        const kind = pauseWanted ? 'paused' : 'running';
+        let facts: SandboxFacts = { ...running, idleMs, lifetimeMs, pauseWanted };
+        const told: number[] = [];
+        for (let now = NOW; ; ) {
+          const used = uses.map((at) => NOW + at).filter((at) => at <= now);
+          facts = { ...facts, lastActivityAt: Math.max(NOW, ...used) };
+          const { action, near, wakeMs } = decide(facts, now, { ...PATIENCE, lookMs: 60_000 });
+          if (action.kind === 'close') {
+            expect(told).toContain(now);
+            break;
+          }
+          if (near !== null && near.at !== facts.warnedOf) told.push(near.at);
+          facts = { ...facts, warnedOf: near?.at ?? null };
+          if (action.kind === 'look') facts = { ...facts, machine: seen(kind, now) };
+          now += action.kind === 'look' ? 0 : (wakeMs ?? Number.NaN);
+          // Whoever uses it is heard at once.
+          const [next = now] = uses
+            .map((at) => NOW + at)
+            .filter((at) => at > facts.lastActivityAt && at < now)
+            .sort();
+          now = Math.min(now, next);
+        }
+        expect(new Set(told).size).toBe(told.length);
+      }),
+    );
   });
 
   test('it is never closed while something may be left, ended ones stay ended, and each is looked at again or at its end', () => {
@@ -177,7 +221,8 @@ describe('whatever was wanted and seen', () => {
       fc.property(facts, time, (each, now) => {
         // Nothing makes such a row.
         fc.pre(each.ended !== 'closed' || each.cleaned);
-        const { state, action, wakeMs, reason } = decide(each, now, PATIENCE);
+        const { state, action, wakeMs, reason, near } = decide(each, now, PATIENCE);
+        if (near !== null) expect([state === 'running' || state === 'paused', near.at > now]).toEqual([true, true]);
         if (state === 'closed') expect(each.cleaned).toBe(true);
         if (each.ended !== null) expect(state).toBe(each.ended);
         expect(reason).not.toBe('');

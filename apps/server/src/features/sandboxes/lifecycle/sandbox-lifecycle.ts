@@ -3,11 +3,16 @@ import { formatDuration } from '@hangar/contract/words/time';
 import type { ClosedFor } from '../store/sandboxes-tables.ts';
 import {
   closesAt,
+  endsOf,
+  nearOf,
   type Patience,
   type SandboxAction,
   type SandboxDecision,
   type SandboxFacts,
+  warnedFrom,
 } from './sandbox-facts.ts';
+
+type Going = Omit<SandboxDecision, 'near'>;
 
 const NONE: SandboxAction = { kind: 'none' };
 const CLOSED: Readonly<Record<ClosedFor, string>> = {
@@ -19,6 +24,12 @@ const CLOSED: Readonly<Record<ClosedFor, string>> = {
 
 /** What becomes of a sandbox, from all that is wanted and seen. Pure. */
 export function decide(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
+  const decided = decideState(facts, now, patience);
+  const isOpen = decided.state === 'running' || decided.state === 'paused';
+  return { ...decided, near: isOpen && facts.ended === null ? nearOf(facts, now, patience) : null };
+}
+
+function decideState(facts: SandboxFacts, now: number, patience: Patience): Going {
   if (facts.ended !== null) {
     const left = facts.cleaned ? null : leftFor(facts);
     const isOver = facts.cleaned || left !== null;
@@ -37,22 +48,22 @@ export function decide(facts: SandboxFacts, now: number, patience: Patience): Sa
   return launched(facts, facts.launchedAt, now, patience);
 }
 
-function going(state: SandboxStateName, reason: string, action: SandboxAction, wakeMs: number | null): SandboxDecision {
+function going(state: SandboxStateName, reason: string, action: SandboxAction, wakeMs: number | null): Going {
   return { state, reason, failure: null, action, wakeMs };
 }
 
-function closingFor(why: ClosedFor): SandboxDecision {
+function closingFor(why: ClosedFor): Going {
   return going('closing', 'Closing', { kind: 'close', why }, 0);
 }
 
 /** Whether something runs in it is found out before it is said to close. */
-function idle({ machine, pauseWanted }: SandboxFacts): SandboxDecision {
+function idle({ machine, pauseWanted }: SandboxFacts): Going {
   const state = pauseWanted && machine?.kind !== 'running' ? 'paused' : 'running';
   return going(state, 'Nobody uses it', { kind: 'close', why: 'idle' }, 0);
 }
 
 /** It is closed once nothing is left of its machine, and not before. */
-function closing(facts: SandboxFacts, why: ClosedFor): SandboxDecision {
+function closing(facts: SandboxFacts, why: ClosedFor): Going {
   if (facts.cleaned) return going('closed', CLOSED[why], NONE, null);
   const left = leftFor(facts);
   if (left !== null) return { ...going('failed', leftWords(`${CLOSED[why]}.`, left), NONE, null), failure: left };
@@ -66,7 +77,7 @@ const LEFT = ' Its machine could not be removed';
 const leftWords = (reason: string, { message }: Failure): string =>
   `${reason}${LEFT} and may still be there: ${message}`;
 
-function launching(facts: SandboxFacts, now: number, patience: Patience): SandboxDecision {
+function launching(facts: SandboxFacts, now: number, patience: Patience): Going {
   const fault = facts.launchFault;
   if (fault === null) return going('starting', facts.launchReason ?? 'Starting its machine', { kind: 'launch' }, 0);
   const { message } = fault.failure;
@@ -77,11 +88,11 @@ function launching(facts: SandboxFacts, now: number, patience: Patience): Sandbo
     : going('starting', `${message} Trying again`, { kind: 'launch' }, 0);
 }
 
-function failed(state: 'failed' | 'lost', failure: Failure): SandboxDecision {
+function failed(state: 'failed' | 'lost', failure: Failure): Going {
   return { state, reason: failure.message, failure, action: { kind: 'clean' }, wakeMs: 0 };
 }
 
-function launched(facts: SandboxFacts, launchedAt: number, now: number, patience: Patience): SandboxDecision {
+function launched(facts: SandboxFacts, launchedAt: number, now: number, patience: Patience): Going {
   const seen = facts.machine;
   const every = facts.readyAt === null ? patience.startingMs : patience.lookMs;
   const due = seen === null || seen.at + every <= now;
@@ -113,29 +124,30 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
   if (seen.kind === 'paused') {
     if (!facts.pauseWanted) return going('paused', 'Going on', { kind: 'resume' }, 0);
     const why = facts.fault?.act === 'resume' ? `It could not go on: ${facts.fault.failure.message}` : 'Paused';
-    return going('paused', why, look, untilLimit(facts, now, patience, wait));
+    return going('paused', soon(facts, now, patience) ?? why, look, untilLimit(facts, now, patience, wait));
   }
   if (facts.readyAt === null) return going('starting', 'Its machine runs; trying it', { kind: 'look' }, wait);
   if (facts.pauseWanted) return going('running', 'Pausing', { kind: 'pause' }, 0);
   return going('running', reasonOf(facts, now, patience), look, untilLimit(facts, now, patience, wait));
 }
 
-/** Not later than the warning or the end. */
+/** Not later than a warning or an end. */
 function untilLimit(facts: SandboxFacts, now: number, patience: Patience, wait: number): number {
-  const limit = closesAt(facts);
-  if (limit === null) return wait;
-  const warnAt = limit.at - warnedBefore(limit.limitMs, patience);
-  return Math.max(0, Math.min(wait, (now < warnAt ? warnAt : limit.at) - now));
+  const times = endsOf(facts).flatMap((end) => [warnedFrom(end, patience), end.at]);
+  return Math.min(wait, ...times.filter((at) => at > now).map((at) => at - now));
 }
 
-const warnedBefore = (limitMs: number, patience: Patience): number => Math.min(patience.warnMs, limitMs / 5);
-
 function reasonOf(facts: SandboxFacts, now: number, patience: Patience): string {
-  const limit = closesAt(facts);
-  if (limit === null || now < limit.at - warnedBefore(limit.limitMs, patience))
-    return facts.fault?.act === 'pause' ? `It could not be paused: ${facts.fault.failure.message}` : 'Its machine runs';
-  const at = new Date(limit.at).toISOString();
-  return limit.why === 'idle'
+  const { fault } = facts;
+  const plain = fault?.act === 'pause' ? `It could not be paused: ${fault.failure.message}` : 'Its machine runs';
+  return soon(facts, now, patience) ?? plain;
+}
+
+function soon(facts: SandboxFacts, now: number, patience: Patience): string | null {
+  const near = nearOf(facts, now, patience);
+  if (near === null) return null;
+  const at = new Date(near.at).toISOString();
+  return near.why === 'idle'
     ? `Closes at ${at} when nothing is done in it: nobody has used it`
     : `Closes at ${at}: its time is over then`;
 }

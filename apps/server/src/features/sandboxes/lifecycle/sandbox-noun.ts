@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type ActivityMessage, isClosed } from '@hangar/contract';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Publication, Publish } from '../../../platform/capability.ts';
@@ -5,7 +6,7 @@ import { announcing } from '../../../platform/live/announce.ts';
 import { placesMoved } from '../../../platform/places/admission.ts';
 import { type Noun, waking } from '../../../platform/reconcile/reconciled.ts';
 import { executions, type SandboxRow, sandboxes } from '../store/sandboxes-tables.ts';
-import { factsOf, type Patience, type SandboxDecision } from './sandbox-facts.ts';
+import { factsOf, type NearEnd, type Patience, type SandboxDecision } from './sandbox-facts.ts';
 import { decide } from './sandbox-lifecycle.ts';
 
 /** As live frames, places and reconcilers call it. */
@@ -41,14 +42,17 @@ export function sandboxNoun(o: {
     missing: 'sandbox_not_found',
     decide: (row, now) => decide(factsOf(row), now.getTime(), o.patience),
 
-    settle({ before, decision: { state, reason, failure }, now }) {
-      if (state === before.state) return reason === before.reason ? {} : { reason };
-      return { state, reason, stateSince: now, ...(isClosed(state) ? { finishedAt: now, failure } : {}) };
+    settle({ before, decision: { state, reason, failure, near }, now }) {
+      const warned = near === null ? null : new Date(near.at);
+      const said = warned?.getTime() === before.warnedOf?.getTime() ? {} : { warnedOf: warned };
+      if (state === before.state) return reason === before.reason ? said : { reason, ...said };
+      return { state, reason, stateSince: now, ...said, ...(isClosed(state) ? { finishedAt: now, failure } : {}) };
     },
 
-    async announce(tx, { before, row, seen }) {
+    async announce(tx, { before, row, seen, decision, now }) {
       const moved = row.state !== before.state;
-      if (moved) await o.publish(tx, publicationsOf(row));
+      const said = [...(moved ? publicationsOf(row) : []), ...warningsOf(before, row, decision.near, now)];
+      if (said.length > 0) await o.publish(tx, said);
       const isNews =
         moved ||
         row.reason !== before.reason ||
@@ -82,6 +86,29 @@ export function publicationsOf(row: SandboxRow): Publication[] {
     ...{ actor: { id: row.userId, name: row.userName }, correlationId: row.id },
   }));
 }
+
+/** An end by a limit that comes near is said while it is near: an activity that is over once it was put off, or came. */
+function warningsOf(before: SandboxRow, row: SandboxRow, near: NearEnd | null, now: Date): Publication[] {
+  const [was, is] = [before.warnedOf?.getTime() ?? null, row.warnedOf?.getTime() ?? null];
+  if (was === is) return [];
+  const say = (end: number, message: ActivityMessage): Publication => ({
+    ...{ activityId: warningId(row.id, end), message, at: now },
+    ...{ actor: { id: row.userId, name: row.userName }, correlationId: row.id },
+  });
+  const over = was === null ? [] : [say(was, { type: 'DEVOPS_COMPLETE', note: row.reason })];
+  if (is === null || near === null) return over;
+  const step = `${near.why === 'idle' ? 'Nobody uses it' : 'Its time is over'} at ${new Date(is).toISOString()}`;
+  const operation = `Sandbox ${row.name ?? row.id} closes soon`;
+  return [
+    ...over,
+    say(is, { type: 'DEVOPS_STARTED', operation, steps: [step], link: `/sandboxes/${row.id}` }),
+    say(is, { type: 'DEVOPS_STEP_UPDATE', step, status: 'running' }),
+  ];
+}
+
+/** The same for the same end, whoever says it. */
+const warningId = (sandbox: string, end: number): string =>
+  `a_${createHash('sha256').update(`${sandbox} ${end}`).digest('hex').slice(0, 24)}`;
 
 function messagesOf({ id, name, state, reason, readyAt }: SandboxRow): ActivityMessage[] {
   const step = (key: keyof typeof STEPS, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({

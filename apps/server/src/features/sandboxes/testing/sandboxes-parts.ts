@@ -4,6 +4,7 @@ import type { Machine, Reach, UnitKey, UnitSpec, UnitState } from '@hangar/sandb
 import { processBed } from '@hangar/sandbox/testing/process-bed';
 import { pino } from 'pino';
 import { createBlobsInMemory } from '../../../platform/blobs/testing/index.ts';
+import type { Publication } from '../../../platform/capability.ts';
 import type { createTestDatabase } from '../../../platform/database/testing/index.ts';
 import { createLogs } from '../../../platform/logs/index.ts';
 import { createAdmission } from '../../../platform/places/admission.ts';
@@ -144,9 +145,10 @@ export function buildServer(
   } = {},
 ) {
   const log = pino({ level: process.env.HANGAR_TEST_LOG ?? 'silent' });
+  const published: Publication[] = [];
   const store = createSandboxesStore(database, {
     patience: { ...PATIENCE, lookMs: 200, startingMs: 50, ...o.patience },
-    publish: async () => undefined,
+    publish: async (_tx, publications) => void published.push(...publications),
   });
   const stored = createLogs({ database, blobs: createBlobsInMemory(), log });
   const logs = o.logs?.(stored) ?? stored;
@@ -165,7 +167,7 @@ export function buildServer(
       .toString()
       .slice(id.length + 1);
   const sealing: Sealing = {
-    ...{ sealEnvironment: turned, openEnvironment: turnedBack, sealOrder: turned, openOrder: turnedBack },
+    ...{ sealEnvironment: turned, openEnvironment: turnedBack, sealOrder: turned, openOrder: turnedBack },,
   };
   const machines = createMachines(profiles);
   const cancels = createCancels({ database, store, log });
@@ -178,7 +180,7 @@ export function buildServer(
     limitsOf: async () => ({ ofUser: () => 20, ofProfile: () => Number.POSITIVE_INFINITY }),
   });
   return {
-    ...{ store, logs: stored, sandboxes: createSandboxes({ store, profiles, sealing, machines }) },
+    ...{ store, published, logs: stored, sandboxes: createSandboxes({ store, profiles, sealing, machines }) },
     async start() {
       await cancels.start();
       await Promise.all([opening.start(), executing.start(), admission.start()]);
