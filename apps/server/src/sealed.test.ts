@@ -30,12 +30,16 @@ test('a change of the master key beside a running server reaches all that is sea
       const json = body ? { body: JSON.stringify(body) } : {};
       const answer = await fetch(`${server.url}/api${path}`, { method, headers, ...json });
       expect(answer.ok, `${path} ${answer.status}`).toBe(true);
-      return answer.json();
+      return answer.json() as Promise<{ id: string; title: string }>;
     };
     await ask('POST', '/credentials', { name: 'git', kind: 'https-token', value: 'ghp_secret' });
     await ask('POST', '/jobs', {
       ...{ spec: '# Try\n\n```sh\ntrue\n```\n', repo: { url: 'https://git.example.org/a/b' }, agent: 'shell' },
       env: { TOKEN: 'secret of a job' },
+    });
+    const sandbox = await ask('POST', '/drivers/connect', { env: { TOKEN: 'secret of a sandbox' } });
+    const run = await ask('POST', '/drivers/execute', {
+      ...{ sandbox: sandbox.id, command: ['curl', '-H', 'Token: secret of a command'] },
     });
     await ask('GET', '/auth/jwks.json');
 
@@ -51,12 +55,14 @@ test('a change of the master key beside a running server reaches all that is sea
     const found: string[] = [];
     for (const { name } of tables.rows) {
       const { rows } = await database.pool.query(`select row_to_json(t)::text as row from "${name}" t`);
+      for (const { row } of rows) expect(row).not.toMatch(/ghp_|secret of/);
       for (const { row } of rows)
         for (const [, id] of row.matchAll(/v1\.(\w+)\.[\w-]{16}\./g)) found.push(`${name} ${id}`);
     }
     expect(found.filter((each) => !each.endsWith(' k2'))).toEqual([]);
-    // Credential, environment, signing key, worker tokens, and what proves the key.
-    expect(found.length).toBeGreaterThanOrEqual(5);
+    // Credential, environments, order and title, signing key, worker tokens, and what proves the key.
+    expect(found.length).toBeGreaterThanOrEqual(8);
+    expect((await ask('GET', `/drivers/executions/${run.id}`)).title).toBe('curl -H Token: secret of a command');
     await ask('POST', '/credentials', { name: 'other', kind: 'https-token', value: 'ghp_other' });
   } finally {
     await server.close(AbortSignal.timeout(5_000));

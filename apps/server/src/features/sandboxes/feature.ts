@@ -78,7 +78,7 @@ export function sandboxesFeature(
       },
       async [EXECUTION](id) {
         const row = await store.executionById(id);
-        return row ? viewExecution(row) : null;
+        return row ? viewExecution(row, sealing) : null;
       },
     },
     search: searchSandboxes(sandboxes),

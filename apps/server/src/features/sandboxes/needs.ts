@@ -32,4 +32,6 @@ export interface Sealing {
   openEnvironment(sandboxId: string, sealed: string): string;
   sealOrder(executionId: string, plain: string): string;
   openOrder(executionId: string, sealed: string): string;
+  sealTitle(executionId: string, plain: string): string;
+  openTitle(executionId: string, sealed: string): string;
 }

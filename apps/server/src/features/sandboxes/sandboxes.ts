@@ -48,6 +48,7 @@ export function createSandboxes(parts: {
   const owned = (caller: Caller) => store.of(caller.userId, caller.everybody);
   const runningIn = lookup((ids) => store.running(ids));
   const view = async (row: SandboxRow): Promise<Sandbox> => viewSandbox(row, (await runningIn(row.id)) ?? 0);
+  const shown = (row: ExecutionRow): Execution => viewExecution(row, sealing);
   const viewAll = (rows: readonly SandboxRow[]): Promise<Sandbox[]> => Promise.all(rows.map(view));
 
   async function open(caller: Caller, request: NewSandbox): Promise<Sandbox> {
@@ -153,31 +154,35 @@ export function createSandboxes(parts: {
       const id = newId('e');
       const row = await store.acceptExecution(
         {
-          ...{ id, sandboxId: sandbox.id, userId: caller.userId, title: titleOf(request.command) },
+          ...{
+            id,
+            sandboxId: sandbox.id,
+            userId: caller.userId,
+            titleSealed: sealing.sealTitle(id, titleOf(request.command)),
+          },
           ...{ terminal: request.terminal !== undefined, stdin: request.stdin, reason: 'Waiting for the machine' },
           ...{ idempotencyKey, requestHash: hashOf(request) },
         },
         sealing.sealOrder(id, text),
       );
-      return viewExecution(row);
+      return shown(row);
     },
 
-    execution: async (caller: Caller, id: string): Promise<Execution> =>
-      viewExecution(await owned(caller).execution(id)),
+    execution: async (caller: Caller, id: string): Promise<Execution> => shown(await owned(caller).execution(id)),
 
     async executions(caller: Caller, sandboxId: string, query: { limit: number; cursor?: string }) {
       const { cursor, limit } = query;
       const before = cursor === undefined ? undefined : readCursor(cursor);
       await owned(caller).get(sandboxId);
       const rows = await owned(caller).executions(sandboxId, { ...(before ? { before } : {}), limit: limit + 1 });
-      return page(rows, limit, rows.slice(0, limit).map(viewExecution));
+      return page(rows, limit, rows.slice(0, limit).map(shown));
     },
 
     /** One that has ended stays as it ended. */
     async cancel(caller: Caller, id: string, graceSeconds: number | undefined): Promise<Execution> {
       const row = await owned(caller).execution(id);
-      if (isEnded(row.state)) return viewExecution(row);
-      return viewExecution(await store.requestCancel(id, graceSeconds === undefined ? null : graceSeconds * 1000));
+      if (isEnded(row.state)) return shown(row);
+      return shown(await store.requestCancel(id, graceSeconds === undefined ? null : graceSeconds * 1000));
     },
 
     /** Writes to its standard input, at a position: a part that was written before changes nothing. Answers how much there is. */

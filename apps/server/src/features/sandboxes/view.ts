@@ -1,6 +1,7 @@
 import { type Execution, isClosed, isEnded, type Sandbox, type Session } from '@hangar/contract';
 import { profileName } from '../../platform/places/profile-key.ts';
 import { closesAt, factsOf } from './lifecycle/sandbox-facts.ts';
+import type { Sealing } from './needs.ts';
 import type { ExecutionRow, SandboxRow } from './store/sandboxes-tables.ts';
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
@@ -42,8 +43,9 @@ function sessionOf(row: SandboxRow): Session {
   return { state: 'connected', since, detail: null };
 }
 
-export const viewExecution = (row: ExecutionRow): Execution => ({
-  ...{ id: row.id, version: row.version, sandbox: row.sandboxId, title: row.title, state: row.state },
+export const viewExecution = (row: ExecutionRow, { openTitle }: Pick<Sealing, 'openTitle'>): Execution => ({
+  ...{ id: row.id, version: row.version, sandbox: row.sandboxId, state: row.state },
+  title: row.titleSealed === null ? '…' : openTitle(row.id, row.titleSealed),
   ...{ stateSince: row.stateSince.toISOString(), reason: row.reason, failure: row.failure },
   cancelRequestedAt: iso(row.cancelRequestedAt),
   ...{ terminal: row.terminal, stdin: row.stdin, createdAt: row.createdAt.toISOString() },

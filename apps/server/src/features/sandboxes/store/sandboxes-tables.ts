@@ -117,7 +117,8 @@ export const executions = pgTable(
       .notNull()
       .references(() => sandboxes.id, { onDelete: 'cascade' }),
     userId: text('user_id').notNull(),
-    title: text().notNull(),
+    /** The command in words, cut: sealed, for commands hold secrets. Null: of one made before titles were. */
+    titleSealed: text('title_sealed'),
     terminal: boolean().notNull().default(false),
     stdin: boolean().notNull().default(false),
     createdAt: at('created_at').notNull().defaultNow(),

@@ -167,7 +167,8 @@ export function buildServer(
       .toString()
       .slice(id.length + 1);
   const sealing: Sealing = {
-    ...{ sealEnvironment: turned, openEnvironment: turnedBack, sealOrder: turned, openOrder: turnedBack },,
+    ...{ sealEnvironment: turned, openEnvironment: turnedBack, sealOrder: turned, openOrder: turnedBack },
+    ...{ sealTitle: turned, openTitle: turnedBack },
   };
   const machines = createMachines(profiles);
   const cancels = createCancels({ database, store, log });

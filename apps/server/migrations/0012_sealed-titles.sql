@@ -1,0 +1,2 @@
+ALTER TABLE "execution" ADD COLUMN "title_sealed" text;--> statement-breakpoint
+ALTER TABLE "execution" DROP COLUMN "title";
