@@ -135,7 +135,7 @@ export const Execution = z.object({
   signal: z.string().nullable(),
   output: z
     .object({ stdout: z.number().int(), stderr: z.number().int(), truncated: z.boolean() })
-    .describe('Bytes kept; truncated: there were more than the limit'),
+    .describe('Bytes kept so far; truncated: there were more than the limit'),
   leftover: z.number().int().describe('Processes that could not be ended'),
 });
 export type Execution = z.infer<typeof Execution>;

@@ -2,6 +2,7 @@ import { HangarError, isClosed, isEnded, type NewExecution } from '@hangar/contr
 import { unheardDuring } from '@hangar/sandbox/testing/unheard';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
+import { LIVE_CHANNEL } from '../../platform/live/announce.ts';
 import { printedOn } from './acts/recorder.ts';
 import type { Caller } from './sandboxes.ts';
 import { sandboxesRestored } from './store/sandboxes-restored.ts';
@@ -184,6 +185,29 @@ describe('what is executed', () => {
     expect(await code(begun(id, 'true'))).toBe('quota_executions');
     await server.sandboxes.close(ada, id, { keep: false });
   });
+});
+
+it('counts what is kept of its output while it runs, in view and live', async () => {
+  const changed: string[] = [];
+  const listener = await database.listen(LIVE_CHANNEL, (payload) => changed.push(payload));
+  const id = await opened();
+  const run = await begun(id, `echo 12345; echo 12 >&2; until [ -e ${file(id, 'go')} ]; do sleep 0.05; done`);
+  const counted = async (stdout: number) =>
+    until(
+      () => server.sandboxes.execution(ada, run),
+      ({ output }) => output.stdout === stdout && output.stderr === 3,
+      'what is kept so far',
+    );
+  const seen = await counted(6);
+  expect(seen).toMatchObject({ state: 'running', output: { truncated: false } });
+  await until(
+    async () => changed.filter((payload) => payload.includes(run)).length,
+    (told) => told >= 3,
+    'that it is told: accepted, running, counted',
+  );
+  await listener.close();
+  await touchFile(id, 'go');
+  expect(await ended(run)).toMatchObject({ state: 'succeeded', output: { stdout: 6, stderr: 3 } });
 });
 
 describe('cancelling', () => {

@@ -13,6 +13,7 @@ import { type OrdersOf, specOf } from '../orders.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { ClosedFor, Ending, ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
 import type { Cancels } from './cancels.ts';
+import { createCounting } from './counting.ts';
 import type { Machines } from './machines.ts';
 import { createRecorder, recordedOf } from './recorder.ts';
 
@@ -69,14 +70,24 @@ export function createExecutionsReconciler(parts: {
     const sandbox = await machineOf(row, signal);
     if (!('id' in sandbox)) return ended(row.id, sandbox);
     const touching = setInterval(() => void store.touch(row.sandboxId).catch(() => undefined), TOUCH_MS);
+    const counting = createCounting({
+      kept: () => recordedOf(logs, row.id),
+      count: (kept) => store.countOutput(row, claim, kept),
+    });
     try {
-      return await followIn(sandbox, row, { claim, signal });
+      return await followIn(sandbox, row, { claim, signal }, counting.printed);
     } finally {
       clearInterval(touching);
+      counting.stop();
     }
   }
 
-  async function followIn(sandbox: SandboxRow, row: ExecutionRow, { claim, signal }: Acting): Promise<Seen> {
+  async function followIn(
+    sandbox: SandboxRow,
+    row: ExecutionRow,
+    { claim, signal }: Acting,
+    printed: () => void,
+  ): Promise<Seen> {
     const spec = await specOf(parts.orders, sandbox, row);
     const { maxLogBytes: maxBytes } = await parts.people.planOf(row.userId);
     let { startedAt } = row;
@@ -97,6 +108,7 @@ export function createExecutionsReconciler(parts: {
               return ended(row.id, endingOfResult(output.result));
             } else {
               await recorder.add(output);
+              printed();
               tried = 0;
             }
           }

@@ -1,4 +1,5 @@
 import { type ErrorCode, HangarError, type SandboxStateName } from '@hangar/contract';
+import type { Offsets } from '@hangar/sandbox';
 import { and, count, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Publish } from '../../../platform/capability.ts';
 import { type Database, isUniqueViolation } from '../../../platform/database/index.ts';
@@ -141,6 +142,17 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
       const [row] = await db.select().from(executionOrders).where(eq(executionOrders.executionId, executionId));
       if (!row) throw new HangarError('execution_not_found');
       return row.orderSealed;
+    },
+    /** So much of its output is kept so far; once it has ended, that says it. */
+    async countOutput({ id, userId }: ExecutionRow, claim: number, kept: Offsets): Promise<void> {
+      await db.transaction(async (tx) => {
+        const counted = await tx
+          .update(executions)
+          .set({ stdoutBytes: kept.stdout, stderrBytes: kept.stderr })
+          .where(and(eq(executions.id, id), eq(executions.claim, claim), isNull(executions.ending)))
+          .returning({ id: executions.id });
+        if (counted.length > 0) await tx.execute(sending([executionChanged({ id, userId })]));
+      });
     },
     /** It is to end: whoever follows it hears of it with the commit. */
     async requestCancel(id: string, graceMs: number | null): Promise<ExecutionRow> {
