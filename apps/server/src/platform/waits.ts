@@ -1,3 +1,5 @@
+import { HangarError } from '@hangar/contract';
+
 /** What the work answers, or the reason of the signal as soon as it aborts: whoever waits is let go, even when the work is stuck. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -15,6 +17,9 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 export const within = (signal: AbortSignal, ms: number): AbortSignal =>
   AbortSignal.any([signal, AbortSignal.timeout(ms)]);
 
-/** A deadline was over, or whoever carried a call gave it up: nothing is known of what became of it. */
-export const isCut = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
+/** A deadline was over, or whoever carried a call gave it up: nothing is known of what became of it. An error of the table says itself what it means. */
+export function isCut(error: unknown): boolean {
+  for (let at = error; at instanceof Error && !(at instanceof HangarError); at = at.cause)
+    if (at.name === 'TimeoutError' || at.name === 'AbortError') return true;
+  return false;
+}

@@ -237,6 +237,34 @@ describe('a row that cannot be handled', () => {
   });
 });
 
+it.each([
+  ['a deadline that is over', () => AbortSignal.timeout(1).reason ?? new DOMException('late', 'TimeoutError')],
+  ['a call that was given up on the way', () => new DOMException('This operation was aborted', 'AbortError')],
+  ['an SDK’s own word for it', () => Object.assign(new Error('aborted'), { name: 'AbortError', code: 'ABORT_ERR' })],
+  ['one that carries it as its cause', () => new Error('fetch failed', { cause: new DOMException('x', 'AbortError') })],
+  ['a driver that lets nobody in', () => new HangarError('driver_auth_failed')],
+  ['a driver that is busy', () => new HangarError('driver_busy')],
+  ['a connection that broke', () => new HangarError('connection_lost')],
+])('%s is a driver that is away', async (_what, error) => {
+  let isAway = true;
+  const { light } = ACTS;
+  await server({
+    acts: {
+      light: {
+        async run(lamp, action, o) {
+          if (isAway) throw error();
+          return light.run(lamp, action, o);
+        },
+      },
+    },
+  });
+  await add('one');
+  await expect.poll(async () => (await row('one')).away_since, PATIENCE).not.toBeNull();
+  expect(await row('one')).toMatchObject({ failures: 0 });
+  isAway = false;
+  await expect.poll(() => state('one'), PATIENCE).toBe('burning');
+});
+
 it('a driver that is away is seen as such since when, is asked again, and is no failure', async () => {
   let isAway = true;
   const { light } = ACTS;

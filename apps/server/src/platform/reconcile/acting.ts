@@ -2,6 +2,7 @@ import { type ErrorCode, HangarError } from '@hangar/contract';
 import type { InferSelectModel } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import type { Database } from '../database/index.ts';
+import { isCut } from '../waits.ts';
 import { type Change, type Decided, Fenced, type Reconciled, type ReconciledTable, type RowOf } from './reconciled.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
 
@@ -116,6 +117,6 @@ const AWAY: ReadonlySet<ErrorCode> = new Set([
 function whyAway(error: unknown, signal: AbortSignal): string {
   if (signal.aborted || error instanceof Fenced) throw error;
   if (error instanceof HangarError && AWAY.has(error.code)) return error.message;
-  if (error instanceof Error && error.name === 'TimeoutError') return 'Its driver does not answer in time.';
+  if (isCut(error)) return 'Its driver does not answer in time.';
   throw error;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError, isClosed, type MachineLoad } from '@hangar/contract';
 import type { Logger } from 'pino';
+import { isCut } from '../../../platform/waits.ts';
 import type { Hand } from '../needs.ts';
 import type { SandboxRow } from '../store/sandboxes-tables.ts';
 
@@ -96,7 +97,7 @@ export function createLoadLive(o: {
 
 function awayBecause(error: unknown): HangarError {
   if (error instanceof HangarError) return error;
-  if (error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError'))
+  if (isCut(error))
     return new HangarError('connection_lost', { message: 'The machine does not say in time what it uses.' });
   return new HangarError('connection_lost', { cause: error });
 }
