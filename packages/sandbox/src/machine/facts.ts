@@ -22,6 +22,9 @@ export interface Facts {
 /** What goes unquoted into patterns in the machine. */
 const PLAIN_PATH = /^(\/[A-Za-z0-9._@+-]+)+$/;
 
+/** Takes away what a server left in the folder that was killed, and what came after it was given up. Folder. */
+export const SWEEP = sh`find "$1" -maxdepth 1 -name '.*put-*' -mmin +60 -exec rm -f {} + 2>/dev/null`;
+
 const PROBE = sh`
 u=$(id -u) && [ -r /proc/self/stat ] && command -v setsid >/dev/null && command -v mkfifo >/dev/null || exit 20
 umask 077
@@ -38,8 +41,8 @@ else
   done
 fi
 [ -n "$f" ] || exit 21
-# What a server left that was killed.
-find "$f" -maxdepth 1 -name '.*put-*' -mmin +60 -exec rm -f {} + 2>/dev/null
+set -- "$f"
+${SWEEP}
 sleep 0.01 2>/dev/null && nap=0.05 || nap=1
 t=0; tail --help 2>&1 | grep -q -e --pid && t=1
 d=0; dd if=/dev/null of=/dev/null bs=1 count=1 iflag=skip_bytes,count_bytes 2>/dev/null && d=1

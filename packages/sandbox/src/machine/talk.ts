@@ -5,7 +5,7 @@ import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/call.ts';
 import type { Channel, Machine, OpenOptions } from '../port/machine.ts';
 import type { Answer, AskOptions } from './ask.ts';
-import { type Facts, probeFacts } from './facts.ts';
+import { type Facts, probeFacts, SWEEP } from './facts.ts';
 import { sh } from './sh.ts';
 import { brokenAnswer, fromBase64, readBytes } from './stream.ts';
 
@@ -14,6 +14,8 @@ const ANSWER_MS = 60_000;
 const LONGEST_ANSWER = 32 * 1024 * 1024;
 const MOST_ERROR = 600;
 const REMOVE_MS = 10_000;
+/** How often a machine that takes input as files is freed of those that nothing took away. */
+const SWEEP_EVERY_MS = 20 * 60_000;
 /** How long a channel that said too little may take to tell why. */
 const WHY_MS = 10_000;
 
@@ -53,6 +55,8 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
   const isText = capabilities.stdio === 'text';
   const byFile = isText || capabilities.stdin !== 'stream';
   const known = new Map<string, Promise<Facts>>();
+  // Whoever asks for the facts sweeps.
+  let sweptAt = Date.now();
 
   async function facts(o: CallOptions, user: string | null = null): Promise<Facts> {
     const key = user ?? '';
@@ -88,7 +92,9 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
     }
     if (machine.writeFile === undefined || user !== null) throw unsupportedInput();
     // Without the input: what is asked first has none.
-    const path = `${(await facts({ signal: o.signal })).folder}/.input-${nonce()}`;
+    const { folder: spools } = await facts({ signal: o.signal });
+    sweep(spools);
+    const path = `${spools}/.input-${nonce()}`;
     argv.splice(2, 2, WITH_INPUT_FILE(script), 'hangar', path);
     // It may hold secrets. What runs removes it by itself; what was given up or cut may never have run.
     const remove = () =>
@@ -102,6 +108,12 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
       await remove();
       throw error;
     }
+  }
+
+  function sweep(spools: string): void {
+    if (Date.now() - sweptAt < SWEEP_EVERY_MS) return;
+    sweptAt = Date.now();
+    ask(SWEEP, [spools], { signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => undefined);
   }
 
   async function opened(argv: [string, ...string[]], o: OpenOptions, input: Readable | Uint8Array | undefined) {
