@@ -11,6 +11,11 @@ export interface ProfileOf {
   secret(name: string): Promise<string | null>;
   /** Keys that machines have shown, kept for this profile: the first is believed, another one later is not. */
   readonly hostKeys: HostKeys;
+  /**
+   * Where a connection to a host may go: its addresses, as they were looked at. Whoever connects goes to one of them and asks no second
+   * time, for the name may have another address by then. Left out: wherever the system says. @throws HangarError profile_host_refused
+   */
+  addressesOf?(host: string): Promise<readonly string[]>;
 }
 
 /** By the way to a machine, as its driver writes it (`host:port`, and those on the way); a line is one of known_hosts. */

@@ -1,4 +1,5 @@
 import { lookup as systemLookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { type DriverName, HangarError, isLocalHost, proxyFor, SshSettings } from '@hangar/contract';
 
 const LOOKUP_MS = 10_000;
@@ -63,6 +64,19 @@ export async function refuseLocal(
       for (const address of addresses) if (isLocalHost(address)) throw refused(name, address);
     }),
   );
+}
+
+/**
+ * The addresses of a host, each looked at: whoever connects goes to one of them, so that a second answer of the name server counts for
+ * nothing. @throws HangarError profile_host_refused, driver_unavailable
+ */
+export async function addressesFor(host: string, rules: HostRules): Promise<readonly string[]> {
+  if (isLocalHost(host)) throw refused(host, host);
+  const addresses = await inTime((rules.lookup ?? lookUp)(host)).catch((cause: unknown) => {
+    throw new HangarError('driver_unavailable', { message: `The host ${host} is not known.`, cause });
+  });
+  for (const address of addresses) if (isLocalHost(address)) throw refused(host, address);
+  return addresses.filter((address) => isIP(address) !== 0);
 }
 
 const refused = (host: string, address: string): HangarError =>

@@ -220,6 +220,26 @@ describe('where a personal profile leads', () => {
     await expect(profiles().reach(name, revision)).rejects.toMatchObject({ code: 'driver_unavailable' });
   });
 
+  it('gives its driver the addresses that were looked at: another answer at the connection is refused', async () => {
+    await profiles().create(ADA, ssh('box'));
+    await profiles().create(ADMIN, ssh('lab'));
+    const reached = async (of: string) => {
+      const { name } = await profiles().find(of, 'u_ada');
+      return (await profiles().reach(name, await profiles().revisionOf(name))).profile;
+    };
+    const { addressesOf } = await reached('box');
+    expect(await addressesOf?.('box.example')).toEqual(['192.0.2.7']);
+    for (const answer of [['127.0.0.1'], ['192.0.2.7', '169.254.169.254'], ['::ffff:127.0.0.1']]) {
+      addresses['box.example'] = answer;
+      await expect(addressesOf?.('box.example')).rejects.toMatchObject({ code: 'profile_host_refused' });
+    }
+    delete addresses['box.example'];
+    await expect(addressesOf?.('box.example')).rejects.toMatchObject({ code: 'driver_unavailable' });
+    // What is the server's goes where the system says.
+    addresses['box.example'] = ['192.0.2.7'];
+    expect((await reached('lab')).addressesOf).toBeUndefined();
+  });
+
   it('need not be known to the server where others look it up: behind a machine, or through a proxy', async () => {
     await profiles().create(ADA, ssh('box', { host: 'inside', jump: [hop('jump.example')] }));
     env = { https_proxy: 'http://proxy.example:3128' };

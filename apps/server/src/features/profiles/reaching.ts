@@ -5,7 +5,7 @@ import { lookup } from '../../platform/database/together.ts';
 import type { Places } from '../../platform/places/places.ts';
 import { profileName, profileOwner } from '../../platform/places/profile-key.ts';
 import { createHostKeys, type HostKeys } from './host-keys.ts';
-import { type HostRules, refuseLocal } from './hosts.ts';
+import { addressesFor, type HostRules, refuseLocal } from './hosts.ts';
 import { type Row, rowsOf, type Settings } from './profile-rows.ts';
 import { profileRevisions } from './profiles-tables.ts';
 import type { ProfileSecrets } from './secrets/profile-secrets.ts';
@@ -19,6 +19,8 @@ export interface ProfileOf {
   /** Opens a secret setting by its name when it is needed, never before; null when the profile has none. */
   secret(name: string): Promise<string | null>;
   readonly hostKeys: HostKeys;
+  /** Of a personal one: where its connections may go, and nowhere else. */
+  addressesOf?(host: string): Promise<readonly string[]>;
 }
 
 /** What profiles need of a driver; the launcher port of jobs fits. */
@@ -59,6 +61,9 @@ export function createReaching<D extends ProfileDriver>(parts: ProfilesParts<D>)
       secret: async (name) =>
         blobKey === null || !secretNames.includes(name) ? null : ((await secrets.get(blobKey))[name] ?? null),
       hostKeys: hostKeys.of(key),
+      ...(profileOwner(key) === null || parts.hosts.allowLocal
+        ? {}
+        : { addressesOf: (host: string) => addressesFor(host, parts.hosts) }),
     }) as ReturnType<D['forProfile']>;
   const isOffered = (found: Settings): boolean => parts.drivers.some(({ name }) => name === found.driver);
   /** A name may have got another address since it was written down. */

@@ -37,7 +37,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(instanceId) || instanceId === 'programs')
     throw new Error('The instance id is none that a folder can have.');
   const env = environmentOfSsh(o.env);
-  const shared: Omit<SshClient, 'hostKeys'> = {
+  const shared: Omit<SshClient, 'hostKeys' | 'addressesOf'> = {
     env,
     folder: createPrivateFolder({
       ...{ base: o.runtimeDir, instanceId },
@@ -75,7 +75,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
         });
       }
       const settings = parsed.data;
-      const client: SshClient = { ...shared, hostKeys: profile.hostKeys };
+      const client: SshClient = { ...shared, hostKeys: profile.hostKeys, addressesOf: profile.addressesOf };
       const secret = () => profile.secret('key');
       const bySettings = `${profile.name}\0${JSON.stringify(settings)}`;
       let mine: Promise<Connection> | null = null;

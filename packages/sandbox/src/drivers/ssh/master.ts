@@ -1,6 +1,6 @@
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { HangarError, type SshSettings } from '@hangar/contract';
-import type { HostKeys } from '../../port/driver.ts';
+import type { HostKeys, ProfileOf } from '../../port/driver.ts';
 import { askMaster, type Environment, exitCodeOf, noClient, spawnSsh, watchStart } from './client.ts';
 import { type HopWords, printable, unreadableKey, whyNotConnected } from './failures.ts';
 import { createMarks } from './marks.ts';
@@ -10,6 +10,8 @@ import { configOf, hostKeyAddress, type Route, routeOf } from './route.ts';
 
 /** From the first packet to a shell that answers, for one machine; each jump host gets as much. */
 const SIGN_IN_MS = 30_000;
+/** Of a name with many addresses. */
+const MOST_ADDRESSES = 4;
 /** Of what an ssh says no more is read. */
 const LONGEST_WORDS = 8_192;
 
@@ -19,6 +21,7 @@ export interface SshClient {
   readonly env: Environment;
   readonly folder: PrivateFolder;
   readonly hostKeys: HostKeys;
+  readonly addressesOf: ProfileOf['addressesOf'];
 }
 
 /** One connection, behind a socket that other ssh go through. */
@@ -39,6 +42,27 @@ export interface Master {
  * @throws HangarError driver_unavailable, driver_auth_failed, host_key_changed
  */
 export async function startMaster(
+  client: SshClient,
+  settings: SshSettings,
+  secret: () => Promise<string | null>,
+  signal: AbortSignal,
+): Promise<Master> {
+  const [first] = routeOf(settings);
+  const found = (await client.addressesOf?.(first.host)) ?? [null];
+  let away: unknown = new HangarError('driver_unavailable', { message: `The host ${first.host} has no address.` });
+  for (const address of found.slice(0, MOST_ADDRESSES))
+    try {
+      return await startMasterAt(address, client, settings, secret, signal);
+    } catch (error) {
+      // The next one may answer, as ssh itself tries them.
+      if (!(error instanceof HangarError) || error.code !== 'driver_unavailable') throw error;
+      away = error;
+    }
+  throw away;
+}
+
+async function startMasterAt(
+  at: string | null,
   client: SshClient,
   settings: SshSettings,
   secret: () => Promise<string | null>,
@@ -65,7 +89,7 @@ export async function startMaster(
   };
   const write = (file: string, text: string) => writeFile(file, text, { mode: 0o600, flag: 'wx' });
   try {
-    await write(files.config, configOf(route, files, { fromConfig: settings.fromConfig, firstContact }));
+    await write(files.config, configOf(route, files, { fromConfig: settings.fromConfig, firstContact, address: at }));
     await write(files.knownHosts, `${settings.hostKeys ?? pinned.join('\n')}\n`);
     // Its name stands in the configuration alone, and it is gone as soon as the sign-in is over.
     if (files.key !== null && key !== null) await write(files.key, `${key.replaceAll('\r\n', '\n').trim()}\n`);

@@ -44,6 +44,9 @@ export const hostKeyAddress = (settings: SshSettings): string =>
     .map(({ machine }) => machine)
     .join(' > ');
 
+/** As ssh itself writes it into known_hosts. */
+const hostKeyName = ({ host, port }: Hop): string => (port === null || port === 22 ? host : `[${host}]:${port}`);
+
 export interface ConfigFiles {
   /** Of the private key; null where the account's own keys are used. */
   readonly key: string | null;
@@ -95,14 +98,21 @@ const ALONE = `
  * only words of ours and values that their schema has checked: no blank, quote, percent sign or line end is among them. The command that
  * leads through a jump host is ours as well, for what each ssh says has to go to a file of its own to be told apart.
  */
-export function configOf(route: Route, files: ConfigFiles, o: { fromConfig: boolean; firstContact: boolean }): string {
+export function configOf(
+  route: Route,
+  files: ConfigFiles,
+  o: { fromConfig: boolean; firstContact: boolean; address?: string | null },
+): string {
   const blocks = route.map((hop, index) => {
     const before = route[index - 1];
     return [
       `Host ${hop.alias}`,
       // Why it does not reach the next one a jump host says in passing.
       hop === route.at(-1) ? '' : '  LogLevel INFO',
-      `  HostName ${hop.host}`,
+      // Its host keys stay those of its name. What lies behind another machine that one looks up.
+      ...(index === 0 && o.address
+        ? [`  HostName ${o.address}`, `  HostKeyAlias ${hostKeyName(hop)}`]
+        : [`  HostName ${hop.host}`]),
       hop.port === null ? '' : `  Port ${hop.port}`,
       hop.user === null ? '' : `  User ${hop.user}`,
       before ? `  ProxyCommand ssh -F ${files.config} -E ${files.words(before.alias)} -W [%h]:%p ${before.alias}` : '',

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import type { HangarError } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../port/machine.ts';
 import {
@@ -64,6 +64,42 @@ describe.skipIf(whyNoSshd !== null)(
       // What `profiles update --forget-host-key` does.
       second.hostKeys.kept.clear();
       expect(await reach.units.inspect(KEY, soon())).toEqual({ kind: 'missing' });
+    });
+
+    it('goes to the addresses that were looked at and to no other, with the host keys of the name', async () => {
+      const sshd = await used(startSshd());
+      const ours = await used(openDriver());
+      const asked: string[] = [];
+      const rebound = { ...profileTo(sshd.port, sshd.key, { host: 'rebound.invalid' }) };
+      const through = (addresses: readonly string[]) =>
+        ours.driver.forProfile({
+          ...rebound,
+          async addressesOf(host) {
+            asked.push(host);
+            return addresses;
+          },
+        });
+      // The first of them does not answer.
+      expect(await through(['127.0.0.9', '127.0.0.1']).units.inspect(KEY, soon())).toEqual({ kind: 'missing' });
+      expect(asked).toEqual(['rebound.invalid']);
+      const line = (await sshd.hostKeyLine()).split(' ').slice(1, 3).join(' ');
+      const [kept] = [...ours.hostKeys.kept];
+      expect(kept).toEqual([`rebound.invalid:${sshd.port}`, [`[rebound.invalid]:${sshd.port} ${line}`]]);
+
+      const later = await used(openDriver());
+      for (const [address, lines] of ours.hostKeys.kept) later.hostKeys.kept.set(address, lines);
+      const again = later.driver.forProfile({ ...rebound, addressesOf: async () => ['127.0.0.1'] });
+      expect(await again.units.inspect(KEY, soon())).toEqual({ kind: 'missing' });
+      await sshd.changeHostKey();
+      const third = await used(openDriver());
+      for (const [address, lines] of ours.hostKeys.kept) third.hostKeys.kept.set(address, lines);
+      const changed = third.driver.forProfile({ ...rebound, addressesOf: async () => ['127.0.0.1'] });
+      await expect(changed.units.inspect(KEY, soon())).rejects.toMatchObject({ code: 'host_key_changed' });
+      const refused = third.driver.forProfile({
+        ...profileTo(sshd.port, sshd.key, { host: 'elsewhere.invalid' }),
+        addressesOf: () => Promise.reject(new HangarError('profile_host_refused')),
+      });
+      await expect(refused.units.inspect(KEY, soon())).rejects.toMatchObject({ code: 'profile_host_refused' });
     });
 
     it('believes only the host keys of the profile where it has some', async () => {
