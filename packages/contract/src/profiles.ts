@@ -252,20 +252,24 @@ export const MachineCapabilities = z.object({
 });
 export type MachineCapabilities = z.infer<typeof MachineCapabilities>;
 
+/** What a driver can do for units, whatever runs in them. */
+export const UnitCapabilities = z.object({
+  image: z.boolean().describe('Starts from an image that is named'),
+  cpus: z.boolean().describe('Limits CPU'),
+  memory: z.boolean().describe('Limits memory'),
+  pids: z.boolean().describe('Limits how many processes there are'),
+  isolation: z.string().describe('What stands between a unit and the machine it runs on'),
+  pause: z.boolean().describe('Whether a machine can be held without running, and go on later'),
+});
+export type UnitCapabilities = z.infer<typeof UnitCapabilities>;
+
 export const Driver = z.object({
   name: DriverName,
   title: z.string(),
   available: z.boolean(),
   detail: z.string().describe('What is there, or what is missing and how to get it'),
   settingsSchema: z.record(z.string(), z.unknown()).describe('JSON Schema of the settings'),
-  capabilities: z.object({
-    image: z.boolean(),
-    cpus: z.boolean(),
-    memory: z.boolean(),
-    pids: z.boolean(),
-    isolation: z.string(),
-    pause: z.boolean().describe('Whether a machine can be held without running, and go on later'),
-  }),
+  capabilities: UnitCapabilities,
 });
 export type Driver = z.infer<typeof Driver>;
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { DaytonaSettings, HangarError, type ProfileCheck } from '@hangar/contract';
+import { DaytonaSettings, HangarError, type ProfileCheck, type UnitCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Brought } from '../../port/brought.ts';
@@ -18,6 +18,10 @@ export interface DaytonaDriverOptions {
   /** How the SDK is loaded: it is an optional package. */
   readonly load?: LoadSdk;
 }
+
+export const UNITS: UnitCapabilities = {
+  ...{ image: true, cpus: true, memory: true, pids: false, isolation: 'sandbox of Daytona', pause: true },
+};
 
 /** Twice without an answer is lost: within half a minute. */
 const HEARTBEAT_MS = 8_000;
@@ -47,14 +51,7 @@ export function createDaytonaDriver(o: DaytonaDriverOptions): Driver {
           ? 'Sandboxes of Daytona. A pause keeps the files, and the memory in virtual machines only.'
           : 'The package @daytona/sdk is missing. Install it where Hangar is: npm install @daytona/sdk@0.216.0',
         settingsSchema: z.toJSONSchema(DaytonaSettings, { io: 'input' }),
-        capabilities: {
-          image: true,
-          cpus: true,
-          memory: true,
-          pids: false,
-          pause: true,
-          isolation: 'sandbox of Daytona',
-        },
+        capabilities: UNITS,
       };
     },
 

@@ -129,6 +129,24 @@ describe('an Engine out of reach', () => {
     await expect(call).rejects.toMatchObject({ code: 'driver_unavailable' });
   });
 
+  test.each([200, 401, 403, 404, 429, 502])(
+    'something before it that answers %i with a page proves nothing',
+    async (status) => {
+      answer = (_, response) =>
+        response.writeHead(status, { 'Content-Type': 'text/html' }).end('<!DOCTYPE html><title>Sign in</title>');
+      const engine = createEngine(host);
+      const calls = [
+        engine.json('GET', '/containers/x/json', { signal: signal() }),
+        engine.upgrade('/exec/x/start', { signal: signal() }),
+      ];
+      for (const call of calls)
+        await expect(call).rejects.toMatchObject({
+          code: 'driver_unavailable',
+          message: expect.stringContaining(host),
+        });
+    },
+  );
+
   test('and a caller that gives up gets its own reason back', async () => {
     answer = () => {};
     const controller = new AbortController();

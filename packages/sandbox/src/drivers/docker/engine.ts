@@ -55,6 +55,7 @@ export interface Engine {
   upgrade(path: string, call: Call): Promise<Socket>;
 }
 
+const Refusal = z.object({ message: z.string() });
 const Version = z.object({
   Version: z.string(),
   ApiVersion: z.string(),
@@ -131,7 +132,7 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
     if (status < 400) return response;
     call.upload?.destroy();
     const text = (await readAll(response, call.signal)).toString('utf8');
-    throw new EngineError(status, messageOf(text) || `Docker answered ${status}`);
+    throw refusal(status, text, call.signal);
   }
 
   async function readAll(response: http.IncomingMessage, signal: AbortSignal): Promise<Buffer> {
@@ -147,6 +148,14 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
       throw unreachable(error, signal);
     }
     return Buffer.concat(chunks);
+  }
+
+  /** What no Engine says, such as a page of a proxy before it, proves nothing: not that what was asked for is missing. */
+  function refusal(status: number, text: string, signal: AbortSignal): unknown {
+    const said = Refusal.safeParse(parseJson(text));
+    if (said.success)
+      return new EngineError(status, said.data.message.trim().slice(0, 500) || `Docker answered ${status}`);
+    return unreachable(new Error(`what answers ${status} is not a Docker Engine`), signal);
   }
 
   function unreachable(error: unknown, signal: AbortSignal): unknown {
@@ -187,7 +196,11 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
 
     async json(method, path, call) {
       const text = (await readAll(await engine.stream(method, path, call), call.signal)).toString('utf8');
-      return text === '' ? null : parseJson(text);
+      if (text === '') return null;
+      const parsed = parseJson(text);
+      if (parsed === null && text.trim() !== 'null')
+        throw unreachable(new Error('its answer is not that of a Docker Engine'), call.signal);
+      return parsed;
     },
 
     async bytes(path, call) {
@@ -218,7 +231,7 @@ export function createEngine(host: string, env: Readonly<Record<string, string |
         });
         request.on('response', (response) => {
           readAll(response, call.signal).then(
-            (answer) => reject(new EngineError(response.statusCode ?? 0, messageOf(answer.toString('utf8')))),
+            (answer) => reject(refusal(response.statusCode ?? 0, answer.toString('utf8'), call.signal)),
             reject,
           );
         });
@@ -255,11 +268,6 @@ function why(error: unknown): string {
   };
   if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
   return words[code] ?? (error instanceof Error ? error.message : String(error));
-}
-
-function messageOf(text: string): string {
-  const parsed = z.object({ message: z.string() }).safeParse(parseJson(text));
-  return (parsed.success ? parsed.data.message : text).trim().slice(0, 500);
 }
 
 function parseJson(text: string): unknown {

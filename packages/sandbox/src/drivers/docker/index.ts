@@ -1,4 +1,4 @@
-import { DockerSettings, HangarError } from '@hangar/contract';
+import { DockerSettings, HangarError, type UnitCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Brought } from '../../port/brought.ts';
@@ -13,6 +13,10 @@ export interface DockerDriverOptions {
   /** Says whether a proxy stands before an Engine that is reached over the network. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
+
+export const UNITS: UnitCapabilities = {
+  ...{ image: true, cpus: true, memory: true, pids: true, isolation: 'container', pause: true },
+};
 
 /** Units as containers of a Docker Engine, on this machine or another. */
 export function createDockerDriver({ brought, log, env }: DockerDriverOptions): Driver {
@@ -45,7 +49,7 @@ export function createDockerDriver({ brought, log, env }: DockerDriverOptions): 
       return {
         ...{ name: 'docker', title: 'Docker', available, detail },
         settingsSchema: z.toJSONSchema(DockerSettings, { io: 'input' }),
-        capabilities: { image: true, cpus: true, memory: true, pids: true, isolation: 'container', pause: true },
+        capabilities: UNITS,
       };
     },
 

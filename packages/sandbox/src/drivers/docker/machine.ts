@@ -16,7 +16,7 @@ const START_DEADLINE_MS = 60_000;
 /** In place of ^P^Q, which leaves a terminal: shells and editors use those. There is no way to have none. */
 const DETACH_KEYS = 'ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^,ctrl-_';
 
-const CAPABILITIES: MachineCapabilities = {
+export const CAPABILITIES: MachineCapabilities = {
   ...{ stdio: 'binary', stdin: 'stream', stderr: true, terminal: true, user: true, load: 'native' },
   ...{ openAtOnce: null, argumentBytes: ARGUMENT_BYTES },
 };

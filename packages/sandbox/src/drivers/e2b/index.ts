@@ -1,4 +1,4 @@
-import { E2bSettings, HangarError } from '@hangar/contract';
+import { E2bSettings, HangarError, type UnitCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Brought } from '../../port/brought.ts';
@@ -15,6 +15,11 @@ export interface E2bDriverOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
+/** How large a sandbox is stands in its template. */
+export const UNITS: UnitCapabilities = {
+  ...{ image: true, cpus: false, memory: false, pids: false, isolation: 'virtual machine', pause: true },
+};
+
 /** Units as sandboxes of E2B, or of an E2B that somebody runs. The package `e2b` is loaded when a profile is used. */
 export function createE2bDriver({ brought, log, env = {} }: E2bDriverOptions): Driver {
   return {
@@ -29,15 +34,7 @@ export function createE2bDriver({ brought, log, env = {} }: E2bDriverOptions): D
       return {
         ...{ name: 'e2b', title: 'E2B', available, detail },
         settingsSchema: z.toJSONSchema(E2bSettings, { io: 'input' }),
-        // How large a sandbox is stands in its template.
-        capabilities: {
-          image: true,
-          cpus: false,
-          memory: false,
-          pids: false,
-          pause: true,
-          isolation: 'virtual machine',
-        },
+        capabilities: UNITS,
       };
     },
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { HangarError, KubernetesSettings } from '@hangar/contract';
+import { HangarError, KubernetesSettings, type UnitCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Brought } from '../../port/brought.ts';
@@ -20,6 +20,10 @@ export interface KubernetesDriverOptions {
   readonly workerImage: string;
   readonly log: Logger;
 }
+
+export const UNITS: UnitCapabilities = {
+  ...{ image: true, cpus: true, memory: true, pids: false, isolation: 'container', pause: false },
+};
 
 const Version = z.object({ gitVersion: z.string() });
 
@@ -42,7 +46,7 @@ export function createKubernetesDriver(o: KubernetesDriverOptions): Driver {
       return {
         ...{ name: 'kubernetes', title: 'Kubernetes', available, detail },
         settingsSchema: z.toJSONSchema(KubernetesSettings, { io: 'input' }),
-        capabilities: { image: true, cpus: true, memory: true, pids: false, isolation: 'container', pause: false },
+        capabilities: UNITS,
       };
     },
 

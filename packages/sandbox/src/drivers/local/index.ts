@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { HangarError, LocalSettings } from '@hangar/contract';
+import { HangarError, LocalSettings, type UnitCapabilities } from '@hangar/contract';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Brought } from '../../port/brought.ts';
@@ -23,6 +23,11 @@ export interface LocalDriverOptions {
   /** More folders that no unit may see, such as the one of the master key. */
   readonly hide?: readonly string[];
 }
+
+/** At best: as root, with bubblewrap. What is there is found out. */
+export const UNITS: UnitCapabilities = {
+  ...{ image: false, cpus: false, memory: false, pids: true, isolation: 'bubblewrap', pause: false },
+};
 
 /** Units as processes on this machine, with bubblewrap around them where it works. */
 export function createLocalDriver(options: LocalDriverOptions): Driver {
@@ -72,10 +77,9 @@ export function createLocalDriver(options: LocalDriverOptions): Driver {
         detail: `${describeWalls(found)}${why} CPU and memory of a job are not limited here.`,
         settingsSchema: z.toJSONSchema(LocalSettings, { io: 'input' }),
         capabilities: {
-          ...{ image: false, cpus: false, memory: false },
+          ...UNITS,
           pids: Boolean(found?.asRoot?.prlimit),
-          isolation: found ? 'bubblewrap' : 'none',
-          pause: false,
+          isolation: found ? UNITS.isolation : 'none',
         },
       };
     },

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import type { Channel, Exit, Machine } from '../../port/machine.ts';
 
-const CAPABILITIES: MachineCapabilities = {
+export const CAPABILITIES: MachineCapabilities = {
   ...{ stdio: 'binary', stdin: 'stream', stderr: true, terminal: false, user: false, load: 'probe' },
   ...{ openAtOnce: null, argumentBytes: 131_071 },
 };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Driver as DriverDescription, HangarError, SshSettings } from '@hangar/contract';
+import { type Driver as DriverDescription, HangarError, SshSettings, type UnitCapabilities } from '@hangar/contract';
 import { z } from 'zod';
 import { createRemotePrograms, type RemotePrograms } from '../../brought/remote/programs.ts';
 import { isLoopback, urlOfServer } from '../../brought/remote/way-to-server.ts';
@@ -27,6 +27,10 @@ export interface SshDriverOptions {
    */
   readonly runtimeDir: string;
 }
+
+export const UNITS: UnitCapabilities = {
+  ...{ image: false, cpus: false, memory: false, pids: false, isolation: 'none', pause: false },
+};
 
 /**
  * Units as folders of an account on any Linux machine that has sshd and sh. The system's ssh brings what administrators know and have set up;
@@ -62,7 +66,7 @@ export function createSshDriver(o: SshDriverOptions): Driver {
             ? 'There is no ssh on the machine of this server. Install the OpenSSH client.'
             : `${version}. Any Linux machine with an SSH server; CPU and memory are not limited there.`,
         settingsSchema: z.toJSONSchema(SshSettings, { io: 'input' }),
-        capabilities: { image: false, cpus: false, memory: false, pids: false, pause: false, isolation: 'none' },
+        capabilities: UNITS,
       };
     },
 

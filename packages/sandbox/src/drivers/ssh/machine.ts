@@ -9,7 +9,7 @@ import { checkWords, quoteForSh } from './quote.ts';
 import { openSession, runScript } from './session.ts';
 import { openScript } from './unit-scripts.ts';
 
-const CAPABILITIES: MachineCapabilities = {
+export const CAPABILITIES: MachineCapabilities = {
   ...{ stdio: 'binary', stdin: 'stream', stderr: true, terminal: true, user: false, load: 'probe', openAtOnce: null },
   // What Linux takes, with the NUL at its end.
   argumentBytes: 131_071,
