@@ -63,6 +63,7 @@ export function startCrew(o: {
   client: Client;
   sandboxes: readonly Sandbox[];
   next: () => PlannedExecution;
+  onStart: (id: string) => void;
   /** Ends the followers, whatever they still wait for. */
   signal: AbortSignal;
 }): Crew {
@@ -78,6 +79,7 @@ export function startCrew(o: {
     });
     const started = { plan, id, sandbox, seen: watch(client, id, signal) };
     sent.push(started);
+    o.onStart(id);
     return started;
   }
   const execution = (id: string) => client.json<Execution>('GET', `/drivers/executions/${id}`);

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { drawKills, type PlannedKill, random } from '../plan.ts';
 
 /**
- * What may be killed. In a machine: the supervisor of an execution, its keeper (hears of stops), a copier (takes down what is printed), the
- * command itself, and what follows it for the server. On the way there: an ssh connection, a session in one, all that an sshd serves, the
+ * What may be killed. In a machine: the supervisor of an execution, its keeper (hears of stops), a copier (takes down what is
+ * printed, or feeds the input), the command itself, and what follows it for the server. On the way there: an ssh connection, a session in one, all that an sshd serves, the
  * connections to the Engine; `cut`: the Engine is out of reach for a while.
  */
 const WEIGHTS = {

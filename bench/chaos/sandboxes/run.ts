@@ -63,7 +63,9 @@ export async function runSandboxChaos(o: SandboxChaosOptions): Promise<ChaosResu
     for (const driver of o.drivers)
       await client.json('POST', '/profiles', { name: `chaos-${driver}`, driver, settings: settings[driver]() });
     const [setting] = await askDatabase<{ value: string }>(dataDir, `select value from setting where key = 'instance'`);
+    const ids = new Set<string>();
     const scene = createSandboxScene({
+      isOurs: (id) => ids.has(id),
       ...{ dataDir, supervisor, instanceId: setting?.value ?? '', sshd, sshFolder },
       docker: docker === null || link === null ? null : { host: docker.host, link },
     });
@@ -73,6 +75,7 @@ export async function runSandboxChaos(o: SandboxChaosOptions): Promise<ChaosResu
     const crew = startCrew({
       ...{ client, sandboxes, signal: giveUp.signal },
       next: () => planExecution(o.seed, ++n),
+      onStart: (id) => ids.add(id),
     });
 
     const kills: Kill<Victim>[] = [];

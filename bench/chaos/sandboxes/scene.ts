@@ -33,6 +33,8 @@ export function createSandboxScene(o: {
   docker: { readonly host: string; readonly link: Link } | null;
   sshd: TestSshd | null;
   sshFolder: string;
+  /** Whether it is an execution of this run: others may run beside it on the same machine. */
+  isOurs: (id: string) => boolean;
 }): SandboxScene {
   const { docker, sshd } = o;
   const engine = docker === null ? null : createEngine(docker.host);
@@ -46,6 +48,10 @@ export function createSandboxScene(o: {
       const id = idOf(process);
       return id === null ? [] : [{ pid: process.pid, what: process.name, of: id }];
     });
+  const found = (pattern: RegExp, text: string): string | null => {
+    const id = pattern.exec(text)?.[1];
+    return id !== undefined && o.isOurs(id) ? id : null;
+  };
 
   return {
     async candidates(victim, pick) {
@@ -78,17 +84,15 @@ export function createSandboxScene(o: {
           .filter(({ name, parent }) => name === 'ssh' && parent === o.supervisor.pid)
           .filter(({ pid }) => commandLine(pid).includes(' -M ') === (victim === 'master'))
           .map(({ pid, name }) => ({ pid, what: name, of: null }));
-      const served = (pid: number) => SERVES.exec(environmentOf(pid))?.[1] ?? null;
+      const served = (pid: number) => found(SERVES, environmentOf(pid));
       if (victim === 'follower')
-        return of(all, ({ pid, name }) =>
-          name === 'sh' || name === 'tail' ? (FOLLOWS.exec(commandLine(pid))?.[1] ?? null) : null,
-        );
+        return of(all, ({ pid, name }) => (name === 'sh' || name === 'tail' ? found(FOLLOWS, commandLine(pid)) : null));
       if (victim === 'command')
         return of(all, ({ pid, parent }) => {
-          const id = EXECUTES.exec(environmentOf(pid))?.[1] ?? null;
+          const id = found(EXECUTES, environmentOf(pid));
           return id !== null && served(parent) === id ? id : null;
         });
-      const parts = all.filter(({ pid, name }) => (name === 'sh' || name === 'cat') && served(pid) !== null);
+      const parts = all.filter(({ pid, name }) => ['sh', 'cat', 'tail'].includes(name) && served(pid) !== null);
       const isSupervising = ({ pid, name }: Process) => name === 'sh' && commandLine(pid).includes('/supervise.');
       const mains = parts.filter((one) => isSupervising(one) && served(one.parent) === null);
       const isOfMain = ({ parent }: Process) => mains.some(({ pid }) => pid === parent);
@@ -97,7 +101,7 @@ export function createSandboxScene(o: {
       const wanted = {
         supervisor: () => mains,
         keeper: () => parts.filter((one) => isSupervising(one) && isOfMain(one) && isKeeper(one)),
-        copier: () => parts.filter((one) => one.name === 'cat' && isOfMain(one)),
+        copier: () => parts.filter((one) => one.name !== 'sh' && isOfMain(one)),
       };
       return of(wanted[victim](), ({ pid }) => served(pid));
     },
@@ -107,7 +111,8 @@ export function createSandboxScene(o: {
         if (pid === process.pid) return false;
         const environment = environmentOf(pid);
         const isOfUnit = environment.includes(`HANGAR_UNIT=${o.instanceId}/`);
-        return isOfUnit || SERVES.test(environment) || EXECUTES.test(environment) || FOLLOWS.test(commandLine(pid));
+        const id = found(SERVES, environment) ?? found(EXECUTES, environment) ?? found(FOLLOWS, commandLine(pid));
+        return isOfUnit || id !== null;
       });
       const label = `hangar.instance=${o.instanceId}`;
       const containers = engine ? await listContainers(engine, label, {}) : [];
