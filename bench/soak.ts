@@ -12,7 +12,7 @@ import { type Client, createClient } from './chaos/client.ts';
 import { type Base, sendBase } from './chaos/fleet.ts';
 import { follow } from './chaos/follower.ts';
 import { environmentOf, listProcesses } from './chaos/processes.ts';
-import { askDatabase, remains } from './chaos/remains.ts';
+import { askDatabase, questionsOf, remains } from './chaos/remains.ts';
 import { supervise } from './chaos/supervisor.ts';
 import type { Check } from './chaos/verdict.ts';
 import { createScene } from './chaos/victims.ts';
@@ -100,8 +100,13 @@ try {
         const id = sent.at(-1 - (index % 3));
         if (id === undefined || id === seen) continue;
         seen = id;
-        const { lines, gaps, end } = await follow(client, id, { signal: giveUp.signal });
-        const count = lines.filter((line) => /^stdout line \d+$/.test(line)).length;
+        let count = 0;
+        const { gaps, end } = await follow(client, `/jobs/${id}/logs?follow=true`, {
+          signal: giveUp.signal,
+          take({ stream, text }) {
+            if (stream === 'stdout' && /^line \d+$/.test(text)) count += 1;
+          },
+        });
         if (gaps.length > 0 || !end || count !== LINES) trouble.push(`follower of ${id}: ${count} lines, ${gaps}`);
       }
     }),
@@ -120,7 +125,10 @@ try {
     await sleep(Math.max(0, begun + (n * minutes * 60_000) / wanted - performance.now()));
     sent.push(await send(client, base, n));
   }
-  const left = await remains({ dataDir, scene, accepted: sent.length, deadlineMs: DRAIN_MS });
+  const left = await remains({
+    ...{ dataDir, leftovers: scene.leftovers, deadlineMs: DRAIN_MS, accepted: { job: sent.length } },
+    questions: questionsOf('job', 'admitted_at is not null'),
+  });
   open = false;
   await Promise.race([followers, sleep(30_000, undefined, { ref: false })]);
   giveUp.abort();

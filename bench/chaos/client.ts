@@ -18,14 +18,18 @@ export interface Client {
   /** Asks until it is answered, through restarts of the server. @throws WrongAnswer */
   json<T>(method: string, path: string, body?: unknown, deadlineMs?: number): Promise<T>;
   bytes(path: string): Promise<{ bytes: Buffer; headers: Headers } | null>;
-  upload(body: Buffer): Promise<string>;
+  /** Bytes, through restarts like `json`. @throws WrongAnswer */
+  send<T>(path: string, body: Uint8Array): Promise<T>;
 }
 
 const CALL_MS = 30_000;
 const PATIENCE_MS = 300_000;
 
-/** A program that speaks to the public API and believes that a server that is away comes back. */
-export function createClient(url: string, key: string): Client {
+/**
+ * A program that speaks to the public API and believes that a server that is away comes back.
+ * @param notNow statuses that mean the same: what the server needs is away
+ */
+export function createClient(url: string, key: string, notNow: readonly number[] = [503, 429]): Client {
   const headers = { authorization: `Bearer ${key}` };
   const wrong: string[] = [];
 
@@ -37,7 +41,7 @@ export function createClient(url: string, key: string): Client {
         .then(async (head) => new Response(await head.arrayBuffer(), head))
         .catch(() => null);
       if (answer?.ok || answer?.status === 404) return answer;
-      if (answer && answer.status !== 503 && answer.status !== 429) {
+      if (answer && !notNow.includes(answer.status)) {
         const failure = new WrongAnswer(what, answer.status, await answer.text());
         wrong.push(failure.message);
         if (answer.status < 500) throw failure;
@@ -67,14 +71,14 @@ export function createClient(url: string, key: string): Client {
       if (answer.status === 404) return null;
       return { bytes: Buffer.from(await answer.arrayBuffer()), headers: answer.headers };
     },
-    async upload(body) {
+    async send<T>(path: string, body: Uint8Array): Promise<T> {
       const init = {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/octet-stream' },
         body: new Uint8Array(body),
       };
-      const answer = await ask('POST /uploads', '/uploads', init, PATIENCE_MS);
-      return ((await answer.json()) as { id: string }).id;
+      const answer = await ask(`POST ${path}`, path, init, PATIENCE_MS);
+      return (await answer.json()) as T;
     },
   };
 }

@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Artifact, JobDetail, LogLine, LogPage } from '@hangar/contract';
 import type { Client } from './client.ts';
-import type { Base, SentJob } from './fleet.ts';
-import type { Followed } from './follower.ts';
+import type { Base, Followed, SentJob } from './fleet.ts';
 import type { Kill } from './killer.ts';
 import { LINES_A_STEP, type PlannedJob } from './plan.ts';
 
@@ -49,7 +48,7 @@ export async function gather(client: Client, sent: SentJob, kills: readonly Kill
           }
         : null,
     report: report?.bytes.toString('utf8') ?? null,
-    hits: kills.filter(({ jobId }) => jobId === id),
+    hits: kills.filter(({ of }) => of === id),
   };
 }
 

@@ -2,11 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from '@hangar/contract';
+import type { Job, LogLine } from '@hangar/contract';
 import { makeRepo } from '../../tests/e2e/server-process.ts';
 import type { Client } from './client.ts';
-import { type Followed, follow } from './follower.ts';
+import { type Following, follow } from './follower.ts';
 import { type PlannedJob, specOf } from './plan.ts';
+
+export interface Followed extends Following {
+  /** `stream text` of each line, as seen. */
+  readonly lines: readonly string[];
+}
 
 export interface SentJob {
   readonly plan: PlannedJob;
@@ -39,10 +44,11 @@ export async function sendBase(client: Client, dir: string): Promise<Base> {
   const head = () => git(repo, 'rev-parse', 'HEAD').toString().trim();
   const commit = head();
   git(repo, 'bundle', 'create', '-q', join(dir, 'base.bundle'), 'HEAD');
-  const bundle = await client.upload(readFileSync(join(dir, 'base.bundle')));
+  const upload = async (bytes: Uint8Array) => (await client.send<{ id: string }>('/uploads', bytes)).id;
+  const bundle = await upload(readFileSync(join(dir, 'base.bundle')));
   writeFileSync(join(repo, 'uncommitted.txt'), 'not yet committed\n');
   git(repo, 'add', '-A');
-  const patch = await client.upload(git(repo, 'diff', '--cached', '--binary'));
+  const patch = await upload(git(repo, 'diff', '--cached', '--binary'));
   git(repo, 'commit', '-q', '-m', 'What the patch holds');
   return { repo, commit, bundle, patch, patched: head() };
 }
@@ -80,7 +86,14 @@ export function launchFleet(o: {
       profile,
       idempotencyKey: tag,
     });
-    const followed = follow(client, job.id, { signal: o.signal });
+    const lines: string[] = [];
+    const take = ({ stream, text }: LogLine) => void lines.push(`${stream} ${text}`);
+    const followed = follow(client, `/jobs/${job.id}/logs?follow=true`, { signal: o.signal, take }).then(
+      (following) => ({
+        ...following,
+        lines,
+      }),
+    );
     const entry: SentJob = { plan, id: job.id, followed, over: false, doomed: false };
     sent.push(entry);
     void followed.then(() => {

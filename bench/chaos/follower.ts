@@ -3,9 +3,7 @@ import type { LogEnd, LogLine } from '@hangar/contract';
 import type { Client } from './client.ts';
 
 /** What somebody saw who followed a log from its first line to its end, however often the connection was lost. */
-export interface Followed {
-  /** `stream text` of each line, as seen; a line that came twice stands here twice. */
-  readonly lines: readonly string[];
+export interface Following {
   /** Lines that did not follow the one before. */
   readonly gaps: readonly string[];
   readonly reconnects: number;
@@ -15,9 +13,15 @@ export interface Followed {
 
 const RETRY_MS = 300;
 
-/** Follows over Server-Sent Events (WHATWG HTML §9.2) with Last-Event-ID, as a browser does. */
-export async function follow(client: Client, jobId: string, o: { signal: AbortSignal }): Promise<Followed> {
-  const lines: string[] = [];
+/**
+ * Follows over Server-Sent Events (WHATWG HTML §9.2) with Last-Event-ID, as a browser does.
+ * @param o.take is given each line as it is seen: one that came twice comes twice
+ */
+export async function follow(
+  client: Client,
+  path: string,
+  o: { signal: AbortSignal; take: (line: LogLine) => void },
+): Promise<Following> {
   const gaps: string[] = [];
   let lastEventId = '';
   let last = 0;
@@ -32,17 +36,17 @@ export async function follow(client: Client, jobId: string, o: { signal: AbortSi
       end = JSON.parse(data) as LogEnd;
       return;
     }
-    for (const { n, stream, text } of JSON.parse(data) as LogLine[]) {
-      if (n !== last + 1) gaps.push(`${n} after ${last}`);
-      last = n;
-      lines.push(`${stream} ${text}`);
+    for (const line of JSON.parse(data) as LogLine[]) {
+      if (line.n !== last + 1) gaps.push(`${line.n} after ${last}`);
+      last = line.n;
+      o.take(line);
     }
     lastEventId = field('id') ?? lastEventId;
   }
 
   async function connect(): Promise<void> {
     reconnects += 1;
-    const answer = await fetch(`${client.url}/api/jobs/${jobId}/logs?follow=true`, {
+    const answer = await fetch(`${client.url}/api${path}`, {
       headers: {
         ...client.headers,
         accept: 'text/event-stream',
@@ -52,7 +56,7 @@ export async function follow(client: Client, jobId: string, o: { signal: AbortSi
     });
     if (!answer.ok) {
       await answer.body?.cancel();
-      if (answer.status !== 503) client.wrong.push(`follow ${jobId}: ${answer.status}`);
+      if (answer.status !== 503) client.wrong.push(`follow ${path}: ${answer.status}`);
       return;
     }
     let text = '';
@@ -70,5 +74,5 @@ export async function follow(client: Client, jobId: string, o: { signal: AbortSi
     await connect().catch(() => undefined);
     if (!end) await sleep(RETRY_MS, undefined, { signal: o.signal }).catch(() => undefined);
   }
-  return { lines, gaps, reconnects, end };
+  return { gaps, reconnects, end };
 }

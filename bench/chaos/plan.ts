@@ -12,11 +12,11 @@ const WEIGHTS: Readonly<Record<Victim, number>> = {
   agent: 18,
 };
 
-export interface PlannedKill {
+export interface PlannedKill<V extends string = Victim> {
   readonly n: number;
   /** Milliseconds after the kill before it. */
   readonly afterMs: number;
-  readonly victim: Victim;
+  readonly victim: V;
   /** Which of the candidates: a place between 0 and 1. */
   readonly pick: number;
 }
@@ -46,17 +46,25 @@ export function random(seed: number): () => number {
   };
 }
 
+export const planKills = (seed: number, count: number): PlannedKill[] => drawKills(seed, count, WEIGHTS, 'agent');
+
 /** All kills of a run, fixed by its seed before it begins: a mean gap of 1.5 s. */
-export function planKills(seed: number, count: number): PlannedKill[] {
+export function drawKills<V extends string>(
+  seed: number,
+  count: number,
+  weights: Readonly<Record<V, number>>,
+  last: V,
+): PlannedKill<V>[] {
   const next = random(seed);
-  const total = VICTIMS.reduce((sum, victim) => sum + WEIGHTS[victim], 0);
-  const draw = (): Victim => {
+  const victims = Object.entries<number>(weights) as [V, number][];
+  const total = victims.reduce((sum, [, weight]) => sum + weight, 0);
+  const draw = (): V => {
     let left = next() * total;
-    for (const victim of VICTIMS) {
-      left -= WEIGHTS[victim];
+    for (const [victim, weight] of victims) {
+      left -= weight;
       if (left < 0) return victim;
     }
-    return 'agent';
+    return last;
   };
   return Array.from({ length: count }, (_, index) => ({
     n: index + 1,

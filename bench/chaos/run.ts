@@ -10,8 +10,8 @@ import { launchFleet, sendBase } from './fleet.ts';
 import { type Kill, killAll } from './killer.ts';
 import { openMarkers } from './markers.ts';
 import { planJob, planKills } from './plan.ts';
-import { askDatabase, remains } from './remains.ts';
-import { supervise } from './supervisor.ts';
+import { askDatabase, questionsOf, remains } from './remains.ts';
+import { type Supervisor, supervise } from './supervisor.ts';
 import { type Check, endings, judge } from './verdict.ts';
 import { createScene } from './victims.ts';
 
@@ -27,8 +27,9 @@ export interface ChaosOptions {
 export interface ChaosResult {
   readonly checks: readonly Check[];
   readonly holds: boolean;
-  readonly jobs: number;
-  readonly kills: readonly Kill[];
+  /** What was run, in words. */
+  readonly ran: string;
+  readonly kills: readonly Kill<string>[];
   readonly seconds: number;
 }
 
@@ -76,22 +77,25 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
     const kills: Kill[] = [];
     await killAll({
       plan: planKills(o.seed, o.kills),
-      ...{ scene, supervisor },
+      ...{ candidates: scene.candidates, instead: ['agent', 'worker', 'server', 'postmaster'] },
       onKill(kill) {
         kills.push(kill);
-        const job = kill.jobId === null ? undefined : fleet.byId(kill.jobId);
+        const job = kill.of === null ? undefined : fleet.byId(kill.of);
         if (job && (kill.victim === 'worker' || kill.victim === 'wrapper')) job.doomed = true;
-        const at = ((kill.at - begun) / 1000).toFixed(1).padStart(6);
-        o.say(
-          `${at} s  kill ${String(kill.n).padStart(3)}  ${kill.victim.padEnd(10)} ${kill.what} ${kill.pid}${kill.jobId ? ` of ${kill.jobId}` : ''}`,
-        );
+        o.say(killInWords(kill, begun));
       },
     });
     await fleet.close();
     o.say(`${fleet.sent.length} jobs were sent; waiting for their end`);
     const ended = Promise.all(fleet.sent.map(({ followed }) => followed));
     await Promise.race([ended, sleep(DRAIN_MS, undefined, { ref: false })]);
-    const left = await remains({ dataDir, scene, accepted: fleet.sent.length, deadlineMs: REMAINS_MS });
+    const left = await remains({
+      dataDir,
+      questions: questionsOf('job', 'admitted_at is not null'),
+      accepted: { job: fleet.sent.length },
+      leftovers: scene.leftovers,
+      deadlineMs: REMAINS_MS,
+    });
     giveUp.abort();
 
     const evidence: Evidence[] = [];
@@ -104,20 +108,13 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
     const checks: Check[] = [
       ...judge({ evidence, markers, base, kills, upFrom: supervisor.upFrom, checkpointMs: CHECKPOINT_SECONDS * 1_000 }),
       ...left,
-      {
-        name: 'the server ended only when killed',
-        looked: supervisor.starts,
-        wrong: supervisor.byItself,
-        note: `${supervisor.starts - 1} restarts`,
-      },
-      { name: 'every answer was done or not now', looked: 1, wrong: client.wrong },
-      { name: 'all kills were done', looked: o.kills, wrong: kills.length === o.kills ? [] : [`${kills.length}`] },
+      ...ofTheRun({ supervisor, client, wanted: o.kills, kills: kills.length }),
     ];
     holds = checks.every(({ wrong }) => wrong.length === 0);
     for (const line of endings(evidence)) o.say(line);
     if (!holds) keepRecords(server, evidence);
     await scene.clear();
-    return { checks, holds, jobs: fleet.sent.length, kills, seconds: (performance.now() - begun) / 1000 };
+    return { checks, holds, ran: `${fleet.sent.length} jobs`, kills, seconds: (performance.now() - begun) / 1000 };
   } finally {
     giveUp.abort();
     await supervisor.stop();
@@ -125,6 +122,16 @@ export async function runChaos(o: ChaosOptions): Promise<ChaosResult> {
     if (holds) await server.remove();
     else o.say(`Kept for a look: ${server.dir}`);
   }
+}
+
+/** What holds of the run itself. */
+export function ofTheRun(o: { supervisor: Supervisor; client: Client; wanted: number; kills: number }): Check[] {
+  const { starts, byItself } = o.supervisor;
+  return [
+    { name: 'the server ended only when killed', looked: starts, wrong: byItself, note: `${starts - 1} restarts` },
+    { name: 'every answer was done or not now', looked: 1, wrong: o.client.wrong },
+    { name: 'all kills were done', looked: o.wanted, wrong: o.kills === o.wanted ? [] : [`${o.kills}`] },
+  ];
 }
 
 async function prepare(
@@ -159,6 +166,12 @@ function keepRecords(server: ServerProcess, evidence: readonly Evidence[]): void
     writeFileSync(join(dir, `${sent.id}.json`), JSON.stringify({ ...rest, followed }, null, 1));
 }
 
+export function killInWords(kill: Kill<string>, begun: number): string {
+  const at = ((kill.at - begun) / 1000).toFixed(1).padStart(6);
+  const of = kill.of === null ? '' : ` of ${kill.of}`;
+  return `${at} s  kill ${String(kill.n).padStart(3)}  ${kill.victim.padEnd(10)} ${kill.what} ${kill.pid}${of}`;
+}
+
 export function table(result: ChaosResult): string {
   const rows = result.checks.map(({ name, looked, wrong, note }) => {
     const head = `${wrong.length === 0 ? 'holds' : 'FAILS'}  ${name.padEnd(48)} ${String(looked).padStart(5)}${note ? `  ${note}` : ''}`;
@@ -168,6 +181,6 @@ export function table(result: ChaosResult): string {
   const killed = victims.map(([victim, some]) => `${some?.length ?? 0} ${victim}`).join(', ');
   return [
     ...rows,
-    `${result.jobs} jobs, ${result.kills.length} kills (${killed}) in ${result.seconds.toFixed(0)} s: ${result.holds ? 'all hold' : 'NOT all hold'}`,
+    `${result.ran}, ${result.kills.length} kills (${killed}) in ${result.seconds.toFixed(0)} s: ${result.holds ? 'all hold' : 'NOT all hold'}`,
   ].join('\n');
 }

@@ -1,24 +1,17 @@
 import { basename, join } from 'node:path';
 import { readPostmaster } from '../../apps/server/src/platform/database/embedded/postmaster.ts';
 import { createEngine, type Engine } from '../../packages/sandbox/src/drivers/docker/engine.ts';
+import type { Candidate, Candidates } from './killer.ts';
 import type { Victim } from './plan.ts';
 import { commandLine, descendants, environmentOf, folderOf, listProcesses, type Process } from './processes.ts';
 import type { Supervisor } from './supervisor.ts';
-
-export interface Candidate {
-  readonly pid: number;
-  readonly what: string;
-  /** The job it works for; null for server and database. */
-  readonly jobId: string | null;
-}
 
 /** Of the kills of a server, this part may meet one that has not come up yet. */
 const KILL_WHILE_STARTING = 0.3;
 
 /** Finds who could be killed on this machine, and what is left when all is over. */
 export interface Scene {
-  /** Candidates of one kind, in the order of their numbers. `pick` chooses the container that is looked into. */
-  candidates(victim: Victim, pick: number): Promise<Candidate[]>;
+  readonly candidates: Candidates<Victim>;
   /** Processes and containers of jobs of this server that are still there. */
   leftovers(): Promise<string[]>;
   /** Removes containers and volumes that the server's Docker driver keeps between jobs. */
@@ -67,18 +60,7 @@ export function createScene(o: {
 
   return {
     async candidates(victim, pick) {
-      if (victim === 'server') {
-        // Now and then while it starts; always then, and a busy machine never gets it up.
-        const mayDie = o.supervisor.pid > 0 && (o.supervisor.ready || pick < KILL_WHILE_STARTING);
-        return mayDie ? [{ pid: o.supervisor.pid, what: 'server', jobId: null }] : [];
-      }
-      if (victim === 'postmaster' || victim === 'backend') {
-        const postmaster = (await readPostmaster(join(o.dataDir, 'postgres')))?.pid ?? 0;
-        const all = listProcesses();
-        if (all.find(({ pid }) => pid === postmaster)?.name !== 'postgres') return [];
-        if (victim === 'postmaster') return [{ pid: postmaster, what: 'postmaster', jobId: null }];
-        return descendants(all, postmaster).map(({ pid }) => ({ pid, what: commandLine(pid), jobId: null }));
-      }
+      if (victim === 'server' || victim === 'postmaster' || victim === 'backend') return ofServer(victim, pick, o);
       const units = [...ofUnits(), ...(await ofContainer(pick))];
       return units
         .flatMap(({ jobId, processes }) => {
@@ -87,7 +69,7 @@ export function createScene(o: {
           const isFork = (process: Process) => victim === 'worker' && found.some(({ pid }) => pid === process.parent);
           return found.filter((process) => !isFork(process)).map((process) => ({ process, jobId }));
         })
-        .map(({ process: { pid, name }, jobId }) => ({ pid, what: name, jobId }))
+        .map(({ process: { pid, name }, jobId }) => ({ pid, what: name, of: jobId }))
         .sort((a, b) => a.pid - b.pid);
     },
 
@@ -119,6 +101,25 @@ export function createScene(o: {
   };
 }
 
+/** The server itself and its database. */
+export async function ofServer(
+  victim: 'server' | 'postmaster' | 'backend',
+  pick: number,
+  o: { dataDir: string; supervisor: Supervisor },
+): Promise<Candidate[]> {
+  const { supervisor } = o;
+  if (victim === 'server') {
+    // Now and then while it starts; always then, and a busy machine never gets it up.
+    const mayDie = supervisor.pid > 0 && (supervisor.ready || pick < KILL_WHILE_STARTING);
+    return mayDie ? [{ pid: supervisor.pid, what: 'server', of: null, strike: () => supervisor.kill() > 0 }] : [];
+  }
+  const postmaster = (await readPostmaster(join(o.dataDir, 'postgres')))?.pid ?? 0;
+  const all = listProcesses();
+  if (all.find(({ pid }) => pid === postmaster)?.name !== 'postgres') return [];
+  if (victim === 'postmaster') return [{ pid: postmaster, what: 'postmaster', of: null }];
+  return descendants(all, postmaster).map(({ pid }) => ({ pid, what: commandLine(pid), of: null }));
+}
+
 function kindOf({ pid, name }: Process): Victim {
   if (environmentOf(pid).includes('HANGAR_JOB_ID=')) return 'agent';
   if (name.startsWith('git') || name === 'ssh') return 'git';
@@ -127,7 +128,7 @@ function kindOf({ pid, name }: Process): Victim {
     : 'wrapper';
 }
 
-async function listContainers(engine: Engine, label: string, filters: Record<string, string[]>) {
+export async function listContainers(engine: Engine, label: string, filters: Record<string, string[]>) {
   const query = { all: '1', filters: JSON.stringify({ label: [label], ...filters }) };
   const found = (await engine
     .json('GET', '/containers/json', { query, signal: AbortSignal.timeout(10_000) })

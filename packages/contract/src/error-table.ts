@@ -262,6 +262,13 @@ export const ERRORS = {
     message: 'The command could not be started.',
     wayOut: 'Check the name of the program and the folder: they are looked for in the sandbox.',
   },
+  execution_lost: {
+    kind: 'unavailable',
+    status: 424,
+    message: 'How the command ended is not known.',
+    wayOut:
+      'The sandbox is there, and what is left of it may still run: look with hangar sandbox exec ID -- ps, then start it again.',
+  },
   command_too_long: {
     kind: 'invalid',
     message: 'An argument of the command is longer than the machine takes.',

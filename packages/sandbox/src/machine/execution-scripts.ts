@@ -41,20 +41,23 @@ if [ ! -e "$h_d/pid" ]; then
 fi
 read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"
 h_say pid $h_p
-if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; then
+# The tails end with the keeper.
+if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss && kill -0 $h_k 2>/dev/null; then
   h_say raw; printf '\n%s raw\n' "$h_mark" >&2
-  tail -c +$((h_o+1)) -f -s 0.05 --pid=$h_k "$h_d/out" & h_t1=$!
-  tail -c +$((h_e+1)) -f -s 0.05 --pid=$h_k "$h_d/err" >&2 & h_t2=$!
+  # What this shell and the tails say of themselves is no output of it.
+  exec 4>&2 2>/dev/null
+  tail -c +$((h_o+1)) -f -s 0.05 --pid=$h_k "$h_d/out" 4>&- & h_t1=$!
+  tail -c +$((h_e+1)) -f -s 0.05 --pid=$h_k "$h_d/err" >&4 4>&- & h_t2=$!
   { h_z=; trap 'kill $h_z; exit' TERM
     h_i=0
     while [ $h_i -lt 2 ]; do
       sleep 2 & h_z=$!; wait $h_z
       if [ ! -e "$h_d/exit" ] && ! h_alive $h_s $h_ss; then h_i=$((h_i+1)); else h_i=0; fi
     done
-    kill $h_t1 $h_t2; } >/dev/null 2>&1 </dev/null & h_w=$!
+    kill $h_t1 $h_t2; } >/dev/null 4>&- </dev/null & h_w=$!
   wait $h_t1; wait $h_t2; kill $h_w
   [ -e "$h_d/exit" ] || h_alive $h_s $h_ss || [ -e "$h_d/exit" ] || h_lost $$
-  h_last end >&2
+  h_last end >&4
   if [ -e "$h_d/exit" ]; then h_last end "$(cat "$h_d/exit")"; else h_last cut; fi
   exit
 fi
@@ -126,7 +129,11 @@ export const END_INPUT = sh`${FIND}
 h_pid; [ ! -e "$h_d/exit" ] || exit 0; [ -e "$h_d/in" ] || exit 34
 [ "$(h_size "$h_d/in")" -eq "$4" ] || exit 33
 umask 077; : >"$h_d/in.end" || exit 1
-while [ -e "$h_d/in.tail" ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; do kill -s USR1 $h_k; sleep "$5"; done
+while [ -e "$h_d/in.tail" ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; do
+  # Where the keeper was killed, nobody else does it.
+  kill -s USR1 $h_k 2>/dev/null || { read -r h_x <"$h_d/in.tail" && kill $h_x && rm -f "$h_d/in.tail"; }
+  sleep "$5"
+done
 `;
 
 /** folder, id, columns, rows. No terminal: 35. */

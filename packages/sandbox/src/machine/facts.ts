@@ -25,6 +25,9 @@ const PLAIN_PATH = /^(\/[A-Za-z0-9._@+-]+)+$/;
 /** Takes away what a server left in the folder that was killed, and what came after it was given up. Folder. */
 export const SWEEP = sh`find "$1" -maxdepth 1 -name '.*put-*' -mmin +60 -exec rm -f {} + 2>/dev/null`;
 
+/** Variable of a machine that says where its spools go: where several share an account that outlives them. */
+export const SPOOLS = 'HANGAR_SPOOLS';
+
 const PROBE = sh`
 u=$(id -u) && [ -r /proc/self/stat ] && command -v setsid >/dev/null && command -v mkfifo >/dev/null || exit 20
 umask 077
@@ -36,8 +39,8 @@ usable() {
 f=
 if [ -n "$1" ]; then usable "$1" && f=$1
 else
-  for p in "$HOME/.cache" /tmp /var/tmp /dev/shm; do
-    if usable "$p/hangar-$u" 2>/dev/null; then f=$p/hangar-$u; break; fi
+  for p in $\{HANGAR_SPOOLS:+"$HANGAR_SPOOLS"} "$HOME/.cache/hangar-$u" "/tmp/hangar-$u" "/var/tmp/hangar-$u" "/dev/shm/hangar-$u"; do
+    if usable "$p" 2>/dev/null; then f=$p; break; fi
   done
 fi
 [ -n "$f" ] || exit 21

@@ -49,6 +49,8 @@ export async function* readFollowed(
     } else if (kind === 'end') {
       const result = resultOf(words.join(' '));
       if (result === null) throw brokenAnswer('The machine does not say how the execution ended.');
+      if (at.stdout < result.bytes.stdout || at.stderr < result.bytes.stderr)
+        throw brokenAnswer('Not all that the execution printed has come.');
       yield { type: 'end', result };
       return null;
     } else if (kind === 'more' || kind === 'none') return { kind };

@@ -78,6 +78,9 @@ const NOTES: Readonly<Record<string, string>> = {
   folder: 'The folder it should run in is not there.',
   folder_closed: 'The folder it should run in may not be entered.',
   exec: 'The program cannot be run on this machine.',
+  supervisor: 'What kept it in the machine was ended: the machine was started anew, or somebody killed it.',
+  output: 'What took down its output was killed, so some of it may be missing.',
+  input: 'What fed its input was killed, so it may not have read all of it.',
   never: 'It was cancelled before it started.',
 };
 

@@ -95,7 +95,7 @@ h_ooms() {
 export const SPOOL = sh`${STAT}${TREE}
 h_lost() {
   h_tree
-  echo "lost - $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n -" >"$h_d/exit.$1"
+  echo "lost - $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n supervisor" >"$h_d/exit.$1"
   ln "$h_d/exit.$1" "$h_d/exit" 2>/dev/null; rm -f "$h_d/exit.$1"; }
 `;
 
@@ -123,8 +123,8 @@ cat <"$h_d/o.$h_k1" >>"$h_d/out" & h_co=$!
 cat <"$h_d/e.$h_k1" >>"$h_d/err" & h_ce=$!
 case $h_in in
   tail)
-    : >"$h_d/in.tail"
     sleep 2147483647 & h_hold=$!
+    echo $h_hold >"$h_d/in.tail"
     tail -c +1 -f -s 0.05 --pid=$h_hold "$h_d/in" >"$h_from" & h_feed=$!;;
   poll)
     { exec 3>"$h_from"; h_at=0
@@ -150,7 +150,9 @@ if [ "$h_limit" != - ]; then
   { h_z=; trap 'kill $h_z; exit' TERM
     sleep "$h_limit" & h_z=$!; wait $h_z
     echo "timeout TERM $h_grace" >"$h_d/stop.$h_k1"; ln "$h_d/stop.$h_k1" "$h_d/stop"
-    while kill -s USR1 $h_keeper; do sleep 0.2 & h_z=$!; wait $h_z; [ -e "$h_d/left" ] && exit; done; } & h_timer=$!
+    while kill -s USR1 $h_keeper; do sleep 0.2 & h_z=$!; wait $h_z; [ -e "$h_d/left" ] && exit; done
+    # The keeper was killed.
+    read -r h_p h_x <"$h_d/pid" && h_end TERM "$h_grace"; } & h_timer=$!
 fi
 # In a shell of its own: what this one says of a command that was killed is no output of it.
 if [ "$h_term" = - ]; then
@@ -164,9 +166,9 @@ h_p= h_x=; [ -e "$h_d/pid" ] && read -r h_p h_x h_y <"$h_d/pid"
 if [ "$h_x" != $$ ]; then kill $h_keeper $h_hold $h_feed $h_timer; h_rest; exit; fi
 h_why=exited h_stopped=
 if [ -e "$h_d/stop" ]; then
-  read -r h_why h_x <"$h_d/stop"
+  read -r h_why h_sig h_gr <"$h_d/stop"
   while [ ! -e "$h_d/left" ] && kill -s USR1 $h_keeper; do sleep "$h_nap"; done
-  h_n=0; [ -e "$h_d/left" ] && read -r h_n <"$h_d/left"
+  if [ -e "$h_d/left" ]; then read -r h_n <"$h_d/left"; else h_end "$h_sig" "$h_gr"; fi
 else h_marked; fi
 # What it printed is in the pipes until the copier sleeps, that is, waits for more.
 h_i=0 h_q=0
@@ -178,14 +180,20 @@ while [ $h_i -lt 100 ] && [ $h_q -lt 2 ]; do
 done
 # Somebody without a mark holds it.
 [ -z "$h_r" ] || [ $h_n -gt 0 ] || h_tree
-h_note=-
+h_note=- h_cut=
 for h_f in $h_co $h_ce; do
   if h_stat $h_f; then case $h_sa in Z|X) ;; *) continue;; esac; fi
-  wait $h_f; h_x=$?; [ $h_x = 0 ] || [ $h_x -gt 127 ] || h_note=disk
+  wait $h_f; h_x=$?
+  if [ $h_x -gt 128 ]; then h_cut=output; elif [ $h_x != 0 ]; then h_note=disk; fi
 done
+# What feeds it dies of SIGPIPE where nobody reads any more.
+if [ -n "$h_feed" ] && { ! h_stat $h_feed || [ $h_sa = Z ]; }; then
+  wait $h_feed; h_x=$?; [ $h_x -le 128 ] || [ $h_x = 141 ] || h_cut=input
+fi
 kill $h_hold $h_feed $h_timer
 h_ooms
 if [ $h_why != exited ]; then :
+elif [ -n "$h_cut" ]; then h_why=lost h_rc=- h_note=$h_cut
 elif [ -e "$h_d/failed" ]; then h_why=not_started; read -r h_note <"$h_d/failed"
 elif [ $h_rc = 137 ] && [ "$h_oom" -gt "$h_before" ]; then h_why=out_of_memory; fi
 echo "$h_why $h_rc $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n $h_note" >"$h_d/exit.$h_k1" && mv "$h_d/exit.$h_k1" "$h_d/exit"
@@ -218,6 +226,6 @@ h_look() (
   done
   exit $h_r)
 { echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null
-umask "$6"; unset HANGAR_SERVES
+umask "$6"; unset HANGAR_SERVES HANGAR_SPOOLS
 export HANGAR_EXEC="$7"
 `;

@@ -420,6 +420,94 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         expect(all.map((one) => one.result.exitCode)).toEqual(all.map((_, n) => n));
       });
 
+      /** Kills parts of what supervises an execution, or follows it: `$s` the supervisor, `$k` its keeper, `$c` what copies, `$t` tails. */
+      const kill = async (of: string, parts: string) => {
+        const script = `
+          read -r p s ps ss k <"$(dirname "$0")/../$OF/pid"; c= t=
+          for f in /proc/[0-9]*; do
+            read -r line 2>/dev/null <"$f/stat" || continue
+            set -- \${line##*) }; name=\${line%)*}; name=\${name#*(}
+            [ "$2" = "$s" ] && case $name in cat|busybox) c="$c \${f#/proc/}";; esac
+            case $(tr '\\0' ' ' 2>/dev/null <"$f/cmdline") in tail*" -f "*"/$OF/"[oe][ur]*) t="$t \${f#/proc/}";; esac
+          done
+          [ -z "${parts}" ] || kill -s KILL ${parts}; echo done`;
+        expect((await shell(script, { env: { OF: of } })).stdout.toString()).toBe('done\n');
+      };
+      const attached = (id: string) => ended((from) => box.executions.attach(id, from, call()));
+      const waits = 'until [ -e "$FLAG" ]; do sleep 0.1; done';
+      const flag = (name: string) => ({ FLAG: `${work}/${name}_${run}` });
+
+      test('a supervisor that is killed: it is lost, and no success', async () => {
+        const word = `orphan_${run}`;
+        const { spec } = await until({ command: { shell: 'echo go; sleep 300' }, env: { WORD: word } }, 'go');
+        await kill(spec.id, '$s');
+        const { stdout, result } = await attached(spec.id);
+        expect(stdout.toString()).toBe('go\n');
+        expect(result).toMatchObject({ reason: 'lost', exitCode: null, bytes: { stdout: 3 } });
+        expect(result.message).toContain('killed');
+        await shell(`kill -s KILL ${(await bed.processesWith(word)).join(' ')}`);
+        await gone(word);
+      });
+
+      test('what takes down its output is killed: it is lost, though it did not notice', async () => {
+        const env = flag('copier');
+        const script = `trap '' PIPE; echo go; ${waits}; echo end 2>/dev/null; exit 0`;
+        const { spec } = await until({ command: { shell: script }, env }, 'go');
+        await kill(spec.id, '$c');
+        await shell('touch "$FLAG"', { env });
+        const { stdout, result } = await attached(spec.id);
+        expect(stdout.toString()).toBe('go\n');
+        expect(result).toMatchObject({ reason: 'lost', exitCode: null });
+      });
+
+      test('a keeper that is killed: time is kept, a cancel ends the tree, input has an end', async () => {
+        const word = `keeper_${run}`;
+        const env = { WORD: word };
+        const stubborn = { shell: 'trap "" TERM; echo go; sleep 300; sleep 300' };
+        const late = await until({ command: stubborn, timeoutMs: 4_000, graceMs: 300, env }, 'go');
+        await kill(late.spec.id, '$k');
+        expect((await attached(late.spec.id)).result).toMatchObject({ reason: 'timeout', leftover: 0 });
+        const stopped = await until({ command: stubborn, env }, 'go');
+        await kill(stopped.spec.id, '$k');
+        const how = { graceMs: 300, signal: 'SIGTERM' } as const;
+        const result = await throughBreaks(() => box.executions.cancel(stopped.spec.id, how, call()));
+        expect(result).toMatchObject({ reason: 'cancelled', leftover: 0 });
+        await gone(word);
+        const fed = await until({ command: { shell: 'echo go; cat' }, stdin: 'open' }, 'go');
+        await kill(fed.spec.id, '$k');
+        await throughBreaks(() => box.executions.write(fed.spec.id, 0, Buffer.from('in'), call()));
+        await throughBreaks(() => box.executions.endInput(fed.spec.id, 2, call()));
+        const after = await attached(fed.spec.id);
+        expect(after.stdout.toString()).toBe('go\nin');
+        expect(after.result).toMatchObject({ reason: 'exited', exitCode: 0 });
+      });
+
+      test('what follows it is killed: it breaks, and says no end before all has come', async () => {
+        const env = flag('tails');
+        const spec = specOf({ command: { shell: `echo go; ${waits}; echo end; echo END >&2` }, env });
+        const at = { stdout: 0, stderr: 0 };
+        let text = '';
+        const follow = async (): Promise<Result> => {
+          for (;;)
+            try {
+              for await (const event of box.executions.run(spec, { ...at }, call())) {
+                if (event.type === 'end') return event.result;
+                if (event.type === 'started') continue;
+                at[event.type] += event.data.length;
+                text += Buffer.from(event.data).toString();
+              }
+            } catch (error) {
+              if ((error as { code?: string }).code !== 'connection_lost') throw error;
+            }
+        };
+        const following = follow();
+        await waitFor(async () => text === 'go\n');
+        await kill(spec.id, '$t');
+        await shell('touch "$FLAG"', { env });
+        expect(await following).toMatchObject({ reason: 'exited', exitCode: 0 });
+        expect(text).toBe('go\nend\nEND\n');
+      });
+
       test('one that nobody knows is not found; one that runs is not forgotten; forgotten ones leave nothing', async () => {
         const next = (id: string) =>
           throughBreaks(() => box.executions.attach(id, FROM, call())[Symbol.asyncIterator]().next());

@@ -8,6 +8,7 @@ import {
   where,
   whereUnit,
 } from '../../brought/remote/unit-folder.ts';
+import { SPOOLS } from '../../machine/facts.ts';
 import type { UnitKey } from '../../port/unit.ts';
 import { quoteForSh } from './quote.ts';
 
@@ -118,7 +119,10 @@ export function openScript(
 state=$(unit_state) || exit 1
 case $state in running) ;; *) ${o.print('gone')}; exit 0;; esac
 [ -d "$dir/work" ] || { ${o.print('gone')}; exit 0; }`;
-  const enter = key ? `cd -- "$dir/work" && ${MARKER}=$marker && export ${MARKER} && ` : '';
+  // Spools lie in the folder of the unit, and go with it: the account is shared by all units and stays.
+  const enter = key
+    ? `cd -- "$dir/work" && ${MARKER}=$marker ${SPOOLS}=$dir/spools && export ${MARKER} ${SPOOLS} && `
+    : '';
   return `${inUnit ?? ''}
 trap : INT QUIT
 set -- ${argv.map(quoteForSh).join(' ')}

@@ -208,6 +208,7 @@ const RAN: ReadonlySet<Ending['reason']> = new Set([...(['exited', 'signaled', '
 
 const endingOfResult = ({ reason, exitCode, signal, bytes, leftover, message }: Result): Ending => ({
   ...{ reason, exitCode, signal, stdout: bytes.stdout, stderr: bytes.stderr, leftover, message },
+  ...(reason === 'lost' ? { code: 'execution_lost' } : {}),
 });
 
 const CLOSED_FOR = {
@@ -234,6 +235,6 @@ const NEVER_STARTS: ReadonlySet<ErrorCode> = new Set([
 function endingOf({ code, message }: HangarError): Ending | null {
   if (code === 'sandbox_gone') return { ...NOTHING, reason: 'lost', message };
   if (code === 'execution_not_found')
-    return { ...NOTHING, reason: 'lost', message: 'The machine knows nothing of it any more.' };
+    return { ...NOTHING, reason: 'lost', message: 'The machine knows nothing of it any more.', code: 'execution_lost' };
   return NEVER_STARTS.has(code) ? { ...NOTHING, reason: 'not_started', message } : null;
 }

@@ -34,6 +34,13 @@ test.each([
   expect(decideExecution(row)).toMatchObject({ state, action: { kind: action }, reason: expect.stringMatching(/./) });
 });
 
+test('a sandbox that is gone is no command whose end nobody knows', () => {
+  const codeOf = (more: Partial<Ending>) =>
+    decideExecution({ ...fresh, ending: ending({ reason: 'lost', ...more }) }).failure?.code;
+  expect(codeOf({})).toBe('sandbox_gone');
+  expect(codeOf({ code: 'execution_lost' })).toBe('execution_lost');
+});
+
 test('once it has ended it says the same', () => {
   const first = decideExecution({ ...fresh, ending: ending({ reason: 'cancelled', leftover: 2 }) });
   expect(first.reason).toBe('Cancelled. 2 of its processes could not be ended.');

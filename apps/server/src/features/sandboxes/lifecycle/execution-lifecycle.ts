@@ -87,8 +87,9 @@ function endedBy(ending: Ending): Pick<ExecutionDecision, 'state' | 'reason' | '
       return { state: 'failed', reason: message, failure: failure('execution_not_started', message) };
     }
     case 'lost': {
-      const message = ending.message ?? ERRORS.sandbox_gone.message;
-      return { state: 'lost', reason: message, failure: failure('sandbox_gone', message) };
+      const code = ending.code ?? 'sandbox_gone';
+      const message = ending.message ?? ERRORS[code].message;
+      return { state: 'lost', reason: message, failure: failure(code, message) };
     }
   }
 }

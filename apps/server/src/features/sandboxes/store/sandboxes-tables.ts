@@ -106,6 +106,8 @@ export interface Ending {
   readonly stderr: number;
   readonly leftover: number;
   readonly message: string | null;
+  /** Of `lost`: whether that is all, or its machine is gone with it. */
+  readonly code?: 'execution_lost';
 }
 
 /** One command in a sandbox. */
