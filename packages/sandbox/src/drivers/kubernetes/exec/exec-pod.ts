@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../../../port/call.ts';
-import { ApiError, isStatus, unless } from '../api/api.ts';
+import { ApiError, unless } from '../api/api.ts';
 import type { Place } from '../unit/parts.ts';
 import { type PodSeen, readPod } from '../unit/pod.ts';
 import type { Pods } from '../unit/pods.ts';
@@ -75,26 +75,27 @@ function whyOver(pod: PodSeen): HangarError | null {
 /** What the API server refused, as the error that says what to do. */
 export function asMachineError(error: unknown): unknown {
   if (!(error instanceof ApiError)) return error;
+  const { status } = error;
   const said = tidy(error.message);
   const told = { message: `Kubernetes opens no process: ${said}.`, cause: error };
-  if (isStatus(error, 401))
+  if (status === 401)
     return new HangarError('driver_auth_failed', { ...told, wayOut: 'Renew the credentials of the kubeconfig.' });
   // What is no answer of Kubernetes is that of the handshake, which knows other protocols only.
-  if (isStatus(error, 403) && error.reason === '' && /protocol/i.test(said)) {
+  if (status === 403 && error.reason === '' && /protocol/i.test(said)) {
     return new HangarError('unsupported', {
       message: `The cluster opens no process whose input has an end: ${said}.`,
       wayOut: 'Use a cluster of Kubernetes 1.30 or newer.',
       cause: error,
     });
   }
-  if (isStatus(error, 403)) {
+  if (status === 403) {
     return new HangarError('driver_auth_failed', {
       ...told,
       wayOut:
         'Give the account of this server the verbs get and create on pods/exec, as the Role of deploy/k8s does. Run: hangar profiles test NAME',
     });
   }
-  if (isStatus(error, 429)) return new HangarError('driver_busy', { ...told, details: { retryAfterMs: 5_000 } });
+  if (status === 429) return new HangarError('driver_busy', { ...told, details: { retryAfterMs: 5_000 } });
   return new HangarError('driver_unavailable', told);
 }
 

@@ -47,7 +47,7 @@ export function createPodMachine({ pod, place }: { pod: ExecPod; place: () => Pr
         const message = `An argument of the command has ${longest} bytes; a machine takes ${ARGUMENT_BYTES}.`;
         throw new HangarError('command_too_long', { message });
       }
-      if (new URLSearchParams(argv.map((argument) => ['command', argument])).toString().length > ADDRESS_BYTES)
+      if (argv.reduce((sum, argument) => sum + new URLSearchParams({ command: argument }).toString().length, 0) > ADDRESS_BYTES)
         throw new HangarError('command_too_long', { message: 'The command is longer than Kubernetes takes.' });
       const socket = await ask(argv, o).catch(async (error: unknown) => {
         o.signal.throwIfAborted();

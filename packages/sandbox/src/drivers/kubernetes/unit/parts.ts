@@ -37,6 +37,9 @@ export interface Unit {
   readonly image: string;
   readonly program: Program;
   readonly resources: Resources;
+  /** From when it runs. */
+  readonly ownSeconds: number | null;
+  /** From when its Job is made. */
   readonly deadlineSeconds: number | null;
 }
 

@@ -65,7 +65,8 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
       resources: { ...defined(limits), ...defined(unit.resources) },
       deadlineSeconds: unit.deadlineSeconds,
     };
-    if (unit.program.kind === 'hold') return jobFrom(template, { ...plan, labels: unit.labels, runs: unit.program });
+    if (unit.program.kind === 'hold')
+      return jobFrom(template, { ...plan, labels: unit.labels, runs: { kind: 'hold', seconds: unit.ownSeconds } });
     const workerImage = settings.workerImage ?? parts.workerImage;
     const runs: JobPlan['runs'] = {
       ...{ kind: 'brought', program: programPath(unit.program.name), serverUrl: serverUrl(settings, brought) },
@@ -171,6 +172,7 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
       const unit: Unit = {
         ...{ name, labels: unitLabels(brought.instanceId, key, program), program, resources: spec.resources },
         image: spec.image ?? settings.image ?? parts.workerImage,
+        ownSeconds: spec.deadlineSeconds,
         // Kubernetes counts from the making of the Job: waiting for a node or an image is not the unit's time.
         deadlineSeconds: spec.deadlineSeconds === null ? null : spec.deadlineSeconds + settings.startSeconds,
       };
