@@ -28,6 +28,8 @@ export function createExecChannel(p: {
   readonly pod: ExecPod;
   readonly stdin: boolean;
   readonly terminal: boolean;
+  /** Called when it has begun, or has ended without. May be called again. */
+  readonly onBegun: () => void;
 }): Channel {
   const { socket, pod } = p;
   const closed = new AbortController();
@@ -47,6 +49,7 @@ export function createExecChannel(p: {
       };
     });
   const end = (how: Over) => {
+    p.onBegun();
     over ??= how;
     wake();
   };
@@ -62,7 +65,9 @@ export function createExecChannel(p: {
   socket.on('message', (data: Buffer) => {
     pulse.heard();
     const bytes = data.subarray(1);
+    // The first message is empty: the connection is there.
     if (over !== null || bytes.length === 0) return;
+    p.onBegun();
     if (data[0] === CHANNEL.stdout) outlets.give(outlets.stdout, bytes);
     else if (data[0] === CHANNEL.stderr) outlets.give(outlets.stderr, bytes);
     else if (data[0] === CHANNEL.status) end(readStatus(bytes));

@@ -16,6 +16,7 @@ const BEFORE_ASKING_AGAIN_MS = 2_000;
 /** The pod that processes are opened in. */
 export interface ExecPod {
   readonly name: string;
+  readonly uid: string;
   /** Why nothing runs in it any more; null while something may. @throws HangarError when the cluster does not say */
   whyShut(o: CallOptions): Promise<HangarError | null>;
   /** Resolves once the cluster says that it has ended, and why. @throws the signal's reason */
@@ -43,7 +44,7 @@ export function createExecPod(o: {
   }
 
   return {
-    name,
+    ...{ name, uid },
     whyShut,
     async ended({ signal }) {
       const isOver = (pods: readonly PodSeen[]) => !pods.some((pod) => pod.uid === uid && whyOver(pod) === null);

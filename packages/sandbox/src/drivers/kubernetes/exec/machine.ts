@@ -5,6 +5,7 @@ import type { Place } from '../unit/parts.ts';
 import { createExecChannel } from './exec-channel.ts';
 import { asMachineError, type ExecPod } from './exec-pod.ts';
 import { PROTOCOL, resizeFrame } from './frames.ts';
+import type { Starts } from './starts.ts';
 
 /** Linux takes no longer argument: 32 pages with the zero at its end. */
 const ARGUMENT_BYTES = 131_071;
@@ -22,7 +23,13 @@ const CAPABILITIES: MachineCapabilities = {
  * and why is in stderr. `open` listens to its signal until the API server has agreed; from then on the channel lives until the process
  * ends or `close()`.
  */
-export function createPodMachine({ pod, place }: { pod: ExecPod; place: () => Promise<Place> }): Machine {
+export function createPodMachine(p: {
+  readonly pod: ExecPod;
+  readonly place: () => Promise<Place>;
+  readonly starts: Starts;
+}): Machine {
+  const { pod, place, starts } = p;
+
   async function ask(argv: readonly string[], o: OpenOptions): Promise<WebSocket> {
     const terminal = o.terminal !== undefined;
     const { connection, namespace } = await place();
@@ -49,7 +56,9 @@ export function createPodMachine({ pod, place }: { pod: ExecPod; place: () => Pr
       }
       if (argv.reduce((sum, argument) => sum + new URLSearchParams({ command: argument }).toString().length, 0) > ADDRESS_BYTES)
         throw new HangarError('command_too_long', { message: 'The command is longer than Kubernetes takes.' });
+      const onBegun = await starts.begin(pod.uid, o.signal);
       const socket = await ask(argv, o).catch(async (error: unknown) => {
+        onBegun();
         o.signal.throwIfAborted();
         const why = await pod.whyShut({ signal: o.signal }).catch(() => null);
         o.signal.throwIfAborted();
@@ -57,7 +66,7 @@ export function createPodMachine({ pod, place }: { pod: ExecPod; place: () => Pr
       });
       // It begins in a size of its own choice, and gets the wanted one as its first message.
       if (o.terminal) socket.send(resizeFrame(o.terminal), () => {});
-      return createExecChannel({ socket, pod, stdin: o.stdin, terminal: o.terminal !== undefined });
+      return createExecChannel({ socket, pod, stdin: o.stdin, terminal: o.terminal !== undefined, onBegun });
     },
   };
 }

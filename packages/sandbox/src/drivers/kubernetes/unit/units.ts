@@ -249,7 +249,7 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
         // A watch may be behind another server that made it.
         const pod = seen ?? (await listed(name, here, o.signal)).find(isOpen);
         if (!pod) throw new HangarError('sandbox_gone', { message: `No pod of ${name} runs.` });
-        return createPodMachine({ pod: createExecPod({ pod, place, podsOf }), place });
+        return createPodMachine({ pod: createExecPod({ pod, place, podsOf }), place, starts: parts.starts });
       } catch (error) {
         throw asMachineError(error);
       }
