@@ -229,9 +229,9 @@ export function createApi(options: ApiOptions): ClusterApi {
               },
             });
             const status = answer.response.statusCode ?? 0;
-            // Refusals are read as those of all calls.
-            if (status !== 101 && status < 400) throw new Error(`it answered ${status} and opened nothing`);
-            return answer;
+            if (status === 101 || status >= 400) return answer;
+            isSent = false;
+            throw new Error(`it answered ${status} and opened nothing`);
           }, signal),
         );
       } catch (error) {
