@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { createOutlets } from '../../machine/outlets.ts';
 import { createFrames } from './frames.ts';
 
-/** How much of each stream waits for its reader. */
-const HIGH_WATER = 64 * 1024;
 /**
  * Taken over that once the process has ended. The Engine keeps 1 MB of each stream and two full pipes, and lets go two
  * seconds after the end whatever a slow reader has left there.
@@ -36,7 +35,6 @@ export function createExecOutput(
   connection: Readable,
   o: { readonly terminal: boolean; readonly isRefusal: () => Promise<boolean> },
 ): ExecOutput {
-  const full = new Set<Readable>();
   let spare = 0;
   let heldSince: number | null = null;
   let asked: Promise<void> | null = null;
@@ -44,35 +42,17 @@ export function createExecOutput(
   let refusal: string | null = null;
 
   const flow = () => {
-    const isHeld = full.size > 0 && spare <= 0;
+    const isHeld = outlets.isFull && spare <= 0;
     heldSince = isHeld ? (heldSince ?? performance.now()) : null;
     if (isHeld || isAsking) connection.pause();
     else connection.resume();
   };
-  const outlet = (): Readable => {
-    const release = () => {
-      if (full.delete(stream)) flow();
-    };
-    const stream: Readable = new Readable({
-      highWaterMark: HIGH_WATER,
-      read: release,
-      // Nobody wants it any more: what still comes is dropped, and the other stream goes on.
-      destroy(error, done) {
-        release();
-        done(error);
-      },
-    });
-    // Told to whoever reads it; that nobody does is no reason to end the program.
-    stream.on('error', () => {});
-    return stream;
-  };
-  const stdout = outlet();
-  const stderr = outlet();
-  if (o.terminal) stderr.push(null);
+  const outlets = createOutlets({ terminal: o.terminal, onRoom: flow });
+  const { stdout, stderr } = outlets;
 
   const give = (stream: Readable, bytes: Buffer) => {
     spare -= bytes.length;
-    if (!stream.destroyed && !stream.push(bytes)) full.add(stream);
+    outlets.give(stream, bytes);
   };
 
   // The Engine says on stdout, in one frame that ends like this, why a program did not start.
@@ -149,11 +129,6 @@ export function createExecOutput(
       spare = SPARE_BYTES;
       flow();
     },
-    finish(error) {
-      for (const stream of [stdout, stderr]) {
-        if (error) stream.destroy(error);
-        else if (!stream.destroyed && !stream.readableEnded) stream.push(null);
-      }
-    },
+    finish: outlets.finish,
   };
 }

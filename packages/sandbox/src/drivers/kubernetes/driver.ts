@@ -6,6 +6,7 @@ import type { Brought } from '../../port/brought.ts';
 import type { Driver } from '../../port/driver.ts';
 import type { Clusters } from './api/connect.ts';
 import { asHangarError } from './api/errors.ts';
+import { createStarts } from './exec/starts.ts';
 import { createPodFiles } from './unit/files.ts';
 import { type JobTemplate, parseTemplate } from './unit/job-template.ts';
 import type { KubernetesParts } from './unit/parts.ts';
@@ -36,7 +37,10 @@ export function createKubernetesDriver(o: KubernetesDriverOptions): Driver {
   const template = readTemplate(o.jobTemplateFile);
   const watches = createPodWatches({ instanceId: brought.instanceId, log });
   const files = createPodFiles(brought);
-  const parts: KubernetesParts = { clusters, watches, files, brought, workerImage, launching: new Map(), log };
+  const parts: KubernetesParts = {
+    ...{ clusters, watches, files, brought, workerImage, log },
+    ...{ launching: new Map(), starts: createStarts() },
+  };
 
   return {
     name: 'kubernetes',

@@ -22,6 +22,9 @@ export const NEEDS = [
   { verb: 'list', group: '', resource: 'events' },
 ] as const;
 
+/** And to open processes in the pods of sandboxes: a WebSocket is asked for by GET, and since 1.35 wants `create` as well. */
+const NEEDS_OF_SANDBOXES = ['get', 'create'].map((verb) => ({ verb, group: '', resource: 'pods', subresource: 'exec' }));
+
 interface Parts extends KubernetesParts {
   readonly settings: KubernetesSettings;
   readonly place: () => Promise<Place>;
@@ -67,7 +70,9 @@ export async function testCluster(parts: Parts): Promise<ProfileCheck[]> {
   });
   const [here] = places;
   if (!reached || !here) return checks;
-  if (!(await step('Rights', () => rights(here, signal)))) return checks;
+  if (!(await step('Rights', () => rights(NEEDS, here, signal)))) return checks;
+  // Jobs run without them.
+  await step('Rights of sandboxes', () => rights(NEEDS_OF_SANDBOXES, here, signal));
   const reachable = await step('Address of this server', async () => serverUrl(settings, parts.brought));
   if (!reachable) return checks;
 
@@ -143,7 +148,7 @@ export function probeOf(
   return {
     ...{ name, image: settings.image ?? workerImage, program: { kind: 'brought', name: PROBE, input: 'probe' } },
     labels: { [LABEL.instance]: brought.instanceId, [LABEL.unit]: name, [LABEL.program]: PROBE, [LABEL.test]: '1' },
-    ...{ resources: {}, deadlineSeconds: 300 },
+    ...{ resources: {}, ownSeconds: 300, deadlineSeconds: 300 },
   };
 }
 
@@ -154,10 +159,13 @@ export async function tryJob(body: object, { connection, namespace }: Place, sig
 }
 
 /** The API server itself says what this server may do. @throws HangarError cluster_forbidden, naming all that is missing */
-async function rights({ connection, namespace }: Place, signal: AbortSignal): Promise<string> {
+async function rights(
+  needs: readonly { verb: string; group: string; resource: string; subresource?: string }[],
+  { connection, namespace }: Place,
+  signal: AbortSignal,
+): Promise<string> {
   const missing: string[] = [];
-  for (const { verb, group, resource, ...more } of NEEDS) {
-    const subresource = 'subresource' in more ? more.subresource : '';
+  for (const { verb, group, resource, subresource = '' } of needs) {
     const body = {
       ...{ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' },
       spec: { resourceAttributes: { namespace, verb, group, resource, subresource } },
@@ -166,7 +174,7 @@ async function rights({ connection, namespace }: Place, signal: AbortSignal): Pr
     const { status } = Review.parse(await connection.api.json('POST', path, { body, signal }));
     if (!status.allowed) missing.push(`${verb} ${resource}${subresource ? `/${subresource}` : ''}`);
   }
-  if (missing.length === 0) return `All ${NEEDS.length} that it needs`;
+  if (missing.length === 0) return `All ${needs.length} that it needs`;
   throw new HangarError('cluster_forbidden', {
     message: `This server may not ${missing.join(', ')} in namespace ${namespace}.`,
   });

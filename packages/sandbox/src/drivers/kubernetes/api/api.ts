@@ -1,25 +1,28 @@
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError, proxyFor } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
+import type { WebSocket } from 'ws';
 import { z } from 'zod';
+import { createAgents } from './agents.ts';
 import type { Credentials, Proof } from './credentials.ts';
+import { openSocket } from './socket.ts';
+import { why } from './why.ts';
 
 const DEADLINE_MS = 30_000;
 /** A page of a list is far shorter. */
 const LONGEST_ANSWER = 64 * 1024 * 1024;
-const KEEP_ALIVE_MS = 30_000;
 /** How often a busy API server is asked again, within the deadline of the call. */
 const BUSY_TRIES = 5;
 const WAIT = 'It is asked again by itself. Check that the cluster is up and that this machine reaches it.';
 
 export interface Call {
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: unknown;
   /** Of the body; application/json when not said. Patches need their own. */
   readonly type?: string;
   readonly signal: AbortSignal;
-  /** Of the whole answer; with `stream` until its head is there. 30 s when not said. */
+  /** Of the whole answer; with `stream` and `socket` until its head is there. 30 s when not said. */
   readonly deadlineMs?: number;
 }
 
@@ -61,6 +64,11 @@ export interface ClusterApi {
   text(path: string, call: Call): Promise<string>;
   /** A body that goes on, such as a watch or a followed log. The caller destroys it; `signal` ends it too. */
   stream(path: string, call: Call): Promise<http.IncomingMessage>;
+  /**
+   * A WebSocket, paused until its owner listens; `signal` is heard until it is open.
+   * @throws HangarError connection_lost, too: it broke when what was asked for may have begun
+   */
+  socket(path: string, call: Call & { readonly protocol: string }): Promise<WebSocket>;
   /** Ends idle connections. A call after it opens new ones. */
   close(): void;
 }
@@ -76,76 +84,63 @@ export interface ApiOptions {
   readonly credentials: Credentials;
 }
 
+interface Answer<T> {
+  readonly response: http.IncomingMessage;
+  /** What the caller wants of it, where it is a yes. */
+  readonly value: T;
+}
+
+const Refusal = z.object({ message: z.string().catch(''), reason: z.string().catch('') });
+
 export function createApi(options: ApiOptions): ClusterApi {
   const base = new URL(options.server);
   const secure = base.protocol === 'https:';
-  let agent: { of: string; agent: Promise<http.Agent> } | null = null;
+  const agents = createAgents(base, options);
 
-  /** Client certificates belong to the connection: another one needs another agent. */
-  function agentFor(proof: Proof): Promise<http.Agent> {
-    const of = proof.cert ?? '';
-    if (agent?.of === of) return agent.agent;
-    close();
-    const kept = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS };
-    const made = openAgent({
-      ...kept,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-      ...(proof.cert === undefined ? {} : { cert: proof.cert, key: proof.key }),
-      ...(options.serverName === undefined ? {} : { servername: options.serverName }),
-      rejectUnauthorized: !options.insecure,
-    });
-    agent = { of, agent: made };
-    made.catch(close);
-    return made;
-  }
+  const headersOf = (proof: Proof): Record<string, string> => ({
+    'User-Agent': 'hangar',
+    ...(proof.authorization === undefined ? {} : { Authorization: proof.authorization }),
+  });
 
-  async function openAgent(settings: https.AgentOptions): Promise<http.Agent> {
-    const proxy = options.proxyUrl ? namedProxy(options.proxyUrl) : proxyFor(base, options.env ?? {});
-    if (proxy === null) return secure ? new https.Agent(settings) : new http.Agent(settings);
-    const { openProxyAgent } = await import('@hangar/worker/proxy-agent');
-    return openProxyAgent(proxy, secure, settings);
-  }
-
-  function close(): void {
-    agent?.agent.then((open) => open.destroy()).catch(() => undefined);
-    agent = null;
+  function pathOf(path: string, call: Call): string {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(call.query ?? {}))
+      for (const one of value === undefined ? [] : [value].flat()) query.append(name, one);
+    return `${base.pathname.replace(/\/$/, '')}${path}${query.size > 0 ? `?${query}` : ''}`;
   }
 
   async function once(method: string, path: string, call: Call, proof: Proof, signal: AbortSignal) {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(name, value);
     const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
-    const through = await agentFor(proof);
-    return new Promise<http.IncomingMessage>((resolve, reject) => {
+    const through = await agents.of(proof, 'calls');
+    return new Promise<Answer<http.IncomingMessage>>((resolve, reject) => {
       // A request that still waits for its way through a proxy has no socket to be told by.
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       const request = (secure ? https : http).request(
         {
           ...{ host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port || undefined, method, signal },
-          path: `${base.pathname.replace(/\/$/, '')}${path}${query.size > 0 ? `?${query}` : ''}`,
+          path: pathOf(path, call),
           agent: through,
           headers: {
             Accept: 'application/json',
-            'User-Agent': 'hangar',
-            ...(proof.authorization === undefined ? {} : { Authorization: proof.authorization }),
+            ...headersOf(proof),
             ...(body ? { 'Content-Type': call.type ?? 'application/json', 'Content-Length': String(body.length) } : {}),
           },
         },
-        resolve,
+        (response) => resolve({ response, value: response }),
       );
       request.once('error', (error) => reject(Object.assign(error, { stale: request.reusedSocket })));
       request.end(body ?? undefined);
     });
   }
 
-  /** Sends until there is an answer worth giving back, and waits for its head. */
-  async function send(method: string, path: string, call: Call, signal: AbortSignal): Promise<http.IncomingMessage> {
+  /** Tries until there is an answer worth giving back, and waits for its head. */
+  async function send<T>(attempt: (proof: Proof) => Promise<Answer<T>>, signal: AbortSignal): Promise<T> {
     let renewed = false;
     let reopened = false;
     for (let busy = 0; ; ) {
-      let response: http.IncomingMessage;
+      let answer: Answer<T>;
       try {
-        response = await once(method, path, call, await options.credentials({ fresh: renewed }), signal);
+        answer = await attempt(await options.credentials({ fresh: renewed }));
       } catch (error) {
         // The server closed a connection that was kept: it has not seen this call.
         const code = error instanceof Error && 'code' in error ? error.code : '';
@@ -154,12 +149,12 @@ export function createApi(options: ApiOptions): ClusterApi {
         reopened = true;
         continue;
       }
+      const { response } = answer;
       const status = response.statusCode ?? 0;
-      if (status < 400) return response;
-      const parsed = z
-        .object({ message: z.string().catch(''), reason: z.string().catch('') })
-        .safeParse(parseJson((await readAll(response)).toString('utf8')));
-      const { message, reason } = parsed.success ? parsed.data : { message: '', reason: '' };
+      if (status < 400) return answer.value;
+      const text = (await readAll(response)).toString('utf8');
+      const parsed = Refusal.safeParse(parseJson(text));
+      const { message, reason } = parsed.success ? parsed.data : { message: text.slice(0, 200).trim(), reason: '' };
       if (status === 401 && !renewed) {
         renewed = true;
         continue;
@@ -183,7 +178,8 @@ export function createApi(options: ApiOptions): ClusterApi {
   async function whole(method: string, path: string, call: Call): Promise<string> {
     const signal = AbortSignal.any([call.signal, AbortSignal.timeout(call.deadlineMs ?? DEADLINE_MS)]);
     try {
-      return (await readAll(await send(method, path, call, signal))).toString('utf8');
+      const answer = await send((proof) => once(method, path, call, proof, signal), signal);
+      return (await readAll(answer)).toString('utf8');
     } catch (error) {
       throw unreachable(error, call.signal);
     }
@@ -213,31 +209,56 @@ export function createApi(options: ApiOptions): ClusterApi {
     },
     text: (path, call) => whole('GET', path, call),
     async stream(path, call) {
-      const late = new AbortController();
-      const timer = setTimeout(
-        () => late.abort(new DOMException('no answer in time', 'TimeoutError')),
-        call.deadlineMs ?? DEADLINE_MS,
-      );
       try {
-        return await send('GET', path, call, AbortSignal.any([call.signal, late.signal]));
+        return await inTime(call, (signal) => send((proof) => once('GET', path, call, proof, signal), signal));
       } catch (error) {
         throw unreachable(error, call.signal);
-      } finally {
-        clearTimeout(timer);
       }
     },
-    close,
+    async socket(path, call) {
+      let isSent = false;
+      try {
+        return await inTime(call, (signal) =>
+          send(async (proof) => {
+            isSent = false;
+            const url = `${secure ? 'wss' : 'ws'}://${base.host}${pathOf(path, call)}`;
+            const answer = await openSocket(url, {
+              ...{ agent: await agents.of(proof, 'sockets'), headers: headersOf(proof), signal, protocol: call.protocol },
+              onSent: () => {
+                isSent = true;
+              },
+            });
+            const status = answer.response.statusCode ?? 0;
+            if (status === 101 || status >= 400) return answer;
+            isSent = false;
+            throw new Error(`it answered ${status} and opened nothing`);
+          }, signal),
+        );
+      } catch (error) {
+        const told = unreachable(error, call.signal);
+        if (!isSent || told === error || call.signal.aborted) throw told;
+        throw new HangarError('connection_lost', {
+          message: `The Kubernetes API server at ${options.server} broke off: ${why(error).replace(/\.$/, '')}.`,
+          cause: error,
+        });
+      }
+    },
+    close: agents.close,
   };
 }
 
-/** The proxy-url of a kubeconfig. @throws HangarError proxy_invalid */
-function namedProxy(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url && /^https?:$/.test(url.protocol)) return url;
-  throw new HangarError('proxy_invalid', {
-    message: 'The proxy-url of the kubeconfig is no address of an HTTP proxy.',
-    wayOut: 'Set it to http://HOST:PORT or https://HOST:PORT.',
-  });
+/** With the deadline of a call for its head; what comes after has none. */
+async function inTime<T>(call: Call, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new DOMException('no answer in time', 'TimeoutError')),
+    call.deadlineMs ?? DEADLINE_MS,
+  );
+  try {
+    return await work(AbortSignal.any([call.signal, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function readAll(response: http.IncomingMessage): Promise<Buffer> {
@@ -249,26 +270,6 @@ async function readAll(response: http.IncomingMessage): Promise<Buffer> {
     if (length > LONGEST_ANSWER) throw new Error(`its answer is longer than ${LONGEST_ANSWER} bytes`);
   }
   return Buffer.concat(chunks);
-}
-
-function why(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const words: Record<string, string> = {
-    ECONNREFUSED: 'the connection was refused',
-    ENOTFOUND: 'the host name is unknown',
-    EAI_AGAIN: 'the host name cannot be looked up',
-    EHOSTUNREACH: 'the host is out of reach',
-    ENETUNREACH: 'the network is out of reach',
-    ETIMEDOUT: 'no answer in time',
-    ECONNRESET: 'the connection was cut',
-    EPIPE: 'the connection was cut',
-    ABORT_ERR: 'no answer in time',
-    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an authority that the kubeconfig does not name',
-    SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an authority that the kubeconfig does not name',
-    CERT_HAS_EXPIRED: 'its certificate has expired',
-  };
-  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
-  return words[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
 function parseJson(text: string): unknown {

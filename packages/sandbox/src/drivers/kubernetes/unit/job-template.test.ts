@@ -50,7 +50,7 @@ test('no init container where the image has Node', () => {
 });
 
 test('a machine in hand gets the template, and nothing of Hangar’s but its first process', () => {
-  const job = jobFrom(parseTemplate(STANDARD), { ...plan, deadlineSeconds: null, runs: { kind: 'hold' } });
+  const job = jobFrom(parseTemplate(STANDARD), { ...plan, deadlineSeconds: null, runs: { kind: 'hold', seconds: null } });
   expect(job).toMatchObject({
     spec: {
       template: {
@@ -61,7 +61,7 @@ test('a machine in hand gets the template, and nothing of Hangar’s but its fir
               ...{
                 name: 'worker',
                 image: 'theirs:1',
-                env: [],
+                env: [{ name: 'HOME', value: '/job' }],
                 command: ['/bin/sh', '-c', expect.any(String), 'hangar-hold'],
               },
               volumeMounts: [{ name: 'job', mountPath: '/job' }],
@@ -74,6 +74,26 @@ test('a machine in hand gets the template, and nothing of Hangar’s but its fir
   });
   expect(JSON.parse(JSON.stringify(job)).spec).not.toHaveProperty('activeDeadlineSeconds');
   expect(JSON.stringify(job)).not.toMatch(/HANGAR_WORKER|hangar-files|hangar-token/);
+});
+
+test('a machine in hand keeps the home of the template, and ends by itself when its time is over', () => {
+  const template = parseTemplate(STANDARD.replace('- name: worker', '- name: worker\n          env: [{ name: HOME, value: /mine }]'));
+  const job = jobFrom(template, { ...plan, runs: { kind: 'hold', seconds: 90 } });
+  expect(job).toMatchObject({
+    spec: {
+      activeDeadlineSeconds: 600,
+      template: {
+        spec: {
+          containers: [
+            {
+              command: ['/bin/sh', '-c', expect.any(String), 'hangar-hold', '90'],
+              env: [{ name: 'HOME', value: '/mine' }],
+            },
+          ],
+        },
+      },
+    },
+  });
 });
 
 test('what an operator adds is kept, and what Hangar owns is not theirs to change', () => {

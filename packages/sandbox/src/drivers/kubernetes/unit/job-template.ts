@@ -68,7 +68,11 @@ export interface JobPlan {
 
 /** What the pod runs: a program that was brought, with all it needs, or a holder, which gets nothing of Hangar's. */
 export type PodRuns =
-  | { readonly kind: 'hold' }
+  | {
+      readonly kind: 'hold';
+      /** Its time from when it runs; null: until it is told to end. */
+      readonly seconds: number | null;
+    }
   | {
       readonly kind: 'brought';
       /** Path of the program. */
@@ -88,22 +92,16 @@ const MOUNTS = { files: 'hangar-files', runtime: 'hangar-runtime', token: 'hanga
 export function jobFrom(template: JobTemplate, plan: JobPlan): object {
   const pod = template.spec.template.spec;
   const imagePullPolicy = PULL[plan.pull];
-  const brought = plan.runs.kind === 'brought' ? plan.runs : null;
+  const { runs } = plan;
+  const brought = runs.kind === 'brought' ? runs : null;
   const worker = (container: Container) => ({
     ...container,
     ...{ image: plan.image, imagePullPolicy, args: undefined, workingDir: '/' },
-    command: brought
-      ? ['/bin/sh', '-c', `exec /bin/sh ${FILES_DIR}/start "$1" <${TOKEN_DIR}/token`, 'hangar', brought.program]
-      : holdCommand({ seconds: null }),
-    env: [
-      ...(container.env ?? []).filter(({ name }) => !/^HANGAR_WORKER_(URL|DIR)$/.test(name)),
-      ...(brought === null
-        ? []
-        : [
-            { name: 'HANGAR_WORKER_URL', value: brought.serverUrl },
-            { name: 'HANGAR_WORKER_DIR', value: JOB_DIR },
-          ]),
-    ],
+    command:
+      runs.kind === 'hold'
+        ? holdCommand(runs)
+        : ['/bin/sh', '-c', `exec /bin/sh ${FILES_DIR}/start "$1" <${TOKEN_DIR}/token`, 'hangar', runs.program],
+    env: environmentOf(container, brought),
     resources: resourcesOf(container, plan.resources),
     volumeMounts: mountsOf(container, {
       ...(brought === null ? {} : { files: FILES_DIR, runtime: RUNTIME_DIR, token: TOKEN_DIR }),
@@ -161,6 +159,19 @@ export function jobFrom(template: JobTemplate, plan: JobPlan): object {
       },
     },
   };
+}
+
+function environmentOf({ env }: Container, brought: Extract<PodRuns, { kind: 'brought' }> | null): object[] {
+  const given = (env ?? []).filter(({ name }) => !/^HANGAR_WORKER_(URL|DIR)$/.test(name));
+  if (brought !== null) {
+    const own = [
+      { name: 'HANGAR_WORKER_URL', value: brought.serverUrl },
+      { name: 'HANGAR_WORKER_DIR', value: JOB_DIR },
+    ];
+    return [...given, ...own];
+  }
+  // The home of an account that the image does not know is `/`, where it may write nothing.
+  return given.some(({ name }) => name === 'HOME') ? given : [...given, { name: 'HOME', value: JOB_DIR }];
 }
 
 function mountsOf(container: Container, own: Partial<Record<keyof typeof MOUNTS, string>>): object[] {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Brought } from '../../../port/brought.ts';
 import type { Program } from '../../../port/unit.ts';
 import type { Clusters, Connection } from '../api/connect.ts';
+import type { Starts } from '../exec/starts.ts';
 import type { PodFiles } from './files.ts';
 import type { JobTemplate } from './job-template.ts';
 import type { createPodWatches } from './pods.ts';
@@ -16,6 +17,7 @@ export interface KubernetesParts {
   readonly workerImage: string;
   /** Units that this process is in the middle of making. */
   readonly launching: Map<string, Promise<void>>;
+  readonly starts: Starts;
   readonly log: Logger;
 }
 
@@ -37,6 +39,9 @@ export interface Unit {
   readonly image: string;
   readonly program: Program;
   readonly resources: Resources;
+  /** From when it runs. */
+  readonly ownSeconds: number | null;
+  /** From when its Job is made. */
   readonly deadlineSeconds: number | null;
 }
 

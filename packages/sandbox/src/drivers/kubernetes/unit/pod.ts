@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { BEFORE_NAMES } from '../../../brought/programs.ts';
-import type { KubernetesObject } from '../api/watch.ts';
 import { LABEL } from './labels.ts';
 
 const words = z.string().catch('');
@@ -79,7 +78,7 @@ export interface PodSeen {
 }
 
 /** Null for what is no pod of a unit. */
-export function readPod(object: KubernetesObject): PodSeen | null {
+export function readPod(object: unknown): PodSeen | null {
   const parsed = Pod.safeParse(object);
   if (!parsed.success) return null;
   const { metadata, spec, status } = parsed.data;
@@ -120,7 +119,7 @@ const Images = z.object({
 });
 
 /** Of an init container. */
-function imageOf(object: KubernetesObject, name: string): string {
+function imageOf(object: unknown, name: string): string {
   const parsed = Images.safeParse(object);
   return parsed.success ? (parsed.data.spec.initContainers.find((one) => one.name === name)?.image ?? '') : '';
 }

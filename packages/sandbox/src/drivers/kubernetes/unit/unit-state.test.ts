@@ -56,6 +56,11 @@ describe('a pod that ended', () => {
   test.each([
     ['well', pod({ phase: 'Succeeded', workerEnded: ended(0, 'Completed') }), { exitCode: 0, outOfMemory: false }],
     [
+      'as a machine whose time was over',
+      pod({ program: 'hold', phase: 'Failed', workerEnded: ended(124) }),
+      { reason: 'The time of the machine was over', exitCode: 124 },
+    ],
+    [
       'as a machine that was told to',
       pod({ program: 'hold', workerEnded: ended(143) }),
       { reason: 'The machine has ended' },

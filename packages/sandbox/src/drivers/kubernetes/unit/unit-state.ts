@@ -1,6 +1,6 @@
 import { type ErrorCode, sizeInWords } from '@hangar/contract';
 import { formatDuration } from '@hangar/contract/words/time';
-import { HELD_UNTIL_TOLD } from '../../../brought/hold.ts';
+import { HELD_ITS_TIME, HELD_UNTIL_TOLD } from '../../../brought/hold.ts';
 import { programInWords } from '../../../brought/programs.ts';
 import { whyUnsuitable } from '../../../brought/start-script.ts';
 import type { UnitState } from '../../../port/unit.ts';
@@ -117,6 +117,7 @@ function ofWorker(pod: PodSeen, worker: NonNullable<PodSeen['workerEnded']>): Ex
   }
   if (exitCode === 0 || (isHolder && exitCode === HELD_UNTIL_TOLD))
     return exited({ exitCode, reason: `${what} has ended` });
+  if (isHolder && exitCode === HELD_ITS_TIME) return exited({ exitCode, reason: 'The time of the machine was over' });
   // The node was started again, or its runtime lost the container.
   if (reason === 'ContainerStatusUnknown' || /could not be located/i.test(worker.message))
     return lostNode(pod, exitCode);

@@ -5,13 +5,15 @@ import type { Reach } from '../../../port/driver.ts';
 import type { Units } from '../../../port/unit.ts';
 import { isStatus, unless } from '../api/api.ts';
 import { asHangarError } from '../api/errors.ts';
+import { asMachineError, createExecPod, isOpen } from '../exec/exec-pod.ts';
+import { createPodMachine } from '../exec/machine.ts';
 import { probeOf, testCluster, tryJob } from '../test-cluster.ts';
 import { programPath } from './files.ts';
 import { createInspection } from './inspect.ts';
 import { type JobPlan, jobFrom } from './job-template.ts';
 import { LABEL, unitLabels, unitName } from './labels.ts';
 import { type KubernetesParts, type KubernetesProfile, type Place, serverUrl, type Unit } from './parts.ts';
-import type { PodSeen } from './pod.ts';
+import { type PodSeen, readPod } from './pod.ts';
 import { sweepNamespace } from './sweep.ts';
 import { tidy } from './unit-state.ts';
 
@@ -22,6 +24,7 @@ const STRUCK_MS = 5_000;
 /** How much of a pod's own log is evidence. */
 const LAST_LINES = 40;
 
+const Listed = z.object({ items: z.array(z.unknown()) });
 const Made = z.object({ metadata: z.object({ uid: z.string() }) });
 
 /** Units as Jobs of a namespace. */
@@ -48,6 +51,13 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
 
   const podsOf = (here: Place) => parts.watches.in(here.connection.api, here.namespace);
 
+  /** The pods of a unit, as the API server itself says. */
+  async function listed(name: string, here: Place, signal: AbortSignal): Promise<PodSeen[]> {
+    const query = { labelSelector: `${LABEL.unit}=${name}` };
+    const { items } = Listed.parse(await here.connection.api.json('GET', corePath(here, 'pods'), { query, signal }));
+    return items.map(readPod).filter((pod) => pod !== null);
+  }
+
   /** The Job as it would be made. `files`: makes sure that what is brought is there, and gives its name. */
   async function bodyOf(unit: Unit, here: Place, files: () => Promise<string>): Promise<object> {
     const plan = {
@@ -55,7 +65,8 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
       resources: { ...defined(limits), ...defined(unit.resources) },
       deadlineSeconds: unit.deadlineSeconds,
     };
-    if (unit.program.kind === 'hold') return jobFrom(template, { ...plan, labels: unit.labels, runs: unit.program });
+    if (unit.program.kind === 'hold')
+      return jobFrom(template, { ...plan, labels: unit.labels, runs: { kind: 'hold', seconds: unit.ownSeconds } });
     const workerImage = settings.workerImage ?? parts.workerImage;
     const runs: JobPlan['runs'] = {
       ...{ kind: 'brought', program: programPath(unit.program.name), serverUrl: serverUrl(settings, brought) },
@@ -161,6 +172,7 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
       const unit: Unit = {
         ...{ name, labels: unitLabels(brought.instanceId, key, program), program, resources: spec.resources },
         image: spec.image ?? settings.image ?? parts.workerImage,
+        ownSeconds: spec.deadlineSeconds,
         // Kubernetes counts from the making of the Job: waiting for a node or an image is not the unit's time.
         deadlineSeconds: spec.deadlineSeconds === null ? null : spec.deadlineSeconds + settings.startSeconds,
       };
@@ -229,8 +241,18 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
         }),
       ),
 
-    async machine(key) {
-      throw new HangarError('unsupported', { message: `The pod of ${unitName(key)} cannot be opened by this server.` });
+    async machine(key, o) {
+      const name = unitName(key);
+      try {
+        const here = await place();
+        const seen = (await podsOf(here).of(name, o.signal)).find(isOpen);
+        // A watch may be behind another server that made it.
+        const pod = seen ?? (await listed(name, here, o.signal)).find(isOpen);
+        if (!pod) throw new HangarError('sandbox_gone', { message: `No pod of ${name} runs.` });
+        return createPodMachine({ pod: createExecPod({ pod, place, podsOf }), place, starts: parts.starts });
+      } catch (error) {
+        throw asMachineError(error);
+      }
     },
   };
 

@@ -1,0 +1,61 @@
+import { buffer, text } from 'node:stream/consumers';
+import { pino } from 'pino';
+import { test } from 'vitest';
+import type { Machine } from '../../packages/sandbox/src/index.ts';
+import { type MachineBed, machineSuite } from '../../packages/sandbox/src/testing/machine-suite.ts';
+import { nothingBrought, profileWith } from '../../packages/sandbox/src/testing/profile.ts';
+import { type ClusterForTests, clusterForTests } from './cluster.ts';
+import { driverForTests } from './driver-for-tests.ts';
+
+const MIB = 1024 * 1024;
+const log = pino({ level: process.env.HANGAR_TEST_LOG ?? 'silent' });
+const call = () => ({ signal: AbortSignal.timeout(120_000) });
+const cluster = await clusterForTests();
+
+if ('skipped' in cluster) test('a pod as a machine', ({ skip }) => skip(cluster.skipped));
+else machineSuite('a pod', () => open(cluster), { outputBytes: 24 * MIB });
+
+async function open({ kubeconfig, image, namespace }: ClusterForTests): Promise<MachineBed> {
+  const made = await namespace();
+  const workerImage = await image('full');
+  const drivers: AsyncDisposable[] = [];
+  const unitsOf = () => {
+    const driver = driverForTests({ brought: nothingBrought('i_machines'), kubeconfig, workerImage, log });
+    drivers.push(driver);
+    return driver.forProfile(profileWith({ namespace: made.name, pull: 'never' })).units;
+  };
+  const units = unitsOf();
+  const key = { id: `s_machine${process.pid}`, attempt: 1 };
+  await units.ensure(
+    { key, program: { kind: 'hold' }, image: null, resources: {}, deadlineSeconds: null },
+    { ...call(), say: () => undefined },
+  );
+  for (;;) {
+    const state = await units.inspect(key, call());
+    if (state.kind === 'running') break;
+    if (state.kind === 'exited') throw new Error(state.reason);
+  }
+  const machine = await units.machine(key, call());
+  return {
+    machine: async () => machine,
+    reopened: () => unitsOf().machine(key, call()),
+    processesWith: (word) => processesWith(machine, word),
+    destroy: () => units.remove(key, call()),
+    async close() {
+      await units.remove(key, call());
+      for (const driver of drivers) await driver[Symbol.asyncDispose]();
+      await made.remove();
+    },
+  };
+}
+
+/** Looked for inside, where processes have the numbers that a command there knows. */
+async function processesWith(machine: Machine, word: string): Promise<number[]> {
+  // The word comes on standard input: in an argument it would be found here. What looks is born after the list was made.
+  const script = `IFS= read -r word; for folder in /proc/[0-9]*; do
+    cat $folder/environ $folder/cmdline 2>/dev/null | grep -qaF -e "$word" && echo "$\{folder#/proc/}"; done; :`;
+  const channel = await machine.open(['sh', '-c', script], { ...call(), stdin: true });
+  channel.stdin?.end(`${word}\n`);
+  const [said] = await Promise.all([text(channel.stdout), buffer(channel.stderr)]);
+  return said.split('\n').filter(Boolean).map(Number);
+}
