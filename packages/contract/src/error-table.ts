@@ -232,6 +232,18 @@ export const ERRORS = {
     message: 'The connection to the machine broke.',
     wayOut: 'What runs there goes on. Try again in a moment.',
   },
+  terminal_missing: {
+    kind: 'conflict',
+    message: 'The execution has no terminal.',
+    wayOut: 'Open a shell: hangar sandbox shell ID. What others print is shown by hangar sandbox attach.',
+  },
+  websocket_needed: {
+    kind: 'invalid',
+    status: 426,
+    message: 'This route is a WebSocket.',
+    wayOut:
+      'Ask for it with Upgrade: websocket and the subprotocol of its description in /docs, or with the command line.',
+  },
   execution_ended: {
     kind: 'conflict',
     message: 'The execution has ended.',
