@@ -232,6 +232,18 @@ export const ERRORS = {
     message: 'The connection to the machine broke.',
     wayOut: 'What runs there goes on. Try again in a moment.',
   },
+  terminal_missing: {
+    kind: 'conflict',
+    message: 'The execution has no terminal.',
+    wayOut: 'Open a shell: hangar sandbox shell ID. What others print is shown by hangar sandbox attach.',
+  },
+  websocket_needed: {
+    kind: 'invalid',
+    status: 426,
+    message: 'This route is a WebSocket.',
+    wayOut:
+      'Ask for it with Upgrade: websocket and the subprotocol of its description in /docs, or with the command line.',
+  },
   execution_ended: {
     kind: 'conflict',
     message: 'The execution has ended.',
@@ -397,6 +409,11 @@ export const ERRORS = {
     status: 402,
     message: 'The minutes of this month are used up.',
     wayOut: 'Ask an admin for a larger plan, or wait for the next month.',
+  },
+  quota_terminals: {
+    kind: 'limit',
+    message: 'The terminal has no place for another who looks.',
+    wayOut: 'Close it somewhere else, then try again.',
   },
   quota_executions: {
     kind: 'limit',

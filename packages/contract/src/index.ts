@@ -58,6 +58,7 @@ export {
   type SandboxState as SandboxStateName,
 } from './state-words.ts';
 export * from './system.ts';
+export * from './terminals.ts';
 export * from './text/path-bytes.ts';
 export * from './text/quantities.ts';
 export * from './text/spec-text.ts';

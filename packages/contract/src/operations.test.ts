@@ -27,7 +27,10 @@ it('everything is decided for each operation, and nothing else is said', () => {
 });
 
 it('what is decided does not contradict itself', () => {
-  expect(names(({ readOnly }, method) => method === 'GET' && !readOnly)).toEqual([]);
+  // A WebSocket begins with a GET, and is guarded like what changes something.
+  expect(names(({ readOnly }, method) => method === 'GET' && !readOnly)).toEqual(['raw sandboxes.terminal']);
+  for (const operation of Object.values(rawOperations).flatMap((group) => Object.values<RawOperation>(group)))
+    expect(operation.webSocket !== undefined).toBe(operation.method === 'GET' && !operation.meta.readOnly);
   expect(names(({ readOnly, idempotent }) => readOnly && idempotent !== true)).toEqual([]);
   expect(names(({ readOnly, destructive, spends }) => readOnly && (destructive || spends))).toEqual([]);
   expect(names(({ destructive, approval }) => destructive && !approval)).toEqual([]);

@@ -112,6 +112,7 @@ export const RAW_OPERATIONS = {
     status: 'GET /drivers/status',
     output: 'GET /drivers/executions/{id}/output',
     input: 'POST /drivers/executions/{id}/input',
+    terminal: 'GET /drivers/terminal',
   },
   files: {
     read: 'GET /drivers/files/content',
@@ -230,6 +231,7 @@ export const COMMANDS = {
   'GET /jobs/{id}/logs': 'logs {id} [--follow] [--since {since}] [--grep {grep}] [--stream {stream}] [--tail {tail}]',
   'GET /jobs/{id}/artifacts/diff': 'pull {id}',
   'GET /jobs/{id}/artifacts/{+name}': 'artifacts download {id} {name}',
+  'GET /drivers/terminal': 'sandbox attach {execution}',
   'GET /drivers/resources': 'sandbox show {sandbox} --resources',
   'GET /k8s/pods/{namespace}/{name}/log':
     'k8s logs {namespace} {name} [--container {container}] [--previous] [--tail {tail}] [--follow] [--context {context}]',

@@ -5,8 +5,9 @@ import { ClusterLiveQuery, PodLogQuery } from './kubernetes.ts';
 import { LogPage, LogQuery } from './logs.ts';
 import { SandboxQuery } from './machines.ts';
 import { FileQuery, FileReadQuery, FileWriteQuery } from './sandbox-files.ts';
-import { InputQuery, OutputQuery, StatusQuery } from './sandboxes.ts';
+import { InputQuery, OutputQuery, StatusQuery, TerminalQuery } from './sandboxes.ts';
 import { ADMIN, destroying, type OperationMeta, PUBLIC, reading, WIDER, writing } from './shared.ts';
+import { TERMINAL_PROTOCOL } from './terminals.ts';
 import {
   ArtifactQuery,
   ClaimInput,
@@ -34,6 +35,8 @@ export interface RawOperation {
   }[];
   readonly query?: z.ZodObject;
   readonly body?: { type: string; schema: z.ZodType | 'binary' };
+  /** A GET that becomes a WebSocket of this subprotocol: what it may do afterwards is said by its meta, not by its method. */
+  readonly webSocket?: string;
   readonly answers: Readonly<
     Record<number, { description: string; type?: string | readonly string[]; schema?: z.ZodType | 'binary' | 'text' }>
   >;
@@ -161,6 +164,20 @@ export const rawOperations = {
           description: 'Stored',
           type: 'application/json',
           schema: z.object({ bytes: z.number().int().describe('Of input there is in all') }),
+        },
+      },
+    },
+    terminal: {
+      method: 'GET',
+      path: '/drivers/terminal',
+      summary: 'The terminal of an execution, both ways, over a WebSocket; again after a break',
+      // Typing is no reading; one that breaks is opened again, and types nothing twice.
+      meta: writing('sandbox attach {execution}', { idempotent: true, mcp: false }),
+      query: TerminalQuery,
+      webSocket: TERMINAL_PROTOCOL,
+      answers: {
+        101: {
+          description: `Subprotocol ${TERMINAL_PROTOCOL}: binary frames are bytes of the terminal, text frames JSON; see packages/contract/src/terminals.ts`,
         },
       },
     },

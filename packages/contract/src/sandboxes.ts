@@ -163,6 +163,21 @@ export const InputQuery = z.object({
   end: z.stringbool().default(false).describe('Nothing comes after this'),
 });
 
+export const TerminalQuery = z.object({
+  execution: ExecutionId,
+  after: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('Output before this byte is there already; when left out, its end comes'),
+  writer: z
+    .string()
+    .regex(/^[A-Za-z0-9]{8,64}$/, '8 to 64 letters and digits')
+    .optional()
+    .describe('Of this client, at random: who comes back with it is told how much of what it typed is in'),
+});
+
 const bySandbox = z.object({ id: SandboxId });
 const byExecution = z.object({ id: ExecutionId });
 
