@@ -48,6 +48,7 @@ const VENDORS = {
   '^@napi-rs/keyring$': ['^apps/cli/src/', '^apps/server/src/adapters/keychain/'],
   '^eventsource-parser$': ['^packages/client/src/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^packages/sandbox/src/drivers/kubernetes/'],
+  '^@xterm/[^/]+$': ['^apps/web/src/modules/terminal/'],
   '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
   '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
 };
