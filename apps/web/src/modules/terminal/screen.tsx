@@ -39,7 +39,7 @@ export function Screen({ line, label, isOver, isShown, isRead, onTitle, onOut }:
     latest.current = { isOver, isShown, isRead, scheme, onTitle, onOut };
     const terminal = shown.current;
     if (terminal === null) return;
-    terminal.options.theme = themeOf(scheme);
+    terminal.options.theme = themeOf(scheme, isOver);
     terminal.options.screenReaderMode = isRead;
     terminal.options.cursorBlink = !isOver;
     terminal.options.disableStdin = isOver;
@@ -72,7 +72,7 @@ interface Latest {
 function open(place: HTMLDivElement, line: TerminalLine, label: string, latest: Latest) {
   const terminal = new Terminal({
     ...{ fontFamily: MONO, fontSize: 13, fontWeight: 400, fontWeightBold: 600, scrollback: SCROLLBACK },
-    ...{ theme: themeOf(latest.current.scheme), minimumContrastRatio: 4.5, screenReaderMode: latest.current.isRead },
+    ...{ theme: themeOf(latest.current.scheme, latest.current.isOver), minimumContrastRatio: 4.5, screenReaderMode: latest.current.isRead },
     ...{ cursorBlink: !latest.current.isOver, disableStdin: latest.current.isOver, macOptionIsMeta: true },
   });
   const fit = new FitAddon();
@@ -148,12 +148,13 @@ async function fontsAreThere(): Promise<void> {
 
 const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'] as const;
 
-function themeOf(scheme: Scheme): ITheme {
+function themeOf(scheme: Scheme, isOver: boolean): ITheme {
   const token = tokens[scheme];
   const palette = ansiPalette(scheme);
   const theme: ITheme = {
     ...{ background: token['--hg-bg'], foreground: token['--hg-text'] },
-    ...{ cursor: token['--hg-accent'], cursorAccent: token['--hg-bg'] },
+    cursor: isOver ? '#00000000' : token['--hg-accent'],
+    cursorAccent: token[isOver ? '--hg-text' : '--hg-bg'],
     selectionBackground: scheme === 'light' ? '#c9d1fb' : '#39417a',
     ...{ scrollbarSliderBackground: token['--hg-active'], scrollbarSliderHoverBackground: token['--hg-line-strong'] },
     scrollbarSliderActiveBackground: token['--hg-line-strong'],

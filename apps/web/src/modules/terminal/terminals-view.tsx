@@ -1,7 +1,8 @@
 import type { Execution } from '@hangar/contract';
+import { HangarError } from '@hangar/contract/errors';
 import type { TerminalEnd } from '@hangar/contract/terminals';
 import { Button, Switch } from '@mantine/core';
-import { IconDoorExit, IconPlus, IconTerminal2 } from '@tabler/icons-react';
+import { IconDoorExit, IconPlayerStop, IconPlus, IconTerminal2 } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useRef, useState, useSyncExternalStore } from 'react';
 import { type Asked, Confirm } from '../../components/actions/confirm.tsx';
 import type { Action } from '../../components/actions/use-action.ts';
@@ -180,15 +181,8 @@ function One(props: OneProps) {
         <span className={classes.state} role="status">
           <StateBadge {...words} />
         </span>
-        <Switch
-          className={classes.read ?? ''}
-          size="xs"
-          label="For screen readers"
-          checked={habits.readsTerminals}
-          onChange={(event) => setHabits({ ...habits, readsTerminals: event.currentTarget.checked })}
-        />
         <Button
-          variant="subtle"
+          variant="default"
           size="compact-md"
           leftSection={<IconDoorExit size={14} />}
           onClick={() => props.onLeave(id)}
@@ -196,7 +190,13 @@ function One(props: OneProps) {
           {isOver ? 'Close' : 'Leave'}
         </Button>
         {isOver ? null : (
-          <Button variant="subtle" size="compact-md" color="red" loading={end.pending} onClick={() => end.ask(id)}>
+          <Button
+            variant="default"
+            size="compact-md"
+            leftSection={<IconPlayerStop size={14} />}
+            loading={end.pending}
+            onClick={() => end.ask(id)}
+          >
             End
           </Button>
         )}
@@ -223,15 +223,22 @@ function One(props: OneProps) {
           onOut={props.onOut}
         />
       </Suspense>
-      <p className={classes.keys}>
-        <Key>Ctrl</Key>
-        <Key>Shift</Key>
-        <Key>L</Key> leaves the screen by keyboard; <Key>Tab</Key> goes to the shell. Select to copy with{' '}
-        <Key>Ctrl</Key>
-        <Key>C</Key>, paste with <Key>Ctrl</Key>
-        <Key>Shift</Key>
-        <Key>V</Key>.
-      </p>
+      <div className={classes.foot}>
+        <p className={classes.keys}>
+          <Key>Ctrl</Key>
+          <Key>Shift</Key>
+          <Key>L</Key> leaves the screen by keyboard; <Key>Tab</Key> goes to the shell. <Key>Ctrl</Key>
+          <Key>C</Key> copies what is selected, <Key>Ctrl</Key>
+          <Key>Shift</Key>
+          <Key>V</Key> pastes.
+        </p>
+        <Switch
+          size="xs"
+          label="For screen readers"
+          checked={habits.readsTerminals}
+          onChange={(event) => setHabits({ ...habits, readsTerminals: event.currentTarget.checked })}
+        />
+      </div>
     </section>
   );
 }
@@ -239,16 +246,16 @@ function One(props: OneProps) {
 const Key = ({ children }: { children: ReactNode }) => <kbd className={classes.key}>{children}</kbd>;
 
 function Ended({ end, failure, another }: { end: TerminalEnd | null; failure: Failure; another: Action<[]> }) {
+  const open = (
+    <Button variant="default" loading={another.pending} onClick={another.run}>
+      Open another
+    </Button>
+  );
+  if (failure !== null) return <ErrorState error={new HangarError(failure.code, failure)} action={open} />;
   return (
     <div className={classes.ended}>
-      <span>
-        {failure === null
-          ? `${end?.reason ?? 'It has ended.'} What it printed stays.`
-          : `${failure.message} ${failure.wayOut}`}
-      </span>
-      <Button variant="default" loading={another.pending} onClick={another.run}>
-        Open another
-      </Button>
+      <span>{end?.reason ?? 'It has ended.'} What it printed stays.</span>
+      {open}
     </div>
   );
 }
