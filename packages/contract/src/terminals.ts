@@ -22,8 +22,13 @@ export const TERMINAL_FRAME_MOST = 64 * 1024;
 export const TERMINAL_INPUT_MOST = 256 * 1024;
 /** Without `after`, so much of the end of the output comes. */
 export const TERMINAL_TAIL = 256 * 1024;
-/** The server pings so often, and closes a socket whose peer has not answered for TERMINAL_DEAD_MS. */
-export const TERMINAL_PING_MS = 10_000;
+/** So much output comes beyond what the client has said that it has seen: what it cannot show yet waits in the machine. */
+export const TERMINAL_AHEAD_MOST = 1024 * 1024;
+/**
+ * The server says `alive` and pings so often. A peer from whom nothing has come for TERMINAL_DEAD_MS, answers of pings included, is gone:
+ * so the server closes the socket, and so does a client.
+ */
+export const TERMINAL_ALIVE_MS = 10_000;
 export const TERMINAL_DEAD_MS = 25_000;
 
 /** Codes with which the server closes. With any other, and with none, the client comes again. */
@@ -64,12 +69,16 @@ export type TerminalSaid =
   /** The way from the server to the machine broke, or is not there yet: it is mended by itself, and typing waits. */
   | { readonly type: 'away'; readonly why: string }
   | { readonly type: 'back' }
+  /** Nothing but a sign of life, because pages see no pings. */
+  | { readonly type: 'alive' }
   /** After the last output. A close follows. */
   | { readonly type: 'end'; readonly execution: TerminalEnd }
   /** A code of docs/errors.md. A close follows, which tells whether to come again. */
   | { readonly type: 'error'; readonly code: string; readonly message: string; readonly wayOut: string };
 
 export type TerminalAsk =
+  /** Output before this byte is shown, so that more may come; see TERMINAL_AHEAD_MOST. */
+  | { readonly type: 'seen'; readonly offset: number }
   | { readonly type: 'size'; readonly columns: number; readonly rows: number }
   /** Programs that fill the screen paint it again. By itself the server does it where output begins in the middle. */
   | { readonly type: 'redraw' };
