@@ -77,6 +77,7 @@ const Page = (props: Partial<SandboxViewProps> & Pick<SandboxViewProps, 'sandbox
     tab="executions"
     onTab={nothing}
     executions={<Panel />}
+    terminal={null}
     files={null}
     machine={null}
     close={unasked}

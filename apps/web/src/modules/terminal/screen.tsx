@@ -72,7 +72,11 @@ interface Latest {
 function open(place: HTMLDivElement, line: TerminalLine, label: string, latest: Latest) {
   const terminal = new Terminal({
     ...{ fontFamily: MONO, fontSize: 13, fontWeight: 400, fontWeightBold: 600, scrollback: SCROLLBACK },
-    ...{ theme: themeOf(latest.current.scheme, latest.current.isOver), minimumContrastRatio: 4.5, screenReaderMode: latest.current.isRead },
+    ...{
+      theme: themeOf(latest.current.scheme, latest.current.isOver),
+      minimumContrastRatio: 4.5,
+      screenReaderMode: latest.current.isRead,
+    },
     ...{ cursorBlink: !latest.current.isOver, disableStdin: latest.current.isOver, macOptionIsMeta: true },
   });
   const fit = new FitAddon();
@@ -103,7 +107,10 @@ function open(place: HTMLDivElement, line: TerminalLine, label: string, latest: 
   const observer = new ResizeObserver(measure);
   observer.observe(place);
 
-  const leave = line.attach((bytes) => terminal.write(bytes));
+  const leave = line.attach({
+    print: (bytes) => new Promise((drawn) => terminal.write(bytes, drawn)),
+    clear: () => terminal.reset(),
+  });
   if (latest.current.isShown) takeFocus(terminal);
   return {
     terminal,

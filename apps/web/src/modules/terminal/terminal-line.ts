@@ -16,6 +16,14 @@ export interface TerminalReading {
   readonly end: TerminalEnd | null;
 }
 
+/** What draws a terminal. */
+export interface TerminalSink {
+  /** Resolves when it is drawn: no more comes than has been seen. */
+  print(bytes: Uint8Array): Promise<void>;
+  /** What comes now does not go on from what stands there. */
+  clear(): void;
+}
+
 /** A terminal in a machine, as its screen has it. */
 export interface TerminalLine {
   /** This page has just opened it: nothing was printed in it that another page has answered. */
@@ -23,7 +31,7 @@ export interface TerminalLine {
   subscribe(listener: () => void): () => void;
   snapshot(): TerminalReading;
   /** Connects, and gives all that is printed. Returns the function that leaves it: the terminal goes on. */
-  attach(print: (bytes: Uint8Array) => void): () => void;
+  attach(sink: TerminalSink): () => void;
   type(bytes: Uint8Array): void;
   resize(size: Size): void;
   /** Connects again after it failed. */

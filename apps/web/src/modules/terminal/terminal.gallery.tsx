@@ -41,8 +41,8 @@ const line = (more: Partial<TerminalReading> = {}, text = SHELL): TerminalLine =
   const said = { ...reading, ...more };
   return {
     ...{ subscribe: () => nothing, snapshot: () => said, isNew: false, type: nothing, resize: nothing, retry: nothing },
-    attach(print) {
-      print(new TextEncoder().encode(text));
+    attach(sink) {
+      void sink.print(new TextEncoder().encode(text));
       return nothing;
     },
   };

@@ -1,5 +1,5 @@
 import type { Execution } from '@hangar/contract';
-import { HangarError } from '@hangar/contract/errors';
+import { HangarError, isErrorCode } from '@hangar/contract/errors';
 import type { TerminalEnd } from '@hangar/contract/terminals';
 import { Button, Switch } from '@mantine/core';
 import { IconDoorExit, IconPlayerStop, IconPlus, IconTerminal2 } from '@tabler/icons-react';
@@ -251,7 +251,13 @@ function Ended({ end, failure, another }: { end: TerminalEnd | null; failure: Fa
       Open another
     </Button>
   );
-  if (failure !== null) return <ErrorState error={new HangarError(failure.code, failure)} action={open} />;
+  if (failure !== null)
+    return (
+      <ErrorState
+        error={new HangarError(isErrorCode(failure.code) ? failure.code : 'internal', failure)}
+        action={open}
+      />
+    );
   return (
     <div className={classes.ended}>
       <span>{end?.reason ?? 'It has ended.'} What it printed stays.</span>
