@@ -84,12 +84,12 @@ export function TerminalsView(props: TerminalsViewProps) {
             >
               New terminal
             </Button>
+            <Bar {...props} {...current} />
           </div>
           {open.map(({ id, line, execution }) => (
             <div key={id} className={classes.one} hidden={id !== current.id}>
               <One
                 {...props}
-                id={id}
                 line={line}
                 failure={execution?.failure ?? null}
                 name={nameOf(id)}
@@ -158,7 +158,6 @@ function Running({ running, onJoin }: TerminalsViewProps) {
 type Failure = Execution['failure'];
 
 interface OneProps extends TerminalsViewProps {
-  id: string;
   line: TerminalLine;
   failure: Failure;
   name: string;
@@ -167,8 +166,35 @@ interface OneProps extends TerminalsViewProps {
   onOut: () => void;
 }
 
+/** How the one that is shown is connected, and the ways out of it. */
+function Bar({ id, line, end, onLeave }: TerminalsViewProps & OpenTerminal) {
+  const reading = useSyncExternalStore(line.subscribe, line.snapshot);
+  const isOver = reading.status === 'ended' || reading.status === 'failed';
+  return (
+    <div className={classes.bar}>
+      <span className={classes.state} role="status">
+        <StateBadge {...terminalWords(reading)} />
+      </span>
+      <Button variant="default" size="compact-md" leftSection={<IconDoorExit size={14} />} onClick={() => onLeave(id)}>
+        {isOver ? 'Close' : 'Leave'}
+      </Button>
+      {isOver ? null : (
+        <Button
+          variant="default"
+          size="compact-md"
+          leftSection={<IconPlayerStop size={14} />}
+          loading={end.pending}
+          onClick={() => end.ask(id)}
+        >
+          End
+        </Button>
+      )}
+    </div>
+  );
+}
+
 function One(props: OneProps) {
-  const { id, line, name, end, another } = props;
+  const { line, name, another } = props;
   const reading = useSyncExternalStore(line.subscribe, line.snapshot);
   const habits = useHabits();
   const { status, error } = reading;
@@ -177,30 +203,6 @@ function One(props: OneProps) {
   const words = terminalWords(reading);
   return (
     <section className={classes.frame} aria-label={name}>
-      <div className={classes.bar}>
-        <span className={classes.state} role="status">
-          <StateBadge {...words} />
-        </span>
-        <Button
-          variant="default"
-          size="compact-md"
-          leftSection={<IconDoorExit size={14} />}
-          onClick={() => props.onLeave(id)}
-        >
-          {isOver ? 'Close' : 'Leave'}
-        </Button>
-        {isOver ? null : (
-          <Button
-            variant="default"
-            size="compact-md"
-            leftSection={<IconPlayerStop size={14} />}
-            loading={end.pending}
-            onClick={() => end.ask(id)}
-          >
-            End
-          </Button>
-        )}
-      </div>
       {quiet === null ? null : <Callout tone={words.tone}>{quiet}</Callout>}
       {status === 'failed' && error !== null ? <ErrorState error={error} onRetry={line.retry} /> : null}
       {status === 'ended' ? <Ended end={reading.end} failure={props.failure} another={another} /> : null}
