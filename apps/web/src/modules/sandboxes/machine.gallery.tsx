@@ -11,6 +11,8 @@ const unasked = {
   dialog: { opened: false, onClose: nothing, onConfirm: nothing, pending: false, error: null },
 };
 
+const naming = { about: null, ask: nothing, onClose: nothing, give: idle };
+
 const entry = (name: string, more: Partial<FileEntry> = {}): FileEntry => ({
   ...{ name, type: 'file', size: 1_204, mode: 0o644, modifiedAt: ago(3_600), target: null },
   ...more,
@@ -29,7 +31,7 @@ const folder = {
 const Files = (props: Partial<FilesPanelProps>) => (
   <FilesPanel
     {...{ unable: null, folder: live(folder), onFolder: nothing, open: null, onOpen: nothing }}
-    {...{ hrefOf: () => '#', upload: idle, remove: unasked }}
+    {...{ hrefOf: () => '#', upload: idle, remove: unasked, naming }}
     {...props}
   />
 );
@@ -79,6 +81,8 @@ export const entries: GalleryEntry[] = [
   files('remove', 'Files, one is to be removed', {
     remove: { ...unasked, about: script, dialog: { ...unasked.dialog, opened: true } },
   }),
+  files('folder', 'Files, a new folder', { naming: { ...naming, about: 'folder' } }),
+  files('rename', 'Files, one gets another name', { naming: { ...naming, about: script } }),
   machine('live', 'A machine in use', {}),
   machine('unknown', 'A machine that says little', { load: { ...reading, samples: unknown } }),
   machine('away', 'A machine out of reach', {
