@@ -1,8 +1,9 @@
-import type { FileEntry, MachineLoad, MachinePlatform } from '@hangar/contract';
+import type { FileEntry, MachinePlatform } from '@hangar/contract';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading, refetching, stale } from '../../gallery/samples.ts';
 import { FilesPanel, type FilesPanelProps } from './files-panel.tsx';
 import { MachinePanel, type MachinePanelProps } from './machine-panel.tsx';
+import { load } from './samples.ts';
 
 const nothing = () => {};
 const idle = { run: nothing, pending: false, error: null, reset: nothing };
@@ -42,16 +43,11 @@ const platform: MachinePlatform = {
   ...{ diskFreeBytes: 31 * 2 ** 30, clockSkewMs: 40 },
   tools: { sh: '', bash: 'GNU bash, version 5.2.15', git: 'git version 2.39.5', node: null, python3: 'Python 3.11.2' },
 };
-const samples: MachineLoad[] = Array.from({ length: 150 }, (_, n) => ({
-  ...{ at: ago(150 - n), elapsedMs: n * 1000, cpusMost: 2, memoryMost: 4 * 2 ** 30, diskMost: 40 * 2 ** 30 },
-  cpus: n === 0 ? null : 0.7 + 0.6 * Math.sin(n / 9) ** 2 + (n % 7) / 20,
-  ...{ memoryBytes: (0.9 + n / 120) * 2 ** 30, diskBytes: 9.1 * 2 ** 30 },
-}));
-const unknown = samples.map((sample) => ({
+const unknown = load.map((sample) => ({
   ...sample,
   ...{ cpus: null, cpusMost: null, diskBytes: null, diskMost: null, memoryMost: null },
 }));
-const reading = { status: 'live', samples, away: null, error: null } as const;
+const reading = { status: 'live', samples: load, away: null, error: null } as const;
 
 const Machine = (props: Partial<MachinePanelProps>) => (
   <MachinePanel {...{ unable: null, platform: live(platform), load: reading }} {...props} />

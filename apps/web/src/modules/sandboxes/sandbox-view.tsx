@@ -172,6 +172,14 @@ function Details({ sandbox }: { sandbox: Sandbox }) {
           ]}
         />
       </Section>
+      <Section title="Connection">
+        <Facts
+          items={[
+            ['Now', <SessionBadge key="now" {...sandbox} />],
+            ['Why', sandbox.session.detail ?? 'Its machine answers'],
+          ]}
+        />
+      </Section>
       <Section title="Limits">
         <Facts
           items={[

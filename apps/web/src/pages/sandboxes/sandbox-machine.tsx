@@ -14,6 +14,7 @@ import { useAction } from '../../components/actions/use-action.ts';
 import { sent } from '../../components/list/list-filter.ts';
 import type { Named } from '../../modules/sandboxes/file-name.tsx';
 import { FilesPanel, SHOWN_MOST } from '../../modules/sandboxes/files-panel.tsx';
+import { LoadGraphs, type LoadReading } from '../../modules/sandboxes/load-graphs.tsx';
 import { LoadReader } from '../../modules/sandboxes/load-reader.ts';
 import { MachinePanel } from '../../modules/sandboxes/machine-panel.tsx';
 
@@ -122,15 +123,26 @@ export function SandboxFiles({ sandbox }: { sandbox: Sandbox }) {
 
 export function SandboxMachine({ sandbox }: { sandbox: Sandbox }) {
   const api = useApi();
-  const streams = useStreams();
   const unable = useWhyUnable(sandbox);
   const isAble = unable === null;
   const platform = useQuery({
     ...api.machines.platform.queryOptions({ input: { sandbox: sandbox.id } }),
     ...{ enabled: isAble, staleTime: 60_000 },
   });
-  const [reader] = useState(() => new LoadReader(streams, sandbox.id));
-  useEffect(() => (isAble ? reader.start() : undefined), [reader, isAble]);
-  const load = useSyncExternalStore(reader.subscribe, reader.snapshot);
+  const load = useLoad(sandbox.id, isAble);
   return <MachinePanel unable={unable} platform={loadable(platform)} load={load} />;
+}
+
+/** What the machine uses, while something runs in it. */
+export function SandboxLoad({ sandbox }: { sandbox: Sandbox }) {
+  const isShown = useWhyUnable(sandbox) === null && sandbox.executionsRunning > 0;
+  const load = useLoad(sandbox.id, isShown);
+  return isShown ? <LoadGraphs load={load} small /> : null;
+}
+
+function useLoad(sandbox: string, isFollowed: boolean): LoadReading {
+  const streams = useStreams();
+  const [reader] = useState(() => new LoadReader(streams, sandbox));
+  useEffect(() => (isFollowed ? reader.start() : undefined), [reader, isFollowed]);
+  return useSyncExternalStore(reader.subscribe, reader.snapshot);
 }
