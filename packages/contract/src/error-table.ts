@@ -403,6 +403,11 @@ export const ERRORS = {
     message: 'The minutes of this month are used up.',
     wayOut: 'Ask an admin for a larger plan, or wait for the next month.',
   },
+  quota_terminals: {
+    kind: 'limit',
+    message: 'The terminal has no place for another who looks.',
+    wayOut: 'Close it somewhere else, then try again.',
+  },
   quota_executions: {
     kind: 'limit',
     message: 'The sandbox has no place for another execution.',

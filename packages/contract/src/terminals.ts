@@ -18,7 +18,7 @@ export const TERMINAL_PROTOCOL = 'hangar.terminal.v1';
 
 /** Of a client; what is longer closes the socket. */
 export const TERMINAL_FRAME_MOST = 64 * 1024;
-/** A client keeps no more than this unacknowledged on its way; the server reads no further while more of it waits for the machine. */
+/** A client has no more than this unacknowledged on its way; more closes the socket. */
 export const TERMINAL_INPUT_MOST = 256 * 1024;
 /** Without `after`, so much of the end of the output comes. */
 export const TERMINAL_TAIL = 256 * 1024;
@@ -49,7 +49,7 @@ export const TERMINAL_CLOSE = {
 export interface TerminalEnd {
   readonly id: string;
   readonly state: 'succeeded' | 'failed' | 'cancelled' | 'timed_out' | 'lost';
-  /** As a shell says it: 128 and more for a signal. */
+  /** Null where a signal ended it, or nobody knows. */
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly reason: string;

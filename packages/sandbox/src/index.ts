@@ -5,6 +5,7 @@ export type {
   Executions,
   FileStat,
   Files,
+  InputChannel,
   Offsets,
   Output,
   Platform,

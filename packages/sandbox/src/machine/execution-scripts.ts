@@ -105,20 +105,96 @@ done
 cat "$h_d/exit"
 `;
 
+/** Around all that is put into the input. One whose holder was killed is taken over. */
+const LOCK = sh`
+h_lock() {
+  h_i=0
+  until mkdir "$h_d/lock" 2>/dev/null; do h_i=$((h_i+1)); [ $h_i -lt 100 ] || { rmdir "$h_d/lock"; h_i=0; }; sleep 0.05 2>/dev/null || sleep 1; done; }
+`;
+
 /** folder, id, nonce, position, length; bytes on standard input. Prints how many are there. Ended: 32, bytes missing: 33, no input: 34. */
-export const WRITE = sh`${FIND}
+export const WRITE = sh`${FIND}${LOCK}
 h_pid; [ ! -e "$h_d/exit" ] || exit 32; [ -e "$h_d/in" ] && [ ! -e "$h_d/in.end" ] || exit 34
 umask 077; cat >"$h_d/w.$3" || exit 1
 [ "$(h_size "$h_d/w.$3")" -eq "$5" ] || { rm -f "$h_d/w.$3"; exit 1; }
-i=0
-# One whose holder was killed is taken over.
-until mkdir "$h_d/lock" 2>/dev/null; do i=$((i+1)); [ $i -lt 100 ] || { rmdir "$h_d/lock"; i=0; }; sleep 0.05 2>/dev/null || sleep 1; done
+h_lock
 s=$(h_size "$h_d/in") r=0
 if [ "$4" -gt "$s" ]; then r=33
 elif [ $((s-$4)) -lt "$5" ]; then tail -c +$((s-$4+1)) "$h_d/w.$3" >>"$h_d/in" || r=1; fi
 rmdir "$h_d/lock"; rm -f "$h_d/w.$3"
 [ $r = 0 ] && h_size "$h_d/in"
 exit $r
+`;
+
+/**
+ * What several writers type into one input, each with positions of its own. by.WRITER: where the last piece of it was put, how many bytes
+ * of this writer were in before, its length. It is written first, so that whoever breaks off in between leaves no doubt: the size of
+ * the input tells how much of the piece is there.
+ *
+ * h_took puts into h_taken how many bytes of the writer h_w are in. h_type types: position, length; h_bytes gives them. Ended: 32, bytes
+ * missing: 33, no input: 34.
+ */
+const TYPE = sh`${LOCK}
+h_took() {
+  h_taken=0 h_s=$(h_size "$h_d/in")
+  [ -e "$h_d/by.$h_w" ] || return 0
+  read -r h_at h_before h_len <"$h_d/by.$h_w"
+  h_got=$((h_s-h_at)); [ $h_got -le $h_len ] || h_got=$h_len; [ $h_got -ge 0 ] || h_got=0
+  h_taken=$((h_before+h_got)); }
+h_type() {
+  [ ! -e "$h_d/exit" ] || return 32
+  [ -e "$h_d/in" ] && [ ! -e "$h_d/in.end" ] || return 34
+  h_lock; h_took
+  h_skip=$((h_taken-$1)) h_r=0
+  if [ $h_skip -lt 0 ]; then h_r=33
+  elif [ $h_skip -lt $2 ]; then
+    if echo "$h_s $h_taken $(($2-h_skip))" >"$h_d/by.$h_w" &&
+      if [ $h_skip = 0 ]; then h_bytes; else h_bytes | tail -c +$((h_skip+1)); fi >>"$h_d/in"
+    then h_taken=$(($1+$2))
+    else h_r=1; h_took; echo "$h_s $h_taken 0" >"$h_d/by.$h_w"; fi
+  fi
+  rmdir "$h_d/lock"
+  return $h_r; }
+h_facts() {
+  h_took; h_x=; [ ! -s "$h_d/tty" ] || h_x=$(stty -F "$(cat "$h_d/tty")" size 2>/dev/null)
+  echo "$h_taken $(h_size "$h_d/out") $h_x"; }
+`;
+
+/**
+ * Stays open: folder, id, writer, mark; lines "POSITION LENGTH BASE64" on standard input, each answered. Answers with lines that begin with
+ * the mark: open, taken, size of out, rows, columns; as, account; none; taken, code of h_type, how many bytes of the writer are in.
+ */
+export const INPUT = sh`${SPOOL}${TYPE}
+h_d=$1/$2 h_id=$2 h_w=$3 h_mark=$4
+h_say() { printf '
+%s %s
+' "$h_mark" "$*"; }
+h_bytes() { printf %s "$h_b" | base64 -d; }
+umask 077
+if [ ! -e "$h_d/pid" ]; then
+  if [ -e "$h_d.as" ]; then read -r h_x <"$h_d.as"; h_say as "$h_x"; else h_say none; fi
+  exit
+fi
+h_say open "$(h_facts)"
+while read -r h_p1 h_p2 h_b; do
+  [ -e "$h_d/pid" ] || { h_say none; exit; }
+  h_type "$h_p1" "$h_p2"
+  h_say taken $? "$h_taken"
+done
+`;
+
+/** The same for one piece, where nothing stays open: folder, id, writer, nonce, position, length; bytes on standard input. Length 0: nothing is typed. */
+export const INPUT_ONCE = sh`${FIND}${TYPE}
+h_pid; h_w=$3
+h_bytes() { cat "$h_d/w.$h_k1"; }
+umask 077; h_k1=$4 h_r=0
+if [ "$6" -gt 0 ]; then
+  cat >"$h_d/w.$h_k1" || exit 1
+  if [ "$(h_size "$h_d/w.$h_k1")" -eq "$6" ]; then h_type "$5" "$6" || h_r=$?; else h_r=1; fi
+  rm -f "$h_d/w.$h_k1"
+fi
+h_facts
+exit $h_r
 `;
 
 /** folder, id, nonce, length, nap. */
@@ -129,10 +205,15 @@ umask 077; : >"$h_d/in.end" || exit 1
 while [ -e "$h_d/in.tail" ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; do kill -s USR1 $h_k; sleep "$5"; done
 `;
 
-/** folder, id, columns, rows. No terminal: 35. */
+/** folder, id, columns, rows. Without a size another one comes and goes, so that what fills the screen paints it again. No terminal: 35. */
 export const RESIZE = sh`${FIND}
 h_pid; [ ! -e "$h_d/exit" ] || exit 0; [ -s "$h_d/tty" ] || exit 35
-stty -F "$(cat "$h_d/tty")" cols "$3" rows "$4"
+h_tty=$(cat "$h_d/tty")
+if [ -n "$3" ]; then stty -F "$h_tty" cols "$3" rows "$4"; exit; fi
+h_x=$(stty -F "$h_tty" size) || exit 0
+h_x=$\{h_x%% *}
+stty -F "$h_tty" rows $((h_x > 2 ? h_x-1 : h_x+1)); sleep 0.05 2>/dev/null || sleep 1
+stty -F "$h_tty" rows "$h_x"
 `;
 
 /** folder. Lines: id, process, sizes of out and err, exit; or id, "as", account. */

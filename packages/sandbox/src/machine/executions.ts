@@ -1,9 +1,10 @@
 import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/call.ts';
 import type { Answer, AskOptions } from './ask.ts';
+import { settle } from './execution-answers.ts';
 import { CANCEL, END_INPUT, FOLLOW, FORGET, LIST, RESIZE, RUNS_AS, WRITE } from './execution-scripts.ts';
-import { diskIsFull } from './file-errors.ts';
 import { type Break, readFollowed, startOf } from './follow.ts';
+import { openInput } from './input.ts';
 import { checkId, launchOf, resultOf } from './spec.ts';
 import { SUPERVISE } from './supervise-script.ts';
 import { nonce, type Talk } from './talk.ts';
@@ -116,8 +117,12 @@ export function createExecutions(talk: Talk): Executions {
     async endInput(id, size, o) {
       await ask(id, END_INPUT, [nonce(), size, (await talk.facts(o)).nap], o);
     },
+    input: (id, writer, o) => openInput({ talk, accounts, ask }, id, writer, o),
     async resize(id, size, o) {
       await ask(id, RESIZE, [size.columns, size.rows], o);
+    },
+    async redraw(id, o) {
+      await ask(id, RESIZE, [''], o);
     },
     async cancel(id, { graceMs, signal }, o) {
       const args = [nonce(), signal.replace('SIG', ''), Math.ceil(graceMs / 10), (await talk.facts(o)).nap];
@@ -162,18 +167,4 @@ function known(line: string): Result {
   if (result === null)
     throw new HangarError('connection_lost', { message: 'The machine does not say how the execution ended.' });
   return result;
-}
-
-/** @throws HangarError what the code of a script of executions means */
-function settle(answer: Answer): Answer {
-  if (answer.code === 0 || answer.code === 30) return answer;
-  if (answer.code === 31) throw new HangarError('execution_not_found');
-  if (answer.code === 32) throw new HangarError('execution_ended');
-  if (answer.code === 33) throw new HangarError('input_missing');
-  if (answer.code === 34) throw new HangarError('input_closed');
-  if (answer.code === 35)
-    throw new HangarError('unsupported', { message: 'The execution has no terminal.', wayOut: 'Start it with one.' });
-  if (answer.code === 36) throw new HangarError('execution_running');
-  if (diskIsFull(answer.error)) throw new HangarError('disk_full', { message: 'The disk of the machine is full.' });
-  throw new HangarError('connection_lost', { message: `The machine did not do it: ${answer.error || answer.code}` });
 }

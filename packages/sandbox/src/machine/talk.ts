@@ -83,7 +83,7 @@ export function createTalk(machine: Machine, folder: string | undefined): Talk {
       return words;
     };
     if (o.input === undefined || !byFile) {
-      const stdin = o.input !== undefined;
+      const stdin = o.input !== undefined || o.lines === true;
       return opened(checked(argv), { signal, stdin, ...(user === null ? {} : { user }) }, o.input);
     }
     if (machine.writeFile === undefined || user !== null) throw unsupportedInput();

@@ -77,6 +77,18 @@ export type Output =
   | { readonly type: 'stdout' | 'stderr'; readonly offset: number; readonly data: Uint8Array }
   | { readonly type: 'end'; readonly result: Result };
 
+export interface InputChannel {
+  /** Bytes of this writer that are in. */
+  readonly taken: number;
+  /** Bytes of output that there were when it was opened. */
+  readonly printed: number;
+  /** Of the terminal then; null when there is none. */
+  readonly size: TerminalSize | null;
+  /** At most 64 KiB. Resolves once they are in: with `taken`. After an error the channel is over. */
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
 export interface ExecutionInfo {
   readonly id: string;
   readonly pid: number | null;
@@ -105,7 +117,16 @@ export interface Executions {
   write(id: string, at: number, bytes: Uint8Array, o: CallOptions): Promise<number>;
   /** End of its standard input, after `size` bytes. May be repeated. */
   endInput(id: string, size: number, o: CallOptions): Promise<void>;
+  /**
+   * A way for what is typed, that stays open: a key costs no new process. `writer` ([A-Za-z0-9]{8,64}) is who types; several may type
+   * into one execution, and what one `write` brings stays together. Who lost a channel opens another with the same writer, learns how many
+   * of its bytes are in, and goes on there. `signal` ends the channel.
+   * @throws HangarError execution_ended, input_closed by `write`; as the others
+   */
+  input(id: string, writer: string, o: CallOptions): Promise<InputChannel>;
   resize(id: string, size: TerminalSize, o: CallOptions): Promise<void>;
+  /** Lets what fills the screen of a terminal paint it again, by a size that comes and goes. */
+  redraw(id: string, o: CallOptions): Promise<void>;
   /**
    * Ends its whole tree: the signal, after `graceMs` KILL. One that has ended answers how; one that was not started yet never will be.
    */

@@ -6,7 +6,7 @@ import { decodePath } from '@hangar/contract';
 import { extract, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSandbox } from '../machine/sandbox.ts';
-import type { ExecutionSpec, Offsets, Output, Result, Sandbox } from '../machine/types.ts';
+import type { ExecutionSpec, InputChannel, Offsets, Output, Result, Sandbox } from '../machine/types.ts';
 import type { Machine } from '../port/machine.ts';
 
 /** A machine of some driver that tests may do anything in, and what they need beside it. */
@@ -45,7 +45,7 @@ const MINUTE = 120_000;
  *   of 200 kB and of 1 MiB, an argument that is too long; no newline at the end; a background process that holds the output; a program
  *   that empties /dev/stderr; a time limit; cancel of a tree with `setsid`, ignored TERM and `env -i`; an abort before, in and after the
  *   start; two cancels; a channel that is cut, a server that starts anew; a machine that is destroyed; 20 at once; started twice;
- *   terminals that are attached again; forgotten without a trace
+ *   terminals that are attached again and typed into, several who type at once; forgotten without a trace
  * - files: stat, list, read, write, of links, names with newlines and of no UTF-8, modes; a disk that is full; an archive that leads out;
  *   1,000 files there and back by digest
  * - load and platform that can be true
@@ -478,6 +478,107 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         expect(stdout.toString()).toMatch(/33 91\r\n\/dev\/\S+\r\n42 xterm-256color[\s\S]*40 100[\s\S]*still 2/);
         expect(stderr.length).toBe(0);
         expect(result).toMatchObject({ reason: 'exited', exitCode: 9 });
+      });
+
+      /** Types as one writer, each byte once, over breaks. */
+      function typist(id: string, writer: string, on: Sandbox = box) {
+        let channel: InputChannel | null = null;
+        let at = 0;
+        return async (text: string): Promise<void> => {
+          const bytes = Buffer.from(text, 'latin1');
+          const begin = at;
+          await throughBreaks(async () => {
+            try {
+              channel ??= await on.executions.input(id, writer, call());
+              at = Math.max(at, channel.taken);
+              if (at < begin + bytes.length) at = await channel.write(bytes.subarray(at - begin));
+            } catch (error) {
+              channel = null;
+              throw error;
+            }
+          });
+          expect(at).toBe(begin + bytes.length);
+        };
+      }
+
+      test('a shell that is typed into', async (context) => {
+        const { terminal } = await throughBreaks(() => box.platform(call()));
+        context.skip(terminal !== 'supervised', `terminals are ${terminal} here`);
+        const spec = specOf({ command: ['sh'], env: { PS1: '> ' }, terminal: { columns: 91, rows: 33 } });
+        await until(spec, '> ');
+        const type = typist(spec.id, `keys${run}`);
+        for (const key of 'echo $((6*7))\n') await type(key);
+        await until(spec, '42\r\n');
+        // Ctrl-C reaches what runs in it. What is echoed of a command is not what it prints.
+        await type('sh -c \'echo be""gun; exec sleep 300\'\n');
+        await until(spec, 'begun\r\n');
+        await type('\x03');
+        await type('echo st""ill $((1+1))\n');
+        await until(spec, 'still 2\r\n');
+        await throughBreaks(() => box.executions.resize(spec.id, { columns: 100, rows: 40 }, call()));
+        const again = openSandbox(await bed.reopened());
+        const seen = await throughBreaks(() => again.executions.input(spec.id, `other${run}`, call()));
+        seen.close();
+        expect(seen).toMatchObject({ taken: 0, size: { columns: 100, rows: 40 } });
+        await type('trap \'echo re""drawn $(stty size)\' WINCH\n');
+        await throughBreaks(() => again.executions.redraw(spec.id, call()));
+        // A shell runs a trap when it has read a line.
+        await type('stty size\n');
+        const typeAgain = typist(spec.id, `other${run}`, again);
+        // Attached from where it was, by another server: only what comes then.
+        const size = { stdout: seen.printed, stderr: 0 };
+        await typeAgain('echo $((70+7)); exit 5\n');
+        const { stdout, result } = await ended((from) => again.executions.attach(spec.id, from, call()), size);
+        expect(stdout.toString()).toMatch(/redrawn 40 100[\s\S]*40 100[\s\S]*77\r\n/);
+        expect(stdout.toString()).not.toContain('still');
+        expect(result).toMatchObject({ reason: 'exited', exitCode: 5 });
+        await expect(typist(spec.id, `late${run}`, again)('x')).rejects.toMatchObject({ code: 'execution_ended' });
+      });
+
+      test('Ctrl-D is the end of input for what reads a terminal', async (context) => {
+        const { terminal } = await throughBreaks(() => box.platform(call()));
+        context.skip(terminal !== 'supervised', `terminals are ${terminal} here`);
+        const { spec } = await until(
+          { command: { shell: 'echo ready; cat; echo over; exit 3' }, terminal: { columns: 80, rows: 24 } },
+          'ready',
+        );
+        const type = typist(spec.id, `keys${run}`);
+        await type('a line\n');
+        await type('\x04');
+        const { stdout, result } = await ended((from) => box.executions.attach(spec.id, from, call()));
+        expect(stdout.toString()).toMatch(/ready\r\na line\r\na line\r\nover\r\n/);
+        expect(result).toMatchObject({ reason: 'exited', exitCode: 3 });
+      });
+
+      test('two who type at once: nothing is lost, and what came together stays together', async () => {
+        const { spec } = await until({ command: { shell: 'echo ready; cat' }, stdin: 'open' }, 'ready');
+        const typed = (who: string) =>
+          Array.from({ length: 12 }, (_, n) => `${who}${n}:${who.repeat(1 + ((n * 977) % 6000))}\n`);
+        await Promise.all(
+          ['a', 'b'].map(async (who) => {
+            const type = typist(spec.id, `${who.repeat(4)}${run}`);
+            for (const piece of typed(who)) await type(piece);
+          }),
+        );
+        // Who comes back knows how much is in, also while the channel before is still there: nothing is typed twice.
+        const writer = `cccc${run}`;
+        const one = await throughBreaks(() => box.executions.input(spec.id, writer, call()));
+        if (!o.breaks) {
+          await one.write(Buffer.from('c0\n'));
+          const two = await box.executions.input(spec.id, writer, call());
+          expect(two.taken).toBe(3);
+          expect(await Promise.all([one.write(Buffer.from('c1\n')), one.write(Buffer.from('c2\n'))])).toEqual([6, 9]);
+          expect(await two.write(Buffer.from('c1\nc2\nc3\n'))).toBe(12);
+          two.close();
+        }
+        one.close();
+        const lines = [...typed('a'), ...typed('b'), ...(o.breaks ? [] : ['c0\n', 'c1\n', 'c2\n', 'c3\n'])];
+        const total = lines.join('').length;
+        await throughBreaks(() => box.executions.endInput(spec.id, total, call()));
+        const { stdout } = await ended((from) => box.executions.attach(spec.id, from, call()));
+        const came = stdout.toString().split(/(?<=\n)/);
+        for (const who of ['a', 'b']) expect(came.filter((line) => line.startsWith(who))).toEqual(typed(who));
+        expect(came.slice(1).toSorted()).toEqual(lines.toSorted());
       });
 
       async function shownOf(from: Sandbox, id: string): Promise<string> {

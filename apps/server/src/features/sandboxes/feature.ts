@@ -19,6 +19,8 @@ import { sandboxBytesRoutes, sandboxesRoutes } from './sandboxes-routes.ts';
 import { sealingOf } from './sealed-orders.ts';
 import { createExecutionKeeper } from './store/execution-keeper.ts';
 import { createSandboxesStore } from './store/sandboxes-store.ts';
+import { terminalRoutes } from './terminal/terminal-routes.ts';
+import { createTerminals } from './terminal/terminals.ts';
 import { viewExecution } from './view.ts';
 
 export interface SandboxesSettings {
@@ -76,6 +78,7 @@ export function sandboxesFeature(
       sandboxBytesRoutes({ sandboxes, logs }),
       filesBytesRoutes(files),
       loadRoutes({ own, live: load, touch: store.touch }),
+      terminalRoutes(createTerminals({ store, machines, logs, log })),
     ],
     live: {
       async [SANDBOX](id) {

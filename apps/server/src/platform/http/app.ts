@@ -17,6 +17,7 @@ import { allow, type Identify, type RequestContext, type WayToIdentify } from '.
 import { pageFor } from './pages.ts';
 import { isKnown, type RawRoutes } from './routes.ts';
 import { type CallerWatch, createCallerWatch } from './still-allowed.ts';
+import { acceptWebSockets } from './web-sockets.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -156,6 +157,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (operation !== undefined) await authenticate(parts, callers, operation, request, reply);
   });
 
+  await acceptWebSockets(app);
   for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
   await app.register(async (scope) => contractRoutes(scope, parts));
   return app;
@@ -192,9 +194,11 @@ async function authenticate(
   request.caller = caller;
   reply.header('x-request-id', request.id);
   reply.header('cache-control', 'no-store');
-  if (request.method !== 'GET' && request.method !== 'HEAD' && authorization === undefined) {
+  // A page of another site can open a WebSocket with the cookie of this one, and no browser asks before.
+  const method = operation !== 'contract' && operation.webSocket !== undefined ? 'UPGRADE' : request.method;
+  if (method !== 'GET' && method !== 'HEAD' && authorization === undefined) {
     parts.refuseForeignOrigin({
-      method: request.method,
+      method,
       origin,
       fetchSite: one(request.headers['sec-fetch-site']),
       host,

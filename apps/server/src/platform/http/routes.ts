@@ -23,7 +23,8 @@ export function serveRaw(
   app.route({ ...more, method: operation.method, url: urlOf(operation), config: { operation }, handler });
 }
 
-const urlOf = ({ path }: RawOperation): string => `/api${path.replace(/\{\+\w+\}/g, '*').replace(/\{(\w+)\}/g, ':$1')}`;
+export const urlOf = ({ path }: RawOperation): string =>
+  `/api${path.replace(/\{\+\w+\}/g, '*').replace(/\{(\w+)\}/g, ':$1')}`;
 
 const KNOWN: ReadonlySet<unknown> = new Set(Object.values(rawOperations).flatMap((group) => Object.values(group)));
 
