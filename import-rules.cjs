@@ -49,6 +49,7 @@ const VENDORS = {
   '^eventsource-parser$': ['^packages/client/src/'],
   '^yaml$': ['^packages/(contract|worker)/src/', '^packages/sandbox/src/drivers/kubernetes/'],
   '^ws$': ['^packages/sandbox/src/drivers/kubernetes/'],
+  '^@xterm/[^/]+$': ['^apps/web/src/modules/terminal/'],
   '^e2b$': ['^packages/sandbox/src/drivers/e2b/'],
   '^@daytona/sdk$': ['^packages/sandbox/src/drivers/daytona/'],
 };

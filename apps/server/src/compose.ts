@@ -91,10 +91,14 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
   );
   const sandboxes = sandboxesFeature(f, { people, profiles: profiles.profiles }, { atOnce: config.sandboxesAtOnce });
+  const useOf = async (userId: string) => {
+    const [ofJobs, sandboxesOpen] = await Promise.all([jobs.useOf(userId), sandboxes.openOf(userId)]);
+    return { ...ofJobs, sandboxesOpen };
+  };
   const { namespaces } = profiles.profiles;
   const capabilities: Capability[] = [
     { close: drivers.close },
-    accessFeature(access, { useOf: jobs.useOf }),
+    accessFeature(access, { useOf }),
     activityFeature(f, f.activity, config.activityDays),
     credentials,
     profiles,

@@ -111,7 +111,8 @@ const sandboxes = createRoute({
 const sandbox = createRoute({
   getParentRoute: () => app,
   path: '/sandboxes/$id',
-  validateSearch: texts('tab', 'execution'),
+  /** `terminal`: the one that is shown; `terminals`: all that are open, joined by commas. `path`: the folder of the files. */
+  validateSearch: texts('tab', 'execution', 'terminal', 'terminals', 'path', 'pathBase64'),
   component: lazyRouteComponent(() => import('./pages/sandboxes/sandbox-page.tsx'), 'SandboxPage'),
 });
 const operations = createRoute({

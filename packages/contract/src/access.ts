@@ -58,6 +58,7 @@ export type Plan = z.infer<typeof Plan>;
 export const Use = z.object({
   jobsRunning: z.number().int(),
   jobsWaiting: z.number().int(),
+  sandboxesOpen: z.number().int().describe('Those that have a place'),
   minutesThisMonth: z.number().describe('Run time since the first of the month, UTC'),
   periodEndsAt: Time,
 });

@@ -248,6 +248,7 @@ export class FakeServer {
       use: {
         jobsRunning: 1,
         jobsWaiting: 0,
+        sandboxesOpen: 3,
         minutesThisMonth: 12.4,
         periodEndsAt: new Date(Date.now() + 1e9).toISOString(),
       },

@@ -6,10 +6,12 @@ export interface Habits {
   readonly singleKeys: boolean;
   /** Notices stay until they are dismissed. */
   readonly noticesStay: boolean;
+  /** What terminals print stands in the page as text as well, for screen readers. */
+  readonly readsTerminals: boolean;
 }
 
 const KEY = 'hangar.habits';
-const FIRST: Habits = { singleKeys: true, noticesStay: false };
+const FIRST: Habits = { singleKeys: true, noticesStay: false, readsTerminals: false };
 
 const listeners = new Set<() => void>();
 let current: Habits | null = null;
@@ -53,6 +55,7 @@ function read(): Habits {
     return {
       singleKeys: 'singleKeys' in kept ? kept.singleKeys !== false : FIRST.singleKeys,
       noticesStay: 'noticesStay' in kept ? kept.noticesStay === true : FIRST.noticesStay,
+      readsTerminals: 'readsTerminals' in kept ? kept.readsTerminals === true : FIRST.readsTerminals,
     };
   } catch {
     return FIRST;

@@ -31,7 +31,13 @@ export const ada: Person = {
 export const me: Me = {
   user: ada,
   plan,
-  use: { jobsRunning: 2, jobsWaiting: 3, minutesThisMonth: 1284.5, periodEndsAt: '2026-06-01T00:00:00.000Z' },
+  use: {
+    jobsRunning: 2,
+    jobsWaiting: 3,
+    sandboxesOpen: 4,
+    minutesThisMonth: 1284.5,
+    periodEndsAt: '2026-06-01T00:00:00.000Z',
+  },
   identity: { kind: 'session', name: 'Chromium on Linux', expiresAt: '2026-06-03T14:02:11.000Z' },
   server: { version: '0.1.0', url: 'http://127.0.0.1:7070' },
 };

@@ -1,3 +1,4 @@
+import { plural } from '@hangar/contract/words/number';
 import { formatSeconds, relativeTime } from '@hangar/contract/words/time';
 import { defineCommand, globalFlags } from '../../command.ts';
 import { personWords } from '../../terminal/words.ts';
@@ -25,8 +26,12 @@ export const command = defineCommand({
           api.identity === 'environment' ? ' from HANGAR_TOKEN' : ''
         }${identity.expiresAt === null ? '' : `, ends ${relativeTime(identity.expiresAt)}`}`,
       ],
-      ['Plan', `${plan.title}: ${plan.jobsAtOnce} at once, at most ${formatSeconds(plan.maxTimeoutSeconds)} a job`],
-      ['In use', `${use.jobsRunning} of ${plan.jobsAtOnce} running, ${use.jobsWaiting} of ${plan.jobsWaiting} waiting`],
+      [
+        'Plan',
+        `${plan.title}: ${plural(plan.jobsAtOnce, 'job')} at once, at most ${formatSeconds(plan.maxTimeoutSeconds)} each`,
+      ],
+      ['Jobs', `${use.jobsRunning} of ${plan.jobsAtOnce} running, ${use.jobsWaiting} of ${plan.jobsWaiting} waiting`],
+      ['Sandboxes', `${use.sandboxesOpen} of ${plan.sandboxesAtOnce} open`],
       [
         'This month',
         `${minutes} min${plan.minutesPerMonth === null ? ', no limit' : ` of ${plan.minutesPerMonth} min`}, starts again ${relativeTime(use.periodEndsAt)}`,

@@ -4,7 +4,7 @@ import { api } from '../../platform/http/routes.ts';
 import type { Access } from './access.ts';
 import { issuerOf } from './devices/token-issuer.ts';
 
-/** Handlers of the contract's access operations. `useOf`: what a person uses now, as the jobs feature counts it. */
+/** Handlers of the contract's access operations. `useOf`: what a person uses now, as those who hold it count it. */
 export function accessRoutes(access: Access, o: { useOf: (userId: string) => Promise<Use> }) {
   const { people, sessions, apiKeys, devices, plans } = access;
   const done = { done: true } as const;

@@ -82,7 +82,7 @@ describe('the first start', () => {
       user: { id: adminId, role: 'admin' },
       identity: { kind: 'apiKey', name: 'admin-key', expiresAt: null },
       plan: { id: 'standard', jobsAtOnce: 4, minutesPerMonth: null, maxArtifactBytes: 2 ** 30 },
-      use: { jobsRunning: 1, jobsWaiting: 2 },
+      use: { jobsRunning: 1, jobsWaiting: 2, sandboxesOpen: 3 },
       server: { url: server.url },
     });
   });

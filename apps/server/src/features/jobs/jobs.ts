@@ -273,7 +273,7 @@ export function createJobs(parts: JobsParts) {
       return row;
     },
 
-    async useOf(userId: string): Promise<Use> {
+    async useOf(userId: string): Promise<Omit<Use, 'sandboxesOpen'>> {
       const use = await usedBy(userId);
       return {
         jobsRunning: use.running,

@@ -35,7 +35,7 @@ export interface ProfileDriver {
 export interface ProfilesParts<D extends ProfileDriver> {
   readonly database: Database;
   readonly drivers: readonly D[];
-  readonly places: Places;
+  readonly places: Omit<Places, 'heldBy'>;
   readonly secrets: ProfileSecrets;
   /** Where personal profiles may lead. */
   readonly hosts: HostRules;

@@ -29,12 +29,17 @@ export interface SandboxesSettings {
   readonly atOnce: number;
 }
 
+export interface SandboxesFeature extends Capability {
+  /** How many of a person's sandboxes have a place now. */
+  openOf(userId: string): Promise<number>;
+}
+
 /** Sandboxes: a machine in hand on any driver, and what is executed in it. */
 export function sandboxesFeature(
   f: Foundation,
   needs: { readonly people: PeopleOfSandboxes; readonly profiles: ProfilesOfSandboxes },
   settings: SandboxesSettings,
-): Capability {
+): SandboxesFeature {
   const { database, logs } = f;
   const { people, profiles } = needs;
   const log = f.log.child({ part: 'sandboxes' });
@@ -66,6 +71,7 @@ export function sandboxesFeature(
   });
 
   return {
+    openOf: (userId) => f.places.heldBy(SANDBOX, userId),
     ownsUnit: store.ownsUnit,
     router: { sandboxes: sandboxesRoutes(sandboxes), files: filesRoutes(files), machines: machinesRoutes(own) },
     raw: [

@@ -3,6 +3,7 @@ import { unheardDuring } from '@hangar/sandbox/testing/unheard';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { LIVE_CHANNEL } from '../../platform/live/announce.ts';
+import { createPlaces } from '../../platform/places/places.ts';
 import { printedOn } from './acts/recorder.ts';
 import type { Caller } from './sandboxes.ts';
 import { sandboxesRestored } from './store/sandboxes-restored.ts';
@@ -104,9 +105,11 @@ describe('what is executed', () => {
     expect(await server.sandboxes.write(ada, run, { at: 12, end: true, bytes }, never)).toEqual({ bytes: 18 });
     expect((await server.sandboxes.executions(ada, id, { limit: 5 })).items.map((one) => one.id)).toEqual([run]);
 
+    const held = () => createPlaces(database).heldBy('sandbox', ada.userId);
+    expect(await held()).toBe(1);
     await server.sandboxes.close(ada, id, { keep: false });
     expect(await reach(id, 'closed')).toMatchObject({ reason: 'Closed as asked', session: { state: 'disconnected' } });
-    expect(backend.removed).toEqual([id]);
+    expect([await held(), backend.removed]).toEqual([0, [id]]);
     expect(await code(begun(id, 'true'))).toBe('sandbox_closed');
   });
 

@@ -4,6 +4,8 @@ import type { Database } from '../database/index.ts';
 export interface Places {
   /** How many of a noun have a place now, by profile. */
   inUse(noun: string): Promise<Map<string, number>>;
+  /** How many of a noun one person has that have a place now. */
+  heldBy(noun: string, userId: string): Promise<number>;
   /** Those that wait or run on a profile, by noun. */
   unfinishedOn(profile: string): Promise<Map<string, number>>;
   /** Settings of profiles that something was started with of which something may be left. */
@@ -19,6 +21,15 @@ export function createPlaces({ pool }: Pick<Database, 'pool'>): Places {
         [noun],
       );
       return new Map(rows.map(({ profile, n }) => [profile, n]));
+    },
+
+    async heldBy(noun, userId) {
+      const { rows } = await pool.query<{ n: number }>(
+        `select count(*)::int as n from place
+         where noun = $1 and user_id = $2 and taken_at is not null and freed_at is null`,
+        [noun, userId],
+      );
+      return rows[0]?.n ?? 0;
     },
 
     async unfinishedOn(profile) {

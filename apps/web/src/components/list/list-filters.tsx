@@ -1,30 +1,27 @@
 import { formatCount, plural } from '@hangar/contract/words/number';
-import { Button, Select } from '@mantine/core';
+import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import type { CSSProperties, ReactNode } from 'react';
 import classes from './list.module.css';
 import { SearchField } from './search-field.tsx';
 
 export interface ListFiltersProps {
-  /** Of what: "Search jobs". */
-  label: string;
-  placeholder: string;
-  text: string;
-  onText: (text: string) => void;
+  /** Left out where the list is not searched. */
+  search?: {
+    /** Of what: "Search jobs". */
+    label: string;
+    placeholder: string;
+    text: string;
+    onText: (text: string) => void;
+  };
   children: ReactNode;
 }
 
 /** The line above a list that says what it shows. `/` leads to its search. */
-export function ListFilters({ label, placeholder, text, onText, children }: ListFiltersProps) {
+export function ListFilters({ search, children }: ListFiltersProps) {
   return (
     <search className={classes.filters}>
-      <SearchField
-        text={text}
-        onText={onText}
-        label={label}
-        placeholder={placeholder}
-        className={classes.searchField}
-      />
+      {search === undefined ? null : <SearchField {...search} className={classes.searchField} />}
       {children}
     </search>
   );
@@ -56,6 +53,48 @@ export function Pick<T extends string>(props: PickProps<T>) {
       value={value}
       onChange={(next) => onValue(next as T | null)}
       data={isKnown ? [...options] : [...options, value]}
+    />
+  );
+}
+
+export interface GroupsProps<G extends string> {
+  label: string;
+  value: G;
+  onValue: (value: G) => void;
+  options: readonly { readonly group: G; readonly label: string }[];
+}
+
+/** Which states a list shows. */
+export function Groups<G extends string>({ label, value, onValue, options }: GroupsProps<G>) {
+  return (
+    <SegmentedControl
+      className={classes.groups ?? ''}
+      aria-label={label}
+      value={value}
+      onChange={(next) => onValue(next as G)}
+      data={options.map((one) => ({ value: one.group, label: one.label }))}
+    />
+  );
+}
+
+export interface WhoseProps {
+  of: string;
+  everybody: boolean;
+  onEverybody: (everybody: boolean) => void;
+}
+
+/** For admins: their own things, or those of everybody. `of`: "jobs". */
+export function Whose({ of, everybody, onEverybody }: WhoseProps) {
+  return (
+    <SegmentedControl
+      className={classes.whose ?? ''}
+      aria-label={`Whose ${of}`}
+      value={everybody ? 'all' : 'mine'}
+      onChange={(value) => onEverybody(value === 'all')}
+      data={[
+        { value: 'mine', label: 'Mine' },
+        { value: 'all', label: 'Everybody' },
+      ]}
     />
   );
 }

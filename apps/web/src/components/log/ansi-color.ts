@@ -23,6 +23,11 @@ const BACKGROUNDS: readonly number[] = [
   0xe3b341, 0x5b9bff, 0xd37bd3, 0x43bccd, 0xf2f4f7,
 ];
 
+const hex = (rgb: number): string => `#${rgb.toString(16).padStart(6, '0')}`;
+
+/** The 16 colours for whatever else draws them. */
+export const ansiPalette = (scheme: Scheme): readonly string[] => PALETTE[scheme].map(hex);
+
 const AA = 4.5;
 
 /** CSS of a run: colours that stay readable (AA) in both schemes, whatever the program asked for. */
@@ -92,5 +97,3 @@ function mix(from: number, to: number, share: number): number {
   };
   return channel(16) | channel(8) | channel(0);
 }
-
-const hex = (rgb: number): string => `#${rgb.toString(16).padStart(6, '0')}`;

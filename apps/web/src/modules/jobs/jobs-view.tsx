@@ -1,7 +1,7 @@
 import type { Job } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { jobWords } from '@hangar/contract/words/job';
-import { Button, SegmentedControl } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -10,7 +10,7 @@ import type { Pages } from '../../api/pages.ts';
 import { asCommand } from '../../components/actions/as-command.tsx';
 import type { Column } from '../../components/list/data-table.tsx';
 import { ListPage, More } from '../../components/list/list.tsx';
-import { ListFilters, Narrowed, Pick } from '../../components/list/list-filters.tsx';
+import { Groups, ListFilters, Narrowed, Pick, Whose } from '../../components/list/list-filters.tsx';
 import { GROUPS, JOBS_FILTER, type JobGroup, type JobsFilter, stateParameter } from './filter.ts';
 import { DiffStatWords, JobBadge, JobElapsed } from './job-words.tsx';
 import classes from './jobs.module.css';
@@ -72,18 +72,12 @@ function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps)
   const change = (part: Partial<JobsFilter>) => onFilter({ ...filter, ...part });
   return (
     <ListFilters
-      label="Search jobs"
-      placeholder="Title, repository or id"
-      text={filter.search}
-      onText={(search) => change({ search })}
+      search={{
+        ...{ label: 'Search jobs', placeholder: 'Title, repository or id', text: filter.search },
+        onText: (search) => change({ search }),
+      }}
     >
-      <SegmentedControl
-        className={classes.groups}
-        aria-label="State"
-        value={filter.group}
-        onChange={(value) => change({ group: value as JobGroup })}
-        data={GROUPS.map(({ group, label }) => ({ value: group, label }))}
-      />
+      <Groups<JobGroup> label="State" value={filter.group} onValue={(group) => change({ group })} options={GROUPS} />
       <Pick
         label="Agent"
         any="Any agent"
@@ -107,16 +101,7 @@ function Filters({ filter, onFilter, agents, profiles, isAdmin }: JobsViewProps)
         />
       )}
       {isAdmin ? (
-        <SegmentedControl
-          className={classes.whose}
-          aria-label="Whose jobs"
-          value={filter.everybody ? 'all' : 'mine'}
-          onChange={(value) => change({ everybody: value === 'all' })}
-          data={[
-            { value: 'mine', label: 'Mine' },
-            { value: 'all', label: 'Everybody' },
-          ]}
-        />
+        <Whose of="jobs" everybody={filter.everybody} onEverybody={(everybody) => change({ everybody })} />
       ) : null}
     </ListFilters>
   );

@@ -38,10 +38,12 @@ export function NodesView(props: NodesViewProps) {
         <>
           {all.length === 0 ? null : (
             <ListFilters
-              label="Search nodes"
-              placeholder="Name, role, address, reason"
-              text={filter.search}
-              onText={(search) => change({ search })}
+              search={{
+                label: 'Search nodes',
+                placeholder: 'Name, role, address, reason',
+                text: filter.search,
+                onText: (search) => change({ search }),
+              }}
             >
               <Pick
                 label="State"

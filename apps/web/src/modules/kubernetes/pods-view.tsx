@@ -78,10 +78,12 @@ function Filters({ pods, filter, change }: PodsViewProps & { change: (next: Part
   const { states } = filter;
   return (
     <ListFilters
-      label="Search pods"
-      placeholder="Name, owner, reason, job id"
-      text={filter.search}
-      onText={(search) => change({ search })}
+      search={{
+        label: 'Search pods',
+        placeholder: 'Name, owner, reason, job id',
+        text: filter.search,
+        onText: (search) => change({ search }),
+      }}
     >
       <Pick
         label="State"

@@ -24,6 +24,8 @@ export interface ExecutionPanelProps {
   unable: string | null;
   cancel: Action<[string]>;
   outputOf: (execution: Execution) => ReactNode;
+  /** What the machine uses, while something runs in it. */
+  monitor: ReactNode;
 }
 
 /** A command line, what was executed, and what it prints. */
@@ -62,6 +64,7 @@ export function ExecutionPanel(props: ExecutionPanelProps) {
       </form>
       {execute.error === null ? null : <ErrorState error={execute.error} />}
       {props.cancel.error === null ? null : <ErrorState error={props.cancel.error} />}
+      {props.monitor}
       <Loaded of={props.executions} skeleton={<LinesSkeleton lines={4} />}>
         {({ items, more }) =>
           items.length === 0 ? (
@@ -106,6 +109,7 @@ function Executed(props: ExecutionPanelProps & { items: readonly Execution[]; mo
           <div className={classes.outputHead}>
             <code title={shown.title}>{shown.title}</code>
             <ExecutionBadge execution={shown} />
+            <ExecutionElapsed execution={shown} />
             {isEnded(shown.state) ? null : (
               <Button
                 variant="default"

@@ -3,7 +3,16 @@ import { showPath } from '@hangar/contract/path-bytes';
 import { formatCount } from '@hangar/contract/words/number';
 import { formatBytes } from '@hangar/contract/words/size';
 import { Button, FileButton } from '@mantine/core';
-import { IconDownload, IconFile, IconFolder, IconLink, IconTrash, IconUpload } from '@tabler/icons-react';
+import {
+  IconDownload,
+  IconFile,
+  IconFolder,
+  IconFolderPlus,
+  IconLink,
+  IconPencil,
+  IconTrash,
+  IconUpload,
+} from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
 import { type Asked, Confirm } from '../../components/actions/confirm.tsx';
 import type { Action } from '../../components/actions/use-action.ts';
@@ -11,6 +20,7 @@ import { Time } from '../../components/figures/time.tsx';
 import { type Column, DataTable } from '../../components/list/data-table.tsx';
 import { Callout } from '../../components/state/callout.tsx';
 import { EmptyState, ErrorState, LinesSkeleton, Loaded, TableSkeleton } from '../../components/state/states.tsx';
+import { FileName, type Naming } from './file-name.tsx';
 import classes from './files.module.css';
 
 /** A file of more bytes is not shown, only downloaded. */
@@ -26,49 +36,76 @@ export interface FilesPanelProps {
   /** Why there are none to see now; null: there are. */
   unable: string | null;
   folder: Loadable<Folder>;
-  onFolder: (path: string) => void;
+  /** Null: the home folder. */
+  onFolder: (path: string | null) => void;
   open: OpenFile | null;
   onOpen: (entry: FileEntry | null) => void;
   /** The address of its bytes, to save it: a folder as a tar archive. */
   hrefOf: (entry: FileEntry) => string;
   upload: Action<[File]>;
   remove: Asked<FileEntry>;
+  naming: Naming;
 }
 
 /** The files of a sandbox: a folder at a time, a text beside it. */
 export function FilesPanel(props: FilesPanelProps) {
-  const { unable, folder, upload, open } = props;
+  const { unable, folder, upload, open, naming } = props;
   if (unable !== null) return <EmptyState sentence={unable} />;
+  const lost = folder.data === undefined && folder.error !== null;
   return (
-    <Loaded of={folder} skeleton={<TableSkeleton rows={8} columns={4} />}>
-      {(shown) => (
-        <>
-          <div className={classes.bar}>
-            <Crumbs path={shown.path} onFolder={props.onFolder} />
-            <FileButton onChange={(file) => file && upload.run(file)}>
-              {(button) => (
-                <Button {...button} variant="default" leftSection={<IconUpload size={15} />} loading={upload.pending}>
-                  Upload
+    <>
+      {lost ? (
+        <div className={classes.bar}>
+          <Button variant="default" onClick={() => props.onFolder(null)}>
+            To the home folder
+          </Button>
+        </div>
+      ) : null}
+      <Loaded of={folder} skeleton={<TableSkeleton rows={8} columns={4} />}>
+        {(shown) => (
+          <>
+            <div className={classes.bar}>
+              <Crumbs path={shown.path} onFolder={props.onFolder} />
+              <span className={classes.actions}>
+                <Button
+                  variant="default"
+                  leftSection={<IconFolderPlus size={15} />}
+                  onClick={() => naming.ask('folder')}
+                >
+                  New folder
                 </Button>
-              )}
-            </FileButton>
-          </div>
-          {upload.error === null ? null : <ErrorState error={upload.error} />}
-          {shown.more ? (
-            <Callout tone="needs">
-              Only {formatCount(shown.entries.length)} entries are shown; there are more in this folder.
-            </Callout>
-          ) : null}
-          {shown.entries.length === 0 ? (
-            <EmptyState sentence="This folder is empty." />
-          ) : (
-            <Entries {...props} shown={shown} />
-          )}
-          {open === null ? null : <Viewer {...props} open={open} />}
-          <AskRemove remove={props.remove} />
-        </>
-      )}
-    </Loaded>
+                <FileButton onChange={(file) => file && upload.run(file)}>
+                  {(button) => (
+                    <Button
+                      {...button}
+                      variant="default"
+                      leftSection={<IconUpload size={15} />}
+                      loading={upload.pending}
+                    >
+                      Upload
+                    </Button>
+                  )}
+                </FileButton>
+              </span>
+            </div>
+            {upload.error === null ? null : <ErrorState error={upload.error} />}
+            {shown.more ? (
+              <Callout tone="needs">
+                Only {formatCount(shown.entries.length)} entries are shown; there are more in this folder.
+              </Callout>
+            ) : null}
+            {shown.entries.length === 0 ? (
+              <EmptyState sentence="This folder is empty." />
+            ) : (
+              <Entries {...props} shown={shown} />
+            )}
+            {open === null ? null : <Viewer {...props} open={open} />}
+            <AskRemove remove={props.remove} />
+            <FileName naming={naming} taken={shown.entries} />
+          </>
+        )}
+      </Loaded>
+    </>
   );
 }
 
@@ -101,7 +138,7 @@ function Crumbs({ path, onFolder }: { path: string; onFolder: (path: string) => 
 
 const ICONS = { file: IconFile, folder: IconFolder, link: IconLink, other: IconFile };
 
-function Entries({ shown, onFolder, onOpen, hrefOf, remove }: FilesPanelProps & { shown: Folder }) {
+function Entries({ shown, onFolder, onOpen, hrefOf, remove, naming }: FilesPanelProps & { shown: Folder }) {
   const columns: Column<FileEntry>[] = [
     {
       ...{ id: 'name', header: 'Name', phone: 'title' },
@@ -162,6 +199,14 @@ function Entries({ shown, onFolder, onOpen, hrefOf, remove }: FilesPanelProps & 
               <IconDownload size={15} />
             </Button>
           ) : null}
+          <Button
+            variant="subtle"
+            size="compact-sm"
+            aria-label={`Rename ${showPath(entry.name)}`}
+            onClick={() => naming.ask(entry)}
+          >
+            <IconPencil size={15} />
+          </Button>
           <Button
             variant="subtle"
             size="compact-sm"

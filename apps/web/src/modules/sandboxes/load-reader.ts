@@ -1,7 +1,7 @@
 import { jsonOf, type StreamEvent } from '@hangar/client/frame';
 import { MachineAway, MachineLoad } from '@hangar/contract';
 import type { Streams } from '../../api/streams/streams.tsx';
-import { type LoadReading, SHOWN_SECONDS } from './machine-panel.tsx';
+import { type LoadReading, SHOWN_SECONDS } from './load-graphs.tsx';
 
 /** Follows what a machine uses, and keeps the last minutes of it. */
 export class LoadReader {

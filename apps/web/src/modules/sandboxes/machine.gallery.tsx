@@ -1,8 +1,9 @@
-import type { FileEntry, MachineLoad, MachinePlatform } from '@hangar/contract';
+import type { FileEntry, MachinePlatform } from '@hangar/contract';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading, refetching, stale } from '../../gallery/samples.ts';
 import { FilesPanel, type FilesPanelProps } from './files-panel.tsx';
 import { MachinePanel, type MachinePanelProps } from './machine-panel.tsx';
+import { load } from './samples.ts';
 
 const nothing = () => {};
 const idle = { run: nothing, pending: false, error: null, reset: nothing };
@@ -10,6 +11,8 @@ const unasked = {
   ...{ ask: nothing, about: null, pending: false },
   dialog: { opened: false, onClose: nothing, onConfirm: nothing, pending: false, error: null },
 };
+
+const naming = { about: null, ask: nothing, onClose: nothing, give: idle };
 
 const entry = (name: string, more: Partial<FileEntry> = {}): FileEntry => ({
   ...{ name, type: 'file', size: 1_204, mode: 0o644, modifiedAt: ago(3_600), target: null },
@@ -29,7 +32,7 @@ const folder = {
 const Files = (props: Partial<FilesPanelProps>) => (
   <FilesPanel
     {...{ unable: null, folder: live(folder), onFolder: nothing, open: null, onOpen: nothing }}
-    {...{ hrefOf: () => '#', upload: idle, remove: unasked }}
+    {...{ hrefOf: () => '#', upload: idle, remove: unasked, naming }}
     {...props}
   />
 );
@@ -40,16 +43,11 @@ const platform: MachinePlatform = {
   ...{ diskFreeBytes: 31 * 2 ** 30, clockSkewMs: 40 },
   tools: { sh: '', bash: 'GNU bash, version 5.2.15', git: 'git version 2.39.5', node: null, python3: 'Python 3.11.2' },
 };
-const samples: MachineLoad[] = Array.from({ length: 150 }, (_, n) => ({
-  ...{ at: ago(150 - n), elapsedMs: n * 1000, cpusMost: 2, memoryMost: 4 * 2 ** 30, diskMost: 40 * 2 ** 30 },
-  cpus: n === 0 ? null : 0.7 + 0.6 * Math.sin(n / 9) ** 2 + (n % 7) / 20,
-  ...{ memoryBytes: (0.9 + n / 120) * 2 ** 30, diskBytes: 9.1 * 2 ** 30 },
-}));
-const unknown = samples.map((sample) => ({
+const unknown = load.map((sample) => ({
   ...sample,
   ...{ cpus: null, cpusMost: null, diskBytes: null, diskMost: null, memoryMost: null },
 }));
-const reading = { status: 'live', samples, away: null, error: null } as const;
+const reading = { status: 'live', samples: load, away: null, error: null } as const;
 
 const Machine = (props: Partial<MachinePanelProps>) => (
   <MachinePanel {...{ unable: null, platform: live(platform), load: reading }} {...props} />
@@ -79,6 +77,8 @@ export const entries: GalleryEntry[] = [
   files('remove', 'Files, one is to be removed', {
     remove: { ...unasked, about: script, dialog: { ...unasked.dialog, opened: true } },
   }),
+  files('folder', 'Files, a new folder', { naming: { ...naming, about: 'folder' } }),
+  files('rename', 'Files, one gets another name', { naming: { ...naming, about: script } }),
   machine('live', 'A machine in use', {}),
   machine('unknown', 'A machine that says little', { load: { ...reading, samples: unknown } }),
   machine('away', 'A machine out of reach', {

@@ -1,4 +1,4 @@
-import type { Execution, Sandbox } from '@hangar/contract';
+import type { Execution, MachineLoad, Sandbox } from '@hangar/contract';
 import { ago } from '../../gallery/samples.ts';
 
 /** Sandboxes for the gallery: one in each state, and what was executed in one of them. */
@@ -118,3 +118,10 @@ export const executions: readonly Execution[] = [
     ...{ startedAt: ago(900), finishedAt: ago(860), cancelRequestedAt: ago(861), reason: 'Cancelled.' },
   },
 ];
+
+/** What a machine used in the last minutes. */
+export const load: readonly MachineLoad[] = Array.from({ length: 150 }, (_, n) => ({
+  ...{ at: ago(150 - n), elapsedMs: n * 1000, cpusMost: 2, memoryMost: 4 * 2 ** 30, diskMost: 40 * 2 ** 30 },
+  cpus: n === 0 ? null : 0.7 + 0.6 * Math.sin(n / 9) ** 2 + (n % 7) / 20,
+  ...{ memoryBytes: (0.9 + n / 120) * 2 ** 30, diskBytes: 9.1 * 2 ** 30 },
+}));

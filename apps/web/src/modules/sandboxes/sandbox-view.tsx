@@ -23,7 +23,7 @@ import { ErrorState } from '../../components/state/states.tsx';
 import { SandboxBadge, SessionBadge } from './sandbox-words.tsx';
 import classes from './sandboxes.module.css';
 
-export const SANDBOX_TABS = ['executions', 'files', 'machine', 'details'] as const;
+export const SANDBOX_TABS = ['executions', 'terminal', 'files', 'machine', 'details'] as const;
 export type SandboxTab = (typeof SANDBOX_TABS)[number];
 
 export interface SandboxViewProps {
@@ -31,6 +31,7 @@ export interface SandboxViewProps {
   tab: SandboxTab;
   onTab: (tab: SandboxTab) => void;
   executions: ReactNode;
+  terminal: ReactNode;
   files: ReactNode;
   machine: ReactNode;
   /** By its id. */
@@ -54,6 +55,7 @@ export function SandboxView(props: SandboxViewProps) {
             ...{ id: 'executions', label: 'Executions', body: props.executions },
             ...(sandbox.executionsRunning === 0 ? {} : { count: `${formatCount(sandbox.executionsRunning)} running` }),
           },
+          { id: 'terminal', label: 'Terminal', fills: true, body: props.terminal },
           { id: 'files', label: 'Files', body: props.files },
           { id: 'machine', label: 'Machine', body: props.machine },
           { id: 'details', label: 'Details', body: <Details sandbox={sandbox} /> },
@@ -167,6 +169,14 @@ function Details({ sandbox }: { sandbox: Sandbox }) {
             ['CPU', cpus === undefined ? 'as the profile says' : `${cpus}`],
             ['Memory', memoryBytes === undefined ? 'as the profile says' : sizeInWords(memoryBytes)],
             ['Environment', sandbox.envNames.length === 0 ? 'none' : sandbox.envNames.join(', ')],
+          ]}
+        />
+      </Section>
+      <Section title="Connection">
+        <Facts
+          items={[
+            ['Now', <SessionBadge key="now" {...sandbox} />],
+            ['Why', sandbox.session.detail ?? 'Its machine answers'],
           ]}
         />
       </Section>

@@ -1,7 +1,7 @@
 import type { Sandbox } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
 import { sandboxWords } from '@hangar/contract/words/sandbox';
-import { Button, SegmentedControl } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { IconBox, IconPlus } from '@tabler/icons-react';
 import type { Loadable } from '../../api/loadable.ts';
 import type { Pages } from '../../api/pages.ts';
@@ -9,7 +9,7 @@ import { asCommand } from '../../components/actions/as-command.tsx';
 import { Time } from '../../components/figures/time.tsx';
 import type { Column } from '../../components/list/data-table.tsx';
 import { ListPage, More } from '../../components/list/list.tsx';
-import { Pick } from '../../components/list/list-filters.tsx';
+import { Groups, ListFilters, Pick, Whose } from '../../components/list/list-filters.tsx';
 import { GROUPS, SANDBOXES_FILTER, type SandboxesFilter, type SandboxGroup, statesOf } from './filter.ts';
 import { SandboxBadge, SessionBadge } from './sandbox-words.tsx';
 import classes from './sandboxes.module.css';
@@ -64,12 +64,12 @@ export function SandboxesView(props: SandboxesViewProps) {
 function Filters({ filter, onFilter, profiles, isAdmin }: SandboxesViewProps) {
   const change = (part: Partial<SandboxesFilter>) => onFilter({ ...filter, ...part });
   return (
-    <div className={classes.filters}>
-      <SegmentedControl
-        aria-label="Which sandboxes"
+    <ListFilters>
+      <Groups<SandboxGroup>
+        label="Which sandboxes"
         value={filter.group}
-        onChange={(value) => change({ group: value as SandboxGroup })}
-        data={GROUPS.map(({ group, label }) => ({ value: group, label }))}
+        onValue={(group) => change({ group })}
+        options={GROUPS}
       />
       <Pick
         label="Profile"
@@ -79,18 +79,9 @@ function Filters({ filter, onFilter, profiles, isAdmin }: SandboxesViewProps) {
         options={profiles}
       />
       {isAdmin ? (
-        <SegmentedControl
-          className={classes.whose}
-          aria-label="Whose sandboxes"
-          value={filter.everybody ? 'all' : 'mine'}
-          onChange={(value) => change({ everybody: value === 'all' })}
-          data={[
-            { value: 'mine', label: 'Mine' },
-            { value: 'all', label: 'Everybody' },
-          ]}
-        />
+        <Whose of="sandboxes" everybody={filter.everybody} onEverybody={(everybody) => change({ everybody })} />
       ) : null}
-    </div>
+    </ListFilters>
   );
 }
 

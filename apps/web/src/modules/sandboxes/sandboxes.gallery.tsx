@@ -7,6 +7,7 @@ import { failed, live, loading, refetching, stale } from '../../gallery/samples.
 import { ExecutionOutput } from './execution-output.tsx';
 import { ExecutionPanel, type ExecutionPanelProps } from './execution-panel.tsx';
 import { SANDBOXES_FILTER } from './filter.ts';
+import { LoadGraphs } from './load-graphs.tsx';
 import { OpenForm } from './open-form.tsx';
 import * as samples from './samples.ts';
 import { SandboxView, type SandboxViewProps } from './sandbox-view.tsx';
@@ -59,6 +60,7 @@ function Panel(props: Partial<ExecutionPanelProps>) {
       execute={idle}
       unable={null}
       cancel={idle}
+      monitor={null}
       outputOf={(execution) => (
         <ExecutionOutput
           execution={execution}
@@ -77,6 +79,7 @@ const Page = (props: Partial<SandboxViewProps> & Pick<SandboxViewProps, 'sandbox
     tab="executions"
     onTab={nothing}
     executions={<Panel />}
+    terminal={null}
     files={null}
     machine={null}
     close={unasked}
@@ -89,6 +92,7 @@ const page = (id: string, title: string, sandbox: Sandbox, more: Partial<Sandbox
   ...{ id: `sandboxes/page/${id}`, title, frame: 'bare' },
   render: () => <Page sandbox={live(sandbox)} {...more} />,
 });
+const MONITOR = <LoadGraphs load={{ status: 'live', samples: samples.load, away: null, error: null }} small />;
 const NONE = <Panel executions={live({ items: [], more: false })} unable="The sandbox is closed" />;
 
 export const entries: GalleryEntry[] = [
@@ -122,7 +126,7 @@ export const entries: GalleryEntry[] = [
       </Modal>
     ),
   },
-  page('running', 'A sandbox that runs', samples.running),
+  page('running', 'A sandbox that runs', samples.running, { executions: <Panel monitor={MONITOR} /> }),
   page('starting', 'A sandbox that starts', samples.starting, {
     executions: <Panel executions={live({ items: [], more: false })} />,
   }),

@@ -16,7 +16,8 @@ import { ExecutionOutput } from '../../modules/sandboxes/execution-output.tsx';
 import { ExecutionPanel } from '../../modules/sandboxes/execution-panel.tsx';
 import { OutputReader } from '../../modules/sandboxes/output-reader.ts';
 import { SANDBOX_TABS, SandboxView } from '../../modules/sandboxes/sandbox-view.tsx';
-import { SandboxFiles, SandboxMachine } from './sandbox-machine.tsx';
+import { SandboxFiles, SandboxLoad, SandboxMachine } from './sandbox-machine.tsx';
+import { SandboxTerminals } from './sandbox-terminals.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
 
@@ -50,6 +51,7 @@ function OneSandbox({ id }: { id: string }) {
         })
       }
       executions={<Executions sandbox={query.data} id={id} />}
+      terminal={query.data === undefined ? null : <SandboxTerminals sandbox={query.data} />}
       files={query.data === undefined ? null : <SandboxFiles sandbox={query.data} />}
       machine={query.data === undefined ? null : <SandboxMachine sandbox={query.data} />}
       close={close}
@@ -93,6 +95,7 @@ function Executions({ id, sandbox }: { id: string; sandbox: Sandbox | undefined 
       execute={execute}
       unable={sandbox === undefined ? 'Loading' : whyUnable(sandbox)}
       cancel={cancel}
+      monitor={sandbox === undefined ? null : <SandboxLoad sandbox={sandbox} />}
       outputOf={(execution) => <FollowedOutput key={execution.id} execution={execution} />}
     />
   );

@@ -235,7 +235,12 @@ export const entries: GalleryEntry[] = [
     'use',
     'full',
     'Use, at the limit',
-    <UseView me={live({ ...me, use: { ...me.use, jobsRunning: 4, jobsWaiting: 44, minutesThisMonth: 3000 } })} />,
+    <UseView
+      me={live({
+        ...me,
+        use: { ...me.use, jobsRunning: 4, jobsWaiting: 44, sandboxesOpen: 10, minutesThisMonth: 3000 },
+      })}
+    />,
   ),
   at('use', 'loading', 'Use, loading', <UseView me={loading} />),
   at('devices', 'live', 'Devices', <DevicesView devices={live({ items: devices })} onRemove={never} />),

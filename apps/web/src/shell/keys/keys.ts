@@ -13,6 +13,7 @@ export interface KeyActions {
 export const KEYS: readonly { keys: readonly string[]; what: string; always?: boolean }[] = [
   { keys: ['Ctrl K'], what: 'Go to anything, do anything', always: true },
   { keys: ['F8'], what: 'To the notices', always: true },
+  { keys: ['Ctrl Shift L'], what: 'Out of a terminal', always: true },
   { keys: ['/'], what: 'Search in this page' },
   { keys: ['j', 'k'], what: 'Next and previous row' },
   { keys: ['Enter'], what: 'Open the row', always: true },

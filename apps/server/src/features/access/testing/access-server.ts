@@ -16,7 +16,13 @@ import { type Access, type AccessRates, createAccess } from '../index.ts';
 
 const log = pino({ level: 'silent' });
 const MANY: AccessRates = { device: 1e6, token: 1e6, signIn: 1e6, userCode: 1e6 };
-const USE: Use = { jobsRunning: 1, jobsWaiting: 2, minutesThisMonth: 3.5, periodEndsAt: '2031-01-01T00:00:00.000Z' };
+const USE: Use = {
+  jobsRunning: 1,
+  jobsWaiting: 2,
+  sandboxesOpen: 3,
+  minutesThisMonth: 3.5,
+  periodEndsAt: '2031-01-01T00:00:00.000Z',
+};
 
 /** A browser: keeps its cookies and says which page it is on. */
 export interface Browser {

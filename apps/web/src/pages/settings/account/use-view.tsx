@@ -28,6 +28,7 @@ export function UseView({ me }: { me: Loadable<Me> }) {
               <Stack gap={18} maw={520}>
                 <Meter label="Jobs running" used={use.jobsRunning} limit={plan.jobsAtOnce} />
                 <Meter label="Jobs waiting" used={use.jobsWaiting} limit={plan.jobsWaiting} />
+                <Meter label="Sandboxes open" used={use.sandboxesOpen} limit={plan.sandboxesAtOnce} />
                 <Meter
                   label="Minutes this month"
                   used={Math.round(use.minutesThisMonth)}

@@ -58,6 +58,12 @@ export function PlansView({ plans, isAdmin, onPut }: PlansViewProps) {
             cell: (plan) => `${formatCount(plan.jobsWaiting)} waiting`,
           },
           {
+            id: 'sandboxes',
+            header: 'Sandboxes',
+            from: 'lg',
+            cell: (plan) => `${formatCount(plan.sandboxesAtOnce)} open`,
+          },
+          {
             id: 'minutes',
             header: 'Minutes a month',
             phone: 'label',
