@@ -90,7 +90,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     { people, profiles: profiles.profiles, credentials: credentials.credentials },
     { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
   );
-  const sandboxes = sandboxesFeature(f, { people, profiles: profiles.profiles }, { atOnce: config.sandboxesAtOnce });
+  const sandboxes = sandboxesFeature(
+    f,
+    { people, profiles: profiles.profiles, jobs: jobs.origins, brought: drivers.brought },
+    { atOnce: config.sandboxesAtOnce },
+  );
   const { namespaces } = profiles.profiles;
   const capabilities: Capability[] = [
     { close: drivers.close },

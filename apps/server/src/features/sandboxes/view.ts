@@ -14,6 +14,8 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
     owner: { id: row.userId, name: row.userName },
     ...{ profile: profileName(row.profile), driver: row.driver, image: row.image, resources: row.resources },
     ...{ envNames: row.envNames, metadata: row.metadata },
+    job: row.jobId,
+    tree: row.tree && { path: row.tree.path, commit: row.tree.commit, partial: row.tree.partial },
     createdAt: row.createdAt.toISOString(),
     ...{ readyAt: iso(row.readyAt), finishedAt: iso(row.finishedAt), closeRequestedAt: iso(row.cancelRequestedAt) },
     lastActivity: row.lastActivityAt.toISOString(),

@@ -24,6 +24,9 @@ export type SeenOfSandbox = Partial<
     | 'launchFault'
     | 'launchReason'
     | 'machine'
+    | 'preparingAt'
+    | 'tree'
+    | 'treeFault'
     | 'readyAt'
     | 'lastActivityAt'
     | 'closedFor'
@@ -47,7 +50,8 @@ export function sandboxNoun(o: {
 
     async announce(tx, { before, row, seen }) {
       const moved = row.state !== before.state;
-      if (moved) await o.publish(tx, publicationsOf(row));
+      const isStep = row.preparingAt !== null && before.preparingAt === null;
+      if (moved || isStep) await o.publish(tx, publicationsOf(row));
       const isNews =
         moved ||
         row.reason !== before.reason ||
@@ -72,35 +76,47 @@ export function sandboxNoun(o: {
 export const sandboxChanged = ({ id, userId }: Pick<SandboxRow, 'id' | 'userId'>) =>
   announcing({ noun: SANDBOX, id, audience: userId });
 
-const STEPS = { queued: 'Wait for a place', starting: 'Start its machine', running: 'Prove that it runs' } as const;
+const STEPS = {
+  queued: 'Wait for a place',
+  starting: 'Start its machine',
+  preparing: 'Preparing the tree',
+  running: 'Prove that it runs',
+} as const;
+type Step = keyof typeof STEPS;
+const stepsOf = ({ jobId }: Pick<SandboxRow, 'jobId'>): Step[] =>
+  jobId === null ? ['queued', 'starting', 'running'] : ['queued', 'starting', 'preparing', 'running'];
 
 /** What a sandbox says on the activity bus: until its machine runs, or never will. Steps are idempotent. */
 export function publicationsOf(row: SandboxRow): Publication[] {
   return messagesOf(row).map((message) => ({
-    ...{ activityId: row.activityId, message, at: row.stateSince },
+    ...{
+      activityId: row.activityId,
+      message,
+      at: row.state === 'starting' ? (row.preparingAt ?? row.stateSince) : row.stateSince,
+    },
     ...{ actor: { id: row.userId, name: row.userName }, correlationId: row.id },
   }));
 }
 
-function messagesOf({ id, name, state, reason, readyAt }: SandboxRow): ActivityMessage[] {
-  const step = (key: keyof typeof STEPS, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({
+function messagesOf(row: SandboxRow): ActivityMessage[] {
+  const { id, name, state, reason, readyAt, preparingAt } = row;
+  const step = (key: Step, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({
     ...{ type: 'DEVOPS_STEP_UPDATE', step: STEPS[key], status },
     ...(status === 'failed' ? { error: reason } : {}),
   });
   if (state === 'queued') {
     const operation = `Open sandbox ${name ?? id}`;
     return [
-      { type: 'DEVOPS_STARTED', operation, steps: Object.values(STEPS), link: `/sandboxes/${id}` },
+      { type: 'DEVOPS_STARTED', operation, steps: stepsOf(row).map((key) => STEPS[key]), link: `/sandboxes/${id}` },
       step('queued', 'running'),
     ];
   }
+  if (state === 'starting' && preparingAt !== null)
+    return [step('starting', 'completed'), step('preparing', 'running')];
   if (state === 'starting') return [step('queued', 'completed'), step('starting', 'running')];
   if (state === 'running')
-    return [
-      ...(Object.keys(STEPS) as (keyof typeof STEPS)[]).map((key) => step(key, 'completed')),
-      { type: 'DEVOPS_COMPLETE', note: reason },
-    ];
+    return [...stepsOf(row).map((key) => step(key, 'completed')), { type: 'DEVOPS_COMPLETE', note: reason }];
   // Its opening is over then; what comes later is no part of it.
   if (!isClosed(state) || readyAt !== null) return [];
-  return [step('starting', 'failed'), { type: 'DEVOPS_FAILED', error: reason }];
+  return [step(preparingAt === null ? 'starting' : 'preparing', 'failed'), { type: 'DEVOPS_FAILED', error: reason }];
 }
