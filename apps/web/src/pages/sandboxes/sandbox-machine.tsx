@@ -15,7 +15,7 @@ import { LoadReader } from '../../modules/sandboxes/load-reader.ts';
 import { MachinePanel } from '../../modules/sandboxes/machine-panel.tsx';
 
 /** Why nobody looks into its machine now; null: they can. */
-function useWhyUnable({ state, owner, readyAt }: Sandbox): string | null {
+export function useWhyUnable({ state, owner, readyAt }: Sandbox): string | null {
   const me = useMe();
   if (me.data !== undefined && me.data.user.id !== owner.id) return `Only ${owner.name} can look into this machine.`;
   if (isClosed(state) || state === 'closing') return 'The sandbox is closed: its machine is gone.';

@@ -17,6 +17,7 @@ import { ExecutionPanel } from '../../modules/sandboxes/execution-panel.tsx';
 import { OutputReader } from '../../modules/sandboxes/output-reader.ts';
 import { SANDBOX_TABS, SandboxView } from '../../modules/sandboxes/sandbox-view.tsx';
 import { SandboxFiles, SandboxMachine } from './sandbox-machine.tsx';
+import { SandboxTree } from './sandbox-tree.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
 
@@ -51,6 +52,7 @@ function OneSandbox({ id }: { id: string }) {
       }
       executions={<Executions sandbox={query.data} id={id} />}
       files={query.data === undefined ? null : <SandboxFiles sandbox={query.data} />}
+      diff={query.data === undefined || tab !== 'diff' ? null : <SandboxTree sandbox={query.data} />}
       machine={query.data === undefined ? null : <SandboxMachine sandbox={query.data} />}
       close={close}
       pause={pause}
