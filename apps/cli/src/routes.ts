@@ -29,7 +29,7 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
   run: leaf('Send a repository and a spec to an agent, or run it here', () => import('./commands/jobs/run.ts')),
   status: leaf('Where a job stands, and why', () => import('./commands/jobs/status.ts')),
   logs: leaf('What a job prints, live or afterwards', () => import('./commands/jobs/logs.ts')),
-  pull: leaf('Apply the diff of a job to this checkout', () => import('./commands/jobs/pull.ts')),
+  pull: leaf('Apply the diff of a job or a sandbox to this checkout', () => import('./commands/jobs/pull.ts')),
   compare: leaf('Set jobs side by side: time, cost, and what each changed', () => import('./commands/jobs/compare.ts')),
   jobs: leaf('List jobs', () => import('./commands/jobs/list.ts')),
   cancel: leaf('Cancel a job; its partial diff is kept', () => import('./commands/jobs/cancel.ts')),
@@ -52,6 +52,7 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
         () => import('./commands/sandboxes/attach.ts'),
       ),
       list: leaf('List sandboxes', () => import('./commands/sandboxes/list.ts')),
+      diff: leaf('What was changed in a git work tree of a sandbox', () => import('./commands/sandboxes/diff.ts')),
       show: leaf('A sandbox with its limits and what was executed in it', () => import('./commands/sandboxes/show.ts')),
       pause: leaf(
         'Pause a sandbox: its machine is kept, and what runs in it stands still',

@@ -90,7 +90,11 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     { people, profiles: profiles.profiles, credentials: credentials.credentials },
     { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
   );
-  const sandboxes = sandboxesFeature(f, { people, profiles: profiles.profiles }, { atOnce: config.sandboxesAtOnce });
+  const sandboxes = sandboxesFeature(
+    f,
+    { people, profiles: profiles.profiles, jobs: jobs.origins, brought: drivers.brought },
+    { atOnce: config.sandboxesAtOnce },
+  );
   const useOf = async (userId: string) => {
     const [ofJobs, sandboxesOpen] = await Promise.all([jobs.useOf(userId), sandboxes.openOf(userId)]);
     return { ...ofJobs, sandboxesOpen };

@@ -29,6 +29,8 @@ export interface BuiltFiles {
 export interface Drivers {
   /** Those that the settings offer. */
   readonly offered: readonly Driver[];
+  /** What is brought to machines in hand. */
+  readonly brought: Pick<Brought, 'programs' | 'nodeFile'> & { readonly treeProgram: string };
   readonly clusterReach: ClusterReach;
   /** Folder of the socket for workers on this machine; null where they use a URL. */
   readonly workerSocketDir: string | null;
@@ -71,6 +73,7 @@ export function createDrivers(f: Foundation, config: Config, files: BuiltFiles, 
   ];
   return {
     offered: known.filter(({ name }) => config.drivers.includes(name)),
+    brought: { programs: brought.programs, nodeFile: brought.nodeFile, treeProgram: WORKER },
     clusterReach: config.demo
       ? createSampleCluster()
       : createClusterReach({ clusters, instanceId: f.instanceId, log: log('cluster view') }),

@@ -226,6 +226,21 @@ export const ERRORS = {
     message: 'The machine of the sandbox is paused.',
     wayOut: 'Resume it, then try again.',
   },
+  tree_not_prepared: {
+    kind: 'unavailable',
+    message: 'The files of the job could not be laid out in the sandbox.',
+    wayOut: 'Open it again: hangar sandbox open --job ID',
+  },
+  git_tree_missing: {
+    kind: 'not_found',
+    message: 'There is no git work tree in that folder of the sandbox.',
+    wayOut: 'Say where one is: hangar sandbox diff ID --path FOLDER',
+  },
+  diff_expired: {
+    kind: 'not_found',
+    message: 'This diff is not kept in the sandbox any more.',
+    wayOut: 'Make it again: hangar sandbox diff ID',
+  },
   connection_lost: {
     kind: 'unavailable',
     status: 424,

@@ -64,5 +64,7 @@ export * from './text/quantities.ts';
 export * from './text/spec-text.ts';
 export { sizeInWords } from './words/size.ts';
 export * from './worker/long-timer.ts';
+export * from './worker/tree.ts';
+export * from './worker/tree-files.ts';
 export * from './worker/worker.ts';
 export * from './worker/worker-limits.ts';

@@ -71,6 +71,7 @@ export const OPERATIONS = {
     close: 'POST /drivers/disconnect',
     pause: 'POST /drivers/pause',
     resume: 'POST /drivers/resume',
+    diff: 'POST /drivers/sessions/{id}/diff',
     executions: 'GET /drivers/sessions/{id}/executions',
     execute: 'POST /drivers/execute',
     execution: 'GET /drivers/executions/{id}',
@@ -113,6 +114,9 @@ export const RAW_OPERATIONS = {
     output: 'GET /drivers/executions/{id}/output',
     input: 'POST /drivers/executions/{id}/input',
     terminal: 'GET /drivers/terminal',
+  },
+  trees: {
+    diff: 'GET /drivers/sessions/{id}/diff/{diff}',
   },
   files: {
     read: 'GET /drivers/files/content',
@@ -166,6 +170,7 @@ export const IDEMPOTENT: Readonly<Record<string, true | 'key'>> = {
   'POST /drivers/disconnect': true,
   'POST /drivers/pause': true,
   'POST /drivers/resume': true,
+  'POST /drivers/sessions/{id}/diff': true,
   'POST /drivers/execute': 'key',
   'POST /drivers/cancel': true,
   'POST /drivers/files/folder': true,
@@ -211,13 +216,14 @@ export const COMMANDS = {
   'GET /jobs/{id}/artifacts': 'artifacts list {id}',
   'GET /agents': 'agents',
   'POST /drivers/connect':
-    'sandbox open [--on {profile}] [--name {name}] [--image {image}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--idle {idleSeconds}] [--lifetime {lifetimeSeconds}]',
+    'sandbox open [--job {job}] [--on {profile}] [--name {name}] [--image {image}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--idle {idleSeconds}] [--lifetime {lifetimeSeconds}]',
   'GET /drivers/sessions':
     'sandbox list [--state {state}] [--all {mine=false}] [--on {profile}] [--limit {limit}] [--cursor {cursor}]',
   'GET /drivers/sessions/{id}': 'sandbox show {id}',
   'POST /drivers/disconnect': 'sandbox close {id}',
   'POST /drivers/pause': 'sandbox pause {id}',
   'POST /drivers/resume': 'sandbox resume {id}',
+  'POST /drivers/sessions/{id}/diff': 'sandbox diff {id} [--path {path}] [--base {base}]',
   'GET /drivers/sessions/{id}/executions': 'sandbox show {id}',
   'POST /drivers/execute': 'sandbox exec {sandbox} [--shell {command.shell}] -- {command}',
   'GET /drivers/platform': 'sandbox show {sandbox} --resources',

@@ -182,6 +182,16 @@ export const rawOperations = {
       },
     },
   },
+  trees: {
+    diff: {
+      method: 'GET',
+      path: '/drivers/sessions/{id}/diff/{diff}',
+      summary: 'The text of a diff that was made in a sandbox',
+      meta: reading({ none: 'hangar sandbox diff and hangar pull bring it.' }, { mcp: false }),
+      parameters: [idParameter, { name: 'diff', in: 'path', schema: { type: 'string' } }],
+      answers: { 200: { description: 'A binary git diff', type: 'text/plain', schema: 'text' } },
+    },
+  },
   files: {
     read: {
       method: 'GET',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Env, Failure, ImageRef, Resources } from './jobs.ts';
+import { DiffStat, Env, Failure, ImageRef, JobId, Resources } from './jobs.ts';
 import { LogStream } from './logs.ts';
 import { DriverName } from './profiles.ts';
 import { destroy, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
@@ -28,7 +28,10 @@ const idempotencyKey = z
 
 export const NewSandbox = z.object({
   sandbox: SandboxId.optional().describe('Connect to this one again in place of opening one; a paused one goes on'),
-  profile: Name.optional().describe('The default profile when left out'),
+  job: JobId.optional().describe(
+    "Of one's own that has ended: its files as it left them are laid out in the sandbox. Profile, image, resources and environment are the job's where nothing else is said",
+  ),
+  profile: Name.optional().describe('That of the job, or the default profile, when left out'),
   name: z.string().trim().min(1).max(100).optional(),
   image: ImageRef.optional(),
   resources: Resources.default({}),
@@ -55,6 +58,15 @@ export const Session = z
   .describe('The connection to the machine of a sandbox');
 export type Session = z.infer<typeof Session>;
 
+export const SandboxTree = z
+  .object({
+    path: z.string().describe('A git work tree; commands begin in it'),
+    commit: z.string().describe('The commit the job began with'),
+    partial: z.boolean().describe('The job had not succeeded: its files are as they were saved last'),
+  })
+  .describe('Where the files of the job lie, once they do');
+export type SandboxTree = z.infer<typeof SandboxTree>;
+
 export const Sandbox = z.object({
   id: SandboxId,
   version: Version,
@@ -71,6 +83,8 @@ export const Sandbox = z.object({
   resources: Resources,
   envNames: z.array(z.string()),
   metadata: z.record(z.string(), z.string()),
+  job: JobId.nullable().describe('Whose files were laid out in it'),
+  tree: SandboxTree.nullable(),
   createdAt: Time,
   readyAt: Time.nullable().describe('When its machine proved that it runs'),
   finishedAt: Time.nullable(),
@@ -178,12 +192,22 @@ export const TerminalQuery = z.object({
     .describe('Of this client, at random: who comes back with it is told how much of what it typed is in'),
 });
 
+/** What was changed in a work tree of a sandbox. Its text is fetched by `diff`, for an hour at least. */
+export const SandboxDiff = z.object({
+  ...DiffStat.omit({ partial: true }).shape,
+  diff: z.string().regex(/^[0-9a-z]{8,40}$/),
+  path: z.string().describe('The work tree'),
+  commit: z.string().describe('What it is against'),
+  sha256: z.string(),
+});
+export type SandboxDiff = z.infer<typeof SandboxDiff>;
+
 const bySandbox = z.object({ id: SandboxId });
 const byExecution = z.object({ id: ExecutionId });
 
 export const sandboxes = {
   open: write(
-    'sandbox open [--on {profile}] [--name {name}] [--image {image}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--idle {idleSeconds}] [--lifetime {lifetimeSeconds}]',
+    'sandbox open [--job {job}] [--on {profile}] [--name {name}] [--image {image}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--idle {idleSeconds}] [--lifetime {lifetimeSeconds}]',
     { idempotent: 'key', spends: true },
   )
     .route({
@@ -231,6 +255,32 @@ export const sandboxes = {
     .route({ method: 'POST', path: '/drivers/resume', summary: 'Let a paused sandbox go on' })
     .input(bySandbox)
     .output(Sandbox),
+  // Made anew in the machine each time; whoever is wider reaches into no machine of others.
+  diff: write('sandbox diff {id} [--path {path}] [--base {base}]', { idempotent: true, mcp: false })
+    .route({
+      method: 'POST',
+      path: '/drivers/sessions/{id}/diff',
+      summary: 'What was changed in a git work tree of a sandbox',
+    })
+    .input(
+      bySandbox.extend({
+        path: z
+          .string()
+          .min(1)
+          .max(4096)
+          .regex(/^[^\0]+$/)
+          .optional()
+          .describe('A folder in the work tree; that of its job, or its home folder, when left out'),
+        base: z
+          .string()
+          .min(1)
+          .max(250)
+          .regex(/^(?!-)[^\u0000-\u001f\u007f]+$/, 'A commit, as git names it')
+          .optional()
+          .describe('In place of HEAD; what was laid out for a job is always against the base of that'),
+      }),
+    )
+    .output(SandboxDiff),
   executions: read('sandbox show {id}', WIDER)
     .route({
       method: 'GET',

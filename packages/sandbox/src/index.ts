@@ -1,3 +1,4 @@
+export { whyUnsuitable } from './brought/start-script.ts';
 export { openSandbox } from './machine/sandbox.ts';
 export type {
   ExecutionInfo,
@@ -9,6 +10,7 @@ export type {
   Offsets,
   Output,
   Platform,
+  Programs,
   Result,
   Sandbox,
   StopSignal,

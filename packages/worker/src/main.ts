@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HangarError, proxyPasswords } from '@hangar/contract';
+import { HangarError, proxyPasswords, type TreeOrder, type TreeWord } from '@hangar/contract';
 import { within } from './deadline.ts';
 import { runWorkOrder } from './run.ts';
 import { HttpChannel } from './server/http-channel.ts';
 import { answerGit } from './source/credential.ts';
+import { carryOutTreeOrder, takeTreeOrder } from './tree/tree-order.ts';
 import { WorkFolder } from './work-folder.ts';
 
 const VERSION = '0.1.0';
@@ -25,19 +26,35 @@ async function main(): Promise<number> {
   }
   const url = process.env.HANGAR_WORKER_URL;
   const dir = process.env.HANGAR_WORKER_DIR;
-  if (!url || !dir) {
-    say('hangar worker: set HANGAR_WORKER_URL and HANGAR_WORKER_DIR; the job token comes on stdin\n');
-    return EXIT.usage;
-  }
+  if (!dir) return misused();
   const told = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(signal, () => told.abort(`The worker was told to stop (${signal}).`));
+  const order = takeTreeOrder(process.env);
+  if (order !== null) return workOnTree(order, dir, told.signal);
+  if (!url) return misused();
   const token = await readToken();
   if (token === '') {
     say('hangar worker: no job token on standard input\n');
     return EXIT.usage;
   }
   return work(url, dir, token, told.signal);
+}
+
+function misused(): number {
+  say('hangar worker: set HANGAR_WORKER_URL and HANGAR_WORKER_DIR; the job token comes on stdin\n');
+  return EXIT.usage;
+}
+
+const helper = () => ({
+  argv: [...besideLibraries(), process.execPath, fileURLToPath(import.meta.url), 'git-credential'],
+});
+
+async function workOnTree(order: TreeOrder, dir: string, signal: AbortSignal): Promise<number> {
+  const tell = (word: TreeWord) => void process.stdout.write(`${JSON.stringify(word)}\n`);
+  const secrets = proxyPasswords(process.env);
+  const isDone = await carryOutTreeOrder(order, { dir, env: process.env, helper: helper(), secrets, signal, tell });
+  return isDone ? EXIT.done : EXIT.failed;
 }
 
 async function work(url: string, dir: string, token: string, signal: AbortSignal): Promise<number> {
@@ -52,7 +69,7 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
       dir,
       signal,
       env: process.env,
-      helper: { argv: [...besideLibraries(), process.execPath, fileURLToPath(import.meta.url), 'git-credential'] },
+      helper: helper(),
       secrets: [token, ...proxyPasswords(process.env)],
       log: (message) => say(`hangar worker: ${message}\n`),
     });

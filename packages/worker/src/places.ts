@@ -15,8 +15,16 @@ export interface Places {
 }
 
 export async function makePlaces(folder: string): Promise<Places> {
+  const places = placesIn(folder);
+  for (const made of [resolve(folder), places.home, places.artifacts, places.run, places.gitHome])
+    await mkdir(made, { recursive: true, mode: 0o700 });
+  return places;
+}
+
+/** Those that were made there. */
+export function placesIn(folder: string): Places {
   const dir = resolve(folder);
-  const places = {
+  return {
     store: join(dir, 'store'),
     tree: join(dir, 'tree'),
     home: join(dir, 'home'),
@@ -24,7 +32,4 @@ export async function makePlaces(folder: string): Promise<Places> {
     run: join(dir, 'run'),
     gitHome: join(dir, 'run', 'git-home'),
   };
-  for (const made of [dir, places.home, places.artifacts, places.run, places.gitHome])
-    await mkdir(made, { recursive: true, mode: 0o700 });
-  return places;
 }

@@ -23,7 +23,10 @@ import { newestHere } from './newest.ts';
 const PATIENCE_MS = 5 * 60_000;
 
 export interface FetchedDiff {
+  /** Of the job, run or sandbox. */
   readonly jobId: string;
+  /** Of a job or run when left out. */
+  readonly of?: 'sandbox';
   readonly title: string;
   /** null: the job changed nothing. */
   readonly file: string | null;

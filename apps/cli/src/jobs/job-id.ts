@@ -78,12 +78,12 @@ export async function newestOf(
  */
 export async function refuseForeign(
   checkout: Checkout,
-  job: JobSource & { readonly repo: { name: string } },
+  job: JobSource & { readonly repo: { name: string }; readonly was?: string },
 ): Promise<void> {
   const { jobsOfRepository } = await import('../checkout/identity.ts');
   if ((await jobsOfRepository(checkout, [job])).length > 0) return;
   throw new HangarError('job_of_other_repository', {
-    message: `${job.id} is a job of ${job.repo.name}, and this checkout is of another repository.`,
+    message: `${job.was ?? `${job.id} is a job of ${job.repo.name}`}, and this checkout is of another repository.`,
     wayOut: `Change into a checkout of its repository, or apply it here all the same: hangar pull ${job.id} --anyway`,
     details: { repository: job.repo.url ?? job.repo.name },
   });

@@ -28,12 +28,17 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   const { terminal, settings, signal } = cli;
   const { file, jobId } = fetched;
   const leftOut = fetched.leftOut ?? [];
-  const common = { job: jobId, partial: fetched.partial, ...(leftOut.length > 0 ? { leftOut } : {}) };
+  const common = {
+    ...(fetched.of === undefined ? { job: jobId } : { sandbox: jobId }),
+    partial: fetched.partial,
+    ...(leftOut.length > 0 ? { leftOut } : {}),
+  };
   warnOfLeftOut(terminal, leftOut);
   if (file === null) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sumOf([]), files: [], conflicts: [] });
+    if (flags.output === '-') return terminal.note(`Nothing is changed in ${jobId}.`);
     terminal.out(`${jobId} changed nothing.`);
-    return terminal.next(`hangar logs ${jobId}`);
+    return terminal.next(fetched.of === 'sandbox' ? `hangar sandbox show ${jobId}` : `hangar logs ${jobId}`);
   }
   if (fetched.partial) terminal.warn('The job did not succeed: this is the diff it had when it ended.');
   if (flags.output !== undefined) return writeOut(cli, flags, flags.output, file, jobId);

@@ -71,6 +71,7 @@ export class FakeSandboxes {
       ...{ reason: 'Waiting for a free place', session: { state: 'none', since: null, detail: null } },
       ...{ owner: { id: 'u_123456', name: 'Ada' }, profile: input.profile ?? 'local', driver: 'local' },
       ...{ image: input.image ?? null, resources: input.resources, envNames: Object.keys(input.env) },
+      ...{ job: input.job ?? null, tree: null },
       ...{ metadata: input.metadata, createdAt: now, readyAt: null, finishedAt: null, lastActivity: now },
       ...{ closeRequestedAt: null, idleSeconds: input.idleSeconds, lifetimeSeconds: input.lifetimeSeconds },
       ...{ closesAt: null, closesSoon: null, executionsRunning: 0 },

@@ -174,9 +174,18 @@ export interface Files {
   download(path: string, o: CallOptions & { readonly paths?: readonly string[] }): Promise<Readable>;
 }
 
+/** Programs that were brought, for executions to run. */
+export interface Programs {
+  /** Brings what is not there yet. The command runs with its folder in HANGAR_WORKER_DIR, which is made. */
+  command(name: string, o: CallOptions & { readonly say: (reason: string) => void }): Promise<[string, string]>;
+  /** A folder that goes with the unit, where it has one, else the home of its account. */
+  workFolder(o: CallOptions): Promise<string>;
+}
+
 export interface Sandbox {
   platform(o: CallOptions): Promise<Platform>;
   readonly executions: Executions;
   readonly files: Files;
+  readonly programs: Programs;
   load(o: CallOptions): Promise<Load>;
 }

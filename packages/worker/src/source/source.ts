@@ -99,7 +99,7 @@ const formatOf = (commit: string | null): 'sha1' | 'sha256' => (commit?.length =
 /** Said only where it is needed: git before 2.29 does not know the option. */
 const objectFormat = (format: 'sha1' | 'sha256'): string[] => (format === 'sha256' ? ['--object-format=sha256'] : []);
 
-async function initStore(format: 'sha1' | 'sha256', o: Preparing): Promise<void> {
+async function initStore(format: 'sha1' | 'sha256', o: Pick<Preparing, 'git' | 'places' | 'signal'>): Promise<void> {
   await o.git.run(['init', '--quiet', '--bare', '--template=', ...objectFormat(format), o.places.store], o);
 }
 
@@ -263,7 +263,12 @@ async function prerequisites(file: string): Promise<string[]> {
   }
 }
 
-async function borrow(dir: string, commit: string | null, o: Preparing): Promise<string> {
+/** A store of our own that has the objects of a checkout; answers the commit. @throws HangarError not_a_checkout, no_commits, ref_not_found */
+export async function borrow(
+  dir: string,
+  commit: string | null,
+  o: Pick<Preparing, 'git' | 'places' | 'signal'>,
+): Promise<string> {
   const asked = await o.git.try(['-C', dir, 'rev-parse', '--git-common-dir'], o);
   if (asked.code !== 0) throw new HangarError('not_a_checkout');
   const common = resolve(dir, asked.out.toString().replace(/\n$/, ''));
@@ -283,7 +288,10 @@ async function borrow(dir: string, commit: string | null, o: Preparing): Promise
 const alternate = (path: string): string => `"${path.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n`;
 
 /** Where a partial clone has what it lacks; null when it is a whole one. */
-async function lenderOf(dir: string, o: Preparing): Promise<{ url: string; filter: string } | null> {
+async function lenderOf(
+  dir: string,
+  o: Pick<Preparing, 'git' | 'signal'>,
+): Promise<{ url: string; filter: string } | null> {
   const read = async (...args: string[]) => (await o.git.try(['-C', dir, 'config', ...args], o)).out.toString().trim();
   const name = /^remote\.(.+)\.promisor true$/m.exec(await read('--get-regexp', '^remote\\..*\\.promisor$'))?.[1];
   if (name === undefined) return null;
@@ -294,7 +302,7 @@ async function lenderOf(dir: string, o: Preparing): Promise<{ url: string; filte
 }
 
 /** Nothing is fetched into a checkout from here: whoever sends it here fetches before. */
-async function needFiles(dir: string, commit: string, o: Preparing): Promise<void> {
+async function needFiles(dir: string, commit: string, o: Pick<Preparing, 'git' | 'places' | 'signal'>): Promise<void> {
   const env = { GIT_DIR: o.places.store };
   const args = ['rev-list', '--objects', '--no-walk', '--missing=print', commit];
   const listed = await o.git.run(args, { signal: o.signal, env });
@@ -403,14 +411,15 @@ function throttled(say: (text: string) => void): (text: string) => void {
   };
 }
 
-const lastLine = (errors: string): string =>
+export const lastLine = (errors: string): string =>
   errors
     .trim()
     .split('\n')
     .at(-1)
     ?.replace(/^(fatal|error): /, '') || 'git gave no reason';
 
-const diskFull = (errors: string): HangarError | null => (isDiskFull(errors) ? new HangarError('disk_full') : null);
+export const diskFull = (errors: string): HangarError | null =>
+  isDiskFull(errors) ? new HangarError('disk_full') : null;
 
 function failed(
   command: string,

@@ -4,10 +4,12 @@ import { isClosed } from '@hangar/contract/state-words';
 import { formatSeconds } from '@hangar/contract/words/time';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, type GlobalFlags, globalFlags, text, texts, yes } from '../../command.ts';
+import { jobArgument, parseJobId, refuseLocalRun } from '../../jobs/job-id.ts';
 import { positiveNumber, seconds, sizeInBytes } from '../../terminal/numbers.ts';
 import { profileArgument } from '../profiles/profile-argument.ts';
 
 interface Flags extends GlobalFlags {
+  readonly job?: string | undefined;
   readonly on?: string | undefined;
   readonly name?: string | undefined;
   readonly image?: string | undefined;
@@ -26,18 +28,25 @@ export const command = defineCommand<Flags>({
   examples: [
     ['sandbox open', 'on the default profile; prints the id once it runs'],
     ['sandbox open --on docker --image node:24 --idle 2h --name try-it', 'with an image, and a name to know it by'],
+    ['sandbox open --job j_7k2m9p4x', 'with the files of a job as it left them: to see why it failed'],
     ['sandbox open --json | jq -r .id', 'for scripts'],
   ],
   about: [
     'It is closed by itself when nobody has used it for --idle, and after --lifetime whatever it does; its machine goes with it.',
+    'With --job it has the files of that job: what the job began with, and what its agent changed, not committed. Commands begin there, with the environment of the job; profile, image and resources are those of the job unless you say others. hangar sandbox diff shows what is changed, hangar pull ID brings it here.',
     'Until it runs, stderr says what it waits for. Ctrl-C stops the waiting, not the opening.',
     'Variables of --env and --env-file are there for all that is executed in it, and are stored encrypted.',
   ],
   json: 'The sandbox as it runs, as GET /drivers/sessions/{id} shows it (.id, .state, …); with --no-wait as it was accepted.',
   parameters: {
     flags: {
+      job: {
+        ...{ kind: 'parsed', parse: parseServerJob, optional: true, placeholder: 'ID' },
+        brief: 'Lay out the files of this job as it left them',
+        proposeCompletions: jobArgument.proposeCompletions,
+      },
       on: {
-        ...text('Profile to open it on; the default one when left out', 'PROFILE'),
+        ...text('Profile to open it on; that of --job, or the default one, when left out', 'PROFILE'),
         proposeCompletions: profileArgument.proposeCompletions,
       },
       name: text('A name to know it by', 'NAME'),
@@ -77,6 +86,7 @@ export const command = defineCommand<Flags>({
           ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
           ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
         },
+        ...(flags.job === undefined ? {} : { job: flags.job }),
         ...(flags.on === undefined ? {} : { profile: flags.on }),
         ...(flags.name === undefined ? {} : { name: flags.name }),
         ...(flags.image === undefined ? {} : { image: flags.image }),
@@ -98,6 +108,13 @@ export const command = defineCommand<Flags>({
     opened(this, flags, sandbox);
   },
 });
+
+/** @throws HangarError usage */
+function parseServerJob(given: string): string {
+  const id = parseJobId(given);
+  refuseLocalRun(id, 'Its files are in this checkout: hangar pull --local');
+  return id;
+}
 
 /** Before anything is sent. Schemas are loaded only where there is something to hold against them. */
 async function check(flags: Flags): Promise<void> {
@@ -125,11 +142,14 @@ async function check(flags: Flags): Promise<void> {
 function opened({ terminal }: Cli, flags: Flags, sandbox: Sandbox): void {
   if (flags.json) terminal.json(sandbox);
   else terminal.out(sandbox.id);
-  const { idleSeconds, lifetimeSeconds, profile } = sandbox;
+  const { idleSeconds, lifetimeSeconds, profile, job, tree } = sandbox;
+  if (job !== null && tree !== null)
+    terminal.note(`The files of ${job}${tree.partial ? ', as they were saved last,' : ''} are in ${tree.path}.`);
   terminal.note(
     `On ${profile}; closed when unused for ${formatSeconds(idleSeconds)}, or after ${formatSeconds(lifetimeSeconds)}.`,
   );
-  terminal.next(`hangar sandbox exec ${sandbox.id} -- COMMAND`, `hangar sandbox close ${sandbox.id}`);
+  const diff = job === null ? [] : [`hangar sandbox diff ${sandbox.id} --stat`];
+  terminal.next(`hangar sandbox exec ${sandbox.id} -- COMMAND`, ...diff, `hangar sandbox close ${sandbox.id}`);
 }
 
 const mayBeOpen = (): HangarError =>

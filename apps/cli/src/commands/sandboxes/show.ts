@@ -89,6 +89,9 @@ function show(
   const detail = session.detail === null || session.detail === sandbox.reason ? '' : `: ${session.detail}`;
   row('Connection', `${SESSION_WORDS[session.state].word}${since}${detail}`);
   row('On', `${sandbox.profile} (${sandbox.driver}${sandbox.image === null ? '' : `, ${sandbox.image}`})`);
+  const { job, tree } = sandbox;
+  if (job !== null)
+    row('Files of', tree === null ? job : `${job}${tree.partial ? ', as they were saved last' : ''}, in ${tree.path}`);
   row('Limits', limitWords(sandbox.resources) ?? 'those of its profile');
   if (sandbox.envNames.length > 0) row('Variables', sandbox.envNames.join(', '));
   for (const [name, value] of Object.entries(sandbox.metadata)) row(name, value);

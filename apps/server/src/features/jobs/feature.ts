@@ -16,6 +16,7 @@ import { environmentOf } from './sealed-environment.ts';
 import { createJobKeeper, jobBlobs } from './store/job-keeper.ts';
 import { createJobsStore } from './store/jobs-store.ts';
 import { createUploads } from './uploads.ts';
+import { createJobOrigins, type JobOrigins } from './view/job-origin.ts';
 import { createJobWorker } from './worker/job-worker.ts';
 import { workerRoutes } from './worker/worker-routes.ts';
 import { WORKER_TOKEN_KEY, workerTokens } from './worker/worker-token.ts';
@@ -29,6 +30,8 @@ export interface JobsSettings {
 }
 
 export interface JobsFeature extends Capability {
+  /** What ended jobs began with and left. */
+  readonly origins: JobOrigins;
   readonly useOf: Jobs['useOf'];
   jobOf(id: string): Promise<{ id: string; title: string } | null>;
 }
@@ -61,6 +64,7 @@ export async function jobsFeature(
 
   return {
     useOf: jobs.useOf,
+    origins: createJobOrigins({ ...needs, ...settings, store, blobs, environment }),
     async jobOf(id) {
       const job = await store.byId(id);
       return job ? { id: job.id, title: job.title } : null;

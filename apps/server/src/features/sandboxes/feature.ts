@@ -5,6 +5,9 @@ import { createCancels } from './acts/cancels.ts';
 import { createExecutionsReconciler } from './acts/executions-reconciler.ts';
 import { createMachines } from './acts/machines.ts';
 import { createSandboxesReconciler } from './acts/sandboxes-reconciler.ts';
+import { createTrees } from './acts/trees.ts';
+import { diffRoutes } from './diff/diff-routes.ts';
+import { createSandboxDiffs } from './diff/sandbox-diffs.ts';
 import { filesBytesRoutes, filesRoutes } from './files/files-routes.ts';
 import { createOwnMachines } from './files/own-machine.ts';
 import { createSandboxFiles } from './files/sandbox-files.ts';
@@ -13,7 +16,7 @@ import { PATIENCE, type Patience } from './lifecycle/sandbox-facts.ts';
 import { SANDBOX } from './lifecycle/sandbox-noun.ts';
 import { createLoadLive } from './load/load-live.ts';
 import { loadRoutes, machinesRoutes } from './load/load-routes.ts';
-import type { PeopleOfSandboxes, ProfilesOfSandboxes } from './needs.ts';
+import type { BroughtToSandboxes, JobsOfSandboxes, PeopleOfSandboxes, ProfilesOfSandboxes } from './needs.ts';
 import { createSandboxes, type Sandboxes } from './sandboxes.ts';
 import { sandboxBytesRoutes, sandboxesRoutes } from './sandboxes-routes.ts';
 import { sealingOf } from './sealed-orders.ts';
@@ -37,21 +40,28 @@ export interface SandboxesFeature extends Capability {
 /** Sandboxes: a machine in hand on any driver, and what is executed in it. */
 export function sandboxesFeature(
   f: Foundation,
-  needs: { readonly people: PeopleOfSandboxes; readonly profiles: ProfilesOfSandboxes },
+  needs: {
+    readonly people: PeopleOfSandboxes;
+    readonly profiles: ProfilesOfSandboxes;
+    readonly jobs: JobsOfSandboxes;
+    readonly brought: BroughtToSandboxes;
+  },
   settings: SandboxesSettings,
 ): SandboxesFeature {
   const { database, logs } = f;
-  const { people, profiles } = needs;
+  const { people, profiles, jobs, brought } = needs;
   const log = f.log.child({ part: 'sandboxes' });
   const store = createSandboxesStore(database, { patience: settings.patience ?? PATIENCE, publish: f.publish });
   const sealing = sealingOf(f.secrets);
-  const machines = createMachines(profiles);
+  const machines = createMachines(profiles, brought);
+  const trees = createTrees({ jobs, program: brought.treeProgram });
   const cancels = createCancels({ database, store, log });
-  const sandboxes = createSandboxes({ store, profiles, sealing, machines });
+  const sandboxes = createSandboxes({ store, profiles, jobs, sealing, machines });
   const own = createOwnMachines({ store, machines });
   const files = createSandboxFiles(own);
+  const diffs = createSandboxDiffs({ own, files, people, trees });
   const load = createLoadLive({ rowOf: store.byId, machineOf: own.machineOf, log });
-  const opening = createSandboxesReconciler({ database, store, profiles, machines, log });
+  const opening = createSandboxesReconciler({ database, store, profiles, machines, trees, log });
   const executing = createExecutionsReconciler({
     ...{ database, store, people, machines, cancels, logs, log },
     orders: { store, sealing },
@@ -73,9 +83,10 @@ export function sandboxesFeature(
   return {
     openOf: (userId) => f.places.heldBy(SANDBOX, userId),
     ownsUnit: store.ownsUnit,
-    router: { sandboxes: sandboxesRoutes(sandboxes), files: filesRoutes(files), machines: machinesRoutes(own) },
+    router: { sandboxes: sandboxesRoutes(sandboxes, diffs), files: filesRoutes(files), machines: machinesRoutes(own) },
     raw: [
       sandboxBytesRoutes({ sandboxes, logs }),
+      diffRoutes(diffs),
       filesBytesRoutes(files),
       loadRoutes({ own, live: load, touch: store.touch }),
       terminalRoutes(createTerminals({ store, machines, logs, log })),

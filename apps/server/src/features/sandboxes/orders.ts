@@ -29,8 +29,8 @@ export async function specOf(
     ...{
       id: row.id,
       command: asked.command,
-      cwd: asked.cwd ?? null,
-      env: { ...env, ...asked.env },
+      cwd: asked.cwd ?? sandbox.tree?.path ?? null,
+      env: { ...env, ...ofJob(sandbox), ...asked.env },
       user: asked.user ?? null,
     },
     ...{ stdin: asked.stdin ? 'open' : 'none', terminal: asked.terminal ?? null },
@@ -38,3 +38,7 @@ export async function specOf(
     graceMs: asked.graceSeconds * 1000,
   };
 }
+
+/** What the agent of its job had besides the environment that people set. */
+const ofJob = ({ jobId, tree }: SandboxRow): Record<string, string> =>
+  jobId === null || tree === null ? {} : { HANGAR_JOB_ID: jobId, HANGAR_ARTIFACTS: `${tree.folder}/artifacts` };

@@ -13,9 +13,10 @@ import { forEverybody, signedIn } from '../../platform/http/identity.ts';
 import { api, parseInput, type RawRoutes, serveRaw } from '../../platform/http/routes.ts';
 import { answerLogRequest, type Logs } from '../../platform/logs/index.ts';
 import { printedOn } from './acts/recorder.ts';
+import type { SandboxDiffs } from './diff/sandbox-diffs.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
-export const sandboxesRoutes = (sandboxes: Sandboxes) => ({
+export const sandboxesRoutes = (sandboxes: Sandboxes, diffs: SandboxDiffs) => ({
   open: api.sandboxes.open.handler(({ input, context }) => {
     const idempotencyKey = input.idempotencyKey ?? context.idempotencyKey;
     return sandboxes.open(signedIn(context), { ...input, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
@@ -33,6 +34,7 @@ export const sandboxesRoutes = (sandboxes: Sandboxes) => ({
   ),
   pause: api.sandboxes.pause.handler(({ input, context }) => sandboxes.pause(signedIn(context), input.id)),
   resume: api.sandboxes.resume.handler(({ input, context }) => sandboxes.resume(signedIn(context), input.id)),
+  diff: api.sandboxes.diff.handler(({ input, context }) => diffs.make(signedIn(context), input, context.signal)),
   executions: api.sandboxes.executions.handler(({ input: { id, limit, cursor }, context }) =>
     sandboxes.executions(signedIn(context), id, { limit, ...(cursor ? { cursor } : {}) }),
   ),

@@ -17,7 +17,7 @@ import { lookup } from '../../platform/database/together.ts';
 import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { Machines } from './acts/machines.ts';
-import type { ProfilesOfSandboxes, Sealing } from './needs.ts';
+import type { JobsOfSandboxes, OriginOfSandbox, ProfilesOfSandboxes, Sealing } from './needs.ts';
 import type { ExecutionOrder } from './orders.ts';
 import type { SandboxesStore } from './store/sandboxes-store.ts';
 import type { ExecutionRow, SandboxRow } from './store/sandboxes-tables.ts';
@@ -40,7 +40,8 @@ export type Sandboxes = ReturnType<typeof createSandboxes>;
 /** The use cases of sandboxes. A request only writes what is wanted; the reconcilers do the rest. */
 export function createSandboxes(parts: {
   readonly store: SandboxesStore;
-  readonly profiles: Pick<ProfilesOfSandboxes, 'find'>;
+  readonly profiles: Pick<ProfilesOfSandboxes, 'find' | 'byKey'>;
+  readonly jobs: Pick<JobsOfSandboxes, 'originOf'>;
   readonly sealing: Sealing;
   readonly machines: Machines;
 }) {
@@ -52,22 +53,42 @@ export function createSandboxes(parts: {
   const viewAll = (rows: readonly SandboxRow[]): Promise<Sandbox[]> => Promise.all(rows.map(view));
 
   async function open(caller: Caller, request: NewSandbox): Promise<Sandbox> {
-    checkEnv(request.env);
-    const profile = await parts.profiles.find(request.profile, caller.userId);
+    const origin = request.job === undefined ? null : await parts.jobs.originOf(caller.userId, request.job);
+    const own = { ...origin?.env, ...request.env };
+    checkEnv(own);
+    const profile = await profileOf(caller, request, origin);
     const id = newId('s');
     const { env, idempotencyKey = null, sandbox: _, profile: __, ...wanted } = request;
     const row = await store.accept(
       {
         ...{ id, userId: caller.userId, userName: caller.userName, activityId: newId('a') },
-        ...{ profile: profile.name, driver: profile.driver, name: wanted.name ?? null, image: wanted.image ?? null },
-        ...{ resources: wanted.resources, metadata: wanted.metadata, envNames: Object.keys(env).sort() },
+        ...{
+          profile: profile.name,
+          driver: profile.driver,
+          name: wanted.name ?? null,
+          image: wanted.image ?? origin?.image ?? null,
+        },
+        ...{ resources: { ...origin?.resources, ...wanted.resources }, metadata: wanted.metadata },
+        ...{ envNames: Object.keys(own).sort(), jobId: wanted.job ?? null },
         ...{ idleSeconds: wanted.idleSeconds, lifetimeSeconds: wanted.lifetimeSeconds },
         ...{ idempotencyKey, requestHash: hashOf({ ...wanted, env, profile: profile.name }) },
         reason: 'Waiting for a free place',
       },
-      Object.keys(env).length === 0 ? null : sealing.sealEnvironment(id, JSON.stringify(env)),
+      Object.keys(own).length === 0 ? null : sealing.sealEnvironment(id, JSON.stringify(own)),
     );
     return view(row);
+  }
+
+  /** That of the job may be another one by now, or none. */
+  async function profileOf(caller: Caller, { profile, job }: NewSandbox, origin: OriginOfSandbox | null) {
+    if (profile !== undefined || origin === null) return parts.profiles.find(profile, caller.userId);
+    return parts.profiles.byKey(origin.profile).catch((error: unknown) => {
+      if (!(error instanceof HangarError) || error.code !== 'profile_not_found') throw error;
+      throw new HangarError('profile_not_found', {
+        message: `The profile that ${job} ran on is not there any more.`,
+        wayOut: `Choose another one: hangar sandbox open --job ${job} --on PROFILE`,
+      });
+    });
   }
 
   /** Again to one that is there: whoever had left is back, and a paused one goes on. */

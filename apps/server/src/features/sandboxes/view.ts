@@ -16,6 +16,8 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
     owner: { id: row.userId, name: row.userName },
     ...{ profile: profileName(row.profile), driver: row.driver, image: row.image, resources: row.resources },
     ...{ envNames: row.envNames, metadata: row.metadata },
+    job: row.jobId,
+    tree: row.tree && { path: row.tree.path, commit: row.tree.commit, partial: row.tree.partial },
     createdAt: row.createdAt.toISOString(),
     ...{ readyAt: iso(row.readyAt), finishedAt: iso(row.finishedAt), closeRequestedAt: iso(row.cancelRequestedAt) },
     lastActivity: row.lastActivityAt.toISOString(),
@@ -50,7 +52,12 @@ export const viewExecution = (row: ExecutionRow, { openTitle }: Pick<Sealing, 'o
   cancelRequestedAt: iso(row.cancelRequestedAt),
   ...{ terminal: row.terminal, stdin: row.stdin, createdAt: row.createdAt.toISOString() },
   ...{ startedAt: iso(row.startedAt), finishedAt: iso(row.finishedAt) },
-  ...{ exitCode: isEnded(row.state) ? (row.ending?.exitCode ?? null) : null, signal: row.ending?.signal ?? null },
+  ...endingOf(row),
   output: { stdout: row.stdoutBytes, stderr: row.stderrBytes, truncated: row.truncated },
   leftover: row.ending?.leftover ?? 0,
+});
+
+export const endingOf = ({ state, ending }: ExecutionRow): Pick<Execution, 'exitCode' | 'signal'> => ({
+  exitCode: isEnded(state) ? (ending?.exitCode ?? null) : null,
+  signal: ending?.signal ?? null,
 });

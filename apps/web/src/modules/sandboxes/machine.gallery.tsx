@@ -1,9 +1,11 @@
 import type { FileEntry, MachinePlatform } from '@hangar/contract';
 import type { GalleryEntry } from '../../gallery/registry.ts';
 import { ago, failed, live, loading, refetching, stale } from '../../gallery/samples.ts';
+import { parseDiff } from '../diff/parse-diff.ts';
 import { FilesPanel, type FilesPanelProps } from './files-panel.tsx';
 import { MachinePanel, type MachinePanelProps } from './machine-panel.tsx';
 import { load } from './samples.ts';
+import { TreePanel, type TreePanelProps } from './tree-panel.tsx';
 
 const nothing = () => {};
 const idle = { run: nothing, pending: false, error: null, reset: nothing };
@@ -61,6 +63,31 @@ const machine = (id: string, title: string, props: Partial<MachinePanelProps>): 
   render: () => <Machine {...props} />,
 });
 
+const DIFF = `diff --git a/src/notes/list.ts b/src/notes/list.ts
+--- a/src/notes/list.ts
++++ b/src/notes/list.ts
+@@ -1,3 +1,4 @@
++import { search } from './search.ts';
+ export function list(notes: Note[], tag: string | null): Note[] {
+   return tag === null ? notes : notes.filter((note) => note.tags.includes(tag));
+ }
+`;
+const made = {
+  ...{ diff: '0f3c9a', path: '/root/j_7k2m9p4x1a/tree', commit: '4f1c2ab'.padEnd(40, '0'), sha256: '0'.repeat(64) },
+  ...{ filesChanged: 1, insertions: 1, deletions: 0, sizeBytes: DIFF.length },
+};
+const drawn = { files: parseDiff(DIFF, { keepHunks: true }), drawable: true };
+const tree = (id: string, title: string, props: Partial<TreePanelProps>): GalleryEntry => ({
+  ...{ id: `sandboxes/diff/${id}`, title },
+  render: () => (
+    <TreePanel
+      {...{ unable: null, id: 's_4k8m2qx7p1', path: '', onPath: nothing, made: live(made), content: live(drawn) }}
+      {...{ hrefOf: () => '#', onAgain: nothing, file: null, onFile: nothing }}
+      {...props}
+    />
+  ),
+});
+
 export const entries: GalleryEntry[] = [
   files('live', 'Files of a sandbox', {}),
   files('open', 'Files, a text is open', {
@@ -90,4 +117,13 @@ export const entries: GalleryEntry[] = [
     load: { ...reading, status: 'failed', samples: [], error: failed.error },
   }),
   machine('closed', 'The machine of a closed sandbox', { unable: 'The sandbox is closed: its machine is gone.' }),
+  tree('changed', 'Diff of a sandbox', {}),
+  tree('left-out', 'Diff of a sandbox that cannot hold all', {
+    made: live({ ...made, leftOut: ['dump.sql is larger than the plan allows and not in the diff'] }),
+  }),
+  tree('nothing', 'Diff of a sandbox, nothing changed', { made: live({ ...made, filesChanged: 0 }) }),
+  tree('loading', 'Diff of a sandbox, loading', { made: loading, content: loading }),
+  tree('error', 'Diff of a sandbox, error', { made: failed }),
+  tree('refetching', 'Diff of a sandbox, made again', { made: refetching(made) }),
+  tree('unable', 'Diff of a sandbox that is closed', { unable: 'The sandbox is closed: its machine is gone.' }),
 ];

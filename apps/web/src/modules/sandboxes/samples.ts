@@ -12,6 +12,7 @@ const base: Sandbox = {
     image: 'node:26-bookworm',
     resources: { cpus: 2, memoryBytes: 4 * 1024 ** 3 },
   },
+  ...{ job: null, tree: null },
   ...{ envNames: ['NPM_TOKEN'], metadata: { ticket: 'NOTES-412' } },
   ...{ createdAt: ago(1910), readyAt: ago(1900), finishedAt: null, lastActivity: ago(12), closeRequestedAt: null },
   ...{ idleSeconds: 3600, lifetimeSeconds: 86_400, closesAt: ago(-3588), closesSoon: null, executionsRunning: 1 },
@@ -87,6 +88,14 @@ export const lost: Sandbox = {
     ...{ code: 'sandbox_gone', message: 'The machine of the sandbox is gone.' },
     wayOut: 'Open another one: hangar sandbox open',
   },
+};
+export const ofJob: Sandbox = {
+  ...{ ...base, id: 's_b7n4v2cx81', name: null, job: 'j_7k2m9p4x1a' },
+  tree: { path: '/root/j_7k2m9p4x1a/tree', commit: '4f1c2ab'.padEnd(40, '0'), partial: true },
+};
+export const preparing: Sandbox = {
+  ...{ ...starting, id: 's_c8m5w3dy92', job: 'j_7k2m9p4x1a' },
+  reason: 'Cloning https://git.example.com/acme/notes.git',
 };
 export const all: readonly Sandbox[] = [
   ...[queued, starting, running, reconnecting, soon, paused, closing, ended, failed, lost],

@@ -8,6 +8,7 @@ import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Button } from '@mantine/core';
 import { IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import { asCommand } from '../../components/actions/as-command.tsx';
@@ -23,7 +24,7 @@ import { ErrorState } from '../../components/state/states.tsx';
 import { SandboxBadge, SessionBadge } from './sandbox-words.tsx';
 import classes from './sandboxes.module.css';
 
-export const SANDBOX_TABS = ['executions', 'terminal', 'files', 'machine', 'details'] as const;
+export const SANDBOX_TABS = ['executions', 'terminal', 'files', 'diff', 'machine', 'details'] as const;
 export type SandboxTab = (typeof SANDBOX_TABS)[number];
 
 export interface SandboxViewProps {
@@ -33,6 +34,7 @@ export interface SandboxViewProps {
   executions: ReactNode;
   terminal: ReactNode;
   files: ReactNode;
+  diff: ReactNode;
   machine: ReactNode;
   /** By its id. */
   close: Asked<string>;
@@ -57,6 +59,7 @@ export function SandboxView(props: SandboxViewProps) {
           },
           { id: 'terminal', label: 'Terminal', fills: true, body: props.terminal },
           { id: 'files', label: 'Files', body: props.files },
+          { id: 'diff', label: 'Diff', body: props.diff },
           { id: 'machine', label: 'Machine', body: props.machine },
           { id: 'details', label: 'Details', body: <Details sandbox={sandbox} /> },
         ],
@@ -76,6 +79,14 @@ function SubLine({ sandbox }: { sandbox: Sandbox }) {
       <span>
         {sandbox.image ?? sandbox.driver} on {sandbox.profile}
       </span>
+      {sandbox.job === null ? null : (
+        <span>
+          files of{' '}
+          <Link to="/jobs/$id" params={{ id: sandbox.job }} className="hg-link">
+            {sandbox.job}
+          </Link>
+        </span>
+      )}
       <span>{sandbox.owner.name}</span>
       <SessionBadge {...sandbox} />
       <span>
@@ -165,6 +176,7 @@ function Details({ sandbox }: { sandbox: Sandbox }) {
           items={[
             ['Profile', sandbox.profile],
             ['Driver', sandbox.driver],
+            ...(sandbox.tree === null ? [] : [['Files of its job', sandbox.tree.path] as [string, string]]),
             ['Image', sandbox.image ?? 'that of the profile'],
             ['CPU', cpus === undefined ? 'as the profile says' : `${cpus}`],
             ['Memory', memoryBytes === undefined ? 'as the profile says' : sizeInWords(memoryBytes)],

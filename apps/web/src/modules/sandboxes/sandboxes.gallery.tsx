@@ -81,6 +81,7 @@ const Page = (props: Partial<SandboxViewProps> & Pick<SandboxViewProps, 'sandbox
     executions={<Panel />}
     terminal={null}
     files={null}
+    diff={null}
     machine={null}
     close={unasked}
     pause={idle}
@@ -130,6 +131,10 @@ export const entries: GalleryEntry[] = [
   page('starting', 'A sandbox that starts', samples.starting, {
     executions: <Panel executions={live({ items: [], more: false })} />,
   }),
+  page('preparing', 'A sandbox whose files are laid out', samples.preparing, {
+    executions: <Panel executions={live({ items: [], more: false })} />,
+  }),
+  page('of-job', 'A sandbox with the files of a job', samples.ofJob),
   page('reconnecting', 'A sandbox out of reach', samples.reconnecting),
   page('soon', 'A sandbox that closes soon', samples.soon),
   page('paused', 'A paused sandbox', samples.paused, { executions: <Panel unable="It is paused" /> }),

@@ -4,7 +4,7 @@ import { partialDiffWords } from '@hangar/contract/words/job-ending';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useLocation } from '@tanstack/react-router';
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
-import { useApi } from '../../api/client.tsx';
+import { useApi, useMe } from '../../api/client.tsx';
 import { asHangarError } from '../../api/errors.ts';
 import { loadable } from '../../api/loadable.ts';
 import { patch } from '../../api/patch.ts';
@@ -96,6 +96,12 @@ function OneJob({ id }: { id: string }) {
     },
     (made) => void navigate({ to: '/jobs/$id', params: { id: made.id }, search: {} }),
   );
+  const me = useMe();
+  const isMine = job !== undefined && me.data?.user.id === job.owner.id;
+  const openSandbox = useAction(
+    () => api.sandboxes.open.call({ job: id }),
+    (made) => void navigate({ to: '/sandboxes/$id', params: { id: made.id }, search: {} }),
+  );
   useJobActions(job, () => cancel.ask(id), retry.run);
 
   return (
@@ -120,6 +126,7 @@ function OneJob({ id }: { id: string }) {
       onLine={(n) => onMark({ from: n, to: n })}
       cancel={cancel}
       retry={retry}
+      openSandbox={isMine ? openSandbox : null}
     />
   );
 }

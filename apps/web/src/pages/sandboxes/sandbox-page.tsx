@@ -18,6 +18,7 @@ import { OutputReader } from '../../modules/sandboxes/output-reader.ts';
 import { SANDBOX_TABS, SandboxView } from '../../modules/sandboxes/sandbox-view.tsx';
 import { SandboxFiles, SandboxLoad, SandboxMachine } from './sandbox-machine.tsx';
 import { SandboxTerminals } from './sandbox-terminals.tsx';
+import { SandboxTree } from './sandbox-tree.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
 
@@ -53,6 +54,7 @@ function OneSandbox({ id }: { id: string }) {
       executions={<Executions sandbox={query.data} id={id} />}
       terminal={query.data === undefined ? null : <SandboxTerminals sandbox={query.data} />}
       files={query.data === undefined ? null : <SandboxFiles sandbox={query.data} />}
+      diff={query.data === undefined || tab !== 'diff' ? null : <SandboxTree sandbox={query.data} />}
       machine={query.data === undefined ? null : <SandboxMachine sandbox={query.data} />}
       close={close}
       pause={pause}

@@ -96,6 +96,10 @@ const RUNTIME_THERE = (digest: string): string => `runtime=$folder/programs/${di
 export const isThereScript = (place: UnitPlace, digest: string): string =>
   `${BEGINNING}${where(place)}${RUNTIME_THERE(digest)}`;
 
+/** The same, and prints where it is. */
+export const whereScript = (place: UnitPlace, digest: string): string =>
+  `${isThereScript(place, digest)}\nprintf %s "$runtime"`;
+
 export interface Starting {
   readonly digest: string;
   readonly file: string;

@@ -4,7 +4,7 @@ import { nonce, type Talk } from '../../machine/talk.ts';
 import type { Brought } from '../../port/brought.ts';
 import type { CallOptions, UnitKey, UnitSpec, UnitState } from '../../port/unit.ts';
 import { archive } from '../archive.ts';
-import { BESIDE_START, broughtEntries, digestOf, entryOf } from '../entries.ts';
+import { BESIDE_START, broughtEntries, digestOf, entryOf, START } from '../entries.ts';
 import { programFile } from '../programs.ts';
 import * as scripts from './program-scripts.ts';
 import { readProgramState, wordsOf } from './program-state.ts';
@@ -21,6 +21,8 @@ export type Ask = Talk['ask'];
 export interface RemotePrograms {
   /** Brings what is needed where the machine stays: before a unit is made, so that its deadline does not count it. Cheap the next time. */
   ready(ask: Ask, o: CallOptions & { say: (reason: string) => void }): Promise<void>;
+  /** Brings what is needed, and answers the command that runs a program there, for whoever starts it by another way. */
+  command(ask: Ask, name: string, o: CallOptions & { say: (reason: string) => void }): Promise<[string, string]>;
   /**
    * Brings what is needed, once for a machine, and starts the program: once, however often it is asked. Its deadline is kept by who made the machine.
    * @throws HangarError internal for a program that was not given, image_unsuitable, disk_full, launch_failed, and what `ask` throws
@@ -126,6 +128,22 @@ export function createRemotePrograms(
         await bringOnce(ask, runtime, call);
       } else failedIf(answer, 'It cannot be looked at');
       isThere = true;
+    },
+
+    async command(ask, name, call) {
+      programFile(brought, name);
+      const runtime = await runtimeOf(ask, call);
+      for (let tries = 0; ; tries += 1) {
+        const script = scripts.whereScript(place, runtime.digest);
+        const answer = await ask(script, [], { signal: call.signal, deadlineMs: CALL_MS });
+        if (answer.code !== scripts.SAID.noRuntime || tries === 2) {
+          failedIf(answer, `The ${name} cannot be found`);
+          const at = answer.output.toString('utf8');
+          return [`${at}/${START}`, `${at}/${entryOf(name)}`];
+        }
+        call.say('Bringing programs to the machine');
+        await bringOnce(ask, runtime, call);
+      }
     },
 
     async start(ask, spec, url, call) {

@@ -21,6 +21,7 @@ import type { CredentialsOfJobs, Environment, LogsOfJobs, PeopleOfJobs } from '.
 import { tooManyBytes } from '../store/job-files.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
+import { credentialOf, environmentOfJob, repoOf } from './work-order.ts';
 import type { WorkerIdentity } from './worker-token.ts';
 
 export interface JobWorkerParts {
@@ -79,11 +80,6 @@ export function createJobWorker(parts: JobWorkerParts) {
     return found;
   }
 
-  async function credentialOf(userId: string, name: string): Promise<NonNullable<WorkOrder['credential']>> {
-    const { value, ...rest } = await parts.credentials.open(userId, name);
-    return { ...rest, value: value.reveal() };
-  }
-
   async function workOrder(row: JobRow): Promise<WorkOrder> {
     const [{ logBytes, artifactBytes }, order] = await Promise.all([
       limitsOf({ jobId: row.id, attempt: row.attempt }),
@@ -95,19 +91,9 @@ export function createJobWorker(parts: JobWorkerParts) {
       title: row.title,
       spec: order.spec,
       agent: row.agent,
-      repo: {
-        url: row.repoUrl,
-        ref: row.repoRef,
-        commit: row.repoCommit,
-        bundle: row.bundleId !== null,
-        patch: row.patchId !== null,
-        allowLocal: parts.allowLocalRepos,
-      },
-      credential: row.credential === null ? null : await credentialOf(row.userId, row.credential),
-      env:
-        order.envSealed === null
-          ? {}
-          : (JSON.parse(parts.environment.open(row.id, order.envSealed)) as Record<string, string>),
+      repo: repoOf(row, parts.allowLocalRepos),
+      credential: row.credential === null ? null : await credentialOf(parts.credentials, row.userId, row.credential),
+      env: environmentOfJob(parts.environment, row, order),
       timeoutSeconds: row.timeoutSeconds,
       heartbeatSeconds: parts.heartbeatSeconds,
       checkpointSeconds: parts.checkpointSeconds,

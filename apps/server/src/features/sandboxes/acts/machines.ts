@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import { openSandbox, type Reach } from '@hangar/sandbox';
 import { LRUCache } from 'lru-cache';
-import type { Hand, ProfilesOfSandboxes } from '../needs.ts';
+import type { BroughtToSandboxes, Hand, ProfilesOfSandboxes } from '../needs.ts';
 import type { SandboxRow } from '../store/sandboxes-tables.ts';
 
 const KEPT = 1_000;
@@ -18,7 +18,10 @@ export interface Machines {
 
 export const unitOf = ({ id, attempt }: Pick<SandboxRow, 'id' | 'attempt'>) => ({ id, attempt });
 
-export function createMachines(profiles: Pick<ProfilesOfSandboxes, 'reach'>): Machines {
+export function createMachines(
+  profiles: Pick<ProfilesOfSandboxes, 'reach'>,
+  brought: Pick<BroughtToSandboxes, 'programs' | 'nodeFile'>,
+): Machines {
   const known = new LRUCache<string, { readonly of: string; readonly hand: Hand }>({ max: KEPT });
 
   async function reach(row: SandboxRow): Promise<Reach | null> {
@@ -33,7 +36,7 @@ export function createMachines(profiles: Pick<ProfilesOfSandboxes, 'reach'>): Ma
       if (kept?.of === of) return kept.hand;
       const through = await reach(row);
       if (through === null) throw new HangarError('sandbox_gone');
-      const hand = openSandbox(await through.units.machine(unitOf(row), { signal }), {});
+      const hand = openSandbox(await through.units.machine(unitOf(row), { signal }), { brought });
       known.set(row.id, { of, hand });
       return hand;
     },

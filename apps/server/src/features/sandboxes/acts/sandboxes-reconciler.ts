@@ -14,6 +14,7 @@ import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
 import { failureOf, isForGood, passes } from './failures.ts';
 import { type Machines, unitOf } from './machines.ts';
+import type { Trees } from './trees.ts';
 
 const CALL_MS = 60_000;
 /** A machine that is there and says nothing for so long has lost its connection. */
@@ -26,6 +27,8 @@ const RENEWED_FOR_MS = 30 * 60_000;
 const WANTED_MS = 1_000;
 const HANDLED_AT_ONCE = 64;
 const LAUNCHES = 32;
+/** Of those that are handled: each may take as long as a clone. */
+const PREPARED_AT_ONCE = 24;
 const ASK_AGAIN_MS = 5_000;
 /** What is left of one that closes can wait, the longer the longer it cannot be removed. */
 const CLEAN_AGAIN_MOST_MS = 10 * 60_000;
@@ -47,13 +50,18 @@ export function createSandboxesReconciler(parts: {
   readonly store: SandboxesStore;
   readonly profiles: Pick<ProfilesOfSandboxes, 'revisionOf'>;
   readonly machines: Machines;
+  readonly trees: Pick<Trees, 'prepare'>;
   readonly log: Logger;
 }): Reconciler {
-  const { store, profiles, machines, log } = parts;
+  const { store, profiles, machines, trees, log } = parts;
   const renewed = new LRUCache<string, true>({ max: 10_000, ttl: RENEW_MS });
   const call = (signal: AbortSignal) => ({ signal: within(signal, CALL_MS) });
 
-  async function launch(row: SandboxRow, { claim, signal }: Acting): Promise<Seen> {
+  /** What takes long while a sandbox is opened is its reason, and ends when it is to close. */
+  async function whileWanted(
+    row: SandboxRow,
+    work: (o: { closed: AbortSignal; say: (reason: string) => void }) => Promise<Seen>,
+  ): Promise<Seen> {
     const closed = new AbortController();
     const watch = setInterval(() => {
       store.isCloseWanted(row.id).then(
@@ -74,37 +82,67 @@ export function createSandboxesReconciler(parts: {
       );
     };
     try {
-      const revision = row.profileRevision ?? (await profiles.revisionOf(row.profile));
-      if (row.profileRevision === null) await store.advance(row.id, () => ({ profileRevision: revision }), { claim });
-      const reach = await machines.reach({ ...row, profileRevision: revision });
-      await reach?.units.ensure(
-        {
-          ...{ key: unitOf(row), program: { kind: 'hold' }, image: row.image, resources: row.resources },
-          deadlineSeconds: row.lifetimeSeconds,
-        },
-        { signal: within(AbortSignal.any([signal, closed.signal]), LAUNCH_MS), say },
-      );
-      return (_row, now) => ({
-        launchedAt: now,
-        launchFault: null,
-        launchTries: row.launchTries + 1,
-        launchReason: null,
-      });
-    } catch (error) {
-      if (signal.aborted || error instanceof Fenced) throw error;
-      // What was begun goes with the sandbox.
-      if (closed.signal.aborted) return () => ({ launchReason: null });
-      if (!(error instanceof HangarError)) log.warn({ err: error, sandbox: row.id }, 'launch failed');
-      const failure = failureOf(error, 'launch_failed');
-      return (_row, now) => ({
-        launchFault: { failure, retry: RETRY.has(failure.code), at: now.toISOString() },
-        ...{ launchTries: row.launchTries + 1, launchReason: null },
-      });
+      return await work({ closed: closed.signal, say });
     } finally {
       clearInterval(watch);
       await told;
     }
   }
+
+  const launch = (row: SandboxRow, { claim, signal }: Acting) =>
+    whileWanted(row, async ({ closed, say }) => {
+      try {
+        const revision = row.profileRevision ?? (await profiles.revisionOf(row.profile));
+        if (row.profileRevision === null) await store.advance(row.id, () => ({ profileRevision: revision }), { claim });
+        const reach = await machines.reach({ ...row, profileRevision: revision });
+        await reach?.units.ensure(
+          {
+            ...{ key: unitOf(row), program: { kind: 'hold' }, image: row.image, resources: row.resources },
+            deadlineSeconds: row.lifetimeSeconds,
+          },
+          { signal: within(AbortSignal.any([signal, closed]), LAUNCH_MS), say },
+        );
+        return (_row, now) => ({
+          launchedAt: now,
+          launchFault: null,
+          launchTries: row.launchTries + 1,
+          launchReason: null,
+        });
+      } catch (error) {
+        if (signal.aborted || error instanceof Fenced) throw error;
+        // What was begun goes with the sandbox.
+        if (closed.aborted) return () => ({ launchReason: null });
+        if (!(error instanceof HangarError)) log.warn({ err: error, sandbox: row.id }, 'launch failed');
+        const failure = failureOf(error, 'launch_failed');
+        return (_row, now) => ({
+          launchFault: { failure, retry: RETRY.has(failure.code), at: now.toISOString() },
+          ...{ launchTries: row.launchTries + 1, launchReason: null },
+        });
+      }
+    });
+
+  /** Again after a crash: what was begun in the machine is followed on. */
+  const prepare = (row: SandboxRow, { claim, signal }: Acting) =>
+    whileWanted(row, async ({ closed, say }) => {
+      if (row.preparingAt === null) await store.advance(row.id, (_row, now) => ({ preparingAt: now }), { claim });
+      const units = (await machines.reach(row))?.units;
+      const renewing = setInterval(() => void (units && renew(row, units, signal).catch(() => undefined)), RENEW_MS);
+      try {
+        const hand = await machines.open(row, signal);
+        const made = await trees.prepare(row, hand, { signal: AbortSignal.any([signal, closed]), say });
+        if ('code' in made) return () => ({ treeFault: made, launchReason: null });
+        return (before, now) => ({ tree: made, launchReason: null, readyAt: before.readyAt ?? now });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (closed.aborted) return () => ({ launchReason: null });
+        machines.forget(row.id);
+        if (!(error instanceof HangarError)) throw error;
+        // Whether its machine is gone is found out by the next look.
+        throw new HangarError('driver_unavailable', { message: error.message, cause: error });
+      } finally {
+        clearInterval(renewing);
+      }
+    });
 
   /** The driver is asked, and a machine that runs has to prove it: `running` is said after that alone. */
   async function look(row: SandboxRow, signal: AbortSignal): Promise<Seen> {
@@ -125,7 +163,7 @@ export function createSandboxesReconciler(parts: {
     const unsuitable = await prove(row, row.readyAt === null ? within(signal, PROOF_MS) : proof);
     if (unsuitable !== null) return (before, now) => ({ machine: seenOf(unsuitable, before, now) });
     if (reach !== null) await renew(row, reach.units, signal);
-    return (before, now) => ({ machine: seenOf(state, before, now), readyAt: before.readyAt ?? now });
+    return (before, now) => ({ machine: seenOf(state, before, now), readyAt: readyOf(before, now) });
   }
 
   /** Where the backend has a clock of its own, it does not end a machine that is in hand. */
@@ -157,6 +195,7 @@ export function createSandboxesReconciler(parts: {
 
   const acts: Acts<SandboxRow, SeenOfSandbox, SandboxAction> = {
     launch: { atOnce: LAUNCHES, run: (row, _action, acting) => launch(row, acting) },
+    prepare: { atOnce: PREPARED_AT_ONCE, run: (row, _action, acting) => prepare(row, acting) },
     look: { isLast: true, run: (row, _action, { signal }) => look(row, signal) },
     pause: {
       async run(row, _action, { signal }) {
@@ -237,6 +276,10 @@ function askAgainMs({ closedFor, finishedAt, machine }: SandboxRow): number {
   if ((closedFor === null && finishedAt === null) || machine?.kind !== 'unknown') return ASK_AGAIN_MS;
   return Math.min(CLEAN_AGAIN_MOST_MS, Math.max(ASK_AGAIN_MS, (Date.now() - Date.parse(machine.since)) / 10));
 }
+
+/** With the files of a job in it, it is ready when they are laid out. */
+const readyOf = ({ readyAt, jobId, tree }: SandboxRow, now: Date): Date | null =>
+  readyAt ?? (jobId !== null && tree === null ? null : now);
 
 function seenOf(state: UnitState | { kind: 'unknown'; reason: string }, before: SandboxRow, now: Date): SeenMachine {
   return {

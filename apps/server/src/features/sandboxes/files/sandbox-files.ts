@@ -11,9 +11,10 @@ import {
 import type { FileStat } from '@hangar/sandbox';
 import type { z } from 'zod';
 import type { Hand } from '../needs.ts';
+import type { SandboxRow } from '../store/sandboxes-tables.ts';
 import type { OwnMachines, Person } from './own-machine.ts';
 
-/** A path as it is asked for: text, or base64 of its bytes; the home folder where neither is said. */
+/** A path as it is asked for: text, or base64 of its bytes; the folder that commands begin in where neither is said. */
 export interface PathAsked {
   readonly sandbox: z.output<typeof SandboxId>;
   readonly path?: string | undefined;
@@ -32,11 +33,22 @@ export function createSandboxFiles(own: OwnMachines) {
     return home;
   }
 
+  /** What begins with no slash is in the tree of its job, or in the home folder. */
+  async function inFolder(
+    row: Pick<SandboxRow, 'tree'>,
+    hand: Hand,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<string> {
+    if (path.startsWith('/')) return path;
+    return `${row.tree?.path ?? (await homeOf(hand, signal))}/${path}`.replace(/\/+$/, '');
+  }
+
   async function at(person: Person, asked: PathAsked, signal: AbortSignal) {
     const typed = pathOf(asked);
     const hand = await own.enter(person, asked.sandbox, signal);
-    const absolute = async (path: string) =>
-      path.startsWith('/') ? path : `${await homeOf(hand, signal)}/${path}`.replace(/\/+$/, '');
+    const row = await own.row(person, asked.sandbox);
+    const absolute = (path: string) => inFolder(row, hand, path, signal);
     return { files: hand.files, absolute, path: await absolute(typed) };
   }
 
@@ -55,6 +67,7 @@ export function createSandboxFiles(own: OwnMachines) {
   }
 
   return {
+    absolute: inFolder,
     async list(person: Person, asked: PathAsked, signal: AbortSignal): Promise<Folder> {
       const { files, path } = await at(person, asked, signal);
       const entries: FileEntry[] = [];

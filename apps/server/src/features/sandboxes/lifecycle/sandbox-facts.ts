@@ -13,6 +13,9 @@ export interface SandboxFacts {
   readonly launchFault: (Omit<LaunchFault, 'at'> & { readonly at: number }) | null;
   readonly launchReason: string | null;
   readonly machine: (Omit<SeenMachine, 'at' | 'since'> & { readonly at: number; readonly since: number }) | null;
+  /** Files of a job are to be laid out in it, and are not yet; why they never will be. */
+  readonly treeWanted: boolean;
+  readonly treeFault: Failure | null;
   readonly readyAt: number | null;
   readonly lastActivityAt: number;
   readonly idleMs: number;
@@ -29,6 +32,8 @@ export type SandboxAction =
   | { readonly kind: 'none' }
   | { readonly kind: 'launch' }
   | { readonly kind: 'look' }
+  /** Lays out the files of its job. */
+  | { readonly kind: 'prepare' }
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
   /** Says why it closes, before anything is taken away. */
@@ -86,6 +91,8 @@ export const factsOf = (row: SandboxRow): SandboxFacts => ({
     ...row.machine,
     ...{ at: Date.parse(row.machine.at), since: Date.parse(row.machine.since) },
   },
+  treeWanted: row.jobId !== null && row.tree === null,
+  treeFault: row.treeFault,
   readyAt: ms(row.readyAt),
   lastActivityAt: row.lastActivityAt.getTime(),
   idleMs: row.idleSeconds * 1000,

@@ -8,6 +8,7 @@ const NOW = 1_000_000_000_000;
 const fresh: SandboxFacts = {
   ...{ createdAt: NOW, admittedAt: null, closeRequestedAt: null, closedFor: null, pauseWanted: false },
   ...{ launchTries: 0, launchedAt: null, launchFault: null, launchReason: null, machine: null, readyAt: null },
+  ...{ treeWanted: false, treeFault: null },
   ...{ lastActivityAt: NOW, idleMs: 3_600_000, lifetimeMs: 86_400_000 },
   ...{ fault: null, warnedOf: null, cleaned: false, ended: null, reason: '', failure: null },
 };
@@ -54,6 +55,36 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
     { ...launched, machine: seen('exited') },
     NOW,
     { state: 'failed', action: 'clean' },
+  ],
+  [
+    'lays out the files of its job when its machine runs, however long that takes',
+    { ...launched, machine: seen('running'), treeWanted: true },
+    NOW + 60 * 60_000,
+    { state: 'starting', action: 'prepare' },
+  ],
+  [
+    'asks again for a machine that was lost sight of while they were laid out',
+    { ...launched, machine: seen('unknown', NOW + 60 * 60_000), treeWanted: true },
+    NOW + 60 * 60_000 + 1_000,
+    { state: 'starting', action: 'look' },
+  ],
+  [
+    'and not for ever',
+    { ...launched, machine: seen('unknown', NOW + 60 * 60_000), treeWanted: true },
+    NOW + 75 * 60_000,
+    { state: 'failed', action: 'clean' },
+  ],
+  [
+    'fails when they cannot be laid out',
+    { ...launched, machine: seen('running'), treeWanted: true, treeFault: fault(false).failure },
+    NOW,
+    { state: 'failed', action: 'clean' },
+  ],
+  [
+    'closes while they are laid out',
+    { ...launched, machine: seen('running'), treeWanted: true, closeRequestedAt: NOW },
+    NOW,
+    { state: 'closing', action: 'close' },
   ],
   ['is paused when asked', { ...running, pauseWanted: true }, NOW, { state: 'running', action: 'pause' }],
   ['is paused', { ...running, pauseWanted: true, machine: seen('paused') }, NOW, { state: 'paused', action: 'none' }],
@@ -173,6 +204,7 @@ describe('whatever was wanted and seen', () => {
       }),
       { nil: null },
     ),
+    ...{ treeWanted: fc.boolean(), treeFault: fc.constantFrom(null, fault(false).failure) },
     ...{ readyAt: maybe, lastActivityAt: time, idleMs: fc.integer({ min: 30_000, max: 9e7 }) },
     ...{ lifetimeMs: fc.integer({ min: 30_000, max: 9e7 }), cleaned: fc.boolean() },
     fault: fc.constantFrom(null, refusal('pause'), refusal('resume'), refusal('clean')),
@@ -230,6 +262,9 @@ describe('whatever was wanted and seen', () => {
         const isOver = (isClosed(state) && action.kind === 'none') || (state === 'queued' && action.kind === 'none');
         expect(wakeMs === null).toBe(isOver);
         if (state === 'running') expect(each.readyAt).not.toBeNull();
+        if (action.kind !== 'prepare') return;
+        expect(each).toMatchObject({ treeWanted: true, treeFault: null, readyAt: null, closedFor: null });
+        expect(each).toMatchObject({ closeRequestedAt: null, machine: { kind: 'running' } });
       }),
     );
   });

@@ -111,7 +111,11 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
       wayOut,
     });
   }
-  if (facts.readyAt === null && launchedAt + patience.readyMs <= now) {
+  if (facts.treeFault !== null) return failed('failed', facts.treeFault);
+  // What it is waited for begins anew when its machine ran, and then cannot be reached.
+  const waitedSince = facts.treeWanted && seen.kind === 'unknown' ? Math.max(launchedAt, seen.since) : launchedAt;
+  const isProved = facts.treeWanted && seen.kind === 'running';
+  if (facts.readyAt === null && !isProved && waitedSince + patience.readyMs <= now) {
     const { wayOut } = ERRORS.launch_failed;
     const message = `Its machine did not answer within ${formatDuration(patience.readyMs)}. ${seen.reason}`.trim();
     return failed('failed', { code: 'launch_failed', message, wayOut });
@@ -126,6 +130,8 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
     const why = facts.fault?.act === 'resume' ? `It could not go on: ${facts.fault.failure.message}` : 'Paused';
     return going('paused', soon(facts, now, patience) ?? why, look, untilLimit(facts, now, patience, wait));
   }
+  if (facts.readyAt === null && facts.treeWanted)
+    return going('starting', facts.launchReason ?? 'Preparing the tree of its job', { kind: 'prepare' }, 0);
   if (facts.readyAt === null) return going('starting', 'Its machine runs; trying it', { kind: 'look' }, wait);
   if (facts.pauseWanted) return going('running', 'Pausing', { kind: 'pause' }, 0);
   return going('running', reasonOf(facts, now, patience), look, untilLimit(facts, now, patience, wait));

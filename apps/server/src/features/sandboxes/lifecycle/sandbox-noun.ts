@@ -25,6 +25,9 @@ export type SeenOfSandbox = Partial<
     | 'launchFault'
     | 'launchReason'
     | 'machine'
+    | 'preparingAt'
+    | 'tree'
+    | 'treeFault'
     | 'readyAt'
     | 'lastActivityAt'
     | 'closedFor'
@@ -51,7 +54,11 @@ export function sandboxNoun(o: {
 
     async announce(tx, { before, row, seen, decision, now }) {
       const moved = row.state !== before.state;
-      const said = [...(moved ? publicationsOf(row) : []), ...warningsOf(before, row, decision.near, now)];
+      const isStep = row.preparingAt !== null && before.preparingAt === null;
+      const said = [
+        ...(moved || isStep ? publicationsOf(row) : []),
+        ...warningsOf(before, row, decision.near, now),
+      ];
       if (said.length > 0) await o.publish(tx, said);
       const isNews =
         moved ||
@@ -77,12 +84,24 @@ export function sandboxNoun(o: {
 export const sandboxChanged = ({ id, userId }: Pick<SandboxRow, 'id' | 'userId'>) =>
   announcing({ noun: SANDBOX, id, audience: userId });
 
-const STEPS = { queued: 'Wait for a place', starting: 'Start its machine', running: 'Prove that it runs' } as const;
+const STEPS = {
+  queued: 'Wait for a place',
+  starting: 'Start its machine',
+  preparing: 'Preparing the tree',
+  running: 'Prove that it runs',
+} as const;
+type Step = keyof typeof STEPS;
+const stepsOf = ({ jobId }: Pick<SandboxRow, 'jobId'>): Step[] =>
+  jobId === null ? ['queued', 'starting', 'running'] : ['queued', 'starting', 'preparing', 'running'];
 
 /** What a sandbox says on the activity bus: until its machine runs, or never will. Steps are idempotent. */
 export function publicationsOf(row: SandboxRow): Publication[] {
   return messagesOf(row).map((message) => ({
-    ...{ activityId: row.activityId, message, at: row.stateSince },
+    ...{
+      activityId: row.activityId,
+      message,
+      at: row.state === 'starting' ? (row.preparingAt ?? row.stateSince) : row.stateSince,
+    },
     ...{ actor: { id: row.userId, name: row.userName }, correlationId: row.id },
   }));
 }
@@ -110,25 +129,25 @@ function warningsOf(before: SandboxRow, row: SandboxRow, near: NearEnd | null, n
 const warningId = (sandbox: string, end: number): string =>
   `a_${createHash('sha256').update(`${sandbox} ${end}`).digest('hex').slice(0, 24)}`;
 
-function messagesOf({ id, name, state, reason, readyAt }: SandboxRow): ActivityMessage[] {
-  const step = (key: keyof typeof STEPS, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({
+function messagesOf(row: SandboxRow): ActivityMessage[] {
+  const { id, name, state, reason, readyAt, preparingAt } = row;
+  const step = (key: Step, status: 'running' | 'completed' | 'failed'): ActivityMessage => ({
     ...{ type: 'DEVOPS_STEP_UPDATE', step: STEPS[key], status },
     ...(status === 'failed' ? { error: reason } : {}),
   });
   if (state === 'queued') {
     const operation = `Open sandbox ${name ?? id}`;
     return [
-      { type: 'DEVOPS_STARTED', operation, steps: Object.values(STEPS), link: `/sandboxes/${id}` },
+      { type: 'DEVOPS_STARTED', operation, steps: stepsOf(row).map((key) => STEPS[key]), link: `/sandboxes/${id}` },
       step('queued', 'running'),
     ];
   }
+  if (state === 'starting' && preparingAt !== null)
+    return [step('starting', 'completed'), step('preparing', 'running')];
   if (state === 'starting') return [step('queued', 'completed'), step('starting', 'running')];
   if (state === 'running')
-    return [
-      ...(Object.keys(STEPS) as (keyof typeof STEPS)[]).map((key) => step(key, 'completed')),
-      { type: 'DEVOPS_COMPLETE', note: reason },
-    ];
+    return [...stepsOf(row).map((key) => step(key, 'completed')), { type: 'DEVOPS_COMPLETE', note: reason }];
   // Its opening is over then; what comes later is no part of it.
   if (!isClosed(state) || readyAt !== null) return [];
-  return [step('starting', 'failed'), { type: 'DEVOPS_FAILED', error: reason }];
+  return [step(preparingAt === null ? 'starting' : 'preparing', 'failed'), { type: 'DEVOPS_FAILED', error: reason }];
 }

@@ -29,6 +29,17 @@ export interface ActFault {
   readonly failure: Failure;
 }
 
+/** The files of a job as they were laid out in the machine. */
+export interface LaidOut {
+  /** Its work tree, and the folder that holds all that belongs to it. */
+  readonly path: string;
+  readonly folder: string;
+  /** What its diff is against. */
+  readonly commit: string;
+  readonly baseTree: string;
+  readonly partial: boolean;
+}
+
 export type ClosedFor = 'person' | 'idle' | 'lifetime' | 'restore';
 
 /** Machines in hand: what is wanted, what was seen, and the state that `decide` made of both. Nothing large stands in a row. */
@@ -49,6 +60,8 @@ export const sandboxes = pgTable(
     requestHash: text('request_hash').notNull(),
 
     // Wanted
+    /** Whose files are to be laid out in it before it is said to run. */
+    jobId: text('job_id'),
     pauseWanted: boolean('pause_wanted').notNull().default(false),
     /** Its person has left it and keeps the machine. */
     leftAt: at('left_at'),
@@ -60,6 +73,10 @@ export const sandboxes = pgTable(
     launchFault: jsonb('launch_fault').$type<LaunchFault>(),
     launchReason: text('launch_reason'),
     machine: jsonb().$type<SeenMachine>(),
+    preparingAt: at('preparing_at'),
+    tree: jsonb().$type<LaidOut>(),
+    /** Why the files of its job cannot be laid out. */
+    treeFault: jsonb('tree_fault').$type<Failure>(),
     readyAt: at('ready_at'),
     lastActivityAt: at('last_activity_at').notNull().defaultNow(),
     closedFor: text('closed_for').$type<ClosedFor>(),

@@ -10,7 +10,7 @@ import type { Person } from '../files/own-machine.ts';
 import type { Hand, LogsOfExecutions } from '../needs.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
-import { viewExecution } from '../view.ts';
+import { endingOf } from '../view.ts';
 import { createPeer, notUnderstood, type Peer } from './peer.ts';
 import { printedBefore, startOfText } from './printed-before.ts';
 import { createTyping, type Typing } from './typing.ts';
@@ -247,7 +247,7 @@ const LASTING: ReadonlySet<string> = new Set(['invalid', 'unauthenticated', 'for
 const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError';
 
 function endOf(row: ExecutionRow): TerminalEnd {
-  const { id, state, exitCode, signal, reason } = viewExecution(row);
+  const { id, state, reason } = row;
   if (state === 'queued' || state === 'running') throw new HangarError('internal');
-  return { id, state, exitCode, signal, reason };
+  return { id, state, ...endingOf(row), reason };
 }

@@ -12,8 +12,16 @@ import { createCancels } from '../acts/cancels.ts';
 import { createExecutionsReconciler } from '../acts/executions-reconciler.ts';
 import { createMachines } from '../acts/machines.ts';
 import { createSandboxesReconciler } from '../acts/sandboxes-reconciler.ts';
+import { createTrees } from '../acts/trees.ts';
 import { PATIENCE, type Patience } from '../lifecycle/sandbox-facts.ts';
-import type { LogsOfExecutions, PeopleOfSandboxes, ProfilesOfSandboxes, Sealing } from '../needs.ts';
+import type {
+  BroughtToSandboxes,
+  JobsOfSandboxes,
+  LogsOfExecutions,
+  PeopleOfSandboxes,
+  ProfilesOfSandboxes,
+  Sealing,
+} from '../needs.ts';
 import { createSandboxes } from '../sandboxes.ts';
 import { createSandboxesStore } from '../store/sandboxes-store.ts';
 
@@ -141,6 +149,8 @@ export function buildServer(
   o: {
     readonly patience?: Partial<Patience>;
     readonly maxLogBytes?: number;
+    readonly jobs?: JobsOfSandboxes;
+    readonly brought?: Pick<BroughtToSandboxes, 'programs' | 'nodeFile'>;
     readonly logs?: (logs: LogsOfExecutions) => LogsOfExecutions;
   } = {},
 ) {
@@ -158,6 +168,7 @@ export function buildServer(
   };
   const profiles: ProfilesOfSandboxes = {
     find: async (name) => ({ name: name ?? 'local', driver: 'local' }),
+    byKey: async (key) => ({ name: key, driver: 'local' }),
     revisionOf: async () => 1,
     reach: async () => backend.reach,
   };
@@ -170,9 +181,11 @@ export function buildServer(
     ...{ sealEnvironment: turned, openEnvironment: turnedBack, sealOrder: turned, openOrder: turnedBack },
     ...{ sealTitle: turned, openTitle: turnedBack },
   };
-  const machines = createMachines(profiles);
+  const machines = createMachines(profiles, o.brought ?? { programs: {}, nodeFile: process.execPath });
+  const jobs = o.jobs ?? noJobs;
+  const trees = createTrees({ jobs, program: 'worker' });
   const cancels = createCancels({ database, store, log });
-  const opening = createSandboxesReconciler({ database, store, profiles, machines, log });
+  const opening = createSandboxesReconciler({ database, store, profiles, machines, trees, log });
   const executing = createExecutionsReconciler({
     ...{ database, store, people, machines, cancels, logs, log, orders: { store, sealing } },
   });
@@ -181,7 +194,8 @@ export function buildServer(
     limitsOf: async () => ({ ofUser: () => 20, ofProfile: () => Number.POSITIVE_INFINITY }),
   });
   return {
-    ...{ store, machines, published, logs: stored, sandboxes: createSandboxes({ store, profiles, sealing, machines }) },
+    ...{ store, machines, published, logs: stored },
+    sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }),
     async start() {
       await cancels.start();
       await Promise.all([opening.start(), executing.start(), admission.start()]);
@@ -193,6 +207,15 @@ export function buildServer(
     },
   };
 }
+
+const noJobs: JobsOfSandboxes = {
+  async originOf() {
+    throw new HangarError('job_not_found');
+  },
+  async filesOf() {
+    throw new HangarError('job_not_found');
+  },
+};
 
 export async function until<T>(look: () => Promise<T>, good: (value: T) => boolean, what: string): Promise<T> {
   const deadline = Date.now() + 40_000;

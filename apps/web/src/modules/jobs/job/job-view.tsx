@@ -5,7 +5,7 @@ import { etaWords, failureOf } from '@hangar/contract/words/job-ending';
 import { formatCount } from '@hangar/contract/words/number';
 import { sentence } from '@hangar/contract/words/tone';
 import { Button, Menu } from '@mantine/core';
-import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh } from '@tabler/icons-react';
+import { IconChevronDown, IconCopyPlus, IconPlayerStop, IconRefresh, IconTerminal2 } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../../api/loadable.ts';
@@ -47,6 +47,8 @@ export interface JobViewProps {
   /** By the id of the job. */
   cancel: Asked<string>;
   retry: Action<[]>;
+  /** Its files in a machine; null: it is somebody else's. */
+  openSandbox: Action<[]> | null;
 }
 
 export function JobView(props: JobViewProps) {
@@ -67,7 +69,7 @@ export function JobView(props: JobViewProps) {
 }
 
 function Now(props: JobViewProps & { detail: JobDetail }) {
-  const { detail: job, retry } = props;
+  const { detail: job, retry, openSandbox } = props;
   const failure = failureOf(job);
   return (
     <>
@@ -86,6 +88,7 @@ function Now(props: JobViewProps & { detail: JobDetail }) {
       )}
       <LeftOut diff={job.diff} />
       {retry.error === null ? null : <ErrorState error={retry.error} onRetry={retry.run} />}
+      {openSandbox?.error == null ? null : <ErrorState error={openSandbox.error} onRetry={openSandbox.run} />}
     </>
   );
 }
@@ -212,11 +215,21 @@ function commandOf(job: JobDetail) {
   return nextSteps(job).includes('pull') ? commands.pull : commands.status;
 }
 
-function Actions({ detail: job, cancel, retry, onTab }: JobViewProps & { detail: JobDetail }) {
+function Actions({ detail: job, cancel, retry, openSandbox, onTab }: JobViewProps & { detail: JobDetail }) {
   const next = nextSteps(job);
   return (
     <>
       <CopyMenu commands={jobCommands(job)} />
+      {isFinal(job.state) && openSandbox !== null ? (
+        <Button
+          variant="default"
+          leftSection={<IconTerminal2 size={15} />}
+          loading={openSandbox.pending}
+          onClick={openSandbox.run}
+        >
+          Open in a sandbox
+        </Button>
+      ) : null}
       {isFinal(job.state) ? (
         <Button
           variant={next.includes('retry') ? 'filled' : 'default'}

@@ -106,6 +106,7 @@ function Frame({
       onLine={(n) => setMarked({ from: n, to: n })}
       cancel={notAsked}
       retry={idle}
+      openSandbox={idle}
       {...props}
     />
   );
@@ -130,6 +131,7 @@ const noJob = (job: JobViewProps['job']) => (
     onLine={() => {}}
     cancel={notAsked}
     retry={idle}
+    openSandbox={null}
   />
 );
 

@@ -13,7 +13,7 @@ const ARGUMENT_BYTES = 131_071;
 const ADDRESS_BYTES = 900_000;
 const START_DEADLINE_MS = 30_000;
 
-const CAPABILITIES: MachineCapabilities = {
+export const CAPABILITIES: MachineCapabilities = {
   ...{ stdio: 'binary', stdin: 'stream', stderr: true, terminal: true, user: false, load: 'probe', openAtOnce: null },
   argumentBytes: ARGUMENT_BYTES,
 };
