@@ -198,6 +198,7 @@ spec:
       ...['create', 'list', 'delete'].map((verb) => [verb, 'configmaps']),
       ['list', 'events'],
       ['get', 'pods/log'],
+      ...['get', 'create'].map((verb) => [verb, 'pods/exec']),
     ] as const;
     const SEEN = [
       ...['list', 'watch'].flatMap((verb) => ['nodes', 'pods', 'events', 'namespaces'].map((what) => [verb, what])),
@@ -213,7 +214,10 @@ spec:
         ['pods', 'jobs.batch', 'deployments.apps'].map((what) => [verb, what, 'hangar']),
       ),
       ...['create', 'update'].map((verb) => [verb, 'pods', 'hangar-jobs']),
-      ['create', 'pods/exec', 'hangar-jobs'],
+      ...['get', 'create'].flatMap((verb) => ['hangar', 'kube-system'].map((where) => [verb, 'pods/exec', where])),
+      ...['pods/attach', 'pods/portforward', 'pods/proxy', 'pods/ephemeralcontainers'].map((what) => [
+        ...['create', what, 'hangar-jobs'],
+      ]),
       ['get', 'pods/log', 'kube-system'],
       ['create', 'serviceaccounts/token', 'hangar-jobs'],
       ['create', 'rolebindings.rbac.authorization.k8s.io', 'hangar-jobs'],

@@ -1,12 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import type { Machine } from '../../packages/sandbox/src/index.ts';
 import { type MachineBed, machineSuite } from '../../packages/sandbox/src/testing/machine-suite.ts';
 import { nothingBrought, profileWith } from '../../packages/sandbox/src/testing/profile.ts';
+import { ROOT } from '../e2e/server-process.ts';
 import { type ClusterForTests, clusterForTests } from './cluster.ts';
 import { driverForTests } from './driver-for-tests.ts';
 
+const SMALL = '/small';
 const MIB = 1024 * 1024;
 const log = pino({ level: process.env.HANGAR_TEST_LOG ?? 'silent' });
 const call = () => ({ signal: AbortSignal.timeout(120_000) });
@@ -18,11 +23,12 @@ else machineSuite('a pod', () => open(cluster), { outputBytes: 24 * MIB });
 async function open({ kubeconfig, image, namespace }: ClusterForTests): Promise<MachineBed> {
   const made = await namespace();
   const workerImage = await image('full');
+  const template = withSmallFolder(await readFile(join(ROOT, 'deploy/k8s/job-template.yaml'), 'utf8'));
   const drivers: AsyncDisposable[] = [];
   const unitsOf = () => {
     const driver = driverForTests({ brought: nothingBrought('i_machines'), kubeconfig, workerImage, log });
     drivers.push(driver);
-    return driver.forProfile(profileWith({ namespace: made.name, pull: 'never' })).units;
+    return driver.forProfile(profileWith({ namespace: made.name, pull: 'never', template })).units;
   };
   const units = unitsOf();
   const key = { id: `s_machine${process.pid}`, attempt: 1 };
@@ -38,6 +44,7 @@ async function open({ kubeconfig, image, namespace }: ClusterForTests): Promise<
   const machine = await units.machine(key, call());
   return {
     machine: async () => machine,
+    smallFolder: SMALL,
     reopened: () => unitsOf().machine(key, call()),
     processesWith: (word) => processesWith(machine, word),
     destroy: () => units.remove(key, call()),
@@ -47,6 +54,15 @@ async function open({ kubeconfig, image, namespace }: ClusterForTests): Promise<
       await made.remove();
     },
   };
+}
+
+/** A file system in memory of a few MiB, beside all that is there. */
+function withSmallFolder(text: string): string {
+  const template = parse(text);
+  const { containers, volumes } = template.spec.template.spec;
+  volumes.push({ name: 'small', emptyDir: { medium: 'Memory', sizeLimit: '4Mi' } });
+  containers[0].volumeMounts = [{ name: 'small', mountPath: SMALL }];
+  return stringify(template);
 }
 
 /** Looked for inside, where processes have the numbers that a command there knows. */

@@ -1,7 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../e2e/server-process.ts';
@@ -238,16 +237,7 @@ else {
 
     it('an account without rights, and pods that do not reach the server', async ({ expect }) => {
       await kubectl(['create', 'serviceaccount', 'weak', '-n', namespace]);
-      const token = (await kubectl(['create', 'token', 'weak', '-n', namespace])).trim();
-      // Beside the other: the context is new, the cluster is the one of that name in the first file.
-      const { contexts } = parse(readFileSync(cluster.kubeconfig, 'utf8'));
-      const context = { cluster: contexts[0].context.cluster, user: 'weak', namespace };
-      const users = [{ name: 'weak', user: { token } }];
-      writeFileSync(
-        join(server.server.dir, 'more.kubeconfig'),
-        stringify({ users, contexts: [{ name: 'weak', context }] }),
-      );
-      await sleep(6_000);
+      await server.contextOf(cluster, 'weak', namespace);
       await server.profile('weak', { context: 'weak' });
       const weak = await server.server.hangar(['profiles', 'test', 'weak', '--json']);
       expect(weak.stdout).toMatch(/may not create jobs,.* in namespace/);

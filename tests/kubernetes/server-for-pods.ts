@@ -1,9 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobDetail, Plan } from '@hangar/contract';
 import { expect } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { freePort, makeRepo, ServerProcess } from '../e2e/server-process.ts';
 import type { ClusterForTests } from './cluster.ts';
 
@@ -51,6 +52,17 @@ export class ServerForPods {
     const set = Object.entries({ pull: 'never', ...settings }).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
     const made = await this.server.hangar(['profiles', 'create', name, '--driver', 'kubernetes', ...set, ...options]);
     expect(made.exitCode, made.stderr).toBe(0);
+  }
+
+  /** A context of the name of a service account, that has its rights: beside the other, in the cluster of that name there. */
+  async contextOf({ kubeconfig, kubectl }: ClusterForTests, name: string, namespace: string): Promise<void> {
+    const token = (await kubectl(['create', 'token', name, '-n', namespace])).trim();
+    const { contexts } = parse(readFileSync(kubeconfig, 'utf8'));
+    const context = { cluster: contexts[0].context.cluster, user: name, namespace };
+    const more = { users: [{ name, user: { token } }], contexts: [{ name, context }] };
+    writeFileSync(join(this.server.dir, 'more.kubeconfig'), stringify(more));
+    // Kubeconfigs are read again every five seconds.
+    await sleep(6_000);
   }
 
   /** Sends a job and gives its id. */

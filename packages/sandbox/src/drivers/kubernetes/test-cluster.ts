@@ -23,7 +23,12 @@ export const NEEDS = [
 ] as const;
 
 /** And to open processes in the pods of sandboxes: a WebSocket is asked for by GET, and since 1.35 wants `create` as well. */
-const NEEDS_OF_SANDBOXES = ['get', 'create'].map((verb) => ({ verb, group: '', resource: 'pods', subresource: 'exec' }));
+const NEEDS_OF_SANDBOXES = ['get', 'create'].map((verb) => ({
+  verb,
+  group: '',
+  resource: 'pods',
+  subresource: 'exec',
+}));
 
 interface Parts extends KubernetesParts {
   readonly settings: KubernetesSettings;

@@ -223,7 +223,12 @@ export function createApi(options: ApiOptions): ClusterApi {
             isSent = false;
             const url = `${secure ? 'wss' : 'ws'}://${base.host}${pathOf(path, call)}`;
             const answer = await openSocket(url, {
-              ...{ agent: await agents.of(proof, 'sockets'), headers: headersOf(proof), signal, protocol: call.protocol },
+              ...{
+                agent: await agents.of(proof, 'sockets'),
+                headers: headersOf(proof),
+                signal,
+                protocol: call.protocol,
+              },
               onSent: () => {
                 isSent = true;
               },

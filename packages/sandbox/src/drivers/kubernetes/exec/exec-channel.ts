@@ -124,7 +124,8 @@ export function createExecChannel(p: {
     const how = await untilOver();
     if (how.kind === 'closed') throw await whyLost(`it was closed ${how.text}`);
     if (how.kind === 'broken') throw await whyLost(tidy(how.text) || 'it does not say why');
-    if (how.kind === 'refused') outlets.give(p.terminal ? outlets.stdout : outlets.stderr, Buffer.from(`${how.text}\n`));
+    if (how.kind === 'refused')
+      outlets.give(p.terminal ? outlets.stdout : outlets.stderr, Buffer.from(`${how.text}\n`));
     // It comes behind all that was printed.
     outlets.finish();
     const withPod = how.code === SIGKILL_CODE ? await endedWithPod() : null;

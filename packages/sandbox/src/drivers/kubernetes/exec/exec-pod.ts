@@ -92,6 +92,7 @@ export function asMachineError(error: unknown): unknown {
   if (status === 403) {
     return new HangarError('driver_auth_failed', {
       ...told,
+      message: `The cluster does not let this server open processes in pods (pods/exec): ${said}.`,
       wayOut:
         'Give the account of this server the verbs get and create on pods/exec, as the Role of deploy/k8s does. Run: hangar profiles test NAME',
     });

@@ -185,7 +185,12 @@ describe('flow', () => {
 describe('a refusal', () => {
   test.each([
     ['a missing right', 403, { reason: 'Forbidden', text: 'cannot create resource "pods/exec"' }, 'driver_auth_failed'],
-    ['a protocol unknown', 403, { text: 'requested protocol(s) are not supported: [v5.channel.k8s.io]' }, 'unsupported'],
+    [
+      'a protocol unknown',
+      403,
+      { text: 'requested protocol(s) are not supported: [v5.channel.k8s.io]' },
+      'unsupported',
+    ],
     ['a broken API server', 500, { reason: 'InternalError', text: 'no kubelet' }, 'driver_unavailable'],
     ['what is no API server', 302, { text: 'sign in' }, 'driver_unavailable'],
   ] as const)('for %s', async (_what, status, told, code) => {
@@ -195,7 +200,9 @@ describe('a refusal', () => {
 
   test('for a missing right names it', async () => {
     server.instead.push((socket) => refuse(socket, 403, { reason: 'Forbidden', text: 'no' }));
-    await expect(open(['true'])).rejects.toMatchObject({ wayOut: expect.stringContaining('get and create on pods/exec') });
+    await expect(open(['true'])).rejects.toMatchObject({
+      wayOut: expect.stringContaining('get and create on pods/exec'),
+    });
   });
 
   test('because it is busy is waited for, and then said', async () => {

@@ -54,7 +54,10 @@ export function createPodMachine(p: {
         const message = `An argument of the command has ${longest} bytes; a machine takes ${ARGUMENT_BYTES}.`;
         throw new HangarError('command_too_long', { message });
       }
-      if (argv.reduce((sum, argument) => sum + new URLSearchParams({ command: argument }).toString().length, 0) > ADDRESS_BYTES)
+      if (
+        argv.reduce((sum, argument) => sum + new URLSearchParams({ command: argument }).toString().length, 0) >
+        ADDRESS_BYTES
+      )
         throw new HangarError('command_too_long', { message: 'The command is longer than Kubernetes takes.' });
       const onBegun = await starts.begin(pod.uid, o.signal);
       const socket = await ask(argv, o).catch(async (error: unknown) => {

@@ -166,7 +166,11 @@ export class ExecServer {
 }
 
 /** A refusal of Kubernetes; or with a text only that of its handshake. */
-export function refuse(socket: Duplex, status: number, o: { reason?: string; text: string; retryAfter?: string }): void {
+export function refuse(
+  socket: Duplex,
+  status: number,
+  o: { reason?: string; text: string; retryAfter?: string },
+): void {
   const body = o.reason === undefined ? o.text : JSON.stringify({ kind: 'Status', reason: o.reason, message: o.text });
   const more = o.retryAfter === undefined ? '' : `Retry-After: ${o.retryAfter}\r\n`;
   socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\n${more}\r\n${body}`);

@@ -50,7 +50,11 @@ test('no init container where the image has Node', () => {
 });
 
 test('a machine in hand gets the template, and nothing of Hangar’s but its first process', () => {
-  const job = jobFrom(parseTemplate(STANDARD), { ...plan, deadlineSeconds: null, runs: { kind: 'hold', seconds: null } });
+  const job = jobFrom(parseTemplate(STANDARD), {
+    ...plan,
+    deadlineSeconds: null,
+    runs: { kind: 'hold', seconds: null },
+  });
   expect(job).toMatchObject({
     spec: {
       template: {
@@ -77,7 +81,9 @@ test('a machine in hand gets the template, and nothing of Hangar’s but its fir
 });
 
 test('a machine in hand keeps the home of the template, and ends by itself when its time is over', () => {
-  const template = parseTemplate(STANDARD.replace('- name: worker', '- name: worker\n          env: [{ name: HOME, value: /mine }]'));
+  const template = parseTemplate(
+    STANDARD.replace('- name: worker', '- name: worker\n          env: [{ name: HOME, value: /mine }]'),
+  );
   const job = jobFrom(template, { ...plan, runs: { kind: 'hold', seconds: 90 } });
   expect(job).toMatchObject({
     spec: {
