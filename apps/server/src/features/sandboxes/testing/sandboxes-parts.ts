@@ -166,7 +166,7 @@ export function buildServer(
     limitsOf: async () => ({ ofUser: () => 20, ofProfile: () => Number.POSITIVE_INFINITY }),
   });
   return {
-    ...{ store, logs: stored, sandboxes: createSandboxes({ store, profiles, sealing, machines }) },
+    ...{ store, machines, logs: stored, sandboxes: createSandboxes({ store, profiles, sealing, machines }) },
     async start() {
       await cancels.start();
       await Promise.all([opening.start(), executing.start(), admission.start()]);
