@@ -8,6 +8,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   bubblewrap: 'bwrap',
   chromium: 'chromium',
   'docker.io': 'dockerd',
+  htop: 'htop',
   iptables: 'iptables',
   jq: 'jq',
   mmdebstrap: 'mmdebstrap',
@@ -18,6 +19,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   python3: 'python3',
   'python3-pip': 'pip3',
   'tinyproxy-bin': 'tinyproxy',
+  vim: 'vim',
 };
 
 const PLACES = [...new Set([...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'])];

@@ -59,7 +59,7 @@ function Asking({ about, naming, taken }: { about: Named; naming: Naming; taken:
         {give.error === null ? null : <ErrorState error={give.error} />}
         <Group justify="flex-end" gap={8}>
           <Button variant="default" onClick={naming.onClose}>
-            Keep
+            Cancel
           </Button>
           <Button type="submit" loading={give.pending}>
             {about === 'folder' ? 'Make the folder' : 'Rename'}

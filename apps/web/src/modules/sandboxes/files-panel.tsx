@@ -155,7 +155,7 @@ function Entries({ shown, onFolder, onOpen, hrefOf, remove, naming }: FilesPanel
           <span className={classes.name}>
             <Icon size={15} aria-hidden />
             {open === null ? (
-              <span>{name}</span>
+              <span className={classes.plain}>{name}</span>
             ) : (
               <button type="button" className={classes.crumb} onClick={open}>
                 {name}

@@ -50,6 +50,7 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
       const made = await api.sandboxes.execute.call({
         sandbox: id,
         command: { shell: LOGIN_SHELL },
+        env: { TERM: 'xterm-256color', COLORTERM: 'truecolor' },
         terminal: { columns: 80, rows: 24 },
       });
       lineOf(made.id, true);
