@@ -81,7 +81,7 @@ export async function runSandboxChaos(o: SandboxChaosOptions): Promise<ChaosResu
     const kills: Kill<Victim>[] = [];
     await killAll({
       plan: planSandboxKills(o.seed, o.kills),
-      ...{ candidates: scene.candidates, instead: ['follower', 'command', 'server'] },
+      ...{ candidates: scene.candidates, instead: ['follower', 'command'] },
       onKill(kill) {
         kills.push(kill);
         o.say(killInWords(kill, begun));

@@ -10,6 +10,7 @@ import { SPOOL } from './supervise-script.ts';
 export const FOLLOW = sh`${SPOOL}
 h_mark=$1 h_text=$2 h_d=$3/$4 h_id=$4 h_o=$5 h_e=$6 h_piece=$7 h_most=$8 h_nap=$9 h_dd=$\{10} h_tail=$\{11} h_k1=$\{12}
 h_say() { printf '\n%s %s\n' "$h_mark" "$*"; }
+h_word=
 h_last() { printf '\001%s %s\n' "$h_mark" "$*"; }
 h_slice() {
   if [ "$h_dd" = 1 ]; then dd if="$1" bs=65536 iflag=skip_bytes,count_bytes skip=$2 count=$3 2>/dev/null
@@ -18,16 +19,24 @@ h_frame() {
   if [ "$h_text" = 1 ]; then printf '\n%s %s %s ' "$h_mark" $1 $4; h_slice "$2" $3 $4 | base64 | tr -d '\n'; echo
   else printf '\n%s %s %s\n' "$h_mark" $1 $4; h_slice "$2" $3 $4; fi; }
 h_place() {
-  mkdir -p "$h_d" && cat >"$h_d/spec.$h_k1" || return
-  [ "$(h_size "$h_d/spec.$h_k1")" -eq "$2" ] || { echo cut >&2; return 1; }
-  head -c "$1" "$h_d/spec.$h_k1" >"$h_d/run.$h_k1" && tail -c +$(($1+1)) "$h_d/spec.$h_k1" >"$h_d/script.$h_k1" &&
-    rm "$h_d/spec.$h_k1" && printf %s "$3" >"$h_d/supervise.$h_k1" && mkfifo "$h_d/t.$h_k1" && rm "$h_d/t.$h_k1"; }
+  mkdir -p "$h_d" && cat >"$h_d/run.$h_k1" || return
+  [ "$(h_size "$h_d/run.$h_k1")" -eq "$2" ] || { echo cut >&2; return 1; }
+  if [ "$1" -lt "$2" ]; then
+    tail -c +$(($1+1)) "$h_d/run.$h_k1" >"$h_d/script.$h_k1" && head -c "$1" "$h_d/run.$h_k1" >"$h_d/head.$h_k1" &&
+      mv "$h_d/head.$h_k1" "$h_d/run.$h_k1" || return
+  fi
+  printf %s "$3" >"$h_d/supervise.$h_k1" && mkfifo "$h_d/o.$h_k1" "$h_d/e.$h_k1" "$h_d/w.$h_k1"; }
 h_say begin
 if [ -n "$h_k1" ] && [ ! -e "$h_d/pid" ]; then
   h_um=$(umask); umask 077
   h_x=$(h_place $\{13} $\{14} "$\{15}" 2>&1) || { rm -f "$h_d"/*."$h_k1"; h_say fail $h_x; exit; }
+  # The supervisor says when it begins and ends, and a clock that it is time to look: what is short is over before two tails are there.
+  if [ "$h_tail" = 1 ]; then exec 5<>"$h_d/w.$h_k1" 6>"$h_d/w.$h_k1" 7<"$h_d/w.$h_k1" 5>&-; else exec 6>/dev/null 7</dev/null; fi
   HANGAR_SERVES=$h_id setsid setsid sh "$h_d/supervise.$h_k1" "$3" "$h_id" "$h_k1" $\{16} $\{17} $\{18} $\{19} "$h_nap" "$h_um" \
-    </dev/null >/dev/null 2>&1
+    </dev/null >/dev/null 2>&1 7<&-
+  if [ "$h_tail" = 1 ]; then { sleep 0.15; echo time >&6; } </dev/null >/dev/null 2>&1 7<&- & fi
+  exec 6>&-
+  read -r h_word <&7
   h_i=0
   while [ ! -e "$h_d/pid" ] && [ $h_i -lt 600 ]; do
     h_i=$((h_i+1)); [ $h_i -lt 20 ] && sleep 0.01 2>/dev/null || sleep "$h_nap"
@@ -41,6 +50,13 @@ if [ ! -e "$h_d/pid" ]; then
 fi
 read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"
 h_say pid $h_p
+[ "$h_word" != begin ] || [ "$\{17}" != - ] || read -r h_word <&7
+exec 7<&-
+# A busy machine is late, too.
+if [ "$h_word" = time ] && [ "$\{17}" = - ]; then
+  h_i=0
+  while [ $h_i -lt 10 ] && [ ! -e "$h_d/exit" ] && [ ! -s "$h_d/out" ] && [ ! -s "$h_d/err" ]; do h_i=$((h_i+1)); sleep 0.05; done
+fi
 # The tails end with the keeper.
 if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss && kill -0 $h_k 2>/dev/null; then
   h_say raw; printf '\n%s raw\n' "$h_mark" >&2
@@ -58,7 +74,7 @@ if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss && kill -0 $h
   wait $h_t1; wait $h_t2; kill $h_w
   [ -e "$h_d/exit" ] || h_alive $h_s $h_ss || [ -e "$h_d/exit" ] || h_lost $$
   h_last end >&4
-  if [ -e "$h_d/exit" ]; then h_last end "$(cat "$h_d/exit")"; else h_last cut; fi
+  if [ -e "$h_d/exit" ]; then read -r h_x <"$h_d/exit"; h_last end "$h_x"; else h_last cut; fi
   exit
 fi
 h_idle=0 h_sent=0

@@ -54,7 +54,7 @@ export function launchOf(spec: ExecutionSpec, capabilities: MachineCapabilities)
       : `exec env ${prefixed.map(([name, value]) => quoted(`${name}=${value}`)).join(' ')} ${program}`;
   const lines = [
     RUN,
-    'h_sh=$(command -v sh)',
+    ...('shell' in spec.command ? ['h_sh=$(command -v sh)'] : []),
     'h_home=$' + '{HOME:-/}',
     ...set.map(([name, value]) => `export ${name}=${quoted(value)}`),
     spec.cwd === null

@@ -22,7 +22,7 @@ h_stat() { h_l= h_x=
   h_sa=$1 h_pp=$2 h_se=$4 h_st=$\{20}
   [ -n "$h_st" ]; }
 h_alive() { h_stat "$1" && [ "$h_st" = "$2" ] && [ "$h_sa" != Z ] && [ "$h_sa" != X ]; }
-h_size() { if [ -e "$1" ]; then stat -c %s "$1" 2>/dev/null || wc -c <"$1"; else echo 0; fi; }
+h_size() { if [ -s "$1" ]; then stat -c %s "$1" 2>/dev/null || wc -c <"$1"; else echo 0; fi; }
 `;
 
 /**
@@ -103,9 +103,10 @@ h_lost() {
  * Supervises one execution: folder, id, nonce, input (none, tail, poll), terminal (- or COLUMNSxROWS), seconds (or -), hundredths of grace, nap,
  * umask.
  *
- * Output goes through pipes, because a program that opens /dev/stderr anew would empty a file; what holds them after the end holds only
- * the process that copies. The command runs in the foreground: a shell has what it puts into the background ignore SIGINT, for good. So
- * a keeper in the background hears of stops, told by USR1, which is repeated until it is seen to be heard.
+ * Output goes through pipes (o and e, made by whoever starts it), because a program that opens /dev/stderr anew would empty a file; what
+ * holds them after the end holds only the process that copies. The command runs in the foreground: a shell has what it puts into the
+ * background ignore SIGINT, for good. So a keeper in the background hears of stops, told by USR1, which is repeated until it is seen to be
+ * heard. Whoever starts it is told of begin and end on descriptor 6.
  */
 export const SUPERVISE = sh`${STAT}${TREE}${OOM}
 h_d=$1/$2 h_id=$2 h_k1=$3 h_in=$4 h_term=$5 h_limit=$6 h_grace=$7 h_nap=$8 h_um=$9
@@ -113,8 +114,7 @@ cd /; umask 077
 h_stat $$; h_self=$h_st
 h_ooms; h_before=$h_oom
 h_hold= h_feed= h_timer=
-h_rest() { rm -f "$h_d"/[oei]."$h_k1" "$h_d/run.$h_k1" "$h_d/script.$h_k1" "$h_d/pid.$h_k1" "$h_d/supervise.$h_k1" "$h_d/left" "$h_d/stop.$h_k1"; }
-mkfifo "$h_d/o.$h_k1" "$h_d/e.$h_k1" || exit 1
+h_rest() { rm -f "$h_d"/[oeiw]."$h_k1" "$h_d/run.$h_k1" "$h_d/script.$h_k1" "$h_d/pid.$h_k1" "$h_d/supervise.$h_k1" "$h_d/left" "$h_d/stop.$h_k1"; }
 h_from=/dev/null
 [ "$h_in" = none ] || { h_from=$h_d/i.$h_k1; mkfifo "$h_from" || exit 1; }
 : >>"$h_d/out"; : >>"$h_d/err"
@@ -197,6 +197,8 @@ elif [ -n "$h_cut" ]; then h_why=lost h_rc=- h_note=$h_cut
 elif [ -e "$h_d/failed" ]; then h_why=not_started; read -r h_note <"$h_d/failed"
 elif [ $h_rc = 137 ] && [ "$h_oom" -gt "$h_before" ]; then h_why=out_of_memory; fi
 echo "$h_why $h_rc $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n $h_note" >"$h_d/exit.$h_k1" && mv "$h_d/exit.$h_k1" "$h_d/exit"
+# Nobody may listen any more.
+trap '' PIPE; { echo end >&6; } 2>/dev/null
 h_rest
 # Whoever follows waits for this one's end: it is reaped here, so that no machine without an init keeps it.
 kill $h_keeper; wait $h_keeper
@@ -213,6 +215,7 @@ echo $$ $3 $h_st $4 $5 >"$h_d/pid.$h_k1"
 [ "$8" = - ] || { tty >"$h_d/tty"; stty cols "$\{8%x*}" rows "$\{8#*x}"; }
 ln "$h_d/pid.$h_k1" "$h_d/pid" 2>/dev/null || exit 0
 rm -f "$h_d/pid.$h_k1" "$h_d/run.$h_k1"
+trap '' PIPE; { echo begin >&6; } 2>/dev/null; trap - PIPE; exec 6>&-
 h_fail() { echo "$1" >"$h_d/failed"; exit $2; }
 h_look() (
   case $1 in
