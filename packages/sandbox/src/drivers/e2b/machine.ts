@@ -11,7 +11,10 @@ import { CALL_MS, type E2bClient } from './sdk.ts';
 import { shellLine } from './shell-line.ts';
 
 /** How often a machine with open channels is asked whether it is there: a dead link says nothing by itself for minutes. */
-const WATCH_MS = 12_000;
+const WATCH_MS = 6_000;
+/** For each answer: with two that did not come, and the question why, less than 30 s. */
+const ANSWER_MS = 7_000;
+const AGAIN_MS = 1_000;
 const METRICS_AGE_MS = 300_000;
 
 export const CAPABILITIES: MachineCapabilities = {
@@ -39,15 +42,15 @@ const Sample = z.object({
 
 export function createMachine(o: { client: E2bClient; sandbox: Sandbox; watchMs?: number }): Machine {
   const { client, sandbox, watchMs = WATCH_MS } = o;
+  const answerMs = Math.min(ANSWER_MS, watchMs);
   const open = new Set<OpenChannel>();
   let watch: NodeJS.Timeout | undefined;
 
   /** Only the control plane knows whether a machine is gone: a broken stream is the same for a restart of something on the way. */
-  async function proved(error: unknown): Promise<HangarError> {
+  async function proved(error: unknown, requestTimeoutMs = CALL_MS): Promise<HangarError> {
     const said = `The connection to the E2B sandbox broke: ${messageOf(error)}`;
     try {
-      const call = { requestTimeoutMs: CALL_MS };
-      const { state } = await client.Sandbox.getInfo(sandbox.sandboxId, call);
+      const { state } = await client.Sandbox.getInfo(sandbox.sandboxId, { requestTimeoutMs });
       return new HangarError('connection_lost', {
         message: state === 'paused' ? 'The E2B sandbox is paused.' : said,
       });
@@ -60,19 +63,22 @@ export function createMachine(o: { client: E2bClient; sandbox: Sandbox; watchMs?
   function keepWatch(): void {
     if (watch || open.size === 0) return;
     let misses = 0;
+    const next = (ms: number) => {
+      watch = setTimeout(() => void look(), ms);
+      watch.unref();
+    };
     const look = async () => {
-      const alive = await sandbox.isRunning({ requestTimeoutMs: watchMs }).catch((error: unknown) => error);
+      const alive = await sandbox.isRunning({ requestTimeoutMs: answerMs }).catch((error: unknown) => error);
       if (open.size === 0) return stopWatch();
       misses = alive === true ? 0 : misses + 1;
       // Once may be chance, on both sides of it.
       if (misses >= 2) {
-        const why = await proved(alive === false ? new Error('it does not answer') : alive);
+        const why = await proved(alive === false ? new Error('it does not answer') : alive, answerMs);
         for (const one of open) one.fail(why);
       }
-      watch?.refresh();
+      next(misses === 1 ? AGAIN_MS : watchMs);
     };
-    watch = setTimeout(() => void look(), watchMs);
-    watch.unref();
+    next(watchMs);
   }
   function stopWatch(): void {
     clearTimeout(watch);

@@ -16,6 +16,13 @@ const FILES = {
 const written = (settings: SshSettings, files: Parameters<typeof configOf>[1] = FILES) =>
   configOf(routeOf(settings), files, { fromConfig: settings.fromConfig, firstContact: false });
 
+it('a connection on which nothing comes any more ends within 30 s', () => {
+  const text = written(SshSettings.parse({ host: 'a' }));
+  const of = (name: string) => Number(new RegExp(`^ *${name} (\\d+)$`, 'm').exec(text)?.[1]);
+  // ssh ends when so many questions have had no answer by the time of the next.
+  expect(of('ServerAliveInterval') * (of('ServerAliveCountMax') + 1)).toBeLessThan(30);
+});
+
 it('no value of a profile becomes a directive, a pattern or a word of a command', () => {
   const piece = fc.oneof(
     fc.constantFrom(
@@ -97,7 +104,7 @@ describe.skipIf(whyNoSshd !== null)('as ssh reads it', () => {
       tunnel: 'false',
     },
     ...{
-      serveraliveinterval: '10',
+      serveraliveinterval: '8',
       serveralivecountmax: '2',
       connecttimeout: '10',
       userknownhostsfile: '/private/known',

@@ -80,7 +80,7 @@ const ALWAYS = `
   GlobalKnownHostsFile /dev/null
   ConnectionAttempts 1
   ConnectTimeout 10
-  ServerAliveInterval 10
+  ServerAliveInterval 8
   ServerAliveCountMax 2
   LogLevel ERROR
 `;
