@@ -55,10 +55,7 @@ export function sandboxNoun(o: {
     async announce(tx, { before, row, seen, decision, now }) {
       const moved = row.state !== before.state;
       const isStep = row.preparingAt !== null && before.preparingAt === null;
-      const said = [
-        ...(moved || isStep ? publicationsOf(row) : []),
-        ...warningsOf(before, row, decision.near, now),
-      ];
+      const said = [...(moved || isStep ? publicationsOf(row) : []), ...warningsOf(before, row, decision.near, now)];
       if (said.length > 0) await o.publish(tx, said);
       const isNews =
         moved ||
