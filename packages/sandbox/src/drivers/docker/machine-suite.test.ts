@@ -38,6 +38,8 @@ async function open(host: string, image: string): Promise<MachineBed> {
     machine: async () => machine,
     reopened: () => unitsOf().machine(key, call()),
     processesWith: (word) => processesWith(machine, word),
+    // Every container has 64 MiB there.
+    smallFolder: '/dev/shm',
     ...{ destroy: remove, close: remove },
   };
 }
