@@ -42,7 +42,7 @@ test('a clock that is a day ahead is told, and limits of time do not go by it', 
     expect(skew).toBeGreaterThan(86_000_000);
     expect(skew).toBeLessThan(87_000_000);
     const run = async (id: string, timeoutMs: number, shell: string) => {
-      const spec = { ...{ cwd: null, env: {}, user: null, stdin: 'none', terminal: null, graceMs: 300 } } as const;
+      const spec = { cwd: null, env: {}, user: null, stdin: 'none', terminal: null, graceMs: 300 } as const;
       const from = { stdout: 0, stderr: 0 };
       for await (const event of executions.run({ ...spec, id, timeoutMs, command: { shell } }, from, call))
         if (event.type === 'end') return event.result;
