@@ -3,7 +3,6 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import type { Driver } from '../../port/driver.ts';
 import { type MachineBed, machineSuite } from '../../testing/machine-suite.ts';
-import { smallFolder, unmount } from '../../testing/process-bed.ts';
 import { NO_HOST_KEYS, nothingBrought } from '../../testing/profile.ts';
 import { createDaytonaDriver } from './index.ts';
 import { startDaytonaServer } from './testing/daytona-server.ts';
@@ -33,18 +32,14 @@ async function open(): Promise<MachineBed> {
   const machine = await units.machine(key, call());
   const remove = () => units.remove(key, call());
   const home = await machine.open(['sh', '-c', 'printf %s "$HOME"'], { ...call(), stdin: false });
-  const folder = await text(home.stdout);
-  const small = smallFolder(folder);
   return {
     machine: async () => machine,
     reopened: () => unitsOf().machine(key, call()),
     // Sandboxes are folders of this machine, and their processes run here.
-    folder,
-    ...(small === null ? {} : { smallFolder: small }),
+    folder: await text(home.stdout),
     processesWith: async (word) => processesWith(word),
     destroy: remove,
     async close() {
-      unmount(small);
       await remove();
       for (const driver of drivers) await driver[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();

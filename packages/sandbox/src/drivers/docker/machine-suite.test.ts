@@ -38,8 +38,6 @@ async function open(host: string, image: string): Promise<MachineBed> {
     machine: async () => machine,
     reopened: () => unitsOf().machine(key, call()),
     processesWith: (word) => processesWith(machine, word),
-    // Every container has 64 MiB there.
-    smallFolder: '/dev/shm',
     ...{ destroy: remove, close: remove },
   };
 }
