@@ -5,7 +5,7 @@ import { SPOOL } from './supervise-script.ts';
  * Starts an execution unless it was, then follows: mark, text (1), folder, id, from of out and err, longest piece, most on this channel,
  * nap, dd (1), tail (1), then nonce, length of run and of all on standard input, and the arguments of the supervisor. Answers with lines
  * that begin with the mark; behind `raw` both streams are as they are, up to a byte 1 and the mark: what prints lines
- * is not held back for a mark that begins with their end.
+ * is not held back for a mark that begins with their end. cat says that a disk is full, which echo and printf of dash do not.
  */
 export const FOLLOW = sh`${SPOOL}
 h_mark=$1 h_text=$2 h_d=$3/$4 h_id=$4 h_o=$5 h_e=$6 h_piece=$7 h_most=$8 h_nap=$9 h_dd=$\{10} h_tail=$\{11} h_k1=$\{12}
@@ -25,7 +25,10 @@ h_place() {
     tail -c +$(($1+1)) "$h_d/run.$h_k1" >"$h_d/script.$h_k1" && head -c "$1" "$h_d/run.$h_k1" >"$h_d/head.$h_k1" &&
       mv "$h_d/head.$h_k1" "$h_d/run.$h_k1" || return
   fi
-  printf %s "$3" >"$h_d/supervise.$h_k1" && mkfifo "$h_d/o.$h_k1" "$h_d/e.$h_k1" "$h_d/w.$h_k1"; }
+  printf %s "$3" | cat >"$h_d/supervise.$h_k1" && mkfifo "$h_d/o.$h_k1" "$h_d/e.$h_k1" "$h_d/w.$h_k1" || return
+  for h_f in pid exit room; do
+    printf '%-99s\n' - >"$h_d/$h_f.$h_k1"; [ -s "$h_d/$h_f.$h_k1" ] || { echo No space left >&2; return 1; }
+  done; }
 h_say begin
 if [ -n "$h_k1" ] && [ ! -e "$h_d/pid" ]; then
   h_um=$(umask); umask 077
@@ -109,9 +112,8 @@ export const CANCEL = sh`${FIND}
 h_nap=$6
 umask 077; mkdir -p "$h_d" || exit 1
 if [ ! -e "$h_d/exit" ]; then
-  echo "cancelled $4 $5" >"$h_d/stop.$3" || exit 1
-  ln "$h_d/stop.$3" "$h_d/stop" 2>/dev/null
-  echo 0 0 0 0 0 >"$h_d/pid.$3"
+  h_tell "$3" "cancelled $4 $5" || exit 1
+  [ -e "$h_d/pid" ] || echo 0 0 0 0 0 >"$h_d/pid.$3" || exit 1
   if ln "$h_d/pid.$3" "$h_d/pid" 2>/dev/null; then echo cancelled - 0 0 0 never >"$h_d/exit.$3"; mv "$h_d/exit.$3" "$h_d/exit"; fi
   rm -f "$h_d/stop.$3" "$h_d/pid.$3"
 fi

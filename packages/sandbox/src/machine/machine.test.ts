@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
 import { machineSuite } from '../testing/machine-suite.ts';
 import { BUSYBOX, processBed } from '../testing/process-bed.ts';
+import { openSandbox } from './sandbox.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,6 +32,28 @@ machineSuite(
   },
   { outputBytes: 2 * MIB, breaks: true },
 );
+
+test('a clock that is a day ahead is told, and limits of time do not go by it', { timeout: 120_000 }, async () => {
+  const bed = processBed({ aheadSeconds: 86_400 });
+  try {
+    const { platform, executions } = openSandbox(await bed.machine());
+    const call = { signal: AbortSignal.timeout(90_000) };
+    const skew = (await platform(call)).clockSkewMs;
+    expect(skew).toBeGreaterThan(86_000_000);
+    expect(skew).toBeLessThan(87_000_000);
+    const run = async (id: string, timeoutMs: number, shell: string) => {
+      const spec = { cwd: null, env: {}, user: null, stdin: 'none', terminal: null, graceMs: 300 } as const;
+      const from = { stdout: 0, stderr: 0 };
+      for await (const event of executions.run({ ...spec, id, timeoutMs, command: { shell } }, from, call))
+        if (event.type === 'end') return event.result;
+      return null;
+    };
+    expect(await run('x_short', 500, 'sleep 300')).toMatchObject({ reason: 'timeout', leftover: 0 });
+    expect(await run('x_long', 3_600_000, 'date; sleep 0.3; exit 6')).toMatchObject({ reason: 'exited', exitCode: 6 });
+  } finally {
+    await bed.close();
+  }
+});
 
 /** The same numbers each time (mulberry32). */
 function seeded(seed: number): () => number {

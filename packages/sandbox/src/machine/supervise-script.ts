@@ -9,10 +9,14 @@ import { sh } from './sh.ts';
  *   out, err what it printed; in: what it is to read; in.end: that this is all; tty: its terminal
  *   stop     why it is to end, signal, hundredths of a second of grace; the first who puts it there counts
  *   failed   why it was not started
+ *   pid.*, exit.*, room.*   become pid, exit, and stop where there is no other place: taken before the start, since commands fill disks
  *   exit     why, code, sizes of out and err that count, processes left, what went wrong; appears whole and last
  */
 
-/** The start time of a process in h_st, its parent h_pp, session h_se, state h_sa; fails when there is none. */
+/**
+ * The start time of a process in h_st, its parent h_pp, session h_se, state h_sa; fails when there is none. h_tell puts a stop there, by a
+ * nonce, and fails when the disk is full and somebody else's has taken the room.
+ */
 const STAT = sh`
 h_stat() { h_l= h_x=
   [ -r "/proc/$1/stat" ] || return 1
@@ -22,6 +26,11 @@ h_stat() { h_l= h_x=
   h_sa=$1 h_pp=$2 h_se=$4 h_st=$\{20}
   [ -n "$h_st" ]; }
 h_alive() { h_stat "$1" && [ "$h_st" = "$2" ] && [ "$h_sa" != Z ] && [ "$h_sa" != X ]; }
+h_tell() {
+  if ! echo "$2" | cat >"$h_d/stop.$1"; then
+    for h_f in "$h_d"/room.*; do mv "$h_f" "$h_d/stop.$1" && printf '%-99s\n' "$2" 1<>"$h_d/stop.$1" && break; done || [ -e "$h_d/stop" ] || return 1
+  fi
+  ln "$h_d/stop.$1" "$h_d/stop" || [ -e "$h_d/stop" ]; }
 h_size() { if [ -s "$1" ]; then stat -c %s "$1" 2>/dev/null || wc -c <"$1"; else echo 0; fi; }
 `;
 
@@ -95,8 +104,12 @@ h_ooms() {
 export const SPOOL = sh`${STAT}${TREE}
 h_lost() {
   h_tree
-  echo "lost - $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n supervisor" >"$h_d/exit.$1"
-  ln "$h_d/exit.$1" "$h_d/exit" 2>/dev/null; rm -f "$h_d/exit.$1"; }
+  h_x="lost - $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n supervisor" h_f=$h_d/exit.$1
+  echo "$h_x" >"$h_f"
+  # On a full disk it goes where the supervisor had room for it.
+  [ -s "$h_f" ] || for h_f in "$h_d"/exit.*; do [ -s "$h_f" ] && printf '%-99s\n' "$h_x" 1<>"$h_f" && break; done
+  [ ! -s "$h_f" ] || ln "$h_f" "$h_d/exit" 2>/dev/null
+  rm -f "$h_d"/exit.*; }
 `;
 
 /**
@@ -114,7 +127,7 @@ cd /; umask 077
 h_stat $$; h_self=$h_st
 h_ooms; h_before=$h_oom
 h_hold= h_feed= h_timer=
-h_rest() { rm -f "$h_d"/[oeiw]."$h_k1" "$h_d/run.$h_k1" "$h_d/script.$h_k1" "$h_d/pid.$h_k1" "$h_d/supervise.$h_k1" "$h_d/left" "$h_d/stop.$h_k1"; }
+h_rest() { rm -f "$h_d"/[oeiw]."$h_k1" "$h_d/run.$h_k1" "$h_d/script.$h_k1" "$h_d/pid.$h_k1" "$h_d/supervise.$h_k1" "$h_d/left" "$h_d/stop.$h_k1" "$h_d/exit.$h_k1" "$h_d/room.$h_k1"; }
 h_from=/dev/null
 [ "$h_in" = none ] || { h_from=$h_d/i.$h_k1; mkfifo "$h_from" || exit 1; }
 : >>"$h_d/out"; : >>"$h_d/err"
@@ -149,7 +162,7 @@ esac
 if [ "$h_limit" != - ]; then
   { h_z=; trap 'kill $h_z; exit' TERM
     sleep "$h_limit" & h_z=$!; wait $h_z
-    echo "timeout TERM $h_grace" >"$h_d/stop.$h_k1"; ln "$h_d/stop.$h_k1" "$h_d/stop"
+    h_tell $h_k1 "timeout TERM $h_grace"
     while kill -s USR1 $h_keeper; do sleep 0.2 & h_z=$!; wait $h_z; [ -e "$h_d/left" ] && exit; done
     # The keeper was killed.
     read -r h_p h_x <"$h_d/pid" && h_end TERM "$h_grace"; } & h_timer=$!
@@ -168,7 +181,8 @@ h_why=exited h_stopped=
 if [ -e "$h_d/stop" ]; then
   read -r h_why h_sig h_gr <"$h_d/stop"
   while [ ! -e "$h_d/left" ] && kill -s USR1 $h_keeper; do sleep "$h_nap"; done
-  if [ -e "$h_d/left" ]; then read -r h_n <"$h_d/left"; else h_end "$h_sig" "$h_gr"; fi
+  # Empty where the disk is full.
+  if [ -e "$h_d/left" ]; then read -r h_n <"$h_d/left" || h_marked; else h_end "$h_sig" "$h_gr"; fi
 else h_marked; fi
 # What it printed is in the pipes until the copier sleeps, that is, waits for more.
 h_i=0 h_q=0
@@ -196,7 +210,7 @@ if [ $h_why != exited ]; then :
 elif [ -n "$h_cut" ]; then h_why=lost h_rc=- h_note=$h_cut
 elif [ -e "$h_d/failed" ]; then h_why=not_started; read -r h_note <"$h_d/failed"
 elif [ $h_rc = 137 ] && [ "$h_oom" -gt "$h_before" ]; then h_why=out_of_memory; fi
-echo "$h_why $h_rc $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n $h_note" >"$h_d/exit.$h_k1" && mv "$h_d/exit.$h_k1" "$h_d/exit"
+printf '%-99s\n' "$h_why $h_rc $(h_size "$h_d/out") $(h_size "$h_d/err") $h_n $h_note" 1<>"$h_d/exit.$h_k1" && mv "$h_d/exit.$h_k1" "$h_d/exit"
 # Nobody may listen any more.
 trap '' PIPE; { echo end >&6; } 2>/dev/null
 h_rest
@@ -211,7 +225,7 @@ kill $h_keeper; wait $h_keeper
 export const RUN = sh`${STAT}
 h_d=$1 h_k1=$2
 h_stat $$
-echo $$ $3 $h_st $4 $5 >"$h_d/pid.$h_k1"
+printf '%-99s\n' "$$ $3 $h_st $4 $5" 1<>"$h_d/pid.$h_k1"
 [ "$8" = - ] || { tty >"$h_d/tty"; stty cols "$\{8%x*}" rows "$\{8#*x}"; }
 ln "$h_d/pid.$h_k1" "$h_d/pid" 2>/dev/null || exit 0
 rm -f "$h_d/pid.$h_k1" "$h_d/run.$h_k1"

@@ -18,7 +18,7 @@ export interface MachineBed {
   processesWith(word: string): Promise<number[]>;
   /** A folder in it to work in, which is there; one below /tmp when left out. */
   folder?: string;
-  /** A folder in it on a file system of a few MiB: for what happens when the disk is full. */
+  /** A folder in it on a file system of at most 64 MiB: for what happens when the disk is full. */
   smallFolder?: string;
   /** Ends it while something runs in it; after that nothing else is asked of this bed. */
   destroy(): Promise<void>;
@@ -44,8 +44,8 @@ const MINUTE = 120_000;
  *   much output and a slow reader; standard input and its end; variables with newlines, quotes and `=`; a folder that is missing; a script
  *   of 200 kB and of 1 MiB, an argument that is too long; no newline at the end; a background process that holds the output; a program
  *   that empties /dev/stderr; a time limit; cancel of a tree with `setsid`, ignored TERM and `env -i`; an abort before, in and after the
- *   start; two cancels; a channel that is cut, a server that starts anew; a machine that is destroyed; 20 at once; started twice;
- *   terminals that are attached again and typed into, several who type at once; forgotten without a trace
+ *   start and after the end; two cancels; output that fills the disk; a channel that is cut, a server that starts anew; a machine that is
+ *   destroyed; 20 at once; started twice; terminals that are attached again and typed into, several who type at once; forgotten without a trace
  * - files: stat, list, read, write, of links, names with newlines and of no UTF-8, modes; a disk that is full; an archive that leads out;
  *   1,000 files there and back by digest
  * - load and platform that can be true
@@ -334,6 +334,58 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
           expect(result).toMatchObject({ reason: 'cancelled', leftover: 0 });
         }
         await gone(word);
+      });
+
+      test('an abort after the end changes nothing', async () => {
+        const stop = new AbortController();
+        const spec = specOf({ command: { shell: 'echo all; exit 4' } });
+        const one = await ended((from) => box.executions.run(spec, from, { signal: stop.signal }));
+        stop.abort();
+        expect(await ended((from) => box.executions.attach(spec.id, from, call()))).toEqual(one);
+        expect(one).toMatchObject({ stdout: Buffer.from('all\n'), result: { reason: 'exited', exitCode: 4 } });
+      });
+
+      test('output that fills the disk: what is there is whole, what is missing is said, and a start is refused', async (context) => {
+        context.skip(bed.smallFolder === undefined, 'there is no small file system here');
+        const folder = `${bed.smallFolder}/spool`;
+        await throughBreaks(() => box.files.mkdir(folder, call()));
+        const small = openSandbox(await bed.machine(), { folder });
+        const spec = specOf({ command: { shell: "yes 'a line of sixteen' | head -c 100000000; echo code $? >&2" } });
+        const { stdout, result } = await ended((from) => small.executions.run(spec, from, call()));
+        expect(result).toMatchObject({ message: expect.stringContaining('full') });
+        expect(stdout.length).toBeGreaterThan(1024 * 1024);
+        expect(stdout.length).toBe(result.bytes.stdout);
+        await throughBreaks(() => small.executions.forget(spec.id, call()));
+        // What fills it and stays is ended all the same, by hand and by the clock.
+        const word = `full_${run}`;
+        const filling = { shell: `exec 3>"$FILE"; yes >&3 2>/dev/null; echo full; sleep 300` };
+        for (const [timeoutMs, reason] of [
+          [null, 'cancelled'],
+          [4000, 'timeout'],
+        ] as const) {
+          const env = { WORD: word, FILE: `${bed.smallFolder}/filled` };
+          const stays = specOf({ command: filling, env, timeoutMs, graceMs: 300 });
+          const ending = ended((from) => small.executions.run(stays, from, call()));
+          if (timeoutMs === null) {
+            await waitFor(async () => {
+              const stat = await throughBreaks(() => box.files.stat(`${bed.smallFolder}/filled`, call()));
+              return (stat?.size ?? 0) > 1024 * 1024;
+            });
+            await sleep(500);
+            const how = { graceMs: 300, signal: 'SIGTERM' } as const;
+            await throughBreaks(() => small.executions.cancel(stays.id, how, call()));
+          }
+          expect((await ending).result).toMatchObject({ reason, leftover: 0 });
+          const late = small.executions.run(specOf({ command: ['true'] }), FROM, call());
+          await expect(throughBreaks(() => late[Symbol.asyncIterator]().next())).rejects.toMatchObject({
+            code: 'disk_full',
+          });
+          await throughBreaks(() => box.files.remove(`${bed.smallFolder}/filled`, call()));
+        }
+        await gone(word);
+        const after = specOf({ command: { shell: 'echo room' } });
+        expect((await ended((from) => small.executions.run(after, from, call()))).stdout.toString()).toBe('room\n');
+        await throughBreaks(() => box.files.remove(folder, { ...call(), recursive: true }));
       });
 
       test('a reader that goes away and comes back misses nothing and reads nothing twice', async () => {
@@ -804,7 +856,7 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const small = bed.smallFolder ?? '';
         const much = () =>
           Readable.from(
-            Array.from({ length: 64 }, () => Buffer.alloc(1024 * 1024, 1)),
+            Array.from({ length: 80 }, () => Buffer.alloc(1024 * 1024, 1)),
             { objectMode: false },
           );
         await expect(throughBreaks(() => box.files.write(`${small}/much`, much(), call()))).rejects.toMatchObject({

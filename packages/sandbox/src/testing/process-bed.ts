@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MachineBed } from './machine-suite.ts';
@@ -10,7 +19,11 @@ export const BUSYBOX = ['/usr/bin/busybox', '/bin/busybox'].find((path) => exist
 
 /** Processes of this machine as a machine of a driver. All of them have its word in their environment, or are not looked for. */
 export function processBed(
-  o: Pick<ProcessMachineOptions, 'text' | 'noisy' | 'breaks'> & { readonly shell?: 'sh' | 'bash' | 'busybox' } = {},
+  o: Pick<ProcessMachineOptions, 'text' | 'noisy' | 'breaks'> & {
+    readonly shell?: 'sh' | 'bash' | 'busybox';
+    /** Its `date` says so much later than it is. */
+    readonly aheadSeconds?: number;
+  } = {},
 ): MachineBed {
   const folder = mkdtempSync(join(tmpdir(), 'hangar-machine-'));
   const home = join(folder, 'home');
@@ -25,6 +38,11 @@ export function processBed(
   }
   if (o.shell === 'bash') {
     symlinkSync('/bin/bash', join(bin, 'sh'));
+    path = `${bin}:${path}`;
+  }
+  if (o.aheadSeconds !== undefined) {
+    const date = `#!/bin/sh\nexec /bin/date -d "@$(($(/bin/date +%s) + ${o.aheadSeconds}))" "$@"\n`;
+    writeFileSync(join(bin, 'date'), date, { mode: 0o755 });
     path = `${bin}:${path}`;
   }
   let isGone = false;
@@ -47,7 +65,7 @@ export function processBed(
     destroy,
     async close() {
       await destroy();
-      if (small !== null) execFileSync('umount', [small], { stdio: 'ignore' });
+      unmount(small);
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -77,8 +95,8 @@ function kill(pid: number): void {
   }
 }
 
-/** A file system of 8 MiB, where this account may mount one. */
-function smallFolder(folder: string): string | null {
+/** A file system of 8 MiB below a folder, where this account may mount one; it is unmounted by whoever made it. */
+export function smallFolder(folder: string): string | null {
   const path = join(folder, 'small');
   mkdirSync(path);
   try {
@@ -87,4 +105,8 @@ function smallFolder(folder: string): string | null {
   } catch {
     return null;
   }
+}
+
+export function unmount(small: string | null): void {
+  if (small !== null) execFileSync('umount', ['--lazy', small], { stdio: 'ignore' });
 }

@@ -313,6 +313,20 @@ export function unitSuite(title: string, nodeFile: string, open: (desk: WorkerDe
       expect(await under.leftovers(spec.key)).toEqual([]);
     });
 
+    test('a driver that is disposed leaves its units to the next', async () => {
+      const spec = unit({ kind: 'hold' }, { deadlineSeconds: null });
+      const driver = under.create();
+      const first = driver.forProfile(profileWith(under.settings, {}, under.secrets)).units;
+      await first.ensure(spec, { ...call(), say });
+      await expect.poll(() => first.inspect(spec.key, call()), { timeout: 30_000 }).toEqual({ kind: 'running' });
+      await driver[Symbol.asyncDispose]();
+      const next = restarted().units;
+      expect(await next.inspect(spec.key, call())).toEqual({ kind: 'running' });
+      await next.remove(spec.key, call());
+      expect(await next.inspect(spec.key, call())).toEqual({ kind: 'missing' });
+      expect(await under.leftovers(spec.key)).toEqual([]);
+    });
+
     test('what can be paused holds still, goes on, and ends in either', async (context) => {
       context.skip(under.outlivesProgram === true, 'this driver has tests of its own for it');
       const { capabilities } = await under.create().describe(call());

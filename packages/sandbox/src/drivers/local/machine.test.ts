@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pino } from 'pino';
 import type { Reach } from '../../port/driver.ts';
 import { machineSuite } from '../../testing/machine-suite.ts';
+import { smallFolder, unmount } from '../../testing/process-bed.ts';
 import { NO_HOST_KEYS } from '../../testing/profile.ts';
 import { findBubblewrap } from './bubblewrap.ts';
 import { createLocalDriver } from './index.ts';
@@ -47,12 +48,16 @@ async function open(isolation: 'none' | 'bubblewrap') {
     { key, program: { kind: 'hold' }, image: null, resources: {}, deadlineSeconds: null },
     { ...call(), say: () => undefined },
   );
+  // Walls show what was there when they were made.
+  const small = isolation === 'none' ? smallFolder(dir) : null;
   return {
+    ...(small === null ? {} : { smallFolder: small }),
     machine: () => units.machine(key, call()),
     reopened: () => reached().units.machine(key, call()),
     processesWith,
     destroy: () => units.remove(key, call()),
     async close() {
+      unmount(small);
       await units.remove(key, call());
       await rm(dir, { recursive: true, force: true });
     },

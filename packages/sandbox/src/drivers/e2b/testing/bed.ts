@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { smallFolder, unmount } from '../../../testing/process-bed.ts';
 import { fakePeer, holdSpec } from './peer.ts';
 
 /** A machine of the fake, for tests of all that stands on machines. */
@@ -12,15 +13,19 @@ export async function fakeBed() {
   const home = await (await units.machine(spec.key, call())).open(['sh', '-c', 'printf %s "$HOME"'], {
     ...{ ...call(), stdin: false },
   });
+  const folder = await text(home.stdout);
+  const small = smallFolder(folder);
   return {
     machine: () => units.machine(spec.key, call()),
-    folder: await text(home.stdout),
+    folder,
+    ...(small === null ? {} : { smallFolder: small }),
     /** Through a driver that has just been made. */
     reopened: () => peer.reachAs().units.machine(spec.key, call()),
     /** The fake's processes run on this machine. */
     processesWith: async (word: string): Promise<number[]> => livingWith(word),
     destroy: () => units.remove(spec.key, call()),
     async close() {
+      unmount(small);
       await peer[Symbol.asyncDispose]();
     },
   };
