@@ -9,12 +9,8 @@ import { readFile, writeFile } from './files.ts';
 import { createOutlet } from './outlet.ts';
 import { CALL_MS, type E2bClient } from './sdk.ts';
 import { shellLine } from './shell-line.ts';
+import { createWatch } from './watch.ts';
 
-/** How often a machine with open channels is asked whether it is there: a dead link says nothing by itself for minutes. */
-const WATCH_MS = 6_000;
-/** For each answer: with two that did not come, and the question why, less than 30 s. */
-const ANSWER_MS = 7_000;
-const AGAIN_MS = 1_000;
 const METRICS_AGE_MS = 300_000;
 
 export const CAPABILITIES: MachineCapabilities = {
@@ -41,10 +37,17 @@ const Sample = z.object({
 });
 
 export function createMachine(o: { client: E2bClient; sandbox: Sandbox; watchMs?: number }): Machine {
-  const { client, sandbox, watchMs = WATCH_MS } = o;
-  const answerMs = Math.min(ANSWER_MS, watchMs);
+  const { client, sandbox } = o;
   const open = new Set<OpenChannel>();
-  let watch: NodeJS.Timeout | undefined;
+  const keepWatch = createWatch({
+    everyMs: o.watchMs,
+    isNeeded: () => open.size > 0,
+    isThere: (call) => sandbox.isRunning(call),
+    async lost(error, requestTimeoutMs) {
+      const why = await proved(error, requestTimeoutMs);
+      for (const one of open) one.fail(why);
+    },
+  });
 
   /** Only the control plane knows whether a machine is gone: a broken stream is the same for a restart of something on the way. */
   async function proved(error: unknown, requestTimeoutMs = CALL_MS): Promise<HangarError> {
@@ -58,31 +61,6 @@ export function createMachine(o: { client: E2bClient; sandbox: Sandbox; watchMs?
       if (isNoSandbox(second)) return new HangarError('sandbox_gone', { message: 'The E2B sandbox is gone.' });
       return new HangarError('connection_lost', { message: said });
     }
-  }
-
-  function keepWatch(): void {
-    if (watch || open.size === 0) return;
-    let misses = 0;
-    const next = (ms: number) => {
-      watch = setTimeout(() => void look(), ms);
-      watch.unref();
-    };
-    const look = async () => {
-      const alive = await sandbox.isRunning({ requestTimeoutMs: answerMs }).catch((error: unknown) => error);
-      if (open.size === 0) return stopWatch();
-      misses = alive === true ? 0 : misses + 1;
-      // Once may be chance, on both sides of it.
-      if (misses >= 2) {
-        const why = await proved(alive === false ? new Error('it does not answer') : alive, answerMs);
-        for (const one of open) one.fail(why);
-      }
-      next(misses === 1 ? AGAIN_MS : watchMs);
-    };
-    next(watchMs);
-  }
-  function stopWatch(): void {
-    clearTimeout(watch);
-    watch = undefined;
   }
 
   async function openError(error: unknown, { signal, user }: OpenOptions): Promise<unknown> {
