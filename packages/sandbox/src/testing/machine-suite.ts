@@ -486,7 +486,7 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const env = flag('tails');
         const spec = specOf({ command: { shell: `echo go; ${waits}; echo end; echo END >&2` }, env });
         const at = { stdout: 0, stderr: 0 };
-        let text = '';
+        const text = { stdout: '', stderr: '' };
         const follow = async (): Promise<Result> => {
           for (;;)
             try {
@@ -494,18 +494,18 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
                 if (event.type === 'end') return event.result;
                 if (event.type === 'started') continue;
                 at[event.type] += event.data.length;
-                text += Buffer.from(event.data).toString();
+                text[event.type] += Buffer.from(event.data).toString();
               }
             } catch (error) {
               if ((error as { code?: string }).code !== 'connection_lost') throw error;
             }
         };
         const following = follow();
-        await waitFor(async () => text === 'go\n');
+        await waitFor(async () => text.stdout === 'go\n');
         await kill(spec.id, '$t');
         await shell('touch "$FLAG"', { env });
         expect(await following).toMatchObject({ reason: 'exited', exitCode: 0 });
-        expect(text).toBe('go\nend\nEND\n');
+        expect(text).toEqual({ stdout: 'go\nend\n', stderr: 'END\n' });
       });
 
       test('one that nobody knows is not found; one that runs is not forgotten; forgotten ones leave nothing', async () => {
