@@ -449,6 +449,24 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         await gone(word);
       });
 
+      test('a supervisor that is killed after its last word has said it', async () => {
+        const word = `last_${run}`;
+        const spec = specOf({ command: { shell: 'echo go; sleep 300' }, env: { WORD: word } });
+        const following = ended((from) => box.executions.run(spec, from, call()));
+        await waitFor(async () =>
+          (await throughBreaks(() => box.executions.list(call()))).some(
+            ({ id, bytes }) => id === spec.id && bytes.stdout === 3,
+          ),
+        );
+        await shell('echo "exited 0 3 0 0 -" >"$(dirname "$0")/../$OF/exit"', { env: { OF: spec.id } });
+        await kill(spec.id, '$s');
+        const { stdout, result } = await following;
+        expect(stdout.toString()).toBe('go\n');
+        expect(result).toMatchObject({ reason: 'exited', exitCode: 0 });
+        await shell(`kill -s KILL ${(await bed.processesWith(word)).join(' ')}`);
+        await gone(word);
+      });
+
       test('what takes down its output is killed: it is lost, though it did not notice', async () => {
         const env = flag('copier');
         const script = `trap '' PIPE; echo go; ${waits}; echo end 2>/dev/null; exit 0`;
