@@ -71,7 +71,8 @@ if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss && kill -0 $h
     h_i=0
     while [ $h_i -lt 2 ]; do
       sleep 2 & h_z=$!; wait $h_z
-      if [ ! -e "$h_d/exit" ] && ! h_alive $h_s $h_ss; then h_i=$((h_i+1)); else h_i=0; fi
+      # One that was killed between its last word and the end of its keeper leaves that alive.
+      if h_alive $h_s $h_ss; then h_i=0; else h_i=$((h_i+1)); fi
     done
     kill $h_t1 $h_t2; } >/dev/null 4>&- </dev/null & h_w=$!
   wait $h_t1; wait $h_t2; kill $h_w

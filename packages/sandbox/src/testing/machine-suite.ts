@@ -501,6 +501,24 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         await gone(word);
       });
 
+      test('a supervisor that is killed after its last word has said it', async () => {
+        const word = `last_${run}`;
+        const spec = specOf({ command: { shell: 'echo go; sleep 300' }, env: { WORD: word } });
+        const following = ended((from) => box.executions.run(spec, from, call()));
+        await waitFor(async () =>
+          (await throughBreaks(() => box.executions.list(call()))).some(
+            ({ id, bytes }) => id === spec.id && bytes.stdout === 3,
+          ),
+        );
+        await shell('echo "exited 0 3 0 0 -" >"$(dirname "$0")/../$OF/exit"', { env: { OF: spec.id } });
+        await kill(spec.id, '$s');
+        const { stdout, result } = await following;
+        expect(stdout.toString()).toBe('go\n');
+        expect(result).toMatchObject({ reason: 'exited', exitCode: 0 });
+        await shell(`kill -s KILL ${(await bed.processesWith(word)).join(' ')}`);
+        await gone(word);
+      });
+
       test('what takes down its output is killed: it is lost, though it did not notice', async () => {
         const env = flag('copier');
         const script = `trap '' PIPE; echo go; ${waits}; echo end 2>/dev/null; exit 0`;
@@ -538,7 +556,7 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const env = flag('tails');
         const spec = specOf({ command: { shell: `echo go; ${waits}; echo end; echo END >&2` }, env });
         const at = { stdout: 0, stderr: 0 };
-        let text = '';
+        const text = { stdout: '', stderr: '' };
         const follow = async (): Promise<Result> => {
           for (;;)
             try {
@@ -546,18 +564,18 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
                 if (event.type === 'end') return event.result;
                 if (event.type === 'started') continue;
                 at[event.type] += event.data.length;
-                text += Buffer.from(event.data).toString();
+                text[event.type] += Buffer.from(event.data).toString();
               }
             } catch (error) {
               if ((error as { code?: string }).code !== 'connection_lost') throw error;
             }
         };
         const following = follow();
-        await waitFor(async () => text === 'go\n');
+        await waitFor(async () => text.stdout === 'go\n');
         await kill(spec.id, '$t');
         await shell('touch "$FLAG"', { env });
         expect(await following).toMatchObject({ reason: 'exited', exitCode: 0 });
-        expect(text).toBe('go\nend\nEND\n');
+        expect(text).toEqual({ stdout: 'go\nend\n', stderr: 'END\n' });
       });
 
       test('one that nobody knows is not found; one that runs is not forgotten; forgotten ones leave nothing', async () => {

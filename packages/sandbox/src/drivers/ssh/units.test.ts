@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSandbox } from '../../machine/sandbox.ts';
 import type { Machine } from '../../port/machine.ts';
 import type { UnitKey } from '../../port/unit.ts';
 import {
@@ -66,6 +67,29 @@ describe.skipIf(whyNoSshd !== null)(`ssh: units${whyNoSshd === null ? '' : `, sk
       'sh',
       word,
     ]).toString();
+
+  it('keeps in its own folder what it executes and printed: the account outlives it', async () => {
+    const key = newKey();
+    await ensure(key);
+    const { executions } = openSandbox(await unitsOf().machine(key, soon()));
+    const spec = {
+      id: 'x_kept',
+      command: { shell: 'echo kept; env' },
+      cwd: null,
+      env: { SECRET: 'of it' },
+      user: null,
+    };
+    const how = { stdin: 'none', terminal: null, timeoutMs: null, graceMs: 1_000 } as const;
+    let printed = '';
+    for await (const output of executions.run({ ...spec, ...how }, { stdout: 0, stderr: 0 }, soon()))
+      if (output.type === 'stdout') printed += Buffer.from(output.data).toString();
+    expect(printed).toContain('kept\n');
+    expect(printed).not.toContain('HANGAR_SPOOLS');
+    expect(await readdir(`${folderOf(key)}/spools/x_kept`)).toContain('out');
+    await unitsOf().remove(key, soon());
+    const left = await readdir(sshd.home, { recursive: true });
+    expect(left.filter((name) => name.includes('x_kept'))).toEqual([]);
+  });
 
   it('is made once, runs until it is stopped, and leaves its files until it is removed', async () => {
     const key = newKey();
