@@ -148,7 +148,8 @@ export function createApi(options: ApiOptions): ClusterApi {
       if (status < 400) return answer.value;
       const text = (await readAll(response)).toString('utf8');
       const parsed = Refusal.safeParse(parseJson(text));
-      const { message, reason } = parsed.success ? parsed.data : { message: text.slice(0, 200).trim(), reason: '' };
+      const plain = text.trimStart().startsWith('<') ? '' : text.slice(0, 200).trim();
+      const { message, reason } = parsed.success ? parsed.data : { message: plain, reason: '' };
       if (status === 401 && !renewed) {
         renewed = true;
         continue;
