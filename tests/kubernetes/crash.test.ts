@@ -95,6 +95,25 @@ if (skipped !== null || 'skipped' in cluster || cluster.home === null) {
       await isEmpty();
     }, 300_000);
 
+    it('the API server is away for 20 s in the middle of an execution: no line is missing, and the sandbox is the same', async () => {
+      const hangar = (...args: string[]) => server.server.hangar(['sandbox', ...args]);
+      const opened = await hangar('open', '--on', 'pods', '--json');
+      expect(opened.exitCode, opened.stderr).toBe(0);
+      const { id } = JSON.parse(opened.stdout) as { id: string };
+      const run = hangar('exec', id, '--', 'sh', '-c', `${counting(100)}; exit 7`);
+      await sleep(10_000);
+      const start = parts.kill('kube-apiserver');
+      await sleep(20_000);
+      await start();
+      const { stdout, stderr, exitCode } = await run;
+      expect(exitCode, stderr).toBe(7);
+      expect(stdout.split('\n')).toEqual(upTo(100).map((n) => `line ${n}`));
+      const after = await hangar('exec', id, '--', 'echo', 'well');
+      expect(after.stdout, after.stderr).toBe('well');
+      expect((await hangar('close', id)).exitCode).toBe(0);
+      await isEmpty();
+    }, 300_000);
+
     it('the node starts again in the middle of ten jobs: all are lost and say why, no line is missing, no pod is left', async () => {
       const ids = await many(600);
       for (const id of ids) await runs(id);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { pino } from 'pino';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import type { Machine } from '../../packages/sandbox/src/index.ts';
 import { type MachineBed, machineSuite } from '../../packages/sandbox/src/testing/machine-suite.ts';
@@ -18,7 +18,30 @@ const call = () => ({ signal: AbortSignal.timeout(120_000) });
 const cluster = await clusterForTests();
 
 if ('skipped' in cluster) test('a pod as a machine', ({ skip }) => skip(cluster.skipped));
-else machineSuite('a pod', () => open(cluster), { outputBytes: 24 * MIB });
+else {
+  machineSuite('a pod', () => open(cluster), { outputBytes: 24 * MIB });
+
+  test('a machine in hand ends by itself when its time is over, and nothing can be opened in it any more', async () => {
+    const { name, remove } = await cluster.namespace();
+    const brought = nothingBrought('i_held');
+    const driver = driverForTests({ ...cluster, brought, workerImage: await cluster.image('full'), log });
+    try {
+      const { units } = driver.forProfile(profileWith({ namespace: name, pull: 'never' }));
+      const key = { id: 's_held', attempt: 1 };
+      const spec = { key, program: { kind: 'hold' }, image: null, resources: {}, deadlineSeconds: 3 } as const;
+      await units.ensure(spec, { ...call(), say: () => undefined });
+      await expect
+        .poll(() => units.inspect(key, call()), { timeout: 90_000 })
+        .toMatchObject({ kind: 'exited', reason: 'The time of the machine was over' });
+      await expect(units.machine(key, call())).rejects.toMatchObject({ code: 'sandbox_gone' });
+      await units.remove(key, call());
+      expect(await units.inspect(key, call())).toEqual({ kind: 'missing' });
+    } finally {
+      await driver[Symbol.asyncDispose]();
+      await remove();
+    }
+  }, 120_000);
+}
 
 async function open({ kubeconfig, image, namespace }: ClusterForTests): Promise<MachineBed> {
   const made = await namespace();

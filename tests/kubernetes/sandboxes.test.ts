@@ -117,7 +117,7 @@ else {
       await expect.poll(() => partsOf(id), { timeout: 60_000 }).toBe('');
     });
 
-    it('its time is over though no server looks, and nothing is left', async () => {
+    it('is closed when its time is over, and nothing is left', async () => {
       const id = await opened('--lifetime', '1m');
       const sandbox = await ended(id);
       expect(sandbox.state).toBe('closed');

@@ -1,7 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
 import { HangarError, proxyFor } from '@hangar/contract';
-import type { ApiOptions } from './api.ts';
 import type { Proof } from './credentials.ts';
 
 const KEEP_ALIVE_MS = 30_000;
@@ -9,8 +8,17 @@ const KEEP_ALIVE_MS = 30_000;
 /** For what a connection is: calls one after the other, or one WebSocket. */
 export type Way = 'calls' | 'sockets';
 
+export interface WayOptions {
+  readonly ca?: string | undefined;
+  readonly insecure: boolean;
+  readonly serverName?: string;
+  /** Of the kubeconfig; else env says whether a proxy stands before the server. */
+  readonly proxyUrl?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
 /** The connections to one API server: with its authority, the certificate of a proof, and through a proxy where one stands before it. */
-export function createAgents(base: URL, options: Omit<ApiOptions, 'server' | 'credentials'>) {
+export function createAgents(base: URL, options: WayOptions) {
   const secure = base.protocol === 'https:';
   let known: { of: string; agents: Readonly<Record<Way, Promise<http.Agent>>> } | null = null;
 

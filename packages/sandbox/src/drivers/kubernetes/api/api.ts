@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HangarError } from '@hangar/contract';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
-import { createAgents } from './agents.ts';
+import { createAgents, type WayOptions } from './agents.ts';
 import type { Credentials, Proof } from './credentials.ts';
 import { openSocket } from './socket.ts';
 import { why } from './why.ts';
@@ -73,14 +73,8 @@ export interface ClusterApi {
   close(): void;
 }
 
-export interface ApiOptions {
+export interface ApiOptions extends WayOptions {
   readonly server: string;
-  readonly ca?: string | undefined;
-  readonly insecure: boolean;
-  readonly serverName?: string;
-  /** Of the kubeconfig; else env says whether a proxy stands before the server. */
-  readonly proxyUrl?: string;
-  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly credentials: Credentials;
 }
 
@@ -154,7 +148,8 @@ export function createApi(options: ApiOptions): ClusterApi {
       if (status < 400) return answer.value;
       const text = (await readAll(response)).toString('utf8');
       const parsed = Refusal.safeParse(parseJson(text));
-      const { message, reason } = parsed.success ? parsed.data : { message: text.slice(0, 200).trim(), reason: '' };
+      const plain = text.trimStart().startsWith('<') ? '' : text.slice(0, 200).trim();
+      const { message, reason } = parsed.success ? parsed.data : { message: plain, reason: '' };
       if (status === 401 && !renewed) {
         renewed = true;
         continue;

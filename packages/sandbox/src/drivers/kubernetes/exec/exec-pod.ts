@@ -39,7 +39,7 @@ export function createExecPod(o: {
       const seen = readPod(answer);
       return seen === null || seen.uid !== uid ? gone(`The pod ${name} is gone.`) : whyOver(seen);
     } catch (error) {
-      throw asMachineError(error);
+      throw asMachineError(error, 'pods');
     }
   }
 
@@ -73,8 +73,11 @@ function whyOver(pod: PodSeen): HangarError | null {
   return pod.isTerminating ? gone(`The pod ${pod.name} is being removed.`) : null;
 }
 
-/** What the API server refused, as the error that says what to do. */
-export function asMachineError(error: unknown): unknown {
+/** What this server must be allowed to do with what. */
+const RIGHTS = { pods: 'get, list and watch', 'pods/exec': 'get and create' } as const;
+
+/** What the API server refused, as the error that says what to do. @param resource what it was asked for */
+export function asMachineError(error: unknown, resource: keyof typeof RIGHTS): unknown {
   if (!(error instanceof ApiError)) return error;
   const { status } = error;
   const said = tidy(error.message);
@@ -92,10 +95,13 @@ export function asMachineError(error: unknown): unknown {
   if (status === 403) {
     return new HangarError('driver_auth_failed', {
       ...told,
-      message: `The cluster does not let this server open processes in pods (pods/exec): ${said}.`,
-      wayOut:
-        'Give the account of this server the verbs get and create on pods/exec, as the Role of deploy/k8s does. Run: hangar profiles test NAME',
+      message: `The cluster does not let this server reach ${resource}: ${said}.`,
+      wayOut: `Give its account the verbs ${RIGHTS[resource]} on ${resource}, as the Role of deploy/k8s does. Run: hangar profiles test NAME`,
     });
+  }
+  if (status === 414 || status === 431) {
+    const wayOut = 'Let what stands before the API server take addresses of 32 KiB: the command is part of them.';
+    return new HangarError('driver_unavailable', { ...told, wayOut });
   }
   if (status === 429) return new HangarError('driver_busy', { ...told, details: { retryAfterMs: 5_000 } });
   return new HangarError('driver_unavailable', told);

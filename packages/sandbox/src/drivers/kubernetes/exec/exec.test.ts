@@ -198,10 +198,13 @@ describe('a refusal', () => {
     await expect(open(['true'])).rejects.toMatchObject({ code });
   });
 
-  test('for a missing right names it', async () => {
-    server.instead.push((socket) => refuse(socket, 403, { reason: 'Forbidden', text: 'no' }));
+  test.each([
+    [403, { reason: 'Forbidden', text: 'no' }, 'get and create on pods/exec'],
+    [414, { text: '<html>URI Too Long</html>' }, 'addresses of 32 KiB'],
+  ])('with %i says what to do', async (status, told, wayOut) => {
+    server.instead.push((socket) => refuse(socket, status, told));
     await expect(open(['true'])).rejects.toMatchObject({
-      wayOut: expect.stringContaining('get and create on pods/exec'),
+      ...{ wayOut: expect.stringContaining(wayOut), message: expect.not.stringContaining('<') },
     });
   });
 

@@ -21,7 +21,7 @@ export const CAPABILITIES: MachineCapabilities = {
 /**
  * A running pod as a machine. A program that cannot be run is an exit, as in a shell: 127 when there is none, 126 when it cannot be run,
  * and why is in stderr. `open` listens to its signal until the API server has agreed; from then on the channel lives until the process
- * ends or `close()`.
+ * ends or `close()`. How it ended comes behind what it printed: only who reads that is told.
  */
 export function createPodMachine(p: {
   readonly pod: ExecPod;
@@ -65,7 +65,7 @@ export function createPodMachine(p: {
         o.signal.throwIfAborted();
         const why = await pod.whyShut({ signal: o.signal }).catch(() => null);
         o.signal.throwIfAborted();
-        throw why ?? asMachineError(error);
+        throw why ?? asMachineError(error, 'pods/exec');
       });
       // It begins in a size of its own choice, and gets the wanted one as its first message.
       if (o.terminal) socket.send(resizeFrame(o.terminal), () => {});

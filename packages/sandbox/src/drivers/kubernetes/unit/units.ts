@@ -251,7 +251,7 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
         if (!pod) throw new HangarError('sandbox_gone', { message: `No pod of ${name} runs.` });
         return createPodMachine({ pod: createExecPod({ pod, place, podsOf }), place, starts: parts.starts });
       } catch (error) {
-        throw asMachineError(error);
+        throw asMachineError(error, 'pods');
       }
     },
   };
