@@ -138,7 +138,8 @@ case $h_in in
   tail)
     sleep 2147483647 & h_hold=$!
     echo $h_hold >"$h_d/in.tail"
-    tail -c +1 -f -s 0.05 --pid=$h_hold "$h_d/in" >"$h_from" & h_feed=$!;;
+    h_pace=0.05; [ "$h_term" = - ] || h_pace=0.01
+    tail -c +1 -f -s $h_pace --pid=$h_hold "$h_d/in" >"$h_from" & h_feed=$!;;
   poll)
     { exec 3>"$h_from"; h_at=0
       while :; do
