@@ -220,7 +220,8 @@ function hashOf({ idempotencyKey: _, ...request }: Record<string, unknown>): str
 }
 
 function titleOf(command: NewExecution['command']): string {
-  const words = Array.isArray(command) ? command.join(' ') : command.shell;
+  // A script that begins with a comment says itself what it does.
+  const words = Array.isArray(command) ? command.join(' ') : (/^# *(\S.*)\n/.exec(command.shell)?.[1] ?? command.shell);
   const line = words.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length <= TITLE_MOST ? line : `${line.slice(0, TITLE_MOST - 1)}…`;
 }

@@ -1,4 +1,5 @@
 import type { Sandbox } from '@hangar/contract';
+import { LOGIN_SHELL, TERMINAL_ENV } from '@hangar/contract/login-shell';
 import { isEnded } from '@hangar/contract/state-words';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
@@ -32,7 +33,7 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
     }),
   );
   const known = pagesOf(executions).of.data?.items ?? [];
-  const open = openIn(search);
+  const open = openTerminals(search);
   const lineOf = (terminal: string, isNew = false) => {
     const line = lines.current.get(terminal) ?? new TerminalReader(api, terminal, isNew);
     lines.current.set(terminal, line);
@@ -50,7 +51,7 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
       const made = await api.sandboxes.execute.call({
         sandbox: id,
         command: { shell: LOGIN_SHELL },
-        env: { TERM: 'xterm-256color', COLORTERM: 'truecolor' },
+        env: TERMINAL_ENV,
         terminal: { columns: 80, rows: 24 },
       });
       lineOf(made.id, true);
@@ -87,8 +88,13 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
 }
 
 /** As they stand in the address; what is no id of an execution is left out. */
-function openIn({ terminal, terminals }: { terminal?: string | undefined; terminals?: string | undefined }): string[] {
+export function openTerminals({
+  terminal,
+  terminals,
+}: {
+  terminal?: string | undefined;
+  terminals?: string | undefined;
+}): string[] {
   const named = [...(terminals ?? '').split(','), terminal ?? ''];
   return [...new Set(named)].filter((one) => /^e_[a-z0-9]+$/.test(one));
 }
-const LOGIN_SHELL = 'exec bash -l';
