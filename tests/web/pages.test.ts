@@ -73,7 +73,15 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     if (sent.exitCode !== 5) throw new Error(`the group did not end as it should: ${sent.stderr}`);
     const opened = await server.hangar(['sandbox', 'open', '--name', 'by hand', '--json']);
     ids.sandbox = (JSON.parse(opened.stdout) as { id: string }).id;
-    await server.hangar(['sandbox', 'exec', ids.sandbox, '--', 'sh', '-c', 'echo built; mkdir -p build; : > report.txt']);
+    await server.hangar([
+      'sandbox',
+      'exec',
+      ids.sandbox,
+      '--',
+      'sh',
+      '-c',
+      'echo built; mkdir -p build; : > report.txt',
+    ]);
     const shell = await fetch(`${server.url}/api/drivers/execute`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },

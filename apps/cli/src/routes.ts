@@ -47,6 +47,7 @@ export const ROOT: Group = group('Jobs on remote compute: send a repository and 
     {
       open: leaf('Open a sandbox: a machine to run commands in', () => import('./commands/sandboxes/open.ts')),
       exec: leaf('Execute a command in a sandbox, as ssh does', () => import('./commands/sandboxes/exec.ts')),
+      shell: leaf('A shell in a sandbox, in this terminal', () => import('./commands/sandboxes/shell.ts')),
       attach: leaf(
         'Go on with an execution: all it prints, and its exit code',
         () => import('./commands/sandboxes/attach.ts'),

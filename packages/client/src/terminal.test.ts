@@ -22,13 +22,16 @@ class Server implements TerminalSocket {
   }
   close(): void {}
   say(said: TerminalSaid): void {
-    this.onmessage?.({ data: JSON.stringify(said) });
+    this.#tell(JSON.stringify(said));
   }
   print(offset: number, text: string): void {
-    this.onmessage?.({ data: terminalFrame(offset, new TextEncoder().encode(text)).buffer });
+    this.#tell(terminalFrame(offset, new TextEncoder().encode(text)).buffer);
   }
   break(code = 1006): void {
-    this.onclose?.({ code, reason: '' });
+    this.onclose?.({ code, reason: '' } as never);
+  }
+  #tell(data: unknown): void {
+    this.onmessage?.({ data } as never);
   }
 }
 

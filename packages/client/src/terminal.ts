@@ -13,12 +13,12 @@ import {
 import type { BackOff } from './back-off.ts';
 import { InputOnItsWay } from './terminal-input.ts';
 
-/** As much of a WebSocket as is used: that of a browser, and that of `ws`. Not open yet when it is handed over. */
+/** As much of a WebSocket as is used: that of a browser, and that of `ws`. Nothing has come over it when it is handed over. */
 export interface TerminalSocket {
   binaryType: string;
   onopen: ((event: never) => void) | null;
-  onmessage: ((event: { readonly data: unknown }) => void) | null;
-  onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number): void;
@@ -156,7 +156,7 @@ export function openTerminal(o: TerminalOptions): TerminalConnection {
           alive();
         };
         socket.onerror = () => undefined;
-        socket.onmessage = ({ data }) => {
+        socket.onmessage = ({ data }: { readonly data: unknown }) => {
           alive();
           try {
             if (typeof data === 'string') return hear(JSON.parse(data) as TerminalSaid);
@@ -166,7 +166,7 @@ export function openTerminal(o: TerminalOptions): TerminalConnection {
             fail(notUnderstood(cause));
           }
         };
-        socket.onclose = ({ code, reason }) => {
+        socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
           // What is typed from here on has not been sent.
           if (ready === socket) ready = null;
           if (end !== null) resolve(end);

@@ -1,4 +1,5 @@
 import { HangarError } from '@hangar/contract/errors';
+import type { WebSocket } from 'ws';
 import { aboutJob } from '../jobs/job-words.ts';
 import { DEFAULT_SERVER, type Settings, serverUrl, whyNoToken } from '../settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -15,6 +16,8 @@ export interface Api {
   readonly client: Client;
   /** A raw route under /api: answers a 2xx, throws HangarError for anything else. */
   request(path: string, call?: Call): Promise<Answer>;
+  /** A raw route under /api as a WebSocket, which is open and has brought nothing yet. Throws as `request` does. */
+  webSocket(path: string, protocol: string, signal: AbortSignal): Promise<WebSocket>;
   /** How the calls identify themselves: HANGAR_TOKEN, a sign-in, or not at all. */
   readonly identity: 'environment' | 'sign-in' | 'none';
   readonly signIns: SignIns;
@@ -54,23 +57,17 @@ export async function connect(connection: Connection): Promise<Api> {
     (fromEnv === undefined ? await signIns.tokens(server) : { kind: 'apiKey', accessToken: fromEnv });
   const identity = tokens === null ? 'none' : fromEnv === undefined ? 'sign-in' : 'environment';
 
-  const authorized = async (path: string, call: Call): Promise<Answer> => {
+  /** With the tokens there are, and with fresh ones where these are not taken any more. */
+  const authorized = async <T extends Answer | WebSocket>(
+    attempt: (headers: Readonly<Record<string, string>>) => Promise<T>,
+  ): Promise<T> => {
+    const identified = () => attempt(tokens === null ? {} : { authorization: `Bearer ${tokens.accessToken}` });
     if (tokens !== null && isStale(tokens)) tokens = await refresh(tokens);
-    const attempt = () =>
-      send(
-        link,
-        path,
-        {
-          ...call,
-          headers: { ...call.headers, ...(tokens === null ? {} : { authorization: `Bearer ${tokens.accessToken}` }) },
-        },
-        signal,
-      );
-    const response = await attempt();
-    if (response.status !== 401 || tokens?.refreshToken === undefined) return response;
+    const response = await identified();
+    if (!('status' in response) || response.status !== 401 || tokens?.refreshToken === undefined) return response;
     response.discard();
     tokens = await refresh(tokens);
-    return attempt();
+    return identified();
   };
 
   /** Only one of several command lines rotates; the others find its tokens in the store. */
@@ -99,25 +96,40 @@ export async function connect(connection: Connection): Promise<Api> {
     });
 
   const request = async (path: string, call: Call = {}): Promise<Answer> => {
-    const response = await authorized(`/api${path}`, call);
+    const response = await authorized((headers) =>
+      send(link, `/api${path}`, { ...call, headers: { ...call.headers, ...headers } }, signal),
+    );
     if (response.ok) return response;
+    throw await refusalOf(path, response);
+  };
+
+  const webSocket: Api['webSocket'] = async (path, protocol, over) => {
+    const { openWebSocket } = await import('./web-socket.ts');
+    const response = await authorized((headers) =>
+      openWebSocket(link, `/api${path}`, { headers, protocol, signal: over }),
+    );
+    if ('status' in response) throw await refusalOf(path, response);
+    return response;
+  };
+
+  const refusalOf = async (path: string, response: Answer): Promise<unknown> => {
     const error = await errorOf(link, response);
     if (error.code === 'not_signed_in' && tokens === null)
-      throw new HangarError('not_signed_in', {
+      return new HangarError('not_signed_in', {
         message: `You are not signed in to ${server}.`,
         wayOut: `Run: hangar cloud login${connection.server === undefined ? '' : ` --server ${server}`}`,
       });
     if (error.kind === 'unauthenticated' && identity === 'environment')
-      throw new HangarError(error.code, {
+      return new HangarError(error.code, {
         message: `${server} does not accept the token in HANGAR_TOKEN.`,
         wayOut: 'Set HANGAR_TOKEN to a valid API key, or unset it and run: hangar cloud login',
       });
     // The way out of an error about a job names that job.
     const id = /^\/jobs\/(j_[0-9a-z]+)/.exec(path)?.[1];
-    throw id === undefined ? error : aboutJob(error, id);
+    return id === undefined ? error : aboutJob(error, id);
   };
 
-  return { server, client: createClient(request), request, identity, signIns };
+  return { server, client: createClient(request), request, webSocket, identity, signIns };
 }
 
 const isStale = (tokens: Tokens): boolean =>

@@ -112,7 +112,7 @@ async function once(link: Link, path: string, call: Call, signal: AbortSignal): 
 }
 
 /** What broke a call, in the words of the table; what is no trouble of the network stays as it is. */
-function asLost(link: Link, way: Way | null, error: unknown): unknown {
+export function asLost(link: Link, way: Way | null, error: unknown): unknown {
   if (error instanceof HangarError) {
     if (error.code !== 'proxy_refused' || error.details?.status !== 407 || way === null) return error;
     return proxyRefused(way.proxy, 'asks for a sign-in', { status: 407, cause: error });
@@ -200,7 +200,7 @@ async function* watched(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   }
 }
 
-function answerOf(message: IncomingMessage, status: number, through: string | null): Answer {
+export function answerOf(message: IncomingMessage, status: number, through: string | null): Answer {
   const text = async (): Promise<string> => {
     const parts: Uint8Array[] = [];
     for await (const part of watched(message)) parts.push(part);

@@ -9,6 +9,7 @@ import {
   MAX_COMMAND_BYTES,
   type NewExecution,
   type NewSandbox,
+  OWN_SHELL,
   type Sandbox,
   type SandboxStateName,
   sizeInWords,
@@ -220,8 +221,8 @@ function hashOf({ idempotencyKey: _, ...request }: Record<string, unknown>): str
 }
 
 function titleOf(command: NewExecution['command']): string {
-  // A script that begins with a comment says itself what it does.
-  const words = Array.isArray(command) ? command.join(' ') : (/^# *(\S.*)\n/.exec(command.shell)?.[1] ?? command.shell);
+  if ('shell' in command && command.shell === OWN_SHELL.shell) return 'shell';
+  const words = Array.isArray(command) ? command.join(' ') : command.shell;
   const line = words.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length <= TITLE_MOST ? line : `${line.slice(0, TITLE_MOST - 1)}…`;
 }

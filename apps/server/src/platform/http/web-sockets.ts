@@ -36,6 +36,10 @@ export async function acceptWebSockets(app: FastifyInstance): Promise<void> {
       app.websocketServer.close();
     },
   });
+  // A connection whose request to become a socket was refused is read by nobody any more.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.ws) reply.header('connection', 'close');
+  });
 }
 
 const SPOKEN = new WeakMap<IncomingMessage, string>();

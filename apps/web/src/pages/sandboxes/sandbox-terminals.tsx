@@ -1,6 +1,6 @@
 import type { Sandbox } from '@hangar/contract';
-import { LOGIN_SHELL, TERMINAL_ENV } from '@hangar/contract/login-shell';
 import { isEnded } from '@hangar/contract/state-words';
+import { OWN_SHELL } from '@hangar/contract/terminals';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useRef } from 'react';
@@ -15,6 +15,9 @@ import { TerminalsView } from '../../modules/terminal/terminals-view.tsx';
 import { useWhyUnable } from './sandbox-machine.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
+
+/** What programs are told of the screen. */
+const SCREEN = { TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 
 /** The terminals of a sandbox. Those that are open stand in the address, so that a reload finds them again. */
 export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
@@ -50,8 +53,8 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
     async () => {
       const made = await api.sandboxes.execute.call({
         sandbox: id,
-        command: { shell: LOGIN_SHELL },
-        env: TERMINAL_ENV,
+        command: OWN_SHELL,
+        env: SCREEN,
         terminal: { columns: 80, rows: 24 },
       });
       lineOf(made.id, true);

@@ -162,7 +162,7 @@ class Looker {
 async function refusal(query: string, headers: Record<string, string>, protocol = TERMINAL_PROTOCOL): Promise<string> {
   const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-protocol': protocol };
   const sent = ask({
-    ...{ port, path: `/api/drivers/terminal?${query}` },
+    ...{ port, path: `/api/drivers/terminal?${query}`, agent: false },
     headers: {
       ...(protocol === '' ? {} : upgrade),
       ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers },
@@ -258,7 +258,7 @@ describe('a terminal', () => {
     looker.type('\x04');
     await looker.ends();
     const printed = looker.text.split('\r\n').filter((line) => line.startsWith('line'));
-    expect(printed.toSorted()).toEqual([...lines, ...lines].map((line) => line.trimEnd()).toSorted());
+    expect(printed.toSorted()).toEqual([...lines, ...lines].map((line) => line.replace('\n', '')).toSorted());
     expect(looker.of('end')).toMatchObject([{ execution: { state: 'succeeded' } }]);
   });
 
@@ -279,18 +279,18 @@ describe('a terminal', () => {
     await looker.shows('one\r\none\r\n');
     for (const channel of channels) channel.close();
     backend.away = new HangarError('driver_unavailable', { message: 'The engine is away.' });
-    await looker.until((one) => one.of('away').length > 0, 'away');
-    expect(looker.of('away')[0]?.why).toBe('The engine is away.');
+    await looker.until((one) => one.of('away').at(-1)?.why === 'The engine is away.', 'away');
     looker.type('two\n');
     backend.away = null;
     await looker.shows('two\r\ntwo\r\n');
-    expect(looker.of('back')).toHaveLength(1);
+    expect(looker.of('back').length).toBeGreaterThan(0);
+    await looker.taken(8);
     expect(looker.text).toBe('ready\r\none\r\none\r\ntwo\r\ntwo\r\n');
   });
 
   it('begins with the end of much output, at the begin of a line, and paints again', async () => {
     const id = await shell(
-      `trap 'echo painted' WINCH; i=0; while [ $i -lt 9000 ]; do echo "line $i of many that are long enough"; i=$((i+1)); done; echo ready; until read line; do :; done; exit 0`,
+      `trap 'echo painted' WINCH; i=0; while [ $i -lt 9000 ]; do echo "line $i of many that are long enough"; i=$((i+1)); done; echo ready; while :; do sleep 0.1; done`,
     );
     const all = new Looker(`execution=${id}&after=0`);
     await all.shows('ready\r\n');
@@ -303,8 +303,6 @@ describe('a terminal', () => {
     expect(all.text).not.toContain('painted');
     // The same size as it had: by itself no program would be told.
     tail.ask({ type: 'size', columns: 80, rows: 24 });
-    await tail.until(() => true, 'nothing');
-    tail.type('\n');
     await tail.shows('painted');
   });
 
