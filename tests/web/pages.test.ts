@@ -44,7 +44,7 @@ const HAS_BLANK_LOG = `[...document.querySelectorAll('[role=log]')].some((log) =
 describe.skipIf(skip !== null)('every page on a real server', () => {
   let server: ServerProcess;
   let browser: Browser;
-  const ids = { good: '', bad: '', long: '' };
+  const ids = { good: '', bad: '', long: '', sandbox: '', terminal: '' };
 
   async function send(name: string, spec: string): Promise<string> {
     const repo = join(server.dir, 'website');
@@ -71,6 +71,26 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
       { cwd: join(server.dir, 'website') },
     );
     if (sent.exitCode !== 5) throw new Error(`the group did not end as it should: ${sent.stderr}`);
+    const opened = await server.hangar(['sandbox', 'open', '--name', 'by hand', '--json']);
+    ids.sandbox = (JSON.parse(opened.stdout) as { id: string }).id;
+    await server.hangar([
+      'sandbox',
+      'exec',
+      ids.sandbox,
+      '--',
+      'sh',
+      '-c',
+      'echo built; mkdir -p build; : > report.txt',
+    ]);
+    const shell = await fetch(`${server.url}/api/drivers/execute`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ sandbox: ids.sandbox, command: ['sh', '-c', 'echo "a shell that waits"; exec sh'] },
+        terminal: { columns: 80, rows: 24 },
+      }),
+    });
+    ids.terminal = ((await shell.json()) as { id: string }).id;
     for (const id of [ids.good, ids.bad]) {
       const deadline = Date.now() + 60_000;
       while (Date.now() < deadline) {
@@ -110,7 +130,13 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ['kubernetes-nodes', '/operations/kubernetes/nodes', 'nvidia.com/gpu'],
     ['kubernetes-pods', '/operations/kubernetes/pods?status=failing', 'CrashLoopBackOff'],
     ['kubernetes-pod', '/operations/kubernetes/pods/data/postgres-0', 'sample line'],
-    ['sandboxes', '/sandboxes', 'Sandboxes'],
+    ['sandboxes', '/sandboxes', 'by hand'],
+    ['sandbox', `/sandboxes/${ids.sandbox}`, 'echo built'],
+    ['sandbox-terminals', `/sandboxes/${ids.sandbox}?tab=terminal`, 'Also running'],
+    ['sandbox-terminal', `/sandboxes/${ids.sandbox}?tab=terminal&terminal=${ids.terminal}`, 'a shell that waits'],
+    ['sandbox-files', `/sandboxes/${ids.sandbox}?tab=files`, 'report.txt'],
+    ['sandbox-machine', `/sandboxes/${ids.sandbox}?tab=machine`, 'Kernel'],
+    ['sandbox-details', `/sandboxes/${ids.sandbox}?tab=details`, 'Last activity'],
     ['device', '/device', 'Code'],
     ['docs', '/docs', 'Send a job'],
     ['settings-you', '/settings', 'Password'],

@@ -226,6 +226,10 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
       expect(found).toEqual([]);
     }
     await page.emulateMedia({ colorScheme: 'light' });
+    await page.getByText('For screen readers').click();
+    await page.locator('.xterm-accessibility-tree').getByText('TYPED WHILE AWAY', { exact: true }).waitFor();
+    expect(await accessibilityProblems(page, 'everything')).toEqual([]);
+    await page.getByText('For screen readers').click();
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate('document.scrollingElement.scrollWidth - innerWidth')).toBe(0);
     await photograph(page, 'pages/sandbox-terminal.390.light', []);

@@ -84,15 +84,15 @@ export type TerminalAsk =
   | { readonly type: 'redraw' };
 
 /**
- * The shell of whoever works in the machine, found out there: as the account has it, else bash, else sh. It is none that signs in: their
+ * The shell of whoever works in the machine, found out there: as the account has it where that is more than sh, else bash, else sh. It is none that signs in: their
  * profiles put the PATH of an image back to what the distribution thinks.
  */
 export const OWN_SHELL: { readonly shell: string } = {
   shell: [
     'u=$(id -un 2>/dev/null)',
     'p=$( (getent passwd "$u" || grep "^$u:" /etc/passwd) 2>/dev/null | head -n 1 | cut -d: -f7)',
-    'for s in "$SHELL" "$p" "$(command -v bash)" "$(command -v sh)"; do',
-    '  case $s in ""|*/false|*/true|*/nologin) continue;; esac',
+    'for s in "$SHELL" "$p" "$(command -v bash)"; do',
+    '  case $s in ""|*/sh|*/false|*/true|*/nologin) continue;; esac',
     '  [ -x "$s" ] || continue',
     '  SHELL=$s; export SHELL; exec "$s"',
     'done',

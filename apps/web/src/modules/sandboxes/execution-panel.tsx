@@ -1,7 +1,7 @@
 import type { Execution } from '@hangar/contract';
 import { isEnded } from '@hangar/contract/state-words';
 import { Button, TextInput } from '@mantine/core';
-import { IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react';
+import { IconPlayerPlay, IconPlayerStop, IconTerminal2 } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import type { Pages } from '../../api/pages.ts';
@@ -24,6 +24,8 @@ export interface ExecutionPanelProps {
   unable: string | null;
   cancel: Action<[string]>;
   outputOf: (execution: Execution) => ReactNode;
+  /** To the terminal of one that has one. */
+  onTerminal: (id: string) => void;
   /** What the machine uses, while something runs in it. */
   monitor: ReactNode;
 }
@@ -110,6 +112,15 @@ function Executed(props: ExecutionPanelProps & { items: readonly Execution[]; mo
             <code title={shown.title}>{shown.title}</code>
             <ExecutionBadge execution={shown} />
             <ExecutionElapsed execution={shown} />
+            {shown.terminal && !isEnded(shown.state) ? (
+              <Button
+                variant="default"
+                leftSection={<IconTerminal2 size={15} />}
+                onClick={() => props.onTerminal(shown.id)}
+              >
+                Join
+              </Button>
+            ) : null}
             {isEnded(shown.state) ? null : (
               <Button
                 variant="default"

@@ -109,6 +109,7 @@ const execution: Execution = {
 };
 export const executions: readonly Execution[] = [
   execution,
+  { ...execution, id: 'e_5aaaaaaaaa', title: 'shell', terminal: true, stdin: true, startedAt: ago(700) },
   {
     ...{
       ...execution,

@@ -61,6 +61,7 @@ function Panel(props: Partial<ExecutionPanelProps>) {
       unable={null}
       cancel={idle}
       monitor={null}
+      onTerminal={nothing}
       outputOf={(execution) => (
         <ExecutionOutput
           execution={execution}

@@ -51,7 +51,7 @@ const line = (more: Partial<TerminalReading> = {}, text = SHELL): TerminalLine =
 const end = { id: 'e_1aaaaaaaaa', state: 'succeeded', exitCode: 0, signal: null, reason: 'Done.' } as const;
 const running = [
   { id: 'e_3aaaaaaaaa', title: 'bash -l', createdAt: ago(900), startedAt: ago(899) },
-  { id: 'e_4aaaaaaaaa', title: 'exec bash -l || exec sh', createdAt: ago(7_300), startedAt: ago(7_300) },
+  { id: 'e_4aaaaaaaaa', title: 'shell', createdAt: ago(7_300), startedAt: ago(7_300) },
 ];
 
 const View = (props: Partial<TerminalsViewProps>) => (

@@ -17,7 +17,7 @@ import { ExecutionPanel } from '../../modules/sandboxes/execution-panel.tsx';
 import { OutputReader } from '../../modules/sandboxes/output-reader.ts';
 import { SANDBOX_TABS, SandboxView } from '../../modules/sandboxes/sandbox-view.tsx';
 import { SandboxFiles, SandboxLoad, SandboxMachine } from './sandbox-machine.tsx';
-import { SandboxTerminals } from './sandbox-terminals.tsx';
+import { openTerminals, SandboxTerminals } from './sandbox-terminals.tsx';
 import { SandboxTree } from './sandbox-tree.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
@@ -97,6 +97,13 @@ function Executions({ id, sandbox }: { id: string; sandbox: Sandbox | undefined 
       execute={execute}
       unable={sandbox === undefined ? 'Loading' : whyUnable(sandbox)}
       cancel={cancel}
+      onTerminal={(terminal) => {
+        const all = [...new Set([...openTerminals(search), terminal])];
+        void navigate({
+          search: { ...search, tab: 'terminal', terminal, terminals: all.length > 1 ? all.join(',') : undefined },
+          resetScroll: false,
+        });
+      }}
       monitor={sandbox === undefined ? null : <SandboxLoad sandbox={sandbox} />}
       outputOf={(execution) => <FollowedOutput key={execution.id} execution={execution} />}
     />

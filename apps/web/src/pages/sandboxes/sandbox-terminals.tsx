@@ -1,5 +1,6 @@
 import type { Sandbox } from '@hangar/contract';
 import { isEnded } from '@hangar/contract/state-words';
+import { OWN_SHELL } from '@hangar/contract/terminals';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useRef } from 'react';
@@ -14,6 +15,9 @@ import { TerminalsView } from '../../modules/terminal/terminals-view.tsx';
 import { useWhyUnable } from './sandbox-machine.tsx';
 
 const route = getRouteApi('/app/sandboxes/$id');
+
+/** What programs are told of the screen. */
+const SCREEN = { TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 
 /** The terminals of a sandbox. Those that are open stand in the address, so that a reload finds them again. */
 export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
@@ -32,7 +36,7 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
     }),
   );
   const known = pagesOf(executions).of.data?.items ?? [];
-  const open = openIn(search);
+  const open = openTerminals(search);
   const lineOf = (terminal: string, isNew = false) => {
     const line = lines.current.get(terminal) ?? new TerminalReader(api, terminal, isNew);
     lines.current.set(terminal, line);
@@ -49,8 +53,8 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
     async () => {
       const made = await api.sandboxes.execute.call({
         sandbox: id,
-        command: { shell: LOGIN_SHELL },
-        env: { TERM: 'xterm-256color', COLORTERM: 'truecolor' },
+        command: OWN_SHELL,
+        env: SCREEN,
         terminal: { columns: 80, rows: 24 },
       });
       lineOf(made.id, true);
@@ -87,8 +91,13 @@ export function SandboxTerminals({ sandbox }: { sandbox: Sandbox }) {
 }
 
 /** As they stand in the address; what is no id of an execution is left out. */
-function openIn({ terminal, terminals }: { terminal?: string | undefined; terminals?: string | undefined }): string[] {
+export function openTerminals({
+  terminal,
+  terminals,
+}: {
+  terminal?: string | undefined;
+  terminals?: string | undefined;
+}): string[] {
   const named = [...(terminals ?? '').split(','), terminal ?? ''];
   return [...new Set(named)].filter((one) => /^e_[a-z0-9]+$/.test(one));
 }
-const LOGIN_SHELL = 'exec bash -l';
