@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ERRORS,
   type ErrorCode,
@@ -96,7 +97,7 @@ export function createTrees({
       try {
         const { partial } = await jobs.filesOf(row.userId, jobId);
         const spec = isBegun ? null : await begin(row, hand, { ...o, id, folder, jobId });
-        const { word } = await follow(hand, id, spec, o);
+        const { word } = await followOn(hand, id, spec, o);
         if (!('prepared' in word)) throw new HangarError('tree_not_prepared');
         const { path, commit, tree: baseTree } = word.prepared;
         return { path, folder, commit, baseTree, partial };
@@ -126,7 +127,7 @@ export function createTrees({
         },
       });
       try {
-        const { word } = await follow(hand, id, spec, { signal, say: () => undefined });
+        const { word } = await followOn(hand, id, spec, { signal, say: () => undefined });
         if (!('made' in word)) throw new HangarError('connection_lost');
         const { file: _, ...made } = word.made;
         return { ...made, diff };
@@ -162,10 +163,24 @@ const diffsFolder = async (hand: Hand, signal: AbortSignal): Promise<string> =>
 const isIn = (tree: LaidOut | null, path: string): LaidOut | null =>
   tree !== null && `${path}/`.startsWith(`${tree.path}/`) ? tree : null;
 
+/** What broke is tried again at once, then more slowly. */
+const AGAIN_MS = [100, 500, 2_000] as const;
 /** What says nothing of how it ends. */
 const AGAIN: ReadonlySet<ErrorCode> = new Set([
   ...(['connection_lost', 'sandbox_gone', 'driver_unavailable', 'driver_busy', 'driver_auth_failed'] as const),
 ]);
+
+/** The same over breaks of the way to the machine. */
+async function followOn(...[hand, id, spec, o]: Parameters<typeof follow>): ReturnType<typeof follow> {
+  for (const pause of AGAIN_MS)
+    try {
+      return await follow(hand, id, spec, o);
+    } catch (error) {
+      if (!(error instanceof HangarError) || error.code !== 'connection_lost') throw error;
+      await sleep(pause, undefined, { signal: o.signal });
+    }
+  return follow(hand, id, spec, o);
+}
 
 /** Until it has ended, with the last thing it said. @throws HangarError with what it failed for */
 async function follow(

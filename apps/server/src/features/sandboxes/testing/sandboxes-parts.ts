@@ -12,6 +12,9 @@ import { createExecutionsReconciler } from '../acts/executions-reconciler.ts';
 import { createMachines } from '../acts/machines.ts';
 import { createSandboxesReconciler } from '../acts/sandboxes-reconciler.ts';
 import { createTrees } from '../acts/trees.ts';
+import { createSandboxDiffs } from '../diff/sandbox-diffs.ts';
+import { createOwnMachines } from '../files/own-machine.ts';
+import { createSandboxFiles } from '../files/sandbox-files.ts';
 import { PATIENCE, type Patience } from '../lifecycle/sandbox-facts.ts';
 import type {
   BroughtToSandboxes,
@@ -178,8 +181,10 @@ export function buildServer(
     ...{ database, log, table: store.reconciled.noun.table, total: 100 },
     limitsOf: async () => ({ ofUser: () => 20, ofProfile: () => Number.POSITIVE_INFINITY }),
   });
+  const own = createOwnMachines({ store, machines });
+  const diffs = createSandboxDiffs({ own, files: createSandboxFiles(own), people, trees });
   return {
-    ...{ store, logs: stored, sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }) },
+    ...{ store, diffs, logs: stored, sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }) },
     async start() {
       await cancels.start();
       await Promise.all([opening.start(), executing.start(), admission.start()]);
