@@ -159,6 +159,11 @@ it.each([
     `tell({ failure: { code: 'x', message: 'No.', wayOut: 'Ask.' } }); process.exitCode = 1;`,
     'tree_not_prepared',
   ],
+  [
+    'words that no row can hold',
+    `tell({ say: 'a\\0b' }); tell({ failure: { code: 'x', message: 'No\\0.\\ud800', wayOut: 'Ask\\0.' } }); process.exitCode = 1;`,
+    'tree_not_prepared',
+  ],
   ['a program that breaks', `throw new Error('out of luck');`, 'tree_not_prepared'],
   ['a program that lies of where it is', `tell({ prepared: { ...prepared, path: 'tree' } });`, 'tree_not_prepared'],
   [

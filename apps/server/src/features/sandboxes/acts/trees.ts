@@ -196,7 +196,7 @@ async function follow(
   const take = (text: string) => {
     const word = wordOf(text);
     if (word === null) return;
-    if ('say' in word) o.say(word.say);
+    if ('say' in word) o.say(plain(word.say));
     else last = word;
   };
   const outputs = spec === null ? hand.executions.attach(id, start, o) : hand.executions.run(spec, start, o);
@@ -218,6 +218,14 @@ async function follow(
   throw new HangarError('connection_lost');
 }
 
+/** What a machine says, as a row may hold it. */
+const plain = (text: string): string =>
+  text
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    .toWellFormed()
+    .trim()
+    .slice(0, ERRORS_MOST);
+
 function wordOf(line: string): TreeWord | null {
   try {
     return TreeWord.safeParse(JSON.parse(line)).data ?? null;
@@ -231,8 +239,8 @@ function settled(word: TreeWord | null, { reason, exitCode, message }: Result, e
   if (word !== null && 'failure' in word) {
     const { code, message, wayOut } = word.failure;
     throw new HangarError(isErrorCode(code) ? code : 'tree_not_prepared', {
-      message: message.slice(0, ERRORS_MOST),
-      wayOut: wayOut.slice(0, ERRORS_MOST),
+      message: plain(message),
+      wayOut: plain(wayOut),
     });
   }
   if (word !== null && reason === 'exited' && exitCode === 0) return word;
@@ -240,10 +248,7 @@ function settled(word: TreeWord | null, { reason, exitCode, message }: Result, e
   if (unsuitable !== null) throw new HangarError('image_unsuitable', { message: `${unsuitable}.` });
   if (reason === 'timeout') throw new HangarError('cloning_too_long');
   if (reason === 'out_of_memory') throw new HangarError('out_of_memory');
-  const said = errors
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-    .trim()
-    .slice(-300);
+  const said = plain(errors).slice(-300);
   throw new HangarError('tree_not_prepared', {
     message: `${ERRORS.tree_not_prepared.message} ${message ?? said}`.trim(),
   });
