@@ -160,7 +160,17 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
   'POST /devops/activity/{id}/messages': ({ activity }) => [
     { path: `/devops/activity/${activity}/messages`, json: MESSAGE },
   ],
-  'POST /drivers/connect': ({ sandbox }) => [{ path: '/drivers/connect', json: { sandbox } }],
+  'POST /drivers/connect': ({ sandbox, job }) => [
+    { path: '/drivers/connect', json: { sandbox } },
+    { path: '/drivers/connect', json: { job } },
+  ],
+  'POST /drivers/sessions/{id}/diff': ({ sandbox }) => [
+    { path: `/drivers/sessions/${sandbox}/diff`, json: {} },
+    { path: `/drivers/sessions/${sandbox}/diff`, json: { path: '/', base: 'HEAD' } },
+  ],
+  'GET /drivers/sessions/{id}/diff/{diff}': ({ sandbox }) => [
+    { path: `/drivers/sessions/${sandbox}/diff/0123456789abcdef0123` },
+  ],
   'GET /drivers/sessions/{id}': ({ sandbox }) => [{ path: `/drivers/sessions/${sandbox}` }],
   'GET /drivers/sessions/{id}/executions': ({ sandbox }) => [{ path: `/drivers/sessions/${sandbox}/executions` }],
   'POST /drivers/disconnect': ({ sandbox }) => [

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
 import { startSshd, type TestSshd, whyNoSshd } from '../../packages/sandbox/src/drivers/ssh/testing/sshd.ts';
 import { makeRepo, ServerProcess } from './server-process.ts';
 
@@ -200,6 +201,21 @@ function story(profile: () => Promise<string>): void {
 }
 
 describe('the tree of a job in a sandbox on a local profile', () => story(async () => 'local'));
+
+const docker = await dockerForTests();
+describe.skipIf('skipped' in docker)('the tree of a job in a sandbox in a container without a network', () => {
+  let made: Promise<string> | null = null;
+  async function profile(): Promise<string> {
+    if ('skipped' in docker) return '';
+    const set = [`host=${docker.host}`, `image=${docker.image}`, 'pull=never', 'network=none'];
+    await good('profiles', 'create', 'boxes', '--driver', 'docker', ...set.flatMap((one) => ['--set', one]));
+    return 'boxes';
+  }
+  story(() => {
+    made ??= profile();
+    return made;
+  });
+});
 
 describe.skipIf(whyNoSshd !== null)('the tree of a job in a sandbox over ssh', () => {
   let made: Promise<string> | null = null;

@@ -293,6 +293,7 @@ it('offers every operation that is meant for more than a browser', () => {
       "profiles.update",
       "sandboxes.cancel",
       "sandboxes.close",
+      "sandboxes.diff",
       "sandboxes.execute",
       "sandboxes.execution",
       "sandboxes.executions",

@@ -6,7 +6,8 @@ import { PATH_IN_QUERY_MOST } from './text/path-bytes.ts';
 /** Entries of a folder that are listed at most. */
 export const FOLDER_MOST = 10_000;
 
-const PATH = 'Absolute, or from the home folder of the account on; bytes that are no UTF-8 as U+DC00 + byte (PEP 383)';
+const PATH =
+  'Absolute, or from where commands begin (the home folder, or the tree of its job); bytes that are no UTF-8 as U+DC00 + byte (PEP 383)';
 
 /** A path in a machine, as `decodePath` makes it of its bytes. */
 const text = (most: number) =>
@@ -17,12 +18,12 @@ const text = (most: number) =>
     .refine((path) => !path.includes('\0'), 'A path holds no NUL');
 const Path = text(4096).describe(PATH);
 
-/** In an address a path is text, or base64 of its bytes where these are no UTF-8 or many. Without either: the home folder. */
+/** In an address a path is text, or base64 of its bytes where these are no UTF-8 or many. Without either: where commands begin. */
 const inQuery = {
   sandbox: SandboxId,
   path: text(PATH_IN_QUERY_MOST)
     .optional()
-    .describe('Absolute, or from the home folder of the account on; the home folder when left out'),
+    .describe('Absolute, or from where commands begin (the home folder, or the tree of its job); that when left out'),
   pathBase64: z
     .string()
     .min(1)

@@ -18,7 +18,7 @@ const LOOK_MS = 1000;
 const EXIT = { done: 0, failed: 1, usage: 2, notOurs: 3 } as const;
 
 async function main(): Promise<number> {
-  process.stderr.on('error', () => undefined);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const [command, socket, operation] = process.argv.slice(2);
   if (command === 'git-credential') {
     if (operation === 'get' && socket !== undefined) process.stdout.write(await answerGit(socket, process.stdin));
@@ -54,6 +54,8 @@ async function workOnTree(order: TreeOrder, dir: string, signal: AbortSignal): P
   const tell = (word: TreeWord) => void process.stdout.write(`${JSON.stringify(word)}\n`);
   const secrets = proxyPasswords(process.env);
   const isDone = await carryOutTreeOrder(order, { dir, env: process.env, helper: helper(), secrets, signal, tell });
+  // What waits in the pipe would end with the process.
+  await new Promise<void>((done) => process.stdout.write('', () => done()));
   return isDone ? EXIT.done : EXIT.failed;
 }
 

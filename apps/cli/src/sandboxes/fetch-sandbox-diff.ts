@@ -15,8 +15,6 @@ import type { Api } from '../server/api.ts';
 import { throughBreaks } from '../server/through-breaks.ts';
 import { naming } from '../terminal/file-trouble.ts';
 
-/** A large tree is read as a whole. */
-const MAKING_MS = 11 * 60_000;
 const PATIENCE_MS = 5 * 60_000;
 
 export interface SandboxDiffWish {
@@ -35,11 +33,18 @@ export interface SandboxDiffWish {
  */
 export async function fetchSandboxDiff(cli: Cli, wish: SandboxDiffWish, id: string): Promise<FetchedDiff> {
   const api = await cli.api(wish.server);
-  const { job, name } = await api.client.sandboxes.get({ id });
   const checkout = wish.forCheckout ? await cli.checkout() : null;
   const progress = cli.terminal.progress('Making the diff in the sandbox');
   try {
-    const made = await make(api, wish, id);
+    const { path: at, base } = wish;
+    const [{ job, name }, made] = await Promise.all([
+      api.client.sandboxes.get({ id }),
+      api.client.sandboxes.diff({
+        id,
+        ...(at === undefined ? {} : { path: at }),
+        ...(base === undefined ? {} : { base }),
+      }),
+    ]);
     if (checkout !== null && !wish.anyway) {
       const known = job === null ? null : await api.client.jobs.get({ id: job });
       const { path, commit } = made;
@@ -72,14 +77,6 @@ export async function fetchSandboxDiff(cli: Cli, wish: SandboxDiffWish, id: stri
   } finally {
     progress.done();
   }
-}
-
-async function make(api: Api, { path, base }: SandboxDiffWish, id: string): Promise<SandboxDiff> {
-  const answer = await api.request(`/drivers/sessions/${id}/diff`, {
-    ...{ method: 'POST', timeoutMs: MAKING_MS, headers: { 'content-type': 'application/json' } },
-    body: () => JSON.stringify({ ...(path === undefined ? {} : { path }), ...(base === undefined ? {} : { base }) }),
-  });
-  return (await answer.json()) as SandboxDiff;
 }
 
 async function receive(api: Api, id: string, made: SandboxDiff, file: string, signal: AbortSignal): Promise<void> {

@@ -24,6 +24,9 @@ export function createClient(request: Request): Client {
   return Object.fromEntries(groups) as Client;
 }
 
+/** What is done before it is answered, and may take its time. */
+const LONG_MS: Readonly<Record<string, number>> = { [OPERATIONS.sandboxes.diff]: 11 * 60_000 };
+
 function operation(request: Request, route: string): Operation {
   return async (input) => {
     const { method, path, body } = requestOf(route, input);
@@ -35,6 +38,7 @@ function operation(request: Request, route: string): Operation {
         ...(IDEMPOTENT[route] === 'key' ? { 'idempotency-key': crypto.randomUUID() } : {}),
       },
       ...(body === undefined ? {} : { body: () => body }),
+      ...(LONG_MS[route] === undefined ? {} : { timeoutMs: LONG_MS[route] }),
     });
     const text = await answer.text();
     try {

@@ -31,7 +31,11 @@ export type TreeOrder =
     };
 
 const Id = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
-const Path = z.string().min(1).max(4096).startsWith('/');
+const Path = z
+  .string()
+  .max(4096)
+  .regex(/^\/[^\0]*$/)
+  .refine((path) => path.isWellFormed());
 
 /** A line that it prints. It comes from the machine: nothing in it is believed but its shape. */
 export const TreeWord = z.union([

@@ -17,7 +17,7 @@ export interface TreeCall {
   readonly signal: AbortSignal;
 }
 
-/** The files of a job as it left them: its base, as any job gets it, and on top of it what its agent changed, not committed. */
+/** The files of a job as it left them: its base, as jobs get it, and on top of it what its agent changed, not committed. */
 export async function prepareForPerson(
   order: Extract<TreeOrder, { kind: 'prepare' }>,
   o: TreeCall,

@@ -17,7 +17,7 @@ export const command = defineCommand<Flags, [string, string]>({
     ['cp s_7k2m9p4x:result.json - | jq .', 'to stdout'],
   ],
   about: [
-    'One side is a path in a sandbox, written ID:PATH. What does not begin with / is found from the home folder of its account. Into a folder that is there a copy goes under its own name; as DIR/. only what is in it goes.',
+    'One side is a path in a sandbox, written ID:PATH. What does not begin with / is found from where commands begin: the home folder of its account, or the files of its job (sandbox open --job). Into a folder that is there a copy goes under its own name; as DIR/. only what is in it goes.',
     'A file arrives whole or not at all, and keeps its mode. A folder goes as a tar archive, with links as they are and names byte for byte; what would be written outside of the target is refused.',
     '- is standard input or output: of a file its bytes, with -r a tar archive.',
   ],

@@ -70,16 +70,17 @@ export function createSandboxesReconciler(parts: {
       );
     }, WANTED_MS);
     let told = Promise.resolve();
+    let last: string | null = null;
+    // Of what is said faster than it is written, the last.
     const say = (reason: string) => {
-      const launchReason = reason.slice(0, REASON_MOST);
-      told = told.then(() =>
-        store
-          .advance(row.id, () => ({ launchReason }))
-          .then(
-            () => undefined,
-            () => undefined,
-          ),
-      );
+      const isWritten = last !== null;
+      last = reason.slice(0, REASON_MOST);
+      if (isWritten) return;
+      told = told.then(async () => {
+        const launchReason = last;
+        last = null;
+        await store.advance(row.id, () => ({ launchReason })).catch(() => undefined);
+      });
     };
     try {
       return await work({ closed: closed.signal, say });

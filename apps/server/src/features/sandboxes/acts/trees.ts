@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ERRORS,
   type ErrorCode,
@@ -96,7 +97,7 @@ export function createTrees({
       try {
         const { partial } = await jobs.filesOf(row.userId, jobId);
         const spec = isBegun ? null : await begin(row, hand, { ...o, id, folder, jobId });
-        const { word } = await follow(hand, id, spec, o);
+        const { word } = await followOn(hand, id, spec, o);
         if (!('prepared' in word)) throw new HangarError('tree_not_prepared');
         const { path, commit, tree: baseTree } = word.prepared;
         return { path, folder, commit, baseTree, partial };
@@ -126,7 +127,7 @@ export function createTrees({
         },
       });
       try {
-        const { word } = await follow(hand, id, spec, { signal, say: () => undefined });
+        const { word } = await followOn(hand, id, spec, { signal, say: () => undefined });
         if (!('made' in word)) throw new HangarError('connection_lost');
         const { file: _, ...made } = word.made;
         return { ...made, diff };
@@ -162,10 +163,24 @@ const diffsFolder = async (hand: Hand, signal: AbortSignal): Promise<string> =>
 const isIn = (tree: LaidOut | null, path: string): LaidOut | null =>
   tree !== null && `${path}/`.startsWith(`${tree.path}/`) ? tree : null;
 
+/** What broke is tried again at once, then more slowly. */
+const AGAIN_MS = [100, 500, 2_000] as const;
 /** What says nothing of how it ends. */
 const AGAIN: ReadonlySet<ErrorCode> = new Set([
   ...(['connection_lost', 'sandbox_gone', 'driver_unavailable', 'driver_busy', 'driver_auth_failed'] as const),
 ]);
+
+/** The same over breaks of the way to the machine. */
+async function followOn(...[hand, id, spec, o]: Parameters<typeof follow>): ReturnType<typeof follow> {
+  for (const pause of AGAIN_MS)
+    try {
+      return await follow(hand, id, spec, o);
+    } catch (error) {
+      if (!(error instanceof HangarError) || error.code !== 'connection_lost') throw error;
+      await sleep(pause, undefined, { signal: o.signal });
+    }
+  return follow(hand, id, spec, o);
+}
 
 /** Until it has ended, with the last thing it said. @throws HangarError with what it failed for */
 async function follow(
@@ -181,7 +196,7 @@ async function follow(
   const take = (text: string) => {
     const word = wordOf(text);
     if (word === null) return;
-    if ('say' in word) o.say(word.say);
+    if ('say' in word) o.say(plain(word.say));
     else last = word;
   };
   const outputs = spec === null ? hand.executions.attach(id, start, o) : hand.executions.run(spec, start, o);
@@ -203,6 +218,14 @@ async function follow(
   throw new HangarError('connection_lost');
 }
 
+/** What a machine says, as a row may hold it. */
+const plain = (text: string): string =>
+  text
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    .toWellFormed()
+    .trim()
+    .slice(0, ERRORS_MOST);
+
 function wordOf(line: string): TreeWord | null {
   try {
     return TreeWord.safeParse(JSON.parse(line)).data ?? null;
@@ -216,8 +239,8 @@ function settled(word: TreeWord | null, { reason, exitCode, message }: Result, e
   if (word !== null && 'failure' in word) {
     const { code, message, wayOut } = word.failure;
     throw new HangarError(isErrorCode(code) ? code : 'tree_not_prepared', {
-      message: message.slice(0, ERRORS_MOST),
-      wayOut: wayOut.slice(0, ERRORS_MOST),
+      message: plain(message),
+      wayOut: plain(wayOut),
     });
   }
   if (word !== null && reason === 'exited' && exitCode === 0) return word;
@@ -225,10 +248,7 @@ function settled(word: TreeWord | null, { reason, exitCode, message }: Result, e
   if (unsuitable !== null) throw new HangarError('image_unsuitable', { message: `${unsuitable}.` });
   if (reason === 'timeout') throw new HangarError('cloning_too_long');
   if (reason === 'out_of_memory') throw new HangarError('out_of_memory');
-  const said = errors
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-    .trim()
-    .slice(-300);
+  const said = plain(errors).slice(-300);
   throw new HangarError('tree_not_prepared', {
     message: `${ERRORS.tree_not_prepared.message} ${message ?? said}`.trim(),
   });

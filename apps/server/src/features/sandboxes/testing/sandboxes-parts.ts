@@ -13,6 +13,9 @@ import { createExecutionsReconciler } from '../acts/executions-reconciler.ts';
 import { createMachines } from '../acts/machines.ts';
 import { createSandboxesReconciler } from '../acts/sandboxes-reconciler.ts';
 import { createTrees } from '../acts/trees.ts';
+import { createSandboxDiffs } from '../diff/sandbox-diffs.ts';
+import { createOwnMachines } from '../files/own-machine.ts';
+import { createSandboxFiles } from '../files/sandbox-files.ts';
 import { PATIENCE, type Patience } from '../lifecycle/sandbox-facts.ts';
 import type {
   BroughtToSandboxes,
@@ -193,8 +196,10 @@ export function buildServer(
     ...{ database, log, table: store.reconciled.noun.table, total: 100 },
     limitsOf: async () => ({ ofUser: () => 20, ofProfile: () => Number.POSITIVE_INFINITY }),
   });
+  const own = createOwnMachines({ store, machines });
+  const diffs = createSandboxDiffs({ own, files: createSandboxFiles(own), people, trees });
   return {
-    ...{ store, machines, published, logs: stored },
+    ...{ store, machines, diffs, published, logs: stored },
     sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }),
     async start() {
       await cancels.start();
