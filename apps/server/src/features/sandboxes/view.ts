@@ -9,7 +9,8 @@ const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox {
   const limit = isClosed(row.state) ? null : closesAt(factsOf(row));
   return {
-    ...{ id: row.id, version: row.version, name: row.name, state: row.state, reason: row.reason },
+    ...{ id: row.id, version: row.version, name: row.name, state: row.state },
+    reason: reasonOf(row),
     failure: row.failure ?? row.fault?.failure ?? null,
     stateSince: row.stateSince.toISOString(),
     session: sessionOf(row),
@@ -28,16 +29,22 @@ export function viewSandbox(row: SandboxRow, executionsRunning: number): Sandbox
   };
 }
 
+/** With what may be left of it. */
+function reasonOf({ reason, state, cleanedAt, fault, machine }: SandboxRow): string {
+  if (!isClosed(state) || cleanedAt !== null) return reason;
+  if (fault?.act === 'clean')
+    return `${reason} Its machine could not be removed and may still be there: ${fault.failure.message}`;
+  return machine?.kind === 'unknown' ? `${reason} Its machine may still be there: ${machine.reason}` : reason;
+}
+
 /** How the machine was seen last, as a connection to it. */
 function sessionOf(row: SandboxRow): Session {
-  const { state, stateSince, machine, readyAt, leftAt, reason, cleanedAt } = row;
+  const { state, stateSince, machine, readyAt, leftAt } = row;
   if (isClosed(state)) {
     const failed = state === 'closed' ? 'disconnected' : 'error';
-    const left =
-      cleanedAt === null && machine?.kind === 'unknown' ? ` Its machine may still be there: ${machine.reason}` : '';
-    return { state: failed, since: stateSince.toISOString(), detail: `${reason}${left}` };
+    return { state: failed, since: stateSince.toISOString(), detail: reasonOf(row) };
   }
-  if (readyAt === null || machine === null) return { state: 'none', since: null, detail: reason };
+  if (readyAt === null || machine === null) return { state: 'none', since: null, detail: row.reason };
   const since = machine.since;
   if (machine.kind === 'unknown') return { state: 'reconnecting', since, detail: machine.reason };
   if (leftAt !== null) return { state: 'disconnected', since: leftAt.toISOString(), detail: 'Its person has left it' };

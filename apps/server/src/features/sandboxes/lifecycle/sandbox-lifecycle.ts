@@ -31,11 +31,9 @@ export function decide(facts: SandboxFacts, now: number, patience: Patience): Sa
 
 function decideState(facts: SandboxFacts, now: number, patience: Patience): Going {
   if (facts.ended !== null) {
-    const left = facts.cleaned ? null : leftFor(facts);
-    const isOver = facts.cleaned || left !== null;
-    const [reason = facts.reason] = facts.reason.split(LEFT);
+    const isOver = facts.cleaned || leftFor(facts) !== null;
     return {
-      ...{ state: facts.ended, reason: left === null ? reason : leftWords(reason, left), failure: facts.failure },
+      ...{ state: facts.ended, reason: facts.reason, failure: facts.failure },
       ...{ action: isOver ? NONE : { kind: 'clean' }, wakeMs: isOver ? null : 0 },
     };
   }
@@ -66,16 +64,13 @@ function idle({ machine, pauseWanted }: SandboxFacts): Going {
 function closing(facts: SandboxFacts, why: ClosedFor): Going {
   if (facts.cleaned) return going('closed', CLOSED[why], NONE, null);
   const left = leftFor(facts);
-  if (left !== null) return { ...going('failed', leftWords(`${CLOSED[why]}.`, left), NONE, null), failure: left };
+  if (left !== null) return { ...going('failed', `${CLOSED[why]}.`, NONE, null), failure: left };
   const away = facts.machine?.kind === 'unknown' ? `: ${facts.machine.reason}` : '';
   return going('closing', `Its machine is being removed${away}`, { kind: 'clean' }, 0);
 }
 
 /** Why its machine cannot be removed, ever, as things are. */
 const leftFor = ({ fault }: SandboxFacts): Failure | null => (fault?.act === 'clean' ? fault.failure : null);
-const LEFT = ' Its machine could not be removed';
-const leftWords = (reason: string, { message }: Failure): string =>
-  `${reason}${LEFT} and may still be there: ${message}`;
 
 function launching(facts: SandboxFacts, now: number, patience: Patience): Going {
   const fault = facts.launchFault;
