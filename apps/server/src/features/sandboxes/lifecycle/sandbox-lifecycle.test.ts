@@ -222,7 +222,7 @@ describe('whatever was wanted and seen', () => {
     fc.assert(
       fc.property(lives, ({ idleMs, lifetimeMs, uses, pauseWanted }) => {
         const kind = pauseWanted ? 'paused' : 'running';
-        let facts: SandboxFacts = { ...running, idleMs, lifetimeMs, pauseWanted };
+        let facts: SandboxFacts = { ...running, idleMs, lifetimeMs, pauseWanted, machine: seen(kind) };
         const told: number[] = [];
         for (let now = NOW; ; ) {
           const used = uses.map((at) => NOW + at).filter((at) => at <= now);
