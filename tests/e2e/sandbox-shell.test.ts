@@ -34,7 +34,7 @@ class Pty {
     this.child.stdin?.write(keys);
   }
   async shows(words: string | RegExp): Promise<void> {
-    await expect.poll(() => this.shown, { timeout: 90_000 }).toMatch(words);
+    await expect.poll(() => this.shown, { timeout: 60_000 }).toMatch(words);
   }
   async ended(): Promise<string> {
     if (this.child.exitCode === null) await once(this.child, 'exit');
