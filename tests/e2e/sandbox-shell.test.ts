@@ -34,7 +34,7 @@ class Pty {
     this.child.stdin?.write(keys);
   }
   async shows(words: string | RegExp): Promise<void> {
-    await expect.poll(() => this.shown, { timeout: 90_000 }).toMatch(words);
+    await expect.poll(() => this.shown, { timeout: 60_000 }).toMatch(words);
   }
   async ended(): Promise<string> {
     if (this.child.exitCode === null) await once(this.child, 'exit');
@@ -70,15 +70,15 @@ function story(profile: () => Promise<string>): void {
     await server.start();
     await shell.shows('after 77');
     // A paste of 100 KB arrives whole.
-    shell.type(`head -c 100000 | cksum\r`);
-    await shell.shows('cksum');
+    shell.type('head -c 100000 | wc -c\r');
+    await shell.shows('wc -c');
     const lines = `${'0123456789'.repeat(9)}012345678\r`.repeat(1000);
     shell.type(lines);
-    await shell.shows(/\d{5,} 100000\r\n/);
+    await shell.shows(/\n *100000\r\n/);
     shell.type('exit 9\r');
     const shown = await shell.ended();
     // The terminal is as it was.
-    expect(shown).toMatch(/code=9 icanon|code=9 {2}icanon/);
+    expect(shown).toMatch(/code=9 icanon/);
     for (const word of ['begun 42', 'still here', 'after 77']) expect(count(shown, word), word).toBe(1);
   });
 

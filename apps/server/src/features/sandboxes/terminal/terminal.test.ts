@@ -185,16 +185,19 @@ async function refusal(query: string, headers: Record<string, string>, protocol 
 
 describe('a terminal', () => {
   it('is typed into and looked at to its end', async () => {
-    const id = await shell('echo ready; read line; echo "got $line"; stty size; exit 7');
+    const id = await shell(
+      'echo ready; until [ "$(stty size)" = "30 100" ]; do sleep 0.05; done; echo sized; read line; echo "got $line"; exit 7',
+    );
     const looker = new Looker(`execution=${id}&writer=abcdefgh`);
     await looker.shows('ready\r\n');
     expect(looker.of('ready')).toEqual([{ type: 'ready', offset: 0, taken: 0, columns: 80, rows: 24 }]);
     looker.ask({ type: 'size', columns: 100, rows: 30 });
+    await looker.shows('sized\r\n');
     for (const key of 'a line') looker.type(key);
     await looker.shows('a line');
     looker.type('\n');
     await looker.ends();
-    expect(looker.text).toMatch(/ready\r\na line\r\ngot a line\r\n30 100\r\n$/);
+    expect(looker.text).toMatch(/ready\r\nsized\r\na line\r\ngot a line\r\n$/);
     expect(looker.said.at(-1)).toEqual({
       type: 'end',
       execution: { id, state: 'failed', exitCode: 7, signal: null, reason: expect.any(String) },
