@@ -30,6 +30,7 @@ const VENDORS = {
     '^apps/server/src/features/[^/]+/(?!.*-(routes|lifecycle|reconciler|view)\\.ts$)',
   ],
   '^(fastify|@fastify/[^/]+)$': ['^apps/server/src/platform/http/', '-routes\\.ts$'],
+  '^ws$': ['^apps/cli/src/server/', '^packages/sandbox/src/drivers/'],
   '^@orpc/(server|openapi|zod)$': ['^apps/server/src/platform/http/', '-routes\\.ts$'],
   '^@orpc/contract$': ['^packages/contract/src/', '^apps/(web|cli)/src/'],
   '^jose$': ['^apps/server/src/features/access/'],

@@ -174,6 +174,7 @@ const PROBES: Readonly<Record<string, (ids: Ids) => Probe[]>> = {
   'POST /drivers/cancel': ({ execution }) => [{ path: '/drivers/cancel', json: { id: execution } }],
   'GET /drivers/executions/{id}/output': ({ execution }) => [{ path: `/drivers/executions/${execution}/output` }],
   'GET /drivers/status': ({ execution }) => [{ path: `/drivers/status?execution=${execution}` }],
+  'GET /drivers/terminal': ({ execution }) => [{ path: `/drivers/terminal?execution=${execution}` }],
   'POST /drivers/executions/{id}/input': ({ execution }) => [
     {
       path: `/drivers/executions/${execution}/input?at=0`,

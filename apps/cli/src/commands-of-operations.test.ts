@@ -36,7 +36,7 @@ const VALUES_OF: Readonly<Record<string, Values>> = {
   activity: { status: 'failed' },
   k8s: { status: 'failing', sort: 'cpu' },
   sandbox: {
-    ...{ id: 's_7k2m9p4x', sandbox: 's_7k2m9p4x', 'one of command': '-la' },
+    ...{ id: 's_7k2m9p4x', sandbox: 's_7k2m9p4x', execution: 'e_7k2m9p4x', 'one of command': '-la' },
     ...{ idleSeconds: 1800, lifetimeSeconds: 7200, env: { KEY: 'value' } },
   },
 };

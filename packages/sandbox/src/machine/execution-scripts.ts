@@ -43,7 +43,9 @@ read -r h_p h_s h_ps h_ss h_k <"$h_d/pid"
 h_say pid $h_p
 if [ "$h_tail" = 1 ] && [ ! -e "$h_d/exit" ] && h_alive $h_s $h_ss; then
   h_say raw; printf '\n%s raw\n' "$h_mark" >&2
-  tail -c +$((h_o+1)) -f -s 0.05 --pid=$h_k "$h_d/out" & h_t1=$!
+  # Where tail is not told of changes, it looks: more often where somebody waits for the echo of a key.
+  h_pace=0.05; [ ! -s "$h_d/tty" ] || h_pace=0.01
+  tail -c +$((h_o+1)) -f -s $h_pace --pid=$h_k "$h_d/out" & h_t1=$!
   tail -c +$((h_e+1)) -f -s 0.05 --pid=$h_k "$h_d/err" >&2 & h_t2=$!
   { h_z=; trap 'kill $h_z; exit' TERM
     h_i=0
@@ -161,7 +163,7 @@ h_facts() {
 `;
 
 /**
- * Stays open: folder, id, writer, mark; lines "POSITION LENGTH BASE64" on standard input, each answered. Answers with lines that begin with
+ * Stays open: folder, id, writer, mark; lines "POSITION LENGTH BYTES" on standard input, in base64 or, where they are few, in octal, which costs no process; each answered. Answers with lines that begin with
  * the mark: open, taken, size of out, rows, columns; as, account; none; taken, code of h_type, how many bytes of the writer are in.
  */
 export const INPUT = sh`${SPOOL}${TYPE}
@@ -169,7 +171,7 @@ h_d=$1/$2 h_id=$2 h_w=$3 h_mark=$4
 h_say() { printf '
 %s %s
 ' "$h_mark" "$*"; }
-h_bytes() { printf %s "$h_b" | base64 -d; }
+h_bytes() { case $h_b in \\0*) printf %b "$h_b";; *) printf %s "$h_b" | base64 -d;; esac; }
 umask 077
 if [ ! -e "$h_d/pid" ]; then
   if [ -e "$h_d.as" ]; then read -r h_x <"$h_d.as"; h_say as "$h_x"; else h_say none; fi

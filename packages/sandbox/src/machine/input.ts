@@ -12,6 +12,7 @@ import type { InputChannel } from './types.ts';
 
 const WRITER = /^[A-Za-z0-9]{8,64}$/;
 const MOST = 64 * 1024;
+const FEW = 64;
 /** For the machine to take what was typed, or to say where it stands. */
 const ANSWER_MS = 30_000;
 
@@ -78,7 +79,7 @@ function overLines(channel: Channel, next: () => Promise<string[]>, facts: Input
     },
     write(bytes) {
       checkLength(bytes);
-      channel.stdin?.write(`${sent} ${bytes.length} ${Buffer.from(bytes).toString('base64')}\n`);
+      channel.stdin?.write(`${sent} ${bytes.length} ${encoded(bytes)}\n`);
       sent += bytes.length;
       const answered = before.then(answer).catch((error: unknown) => {
         broken ??= error;
@@ -178,6 +179,12 @@ function factsOf(line: string): InputFacts {
   const size = rows === undefined ? null : { columns: Number(columns), rows: Number(rows) };
   return { taken: Number(taken), printed: Number(printed), size };
 }
+
+/** Few bytes in octal, which a shell decodes by itself. */
+const encoded = (bytes: Uint8Array): string =>
+  bytes.length > FEW
+    ? Buffer.from(bytes).toString('base64')
+    : Array.from(bytes, (byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
 
 function checkLength(bytes: Uint8Array): void {
   if (bytes.length > MOST) throw new HangarError('body_too_large', { message: 'At most 64 KiB are typed at once.' });

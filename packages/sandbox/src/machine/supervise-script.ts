@@ -125,7 +125,8 @@ case $h_in in
   tail)
     : >"$h_d/in.tail"
     sleep 2147483647 & h_hold=$!
-    tail -c +1 -f -s 0.05 --pid=$h_hold "$h_d/in" >"$h_from" & h_feed=$!;;
+    h_pace=0.05; [ "$h_term" = - ] || h_pace=0.01
+    tail -c +1 -f -s $h_pace --pid=$h_hold "$h_d/in" >"$h_from" & h_feed=$!;;
   poll)
     { exec 3>"$h_from"; h_at=0
       while :; do

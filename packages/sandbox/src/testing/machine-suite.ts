@@ -520,7 +520,8 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const seen = await throughBreaks(() => again.executions.input(spec.id, `other${run}`, call()));
         seen.close();
         expect(seen).toMatchObject({ taken: 0, size: { columns: 100, rows: 40 } });
-        await type('trap \'echo re""drawn $(stty size)\' WINCH\n');
+        await type('trap \'echo re""drawn $(stty size)\' WINCH; echo s""et\n');
+        await until(spec, 'set\r\n');
         await throughBreaks(() => again.executions.redraw(spec.id, call()));
         // A shell runs a trap when it has read a line.
         await type('stty size\n');
@@ -529,7 +530,7 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         const size = { stdout: seen.printed, stderr: 0 };
         await typeAgain('echo $((70+7)); exit 5\n');
         const { stdout, result } = await ended((from) => again.executions.attach(spec.id, from, call()), size);
-        expect(stdout.toString()).toMatch(/redrawn 40 100[\s\S]*40 100[\s\S]*77\r\n/);
+        expect(stdout.toString()).toMatch(/redrawn \d+ 100[\s\S]*40 100[\s\S]*77\r\n/);
         expect(stdout.toString()).not.toContain('still');
         expect(result).toMatchObject({ reason: 'exited', exitCode: 5 });
         await expect(typist(spec.id, `late${run}`, again)('x')).rejects.toMatchObject({ code: 'execution_ended' });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
@@ -40,6 +41,8 @@ export function openRawTerminal({ stdin, terminal }: Cli, other: string): RawTer
     stdout.write(isOnOtherScreen ? `${OTHER_SCREEN.off}${CALM}` : CALM);
   };
   keys.setRawMode(true);
+  // Node leaves a newline as the begin of a line, which for what fills the screen is only one line down. Given back with the rest.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   process.on('exit', restore);
   stdout.on('resize', onResize);
   return {

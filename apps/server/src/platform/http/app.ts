@@ -140,6 +140,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       throw new Error(`${route.method} ${route.url} is no operation of the contract`);
   });
 
+  // Before whatever refuses: the connection of a socket that is refused ends with the answer.
+  await acceptWebSockets(app);
   app.addHook('onRequest', async ({ raw }) => {
     if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return;
     raw.setTimeout(BODY_SILENCE_MS, () => raw.destroy(new Error('The body stopped coming')));
@@ -157,7 +159,6 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (operation !== undefined) await authenticate(parts, callers, operation, request, reply);
   });
 
-  await acceptWebSockets(app);
   for (const register of parts.rawRoutes) await app.register(async (scope) => register(scope));
   await app.register(async (scope) => contractRoutes(scope, parts));
   return app;
