@@ -60,7 +60,7 @@ function goOnPlainly(server: Server, request: IncomingMessage, socket: Duplex, h
 }
 
 /**
- * Serves an operation of `rawOperations` that becomes a WebSocket. What `enter` throws refuses it as any other request is refused;
+ * Serves an operation of `rawOperations` that becomes a WebSocket. What `enter` throws refuses it in the way of all requests;
  * what it answers is handed to `serve` with the socket, whose errors are told by its close.
  */
 export function serveWebSocket<T>(
