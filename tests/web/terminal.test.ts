@@ -22,6 +22,8 @@ const skip =
         : null;
 if (skip) console.warn(`terminals in the web app: ${skip}`);
 
+/** A shell waits for a line. */
+const PROMPT = /^\w+@\S*[$#]$/m;
 const WAIT = { timeout: 60_000 };
 /** What the screen of the terminal that is shown has on it. */
 const SCREEN = `[...document.querySelectorAll('[data-terminals] .xterm-rows')]
@@ -65,7 +67,6 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     expect
       .poll(() => screen(on), WAIT)
       .toMatch(typeof text === 'string' ? new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')) : text);
-  /** Types a line, and waits for what it prints: its number of lines is part of it, so that an echo is none. */
   async function enter(line: string, on = page): Promise<void> {
     await on.keyboard.type(line);
     await on.keyboard.press('Enter');
@@ -86,15 +87,18 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await status().getByText('Connected').waitFor();
     await page.waitForURL(/[?&]terminal=e_/);
     // The prompt is there: what is typed before goes in as well, but is seen twice.
-    await shows(/[$#] *$/m);
+    await shows(PROMPT);
     await enter('echo "sum: $((6 * 7))"; pwd > where');
     await shows('sum: 42');
     await expect.poll(() => file('where'), WAIT).toBe(folder);
   }, 120_000);
 
   it('Ctrl-C, Tab and the arrows go to the shell', async () => {
-    await enter('sleep 1000');
+    // A terminal drops what was typed before Ctrl-C and not read yet.
+    await enter('echo sleeping | tr a-z A-Z; sleep 1000');
+    await shows(/^SLEEPING$/m);
     await page.keyboard.press('Control+c');
+    await shows(/\^C\n.*[$#]$/m);
     await enter('echo "ended with $?"');
     await shows('ended with 130');
     await enter(': > a-long-name-of-a-file');
@@ -117,6 +121,7 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await shows(/echo one\n.*echo two/);
     expect(await screen()).not.toMatch(/^one$/m);
     await page.keyboard.press('Control+c');
+    await shows(/echo two\^C\n.*[$#]$/m);
     await enter('clear; printf "copy-%s\\n" me');
     await shows(/^copy-me$/m);
     const line = page.locator('.xterm-rows > div', { hasText: /^copy-me/ });
@@ -147,7 +152,7 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await shows(/^written in vim\nsecond line, after a reload\n~/m);
     await page.keyboard.press('Escape');
     await enter(':wq');
-    await shows(/[$#] *$/m);
+    await shows(PROMPT);
     await expect.poll(() => file('notes.txt'), WAIT).toBe('written in vim\nsecond line, after a reload');
   }, 180_000);
 
@@ -157,6 +162,8 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await shows(/F10Quit|F10 ?Quit/);
     await photograph(page, 'pages/sandbox-terminal-htop.1280.light', []);
     await page.keyboard.press('q');
+    await expect.poll(() => screen(), WAIT).not.toMatch(/F10/);
+    await shows(PROMPT);
     await enter('echo after-"htop"');
     await shows(/^after-htop$/m);
   }, 120_000);
@@ -179,7 +186,7 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
   it('several are open at once, are joined from another page, left by keyboard, and go on', async () => {
     await page.getByRole('button', { name: 'New terminal' }).click();
     await page.waitForURL(/terminals=e_/);
-    await shows(/[$#] *$/m);
+    await shows(PROMPT);
     await enter('echo "the second" | tr a-z A-Z');
     await shows('THE SECOND');
     const second = new URL(page.url()).searchParams.get('terminal') ?? '';
@@ -226,10 +233,10 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
       expect(found).toEqual([]);
     }
     await page.emulateMedia({ colorScheme: 'light' });
-    await page.getByText('For screen readers').click();
+    await page.getByRole('switch', { name: 'For screen readers' }).click();
     await page.locator('.xterm-accessibility-tree').getByText('TYPED WHILE AWAY', { exact: true }).waitFor();
     expect(await accessibilityProblems(page, 'everything')).toEqual([]);
-    await page.getByText('For screen readers').click();
+    await page.getByRole('switch', { name: 'For screen readers' }).click();
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate('document.scrollingElement.scrollWidth - innerWidth')).toBe(0);
     await photograph(page, 'pages/sandbox-terminal.390.light', []);
@@ -242,7 +249,7 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await status().getByText('Ended (exit code 3)').waitFor();
     await page.getByRole('button', { name: 'Open another' }).click();
     await status().getByText('Connected').waitFor();
-    await shows(/[$#] *$/m);
+    await shows(PROMPT);
     await page.getByRole('button', { name: 'End', exact: true }).click();
     await page.getByRole('button', { name: 'End the terminal' }).click();
     await status()
