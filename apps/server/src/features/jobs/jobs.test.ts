@@ -9,6 +9,17 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 const build = (backend: Backend, o?: Parameters<typeof buildJobs>[2]) => buildJobs(database, backend, o);
 
+/** The job took all minutes of the plan, and all of them in this month, also on its last evening. */
+const usesUp = (id: string) =>
+  database.pool.query(
+    `with began as (
+       select least(now(), date_trunc('month', now(), 'UTC') + interval '1 month' - interval '101 minutes') as at
+     )
+     update job set state = 'succeeded', admitted_at = began.at, started_at = began.at, finished_at = began.at + interval '100 minutes'
+     from began where id = $1`,
+    [id],
+  );
+
 describe('asking for jobs', () => {
   let parts: ReturnType<typeof build>;
   beforeEach(async () => {
@@ -31,10 +42,7 @@ describe('asking for jobs', () => {
   it('gives the job of a key also when what it was allowed with is used up by then', async () => {
     const wish = { ...request, idempotencyKey: 'again' };
     const { id } = await parts.jobs.submit(ada, wish);
-    await database.pool.query(
-      `update job set state = 'succeeded', admitted_at = now(), started_at = now(), finished_at = now() + interval '100 minutes' where id = $1`,
-      [id],
-    );
+    await usesUp(id);
     expect(await code(parts.jobs.submit(ada, request))).toBe('quota_minutes');
     expect((await parts.jobs.submit(ada, wish)).id).toBe(id);
     expect(await code(parts.jobs.submit(ada, { ...wish, title: 'Another' }))).toBe('quota_minutes');
@@ -157,10 +165,7 @@ describe('asking for jobs', () => {
 
   it('minutes that are used up are told with the numbers and when they come back; others are not held up', async () => {
     const { id } = await parts.jobs.submit(ada, request);
-    await database.pool.query(
-      `update job set state = 'succeeded', admitted_at = now(), started_at = now(), finished_at = now() + interval '100 minutes' where id = $1`,
-      [id],
-    );
+    await usesUp(id);
     const refused = await parts.jobs.submit(ada, request).catch((error: unknown) => error);
     const { periodEndsAt } = await parts.jobs.useOf(ada.userId);
     expect(refused).toMatchObject({
