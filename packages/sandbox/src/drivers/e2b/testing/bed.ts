@@ -15,6 +15,11 @@ export async function fakeBed() {
   });
   const folder = await text(home.stdout);
   const small = smallFolder(folder);
+  let mounted = small;
+  const free = () => {
+    unmount(mounted);
+    mounted = null;
+  };
   return {
     machine: () => units.machine(spec.key, call()),
     folder,
@@ -23,9 +28,13 @@ export async function fakeBed() {
     reopened: () => peer.reachAs().units.machine(spec.key, call()),
     /** The fake's processes run on this machine. */
     processesWith: async (word: string): Promise<number[]> => livingWith(word),
-    destroy: () => units.remove(spec.key, call()),
+    async destroy() {
+      // A folder of the fake with something mounted in it cannot be removed.
+      free();
+      await units.remove(spec.key, call());
+    },
     async close() {
-      unmount(small);
+      free();
       await peer[Symbol.asyncDispose]();
     },
   };
