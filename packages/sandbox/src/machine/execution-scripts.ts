@@ -129,19 +129,21 @@ done
 cat "$h_d/exit"
 `;
 
-/** Around all that is put into the input. One whose holder was killed is taken over. */
+/** Around all that is put into the input. One whose holder was killed is taken over; fails where there is no room for one. */
 const LOCK = sh`
 h_lock() {
   h_i=0
-  until mkdir "$h_d/lock" 2>/dev/null; do h_i=$((h_i+1)); [ $h_i -lt 100 ] || { rmdir "$h_d/lock"; h_i=0; }; sleep 0.05 2>/dev/null || sleep 1; done; }
+  until mkdir "$h_d/lock" 2>/dev/null; do
+    h_i=$((h_i+1)); [ $h_i -lt 100 ] || { rmdir "$h_d/lock" 2>/dev/null || return 1; h_i=0; }
+    sleep 0.05 2>/dev/null || sleep 1
+  done; }
 `;
 
 /** folder, id, nonce, position, length; bytes on standard input. Prints how many are there. Ended: 32, bytes missing: 33, no input: 34. */
 export const WRITE = sh`${FIND}${LOCK}
 h_pid; [ ! -e "$h_d/exit" ] || exit 32; [ -e "$h_d/in" ] && [ ! -e "$h_d/in.end" ] || exit 34
 umask 077; cat >"$h_d/w.$3" || exit 1
-[ "$(h_size "$h_d/w.$3")" -eq "$5" ] || { rm -f "$h_d/w.$3"; exit 1; }
-h_lock
+[ "$(h_size "$h_d/w.$3")" -eq "$5" ] && h_lock || { rm -f "$h_d/w.$3"; exit 1; }
 s=$(h_size "$h_d/in") r=0
 if [ "$4" -gt "$s" ]; then r=33
 elif [ $((s-$4)) -lt "$5" ]; then tail -c +$((s-$4+1)) "$h_d/w.$3" >>"$h_d/in" || r=1; fi
@@ -153,7 +155,7 @@ exit $r
 /**
  * What several writers type into one input, each with positions of its own. by.WRITER: where the last piece of it was put, how many bytes
  * of this writer were in before, its length. It is written first, so that whoever breaks off in between leaves no doubt: the size of
- * the input tells how much of the piece is there.
+ * the input tells how much of the piece is there; and in place, since a full disk has no room for another.
  *
  * h_took puts into h_taken how many bytes of the writer h_w are in. h_type types: position, length; h_bytes gives them. Ended: 32, bytes
  * missing: 33, no input: 34.
@@ -161,21 +163,23 @@ exit $r
 const TYPE = sh`${LOCK}
 h_took() {
   h_taken=0 h_s=$(h_size "$h_d/in")
-  [ -e "$h_d/by.$h_w" ] || return 0
+  [ -s "$h_d/by.$h_w" ] || return 0
   read -r h_at h_before h_len <"$h_d/by.$h_w"
   h_got=$((h_s-h_at)); [ $h_got -le $h_len ] || h_got=$h_len; [ $h_got -ge 0 ] || h_got=0
   h_taken=$((h_before+h_got)); }
+h_by() { printf '%-60s\n' "$*" 1<>"$h_d/by.$h_w" && [ -s "$h_d/by.$h_w" ]; }
 h_type() {
   [ ! -e "$h_d/exit" ] || return 32
   [ -e "$h_d/in" ] && [ ! -e "$h_d/in.end" ] || return 34
-  h_lock; h_took
+  h_lock || return 1
+  h_took
   h_skip=$((h_taken-$1)) h_r=0
   if [ $h_skip -lt 0 ]; then h_r=33
   elif [ $h_skip -lt $2 ]; then
-    if echo "$h_s $h_taken $(($2-h_skip))" >"$h_d/by.$h_w" &&
+    if h_by "$h_s $h_taken $(($2-h_skip))" &&
       if [ $h_skip = 0 ]; then h_bytes; else h_bytes | tail -c +$((h_skip+1)); fi >>"$h_d/in"
     then h_taken=$(($1+$2))
-    else h_r=1; h_took; echo "$h_s $h_taken 0" >"$h_d/by.$h_w"; fi
+    else h_r=1; h_took; h_by "$h_s $h_taken 0"; fi
   fi
   rmdir "$h_d/lock"
   return $h_r; }
@@ -185,8 +189,8 @@ h_facts() {
 `;
 
 /**
- * Stays open: folder, id, writer, mark; lines "POSITION LENGTH BYTES" on standard input, in base64 or, where they are few, in octal, which costs no process; each answered. Answers with lines that begin with
- * the mark: open, taken, size of out, rows, columns; as, account; none; taken, code of h_type, how many bytes of the writer are in.
+ * Stays open: folder, id, writer, mark; lines "POSITION LENGTH BYTES" on standard input, in base64 or, where they are few, in octal, which
+ * costs no process; each answered. Answers with lines that begin with the mark: open, taken, size of out, rows, columns; as, account; none; taken, code of h_type, how many bytes of the writer are in.
  */
 export const INPUT = sh`${SPOOL}${TYPE}
 h_d=$1/$2 h_id=$2 h_w=$3 h_mark=$4

@@ -68,7 +68,8 @@ function overLines(channel: Channel, next: () => Promise<string[]>, facts: Input
     if (broken !== null) throw broken;
     const [kind, code, total] = await next();
     if (kind !== 'taken') throw new HangarError('execution_not_found');
-    settle({ code: Number(code), error: '' });
+    // Hardly anything else keeps a line from being put into a file.
+    settle({ code: Number(code), error: code === '1' ? 'No space left on device' : '' });
     taken = Number(total);
     return taken;
   };

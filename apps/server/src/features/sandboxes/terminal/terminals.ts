@@ -19,6 +19,8 @@ import { createTyping, type Typing } from './typing.ts';
 export const LOOKING_AT_ONCE = 16;
 /** What broke is tried again at once, then ever more slowly. */
 const AGAIN_MS = [100, 200, 500, 1_000, 2_000] as const;
+/** A way to the machine that stood for so long was one. */
+const LASTED_MS = 5_000;
 /** A break that is mended sooner is not worth a word. */
 const AWAY_MS = 500;
 const OPEN_MS = 30_000;
@@ -91,6 +93,7 @@ export function createTerminals(parts: {
     /** Output before it has been sent; null: nothing was said yet. */
     let at: number | null = null;
     let brokeAt: number | null = null;
+    let stoodAt: number | null = null;
     let toldAway = false;
     let hand: Hand | null = null;
     let over = new AbortController();
@@ -137,7 +140,7 @@ export function createTerminals(parts: {
       } else if (toldAway) peer.say({ type: 'back' });
       at = offset;
       toldAway = false;
-      brokeAt = null;
+      stoodAt = performance.now();
       typing.over(channel);
       void applySize();
     }
@@ -178,6 +181,7 @@ export function createTerminals(parts: {
         if (row === null) throw new HangarError('execution_not_found');
         if (isEnded(row.state)) return afterwards(row);
         const sandbox = await store.byId(row.sandboxId);
+        stoodAt = null;
         try {
           if (sandbox === null) throw new HangarError('sandbox_gone');
           if (row.startedAt === null) throw new HangarError('driver_unavailable', { message: row.reason });
@@ -188,7 +192,9 @@ export function createTerminals(parts: {
           peer.signal.throwIfAborted();
           if (!(error instanceof HangarError) && !isTimeout(error)) throw error;
           if (row.startedAt !== null && sandbox !== null) machines.forget(sandbox.id);
-          if (brokeAt === null) [tried, brokeAt] = [0, performance.now()];
+          // What breaks as soon as it stands is tried ever more slowly.
+          const now = performance.now();
+          if (brokeAt === null || (stoodAt !== null && now - stoodAt > LASTED_MS)) [tried, brokeAt] = [0, now];
           if (performance.now() - brokeAt > AWAY_MS) {
             toldAway = true;
             peer.say({ type: 'away', why: error instanceof Error ? error.message : String(error) });
