@@ -221,11 +221,8 @@ export function openTerminal(o: TerminalOptions): TerminalConnection {
   };
 }
 
-const LASTING: ReadonlySet<number> = new Set([
-  TERMINAL_CLOSE.notUnderstood,
-  TERMINAL_CLOSE.shutOut,
-  TERMINAL_CLOSE.refused,
-]);
+/** Whoever was shut out may only have a token whose time is over: the answer to the next try tells. */
+const LASTING: ReadonlySet<number> = new Set([TERMINAL_CLOSE.notUnderstood, TERMINAL_CLOSE.refused]);
 
 /** No other try would mend it. */
 class Lasting {
@@ -239,9 +236,7 @@ const errorOf = ({ code, message, wayOut }: Extract<TerminalSaid, { type: 'error
   new HangarError(isErrorCode(code) ? code : 'bad_request', { message, wayOut });
 
 const errorOfClose = (code: number, reason: string): HangarError =>
-  code === TERMINAL_CLOSE.shutOut
-    ? new HangarError('not_signed_in')
-    : new HangarError('bad_request', { message: reason === '' ? `The server closed it with ${code}.` : reason });
+  new HangarError('bad_request', { message: reason === '' ? `The server closed it with ${code}.` : reason });
 
 const lost = (reason: string): HangarError => new HangarError('server_unreachable', { details: { reason } });
 

@@ -39,7 +39,7 @@ export const TERMINAL_CLOSE = {
   goingAway: 1001,
   /** What the client sent is not this protocol: `error` says why. */
   notUnderstood: 4400,
-  /** Signed out, disabled, or with a key that was revoked. */
+  /** Signed out, disabled, with a key that was revoked, or a token whose time is over: who comes again is told by the answer. */
   shutOut: 4401,
   /** `error` says why; the same would be refused again. */
   refused: 4403,
@@ -84,8 +84,8 @@ export type TerminalAsk =
   | { readonly type: 'redraw' };
 
 /**
- * The shell of whoever works in the machine, found out there: as the account has it where that is more than sh, else bash, else sh. It is none that signs in: their
- * profiles put the PATH of an image back to what the distribution thinks.
+ * The shell of whoever works in the machine, found out there: as the account has it where that is more than sh, else bash, else sh. It is
+ * none that signs in: their profiles put the PATH of an image back to what the distribution thinks.
  */
 export const OWN_SHELL: { readonly shell: string } = {
   shell: [

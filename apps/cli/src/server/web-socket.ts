@@ -1,3 +1,4 @@
+import { HangarError } from '@hangar/contract/errors';
 import { WebSocket } from 'ws';
 import { type Answer, answerOf, asLost, USER_AGENT } from './http.ts';
 import type { Link } from './link.ts';
@@ -24,7 +25,6 @@ export async function openWebSocket(
   o.signal.throwIfAborted();
   const socket = new WebSocket(`${link.server.replace(/^http/, 'ws')}${path}`, o.protocol, {
     headers: { 'user-agent': USER_AGENT, ...o.headers },
-    handshakeTimeout: ANSWER_MS,
     perMessageDeflate: false,
     ...(agent === undefined ? {} : { agent }),
   });
@@ -32,6 +32,12 @@ export async function openWebSocket(
   o.signal.addEventListener('abort', leave, { once: true });
   socket.once('close', () => o.signal.removeEventListener('abort', leave));
   return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      reject(new HangarError('server_unreachable', { details: { reason: `no answer in ${ANSWER_MS / 1000} s` } }));
+      socket.terminate();
+    }, ANSWER_MS);
+    const settled = () => clearTimeout(late);
+    socket.once('open', settled).once('close', settled).once('unexpected-response', settled);
     socket.on('error', (error) => reject(o.signal.aborted ? o.signal.reason : asLost(link, way, error)));
     socket.once('unexpected-response', (_request, message) =>
       resolve(answerOf(message, message.statusCode ?? 0, null)),

@@ -46,7 +46,7 @@ async function attachTerminal(cli: Cli, flags: GlobalFlags, id: string): Promise
     import('../../sandboxes/shell/run-terminal.ts'),
   ]);
   const raw = openRawTerminal(cli, `hangar sandbox exec ${execution.sandbox} -- ls`);
-  const ended = await runTerminal(cli, api, raw, execution).finally(() => raw.restore());
+  const ended = await runTerminal(cli, api, raw, execution, { isNew: false }).finally(() => raw.restore());
   if (ended === null) {
     terminal.note(`Left ${id}; it goes on.`);
     terminal.next(`hangar sandbox attach ${id}`, `hangar sandbox show ${execution.sandbox}`);

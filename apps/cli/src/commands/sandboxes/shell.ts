@@ -63,7 +63,7 @@ export const command = defineCommand<Flags, string[]>({
         ...(cwd === undefined ? {} : { cwd }),
         ...(user === undefined ? {} : { user }),
       });
-      const ended = await runTerminal(this, api, raw, execution);
+      const ended = await runTerminal(this, api, raw, execution, { isNew: true });
       raw.restore();
       if (ended === null) {
         this.terminal.note(`Left ${execution.id}; it goes on.`);

@@ -3,9 +3,17 @@ import type { ReadStream } from 'node:tty';
 import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 
-/** What a program may have switched on and nobody switches off when it is left: attributes, cursor, mouse, bracketed paste, other screen. */
-const CALM = '\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l';
-const OTHER_SCREEN = { on: '\x1b[?1049h', off: '\x1b[?1049l' };
+/**
+ * What a program may have switched on and nobody switches off when it is left: attributes, line drawing, cursor, its keys and keypad, wrapping,
+ * mouse and focus reports, bracketed paste, other keys, scroll region.
+ */
+const CALM = [
+  ...['\x1b[0m', '\x1b(B', '\x0f', '\x1b[?25h', '\x1b[0 q', '\x1b[?1l', '\x1b>', '\x1b[?7h'],
+  ...[1000, 1002, 1003, 1004, 1005, 1006, 1015, 2004].map((mode) => `\x1b[?${mode}l`),
+  ...['\x1b[>4m', '\x1b7', '\x1b[r', '\x1b8'],
+].join('');
+const OTHER_SCREEN = /\x1b\[\?(?:1049|1047|47)([hl])/g;
+const LONGEST = '\x1b[?1049h'.length;
 
 /** The terminal of this command line, while all its keys go elsewhere. */
 export interface RawTerminal {
@@ -29,6 +37,7 @@ export function openRawTerminal({ stdin, terminal }: Cli, other: string): RawTer
   const { stdout } = process;
   const decoder = new TextDecoder('latin1');
   let isOnOtherScreen = false;
+  let before = '';
   let isRestored = false;
   let resized = (): void => undefined;
   const onResize = () => resized();
@@ -38,7 +47,7 @@ export function openRawTerminal({ stdin, terminal }: Cli, other: string): RawTer
     keys.setRawMode?.(false);
     stdout.off('resize', onResize);
     process.off('exit', restore);
-    stdout.write(isOnOtherScreen ? `${OTHER_SCREEN.off}${CALM}` : CALM);
+    stdout.write(isOnOtherScreen ? `\x1b[?1049l${CALM}` : CALM);
   };
   keys.setRawMode(true);
   // Node leaves a newline as the begin of a line, which for what fills the screen is only one line down. Given back with the rest.
@@ -51,9 +60,10 @@ export function openRawTerminal({ stdin, terminal }: Cli, other: string): RawTer
       resized = listener;
     },
     async show(bytes) {
-      const text = decoder.decode(bytes);
-      const [on, off] = [text.lastIndexOf(OTHER_SCREEN.on), text.lastIndexOf(OTHER_SCREEN.off)];
-      if (on !== off) isOnOtherScreen = on > off;
+      // What stands in two pieces is found, too.
+      const text = before + decoder.decode(bytes);
+      before = text.slice(1 - LONGEST);
+      for (const [, turned] of text.matchAll(OTHER_SCREEN)) isOnOtherScreen = turned === 'h';
       await terminal.write(bytes);
     },
     say: (line) => void process.stderr.write(`\r\n[hangar: ${line}]\r\n`),

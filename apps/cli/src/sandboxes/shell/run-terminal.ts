@@ -12,11 +12,14 @@ import type { RawTerminal } from './raw-terminal.ts';
 
 /** A break that is mended sooner is not worth a word among what a program shows. */
 const WORTH_A_WORD_MS = 1_500;
+/** What a terminal says when a program asks it: where the cursor is, what it is, its colours. */
+const ANSWERS = /^(?:\x1b\[[?>=]?[\d;]*\$?[cRnytu]|\x1b[\]P_][^\x07\x1b]*(?:\x07|\x1b\\))+$/;
 const HELP =
   '~. leaves, and what runs here goes on; ~~ types a tilde; ~? says this. All of them at the begin of a line';
 
 /**
  * Puts the terminal of this command line before the one of an execution, until that ends or is left. Null: it was left, and goes on.
+ * @param isNew nothing was printed in it before
  * @throws HangarError server_unreachable after 15 minutes without the server
  */
 export async function runTerminal(
@@ -24,10 +27,16 @@ export async function runTerminal(
   api: Api,
   raw: RawTerminal,
   { id }: Execution,
+  { isNew }: { readonly isNew: boolean },
 ): Promise<{ execution: Execution; exit: Exit } | null> {
   const left = new AbortController();
   const signal = AbortSignal.any([cli.signal, left.signal]);
   const saying = createSaying(raw);
+  let isOpen = false;
+  let isFull = false;
+  let isOver = false;
+  /** Who cannot be heard now is still listened to for the keys that leave. */
+  const listen = () => (isOver || (isFull && isOpen) ? cli.stdin.pause() : cli.stdin.resume());
   const backOff = breaks({ signal, patienceMs: AWAY_MS, onLost: () => undefined, onBack: () => undefined });
   const terminal = openTerminal({
     ...{ execution: id, signal, backOff, size: raw.size() },
@@ -37,22 +46,37 @@ export async function runTerminal(
       if (gap) raw.say('some of what was printed is not kept any more');
     },
     onState(state) {
+      isOpen = state.kind === 'open';
+      listen();
       // What fills the screen is painted over what was said.
       if (saying.be(state)) terminal.redraw();
     },
   });
   raw.onResize(() => terminal.resize(raw.size()));
+  function type(bytes: Uint8Array): void {
+    if (isFull) return;
+    isFull = !terminal.write(bytes);
+    if (!isFull) return;
+    if (!isOpen) raw.say('more is typed than can wait; what comes now is dropped; ~. leaves');
+    listen();
+    void terminal.drained().then(() => {
+      isFull = false;
+      listen();
+    });
+  }
   const keys = createEscapeKeys();
+  // What is shown first is what was printed before: whatever it asked of a terminal was answered then.
+  let answers = isNew;
   const onKeys = (typed: Buffer) => {
+    if (!answers && ANSWERS.test(typed.toString('latin1'))) return;
+    answers = true;
     const { bytes, wants } = keys(typed);
-    if (bytes.length > 0 && !terminal.write(bytes)) {
-      cli.stdin.pause();
-      void terminal.drained().then(() => cli.stdin.resume());
-    }
+    if (bytes.length > 0) type(bytes);
     if (wants === 'help') raw.say(HELP);
     if (wants === 'leave') left.abort(new HangarError('interrupted'));
   };
-  cli.stdin.on('data', onKeys).resume();
+  cli.stdin.on('data', onKeys);
+  listen();
   try {
     await terminal.ended;
   } catch (error) {
@@ -60,6 +84,7 @@ export async function runTerminal(
     throw error;
   } finally {
     saying.end();
+    isOver = true;
     cli.stdin.off('data', onKeys).pause();
     raw.restore();
   }

@@ -16,8 +16,9 @@ const LEAVE_MS = 1_000;
 export async function acceptWebSockets(app: FastifyInstance): Promise<void> {
   const upgrades = new EventEmitter();
   app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() === 'websocket') upgrades.emit('upgrade', request, socket, head);
-    else goOnPlainly(app.server, request, socket, head);
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') goOnPlainly(app.server, request, socket, head);
+    // The server is about to stop: nobody would hear of this connection, nor of its errors.
+    else if (!upgrades.emit('upgrade', request, socket, head)) socket.destroy();
   });
   await app.register(webSockets, {
     options: {

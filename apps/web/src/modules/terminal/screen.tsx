@@ -34,15 +34,16 @@ export function Screen({ line, label, isOver, isShown, isRead, onTitle, onOut }:
   const host = useRef<HTMLDivElement>(null);
   const shown = useRef<Terminal | null>(null);
   const scheme = useComputedColorScheme('light');
-  const latest = useRef({ isOver, isShown, isRead, scheme, onTitle, onOut });
+  const latest = useRef({ label, isOver, isShown, isRead, scheme, onTitle, onOut });
   useEffect(() => {
-    latest.current = { isOver, isShown, isRead, scheme, onTitle, onOut };
+    latest.current = { label, isOver, isShown, isRead, scheme, onTitle, onOut };
     const terminal = shown.current;
     if (terminal === null) return;
     terminal.options.theme = themeOf(scheme, isOver);
     terminal.options.screenReaderMode = isRead;
     terminal.options.cursorBlink = !isOver;
     terminal.options.disableStdin = isOver;
+    terminal.textarea?.setAttribute('aria-label', label);
   });
   useEffect(() => {
     const leaving = new AbortController();
@@ -50,7 +51,7 @@ export function Screen({ line, label, isOver, isShown, isRead, onTitle, onOut }:
     if (place === null) return;
     void fontsAreThere().then(() => {
       if (leaving.signal.aborted) return;
-      const { terminal, close } = open(place, line, label, latest);
+      const { terminal, close } = open(place, line, latest);
       shown.current = terminal;
       leaving.signal.addEventListener('abort', () => {
         shown.current = null;
@@ -58,7 +59,7 @@ export function Screen({ line, label, isOver, isShown, isRead, onTitle, onOut }:
       });
     });
     return () => leaving.abort();
-  }, [line, label]);
+  }, [line]);
   useEffect(() => {
     if (isShown && shown.current !== null) takeFocus(shown.current);
   }, [isShown]);
@@ -66,10 +67,12 @@ export function Screen({ line, label, isOver, isShown, isRead, onTitle, onOut }:
 }
 
 interface Latest {
-  readonly current: Pick<ScreenProps, 'isOver' | 'isShown' | 'isRead' | 'onTitle' | 'onOut'> & { scheme: Scheme };
+  readonly current: Pick<ScreenProps, 'label' | 'isOver' | 'isShown' | 'isRead' | 'onTitle' | 'onOut'> & {
+    scheme: Scheme;
+  };
 }
 
-function open(place: HTMLDivElement, line: TerminalLine, label: string, latest: Latest) {
+function open(place: HTMLDivElement, line: TerminalLine, latest: Latest) {
   const terminal = new Terminal({
     ...{ fontFamily: MONO, fontSize: 13, fontWeight: 400, fontWeightBold: 600, scrollback: SCROLLBACK },
     ...{
@@ -82,7 +85,7 @@ function open(place: HTMLDivElement, line: TerminalLine, label: string, latest: 
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(place);
-  terminal.textarea?.setAttribute('aria-label', label);
+  terminal.textarea?.setAttribute('aria-label', latest.current.label);
   keys(terminal, latest);
   terminal.onTitleChange((title) => latest.current.onTitle(title.trim() === '' ? null : title));
   terminal.onResize(({ cols, rows }) => line.resize({ columns: cols, rows }));

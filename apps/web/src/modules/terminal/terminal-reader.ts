@@ -10,7 +10,7 @@ const CONNECTING: TerminalReading = { status: 'connecting', why: null, error: nu
 
 /** The terminal of an execution, over a WebSocket to the server of this page. */
 export class TerminalReader implements TerminalLine {
-  readonly isNew: boolean;
+  isNew: boolean;
   private readonly api: Api;
   private readonly id: string;
   private readonly listeners = new Set<() => void>();
@@ -34,6 +34,8 @@ export class TerminalReader implements TerminalLine {
   snapshot = (): TerminalReading => this.state;
 
   attach(sink: TerminalSink): () => void {
+    // Whoever attaches again is shown what was answered before.
+    this.isNew = false;
     this.sink = sink;
     this.connect(sink);
     return () => {

@@ -49,11 +49,12 @@ export function TerminalsView(props: TerminalsViewProps) {
   const { unable, open, shown, another } = props;
   const [titles, setTitles] = useState<Readonly<Record<string, string | null>>>({});
   const row = useRef<HTMLUListElement>(null);
-  if (unable !== null) return <EmptyState sentence={unable} />;
+  if (unable !== null && open.length === 0) return <EmptyState sentence={unable} />;
   const current = open.find(({ id }) => id === shown) ?? open[0];
   const nameOf = (id: string) => titles[id]?.slice(0, 80) ?? `Terminal ${open.findIndex((one) => one.id === id) + 1}`;
   return (
     <div className={classes.terminals} data-terminals>
+      {unable === null ? null : <Callout tone="ended">{unable}</Callout>}
       {another.error === null ? null : <ErrorState error={another.error} />}
       {current === undefined ? (
         <None {...props} />
@@ -80,6 +81,7 @@ export function TerminalsView(props: TerminalsViewProps) {
               size="compact-md"
               leftSection={<IconPlus size={14} />}
               loading={another.pending}
+              disabled={unable !== null}
               onClick={another.run}
             >
               New terminal

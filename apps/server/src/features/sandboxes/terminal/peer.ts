@@ -57,14 +57,16 @@ export function createPeer(socket: WebSocket, heard: PeerHeard): Peer {
   };
 
   const beating = setInterval(() => {
-    if (performance.now() - lastHeard > TERMINAL_DEAD_MS) return socket.terminate();
+    const reads = socket.bufferedAmount < 2 * TERMINAL_AHEAD_MOST;
+    if (!reads || performance.now() - lastHeard > TERMINAL_DEAD_MS) return socket.terminate();
     socket.ping();
     say({ type: 'alive' });
   }, TERMINAL_ALIVE_MS);
   socket.on('pong', alive);
   socket.on('message', (data: Buffer, isBinary: boolean) => {
     alive();
-    if (gone.signal.aborted) return;
+    // What comes behind a close is still read.
+    if (gone.signal.aborted || socket.readyState !== socket.OPEN) return;
     if (isBinary) return heard.typed(data);
     const asked = Ask.safeParse(jsonOf(data));
     if (!asked.success) return refuse(notUnderstood('A text frame is none of its asks.'), TERMINAL_CLOSE.notUnderstood);

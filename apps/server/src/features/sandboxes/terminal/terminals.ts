@@ -195,11 +195,12 @@ export function createTerminals(parts: {
           // What breaks as soon as it stands is tried ever more slowly.
           const now = performance.now();
           if (brokeAt === null || (stoodAt !== null && now - stoodAt > LASTED_MS)) [tried, brokeAt] = [0, now];
-          if (performance.now() - brokeAt > AWAY_MS) {
+          const isStarted = row.startedAt !== null;
+          if (now - brokeAt > (isStarted ? AWAY_MS : LASTED_MS)) {
             toldAway = true;
             peer.say({ type: 'away', why: error instanceof Error ? error.message : String(error) });
           }
-          const pause = row.startedAt === null ? LOOK_MS : (AGAIN_MS[tried] ?? 2_000);
+          const pause = isStarted ? (AGAIN_MS[tried] ?? 2_000) : Math.min(2_000, LOOK_MS * (tried + 1));
           await sleep(pause, undefined, { signal: peer.signal });
         }
       }

@@ -1,6 +1,8 @@
 import { TERMINAL_FRAME_MOST, TERMINAL_INPUT_MOST } from '@hangar/contract';
 import type { InputChannel } from '@hangar/sandbox';
 
+const JOINED = 1024;
+
 /** What one writer has typed and the machine has not taken yet. */
 export interface Typing {
   /** False: more than may wait. */
@@ -18,7 +20,7 @@ export function createTyping(o: {
   readonly taken: (bytes: number) => void;
   readonly broke: (error: unknown) => void;
 }): Typing {
-  /** In frames as they came: what is in one stays together. */
+  /** In frames as they came, small ones joined: what is in one stays together. */
   const waiting: Uint8Array[] = [];
   let bytes = 0;
   let taken: number | null = null;
@@ -26,13 +28,19 @@ export function createTyping(o: {
   let writing = false;
 
   function settle(total: number): void {
-    for (let more = taken === null ? 0 : total - taken; more > 0 && waiting[0] !== undefined; ) {
-      const [first] = waiting;
-      const part = Math.min(more, first.length);
-      if (part === first.length) waiting.shift();
-      else waiting[0] = first.subarray(part);
-      bytes -= part;
-      more -= part;
+    let more = taken === null ? 0 : total - taken;
+    let whole = 0;
+    for (const frame of waiting) {
+      if (frame.length > more) break;
+      more -= frame.length;
+      bytes -= frame.length;
+      whole += 1;
+    }
+    waiting.splice(0, whole);
+    const [first] = waiting;
+    if (more > 0 && first !== undefined) {
+      waiting[0] = first.subarray(more);
+      bytes -= more;
     }
     const isNews = taken !== null && taken !== total;
     taken = total;
@@ -74,10 +82,15 @@ export function createTyping(o: {
   return {
     add(frame) {
       if (frame.length === 0) return true;
-      waiting.push(frame);
+      if (bytes + frame.length > TERMINAL_INPUT_MOST) return false;
+      const last = waiting.at(-1);
+      // Many keys are few frames, however they came.
+      if (last !== undefined && last.length + frame.length <= JOINED)
+        waiting[waiting.length - 1] = Buffer.concat([last, frame]);
+      else waiting.push(frame);
       bytes += frame.length;
       void write();
-      return bytes <= TERMINAL_INPUT_MOST;
+      return true;
     },
     over(next) {
       channel = next;
