@@ -173,6 +173,29 @@ it('a refusal is not asked again, a server that goes away is', async () => {
   await expect(terminal.ended).rejects.toMatchObject({ code: 'sandbox_closed', message: 'Closed.' });
 });
 
+it('whoever is shut out comes again: the answer tells whether that was for good', async () => {
+  const refused = new Error('signed out');
+  const { signal } = new AbortController();
+  let tries = 0;
+  const servers: Server[] = [];
+  const { terminal } = open({
+    backOff: new BackOff({ signal, pauses: [1], isPassing: (error) => error !== refused }),
+    connect(path) {
+      tries += 1;
+      if (tries === 3) throw refused;
+      const server = new Server(path);
+      servers.push(server);
+      setTimeout(() => {
+        server.say({ type: 'ready', offset: 0, taken: 0 });
+        server.break(TERMINAL_CLOSE.shutOut);
+      });
+      return server;
+    },
+  });
+  await expect(terminal.ended).rejects.toBe(refused);
+  expect(servers.length).toBe(2);
+});
+
 it('is left by its signal', async () => {
   const { terminal, next, leave } = open();
   (await next()).say({ type: 'ready', offset: 0, taken: 0 });

@@ -370,6 +370,40 @@ describe('a terminal', () => {
     await much.ends(TERMINAL_CLOSE.notUnderstood);
   });
 
+  it('takes keys in order, also when each comes in a frame of its own', async () => {
+    const id = await shell('stty -echo; echo begun; cat');
+    const looker = new Looker(`execution=${id}`);
+    await looker.ready();
+    await until(
+      async () => looker.text,
+      (text) => text.includes('begun'),
+      'its begin',
+    );
+    const keys = Array.from({ length: 3_000 }, (_, n) => String.fromCharCode(97 + (n % 26))).join('');
+    for (const key of keys) looker.type(key);
+    looker.type('\n');
+    await until(
+      async () => looker.text,
+      (text) => text.includes(`${keys}\r\n`),
+      'all keys',
+    );
+  });
+
+  it('lets nobody wait who comes while the server stops', async () => {
+    const id = await shell('cat');
+    const looker = new Looker(`execution=${id}`);
+    await looker.ready();
+    const closing = app.close();
+    await looker.ends(TERMINAL_CLOSE.goingAway);
+    const late = new Looker(`execution=${id}`);
+    await until(
+      async () => late.closed,
+      (code) => code !== null,
+      'its end',
+    );
+    await closing;
+  });
+
   it('has room for so many who look, and again when they leave', async () => {
     const id = await shell('cat');
     const all = Array.from({ length: LOOKING_AT_ONCE }, () => new Looker(`execution=${id}`));
