@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HangarError, sizeInWords, TREE_FILES, type TreeOrder } from '@hangar/contract';
 import type { Git } from '../git/git.ts';
@@ -27,14 +27,22 @@ export async function makeDiff(
   await forgetOld(made);
   const file = join(made, order.id);
   const { prepared } = order;
-  if (prepared !== null) {
-    const places = placesIn(prepared.folder);
-    const base = { commit: prepared.commit, tree: prepared.tree };
-    return { ...(await collect(places, places.tree, base.tree)), path: places.tree, commit: base.commit };
-  }
   const tree = await workTreeAbove(order.path);
+  // Several may be made of one tree at once: each has an index of its own.
   const scratch = await mkdtemp(join(made, 'scratch-'));
   try {
+    const laidOut = prepared === null ? null : placesIn(prepared.folder);
+    // What was cloned into it is a tree of its own.
+    if (prepared !== null && laidOut?.tree === tree) {
+      const index = join(scratch, 'index');
+      await copyFile(join(laidOut.run, 'index'), index).catch(() =>
+        o.git.run(['read-tree', prepared.tree], {
+          ...{ signal: o.signal, env: { GIT_DIR: laidOut.store, GIT_INDEX_FILE: index } },
+        }),
+      );
+      const collected = await collect({ store: laidOut.store, run: scratch }, tree, prepared.tree);
+      return { ...collected, path: tree, commit: prepared.commit };
+    }
     const places = await makePlaces(scratch);
     const commit = await borrow(tree, order.base === null ? null : await commitOf(tree, order.base), { ...o, places });
     const here = { signal: o.signal, env: { GIT_DIR: places.store, GIT_INDEX_FILE: join(places.run, 'index') } };
@@ -45,7 +53,11 @@ export async function makeDiff(
     await rm(scratch, { recursive: true, force: true });
   }
 
-  async function collect(places: Places, at: string, baseTree: string): Promise<Pick<MadeDiff, 'collected'>> {
+  async function collect(
+    places: Pick<Places, 'store' | 'run'>,
+    at: string,
+    baseTree: string,
+  ): Promise<Pick<MadeDiff, 'collected'>> {
     const excludesFile = join(places.run, 'excludes-own');
     await writeFile(excludesFile, OWN);
     const index = join(places.run, 'index');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type HangarError, TREE_ORDER, type TreeOrder, type TreeWord } from '@hangar/contract';
 import { openGit } from '../git/git.ts';
 import { Masker } from '../mask/mask.ts';
+import { secretsOf } from '../mask/secrets.ts';
 import { failureOf } from '../outcome.ts';
 import { withAuthorities } from '../server/authorities.ts';
 import type { CredentialHelper } from '../source/credential.ts';
@@ -30,7 +31,7 @@ export async function carryOutTreeOrder(
 ): Promise<boolean> {
   const masker = new Masker();
   for (const secret of o.secrets) masker.add(secret);
-  if (order.kind === 'prepare' && order.credential !== null) masker.add(order.credential.value);
+  if (order.kind === 'prepare') for (const secret of secretsOf({ ...order, env: {} })) masker.add(secret);
   const masked = (text: string, most: number) => masker.mask(text).slice(0, most);
   try {
     const home = join(o.dir, 'run', 'git-home');

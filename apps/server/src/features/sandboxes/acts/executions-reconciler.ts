@@ -13,7 +13,7 @@ import { type OrdersOf, specOf } from '../orders.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { ClosedFor, Ending, ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
 import type { Cancels } from './cancels.ts';
-import { createCounting } from './counting.ts';
+import { type Counting, createCounting } from './counting.ts';
 import type { Machines } from './machines.ts';
 import { createRecorder, recordedOf } from './recorder.ts';
 
@@ -70,10 +70,7 @@ export function createExecutionsReconciler(parts: {
     const sandbox = await machineOf(row, signal);
     if (!('id' in sandbox)) return ended(row.id, sandbox);
     const touching = setInterval(() => void store.touch(row.sandboxId).catch(() => undefined), TOUCH_MS);
-    const counting = createCounting({
-      kept: () => recordedOf(logs, row.id),
-      count: (kept) => store.countOutput(row, claim, kept),
-    });
+    const counting = createCounting((kept) => store.countOutput(row, claim, kept));
     try {
       return await followIn(sandbox, row, { claim, signal }, counting.printed);
     } finally {
@@ -86,7 +83,7 @@ export function createExecutionsReconciler(parts: {
     sandbox: SandboxRow,
     row: ExecutionRow,
     { claim, signal }: Acting,
-    printed: () => void,
+    printed: Counting['printed'],
   ): Promise<Seen> {
     const spec = await specOf(parts.orders, sandbox, row);
     const { maxLogBytes: maxBytes } = await parts.people.planOf(row.userId);
@@ -94,7 +91,7 @@ export function createExecutionsReconciler(parts: {
     for (let tried = 0, round = 0; ; tried++, round++) {
       const from = claim === 1 && round === 0 ? { stdout: 0, stderr: 0 } : await recordedOf(logs, row.id);
       // Never one that wrote before: its batches are numbered anew, and would be taken for those that are there.
-      const recorder = createRecorder(logs, { id: row.id, source: `${claim}-${round}`, maxBytes });
+      const recorder = createRecorder(logs, { id: row.id, source: `${claim}-${round}`, maxBytes, from });
       try {
         const hand = await machines.open(sandbox, signal);
         const over = new AbortController();
@@ -108,7 +105,7 @@ export function createExecutionsReconciler(parts: {
               return ended(row.id, endingOfResult(output.result));
             } else {
               await recorder.add(output);
-              printed();
+              printed(recorder.reached);
               tried = 0;
             }
           }

@@ -6,7 +6,7 @@ const REASON_MOST = 2_000;
 /** What may be otherwise in a moment, whatever anybody does. */
 const PASSES: ReadonlySet<ErrorCode> = new Set([
   ...(['driver_unavailable', 'driver_busy', 'connection_lost', 'cluster_not_connected'] as const),
-  ...(['keychain_failed', 'database_unavailable'] as const),
+  ...(['keychain_failed', 'database_unavailable', 'blob_store_unavailable'] as const),
 ]);
 export const passes = (error: unknown): boolean =>
   isCut(error) || (error instanceof HangarError && PASSES.has(error.code));

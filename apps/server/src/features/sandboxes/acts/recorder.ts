@@ -15,6 +15,8 @@ export interface Recorder {
   add(output: Printed): Promise<void>;
   /** All of it is written. */
   written(): Promise<void>;
+  /** How far each stream is kept; at the end of the log's room about so far. */
+  reached(): Offsets;
 }
 
 /**
@@ -23,8 +25,11 @@ export interface Recorder {
  */
 export function createRecorder(
   logs: Pick<LogsOfExecutions, 'append'>,
-  o: { readonly id: string; readonly source: string; readonly maxBytes: number },
+  o: { readonly id: string; readonly source: string; readonly maxBytes: number; readonly from: Offsets },
 ): Recorder {
+  const reached = { ...o.from };
+  /** In the log, as nearly as it is known here: of what comes behind it nothing is kept. */
+  let room = o.maxBytes - ((o.from.stdout + o.from.stderr) * 4) / 3;
   let lines: WorkerLine[] = [];
   let bytes = 0;
   let seq = 0;
@@ -40,6 +45,10 @@ export function createRecorder(
       const stored = await logs.append(o.id, o.source, { seq, lines: batch }, { maxBytes: o.maxBytes });
       if (stored !== seq)
         throw new HangarError('database_unavailable', { message: `The log ${o.id} did not take what was printed.` });
+      for (const { stream, text } of batch) {
+        room -= text.length;
+        if (stream !== 'system' && room >= 0) reached[stream] = Math.max(reached[stream], endOf({ text }));
+      }
     }
   }
   function begin(): Promise<void> {
@@ -68,6 +77,7 @@ export function createRecorder(
       else started.catch(() => undefined);
     },
     written: begin,
+    reached: () => ({ ...reached }),
   };
 }
 
@@ -106,7 +116,7 @@ export async function* printedOn(
   }
 }
 
-function endOf({ text }: LogLine): number {
+function endOf({ text }: Pick<LogLine, 'text'>): number {
   const colon = text.indexOf(':');
   return Number(text.slice(0, colon)) + Buffer.byteLength(text.slice(colon + 1), 'base64');
 }

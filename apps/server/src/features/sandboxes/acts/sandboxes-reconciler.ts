@@ -273,7 +273,9 @@ export function createSandboxesReconciler(parts: {
   });
 }
 
-function askAgainMs({ closedFor, finishedAt, machine }: SandboxRow): number {
+function askAgainMs({ closedFor, finishedAt, machine, readyAt, preparingAt }: SandboxRow): number {
+  if (readyAt === null && preparingAt !== null && closedFor === null && finishedAt === null)
+    return Math.min(60_000, Math.max(ASK_AGAIN_MS, (Date.now() - preparingAt.getTime()) / 10));
   if ((closedFor === null && finishedAt === null) || machine?.kind !== 'unknown') return ASK_AGAIN_MS;
   return Math.min(CLEAN_AGAIN_MOST_MS, Math.max(ASK_AGAIN_MS, (Date.now() - Date.parse(machine.since)) / 10));
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -18,6 +19,7 @@ import {
 import { type ExecutionSpec, type Result, whyUnsuitable } from '@hangar/sandbox';
 import type { Hand, JobsOfSandboxes } from '../needs.ts';
 import type { LaidOut, SandboxRow } from '../store/sandboxes-tables.ts';
+import { passes } from './failures.ts';
 
 const PREPARE_MS = (PHASE_LIMITS.cloningSeconds + PHASE_GRACE_SECONDS) * 1000;
 const DIFF_MS = 10 * 60_000;
@@ -102,7 +104,7 @@ export function createTrees({
         const { path, commit, tree: baseTree } = word.prepared;
         return { path, folder, commit, baseTree, partial };
       } catch (error) {
-        if (!(error instanceof HangarError) || AGAIN.has(error.code) || o.signal.aborted) throw error;
+        if (!(error instanceof HangarError) || passes(error) || AGAIN.has(error.code) || o.signal.aborted) throw error;
         const { code, message, wayOut } = error;
         return { code, message, wayOut };
       }
@@ -126,18 +128,18 @@ export function createTrees({
           prepared: prepared && { folder: prepared.folder, commit: prepared.commit, tree: prepared.baseTree },
         },
       });
+      let isOver = false;
       try {
-        const { word } = await followOn(hand, id, spec, { signal, say: () => undefined });
+        const { word } = await followOn(hand, id, spec, { signal, say: () => undefined, over: () => (isOver = true) });
         if (!('made' in word)) throw new HangarError('connection_lost');
         const { file: _, ...made } = word.made;
         return { ...made, diff };
       } finally {
-        const short = AbortSignal.timeout(CANCEL_MS);
+        const short = () => ({ signal: AbortSignal.timeout(CANCEL_MS) });
         // What stays of it is small, and goes with the machine.
         const tidy = async () => {
-          if (signal.aborted)
-            await hand.executions.cancel(id, { graceMs: GRACE_MS, signal: 'SIGTERM' }, { signal: short });
-          await hand.executions.forget(id, { signal: short });
+          if (!isOver) await hand.executions.cancel(id, { graceMs: GRACE_MS, signal: 'SIGTERM' }, short());
+          await hand.executions.forget(id, short());
         };
         void tidy().catch(() => undefined);
       }
@@ -161,14 +163,12 @@ const diffsFolder = async (hand: Hand, signal: AbortSignal): Promise<string> =>
   `${await hand.programs.workFolder({ signal })}/.hangar`;
 
 const isIn = (tree: LaidOut | null, path: string): LaidOut | null =>
-  tree !== null && `${path}/`.startsWith(`${tree.path}/`) ? tree : null;
+  tree !== null && posix.normalize(`${path}/`).startsWith(`${tree.path}/`) ? tree : null;
 
 /** What broke is tried again at once, then more slowly. */
 const AGAIN_MS = [100, 500, 2_000] as const;
-/** What says nothing of how it ends. */
-const AGAIN: ReadonlySet<ErrorCode> = new Set([
-  ...(['connection_lost', 'sandbox_gone', 'driver_unavailable', 'driver_busy', 'driver_auth_failed'] as const),
-]);
+/** What says nothing of how it ends, besides what passes. */
+const AGAIN: ReadonlySet<ErrorCode> = new Set(['sandbox_gone', 'driver_auth_failed'] as const);
 
 /** The same over breaks of the way to the machine. */
 async function followOn(...[hand, id, spec, o]: Parameters<typeof follow>): ReturnType<typeof follow> {
@@ -187,7 +187,7 @@ async function follow(
   hand: Hand,
   id: string,
   spec: ExecutionSpec | null,
-  o: { readonly signal: AbortSignal; readonly say: (text: string) => void },
+  o: { readonly signal: AbortSignal; readonly say: (text: string) => void; readonly over?: () => void },
 ): Promise<{ word: TreeWord }> {
   const start = { stdout: 0, stderr: 0 };
   const decoder = new TextDecoder();
@@ -203,6 +203,7 @@ async function follow(
   for await (const output of outputs) {
     if (output.type === 'started') continue;
     if (output.type === 'end') {
+      o.over?.();
       take(line + decoder.decode());
       return { word: settled(last, output.result, errors) };
     }

@@ -16,6 +16,7 @@ export interface SandboxFacts {
   /** Files of a job are to be laid out in it, and are not yet; why they never will be. */
   readonly treeWanted: boolean;
   readonly treeFault: Failure | null;
+  readonly preparingAt: number | null;
   readonly readyAt: number | null;
   readonly lastActivityAt: number;
   readonly idleMs: number;
@@ -63,6 +64,8 @@ export interface Patience {
   /** From launch to the first proof that it runs. */
   readonly readyMs: number;
   readonly launchTries: number;
+  /** From the begin of laying out files to their end, whatever breaks in between. */
+  readonly prepareMs: number;
   /** Said so long before it closes by itself, or a fifth of its limit where that is less. */
   readonly warnMs: number;
 }
@@ -72,6 +75,7 @@ export const PATIENCE: Patience = {
   startingMs: 500,
   readyMs: 15 * 60_000,
   launchTries: 5,
+  prepareMs: 3 * 3600_000,
   warnMs: 5 * 60_000,
 };
 
@@ -93,6 +97,7 @@ export const factsOf = (row: SandboxRow): SandboxFacts => ({
   },
   treeWanted: row.jobId !== null && row.tree === null,
   treeFault: row.treeFault,
+  preparingAt: ms(row.preparingAt),
   readyAt: ms(row.readyAt),
   lastActivityAt: row.lastActivityAt.getTime(),
   idleMs: row.idleSeconds * 1000,

@@ -8,7 +8,7 @@ const NOW = 1_000_000_000_000;
 const fresh: SandboxFacts = {
   ...{ createdAt: NOW, admittedAt: null, closeRequestedAt: null, closedFor: null, pauseWanted: false },
   ...{ launchTries: 0, launchedAt: null, launchFault: null, launchReason: null, machine: null, readyAt: null },
-  ...{ treeWanted: false, treeFault: null },
+  ...{ treeWanted: false, treeFault: null, preparingAt: null },
   ...{ lastActivityAt: NOW, idleMs: 3_600_000, lifetimeMs: 86_400_000 },
   ...{ fault: null, warnedOf: null, cleaned: false, ended: null, reason: '', failure: null },
 };
@@ -72,6 +72,12 @@ const cases: [string, SandboxFacts, number, { state: string; action: string }][]
     'and not for ever',
     { ...launched, machine: seen('unknown', NOW + 60 * 60_000), treeWanted: true },
     NOW + 75 * 60_000,
+    { state: 'failed', action: 'clean' },
+  ],
+  [
+    'gives up when they are not laid out, whatever broke in between',
+    { ...launched, machine: seen('running', NOW + 4 * 3600_000), treeWanted: true, preparingAt: NOW },
+    NOW + 4 * 3600_000,
     { state: 'failed', action: 'clean' },
   ],
   [
@@ -204,7 +210,7 @@ describe('whatever was wanted and seen', () => {
       }),
       { nil: null },
     ),
-    ...{ treeWanted: fc.boolean(), treeFault: fc.constantFrom(null, fault(false).failure) },
+    ...{ treeWanted: fc.boolean(), treeFault: fc.constantFrom(null, fault(false).failure), preparingAt: maybe },
     ...{ readyAt: maybe, lastActivityAt: time, idleMs: fc.integer({ min: 30_000, max: 9e7 }) },
     ...{ lifetimeMs: fc.integer({ min: 30_000, max: 9e7 }), cleaned: fc.boolean() },
     fault: fc.constantFrom(null, refusal('pause'), refusal('resume'), refusal('clean')),

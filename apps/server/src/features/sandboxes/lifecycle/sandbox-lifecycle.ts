@@ -107,6 +107,10 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
     });
   }
   if (facts.treeFault !== null) return failed('failed', facts.treeFault);
+  if (facts.treeWanted && facts.preparingAt !== null && facts.preparingAt + patience.prepareMs <= now) {
+    const { message, wayOut } = ERRORS.tree_not_prepared;
+    return failed('failed', { code: 'tree_not_prepared', message: `${message} ${seen.reason}`.trim(), wayOut });
+  }
   // What it is waited for begins anew when its machine ran, and then cannot be reached.
   const waitedSince = facts.treeWanted && seen.kind === 'unknown' ? Math.max(launchedAt, seen.since) : launchedAt;
   const isProved = facts.treeWanted && seen.kind === 'running';
