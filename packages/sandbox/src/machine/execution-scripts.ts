@@ -112,17 +112,23 @@ h_pid() { [ -e "$h_d/pid" ] || exit 31; read -r h_p h_s h_ps h_ss h_k <"$h_d/pid
 
 /** folder, id, nonce, signal, hundredths of grace, nap. Prints the exit. What nobody has started is claimed, so that nobody will. */
 export const CANCEL = sh`${FIND}
-h_nap=$6
+h_nap=$6 h_n1=$3
+h_never() { echo cancelled - 0 0 0 never >"$h_d/never.$h_n1" && [ -s "$h_d/never.$h_n1" ]; }
 umask 077; mkdir -p "$h_d" || exit 1
 if [ ! -e "$h_d/exit" ]; then
   h_tell "$3" "cancelled $4 $5" || exit 1
-  [ -e "$h_d/pid" ] || echo 0 0 0 0 0 >"$h_d/pid.$3" || exit 1
-  if ln "$h_d/pid.$3" "$h_d/pid" 2>/dev/null; then echo cancelled - 0 0 0 never >"$h_d/exit.$3"; mv "$h_d/exit.$3" "$h_d/exit"; fi
-  rm -f "$h_d/stop.$3" "$h_d/pid.$3"
+  if [ ! -e "$h_d/pid" ]; then
+    # The end is there before the claim: nobody meets the one without the other for long.
+    h_never && echo 0 0 0 0 0 >"$h_d/pid.$3" && [ -s "$h_d/pid.$3" ] || { rm -f "$h_d"/*."$3"; echo No space left >&2; exit 1; }
+    if ln "$h_d/pid.$3" "$h_d/pid" 2>/dev/null; then mv "$h_d/never.$3" "$h_d/exit"; fi
+  fi
+  rm -f "$h_d/stop.$3" "$h_d/pid.$3" "$h_d/never.$3"
 fi
 while [ ! -e "$h_d/exit" ]; do
   h_pid
-  if h_alive $h_s $h_ss; then kill -s USR1 $h_k 2>/dev/null || h_end "$4" "$5"
+  # Whoever claimed it was cut off before it said so.
+  if [ "$h_p" = 0 ]; then sleep "$h_nap"; [ -e "$h_d/exit" ] || { h_never && mv "$h_d/never.$3" "$h_d/exit"; }
+  elif h_alive $h_s $h_ss; then kill -s USR1 $h_k 2>/dev/null || h_end "$4" "$5"
   else sleep "$h_nap"; [ -e "$h_d/exit" ] || { h_end "$4" "$5"; h_lost "$3"; }; fi
   sleep "$h_nap"
 done
@@ -243,9 +249,10 @@ h_pid; [ ! -e "$h_d/exit" ] || exit 0; [ -s "$h_d/tty" ] || exit 35
 h_tty=$(cat "$h_d/tty")
 if [ -n "$3" ]; then stty -F "$h_tty" cols "$3" rows "$4"; exit; fi
 h_x=$(stty -F "$h_tty" size) || exit 0
-h_x=$\{h_x%% *}
-stty -F "$h_tty" rows $((h_x > 2 ? h_x-1 : h_x+1)); sleep 0.05 2>/dev/null || sleep 1
-stty -F "$h_tty" rows "$h_x"
+h_y=$\{h_x#* } h_x=$\{h_x%% *}; h_f=$((h_x > 2 ? h_x-1 : h_x+1))
+stty -F "$h_tty" rows $h_f; sleep 0.05 2>/dev/null || sleep 1
+# Whoever set it in between has the last word.
+[ "$(stty -F "$h_tty" size)" != "$h_f $h_y" ] || stty -F "$h_tty" rows "$h_x"
 `;
 
 /** folder. Lines: id, process, sizes of out and err, exit; or id, "as", account. */

@@ -57,7 +57,8 @@ h_tree() {
       case $h_t in *" $h_f "*) continue;; esac
       # A server of it only begins like one: it becomes the command in a moment.
       [ "$\{h_q#*:}" = "$h_p" ] || case $h_v in *" $h_f "*) continue;; esac
-      case " $h_p$h_t" in
+      # 0 is nobody: it is parent and session of all that there is.
+      case " $\{h_p#0}$h_t" in
         *" $\{h_q#*:} "*|*" $\{h_q%:*} "*)
           # A process may call itself so that it reads like the line of another.
           h_stat "$h_f" && [ "$h_pp:$h_se" = "$h_q" ] && h_t="$h_t$h_f " h_m=1;;
@@ -109,7 +110,7 @@ h_lost() {
   # On a full disk it goes where the supervisor had room for it.
   [ -s "$h_f" ] || for h_f in "$h_d"/exit.*; do [ -s "$h_f" ] && printf '%-99s\n' "$h_x" 1<>"$h_f" && break; done
   [ ! -s "$h_f" ] || ln "$h_f" "$h_d/exit" 2>/dev/null
-  rm -f "$h_d"/exit.*; }
+  if [ -e "$h_d/exit" ]; then rm -f "$h_d"/exit.*; else [ -s "$h_d/exit.$1" ] || rm -f "$h_d/exit.$1"; fi; }
 `;
 
 /**
@@ -172,7 +173,8 @@ fi
 if [ "$h_term" = - ]; then
   (exec setsid sh "$h_d/run.$h_k1" "$h_d" $h_k1 $$ $h_self $h_keeper $h_um $h_id - <"$h_from" >"$h_d/o.$h_k1" 2>"$h_d/e.$h_k1")
 else
-  (exec setsid script -qfec "exec sh '$h_d/run.$h_k1' '$h_d' $h_k1 $$ $h_self $h_keeper $h_um $h_id $h_term" /dev/null \
+  # script starts the shell of the account, which may be one that lets nobody in.
+  (h_ush=$\{SHELL-} SHELL=/bin/sh; export h_ush SHELL; exec setsid script -qfec "exec sh '$h_d/run.$h_k1' '$h_d' $h_k1 $$ $h_self $h_keeper $h_um $h_id $h_term" /dev/null \
     <"$h_from" >"$h_d/o.$h_k1" 2>"$h_d/e.$h_k1")
 fi
 h_rc=$?
@@ -227,8 +229,9 @@ export const RUN = sh`${STAT}
 h_d=$1 h_k1=$2
 h_stat $$
 printf '%-99s\n' "$$ $3 $h_st $4 $5" 1<>"$h_d/pid.$h_k1"
-[ "$8" = - ] || { tty >"$h_d/tty"; stty cols "$\{8%x*}" rows "$\{8#*x}"; }
-ln "$h_d/pid.$h_k1" "$h_d/pid" 2>/dev/null || exit 0
+[ "$8" = - ] || { tty >"$h_d/tty.$h_k1"; stty cols "$\{8%x*}" rows "$\{8#*x}"; }
+ln "$h_d/pid.$h_k1" "$h_d/pid" 2>/dev/null || { rm -f "$h_d/tty.$h_k1"; exit 0; }
+[ "$8" = - ] || { mv "$h_d/tty.$h_k1" "$h_d/tty"; SHELL=$h_ush; [ -n "$SHELL" ] || unset SHELL; unset h_ush; }
 rm -f "$h_d/pid.$h_k1" "$h_d/run.$h_k1"
 trap '' PIPE; { echo begin >&6; } 2>/dev/null; trap - PIPE; exec 6>&-
 h_fail() { echo "$1" >"$h_d/failed"; exit $2; }

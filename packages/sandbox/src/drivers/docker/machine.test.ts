@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openSandbox } from '../../machine/sandbox.ts';
 import type { Channel, OpenOptions } from '../../port/machine.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createDockerMachine } from './machine.ts';
@@ -74,6 +75,22 @@ else {
   });
   afterAll(async () => {
     for (const name of made) await remove(name).catch(() => {});
+  });
+
+  // Here and not in the suite: where it does not hold, it ends whatever the machine runs.
+  test('a cancel that finds the claim of another, which was cut off, ends nobody else', async () => {
+    const name = await start();
+    const { executions } = openSandbox(machineOf(name), { folder: '/tmp/spools' });
+    const o = { signal: signal() };
+    await executions.list(o);
+    const { code } = await outcome(
+      await sh('mkdir -p /tmp/spools/x_cut && echo 0 0 0 0 0 >/tmp/spools/x_cut/pid', {}, machineOf(name)),
+    );
+    expect(code).toBe(0);
+    const other = await sh('sleep 1; echo lives', {}, machineOf(name));
+    const how = { graceMs: 100, signal: 'SIGTERM' } as const;
+    expect(await executions.cancel('x_cut', how, o)).toMatchObject({ reason: 'cancelled', leftover: 0 });
+    expect(await outcome(other)).toMatchObject({ stdout: 'lives\n', code: 0 });
   });
 
   describe('a process', () => {

@@ -114,6 +114,11 @@ export function createExecChannel(p: {
       signal.throwIfAborted();
       if (over !== null) return over;
       if (why instanceof HangarError && why.code === 'sandbox_gone') throw why;
+      // It was heard of while the pod was asked after.
+      if (socket.isPaused || !pulse.isDoubtful()) {
+        isUnheard = false;
+        continue;
+      }
       if (why === 'unheard' ? isUnheard : !pulse.isInputUnread()) throw lost('it says nothing any more');
       isUnheard = why === 'unheard';
       await rest(isUnheard ? AFTER_SILENCE_MS : BETWEEN_LOOKS_MS);
