@@ -12,8 +12,9 @@ import type { RawTerminal } from './raw-terminal.ts';
 
 /** A break that is mended sooner is not worth a word among what a program shows. */
 const WORTH_A_WORD_MS = 1_500;
-/** What a terminal says when a program asks it: where the cursor is, what it is, its colours. */
-const ANSWERS = /^(?:\x1b\[[?>=]?[\d;]*\$?[cRnytu]|\x1b[\]P_][^\x07\x1b]*(?:\x07|\x1b\\))+$/;
+/** What a terminal says by itself, or when a program asks it: where the cursor is, what it is, its colours, focus and mouse. */
+const ANSWERS =
+  /^(?:\x1b\[[?>=]?[\d;]*\$?[cRnytu]|\x1b\[[IO]|\x1b\[<[\d;]+[Mm]|\x1b[\]P_][^\x07\x1b]*(?:\x07|\x1b\\))+$/;
 const HELP =
   '~. leaves, and what runs here goes on; ~~ types a tilde; ~? says this. All of them at the begin of a line';
 
