@@ -29,6 +29,19 @@ const wentAsPlanned = ({ job, plan }: Evidence) =>
     ? job.state === 'succeeded'
     : job.state === 'failed' && job.failure?.code === 'agent_failed' && job.exitCode === plan.exitCode;
 
+/** Makes a check of some: of each that something is wrong with, its name and what that is. */
+export const checking =
+  <Of>(nameOf: (one: Of) => string) =>
+  (name: string, some: readonly Of[], problem: (one: Of) => string | null, note?: string): Check => ({
+    name,
+    looked: some.length,
+    wrong: some.flatMap((one) => {
+      const wrong = problem(one);
+      return wrong === null ? [] : [`${nameOf(one)}: ${wrong}`];
+    }),
+    ...(note === undefined ? {} : { note }),
+  });
+
 export function judge(o: {
   evidence: readonly Evidence[];
   markers: Markers;
@@ -39,20 +52,7 @@ export function judge(o: {
   checkpointMs: number;
 }): Check[] {
   const { evidence, markers } = o;
-  const check = (
-    name: string,
-    some: readonly Evidence[],
-    problem: (evidence: Evidence) => string | null,
-    note?: string,
-  ): Check => ({
-    name,
-    looked: some.length,
-    wrong: some.flatMap((one) => {
-      const wrong = problem(one);
-      return wrong === null ? [] : [`${one.sent.id} ${one.plan.tag} (${stateOf(one)}; hit: ${hitsOf(one)}): ${wrong}`];
-    }),
-    ...(note === undefined ? {} : { note }),
-  });
+  const check = checking((one: Evidence) => `${one.sent.id} ${one.plan.tag} (${stateOf(one)}; hit: ${hitsOf(one)})`);
   const begun = (one: Evidence) => markers.of(one.plan.tag, 'begin');
   const whole = evidence.filter(wentAsPlanned);
   const interrupted = evidence.filter((one) => !wentAsPlanned(one));

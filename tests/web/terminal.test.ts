@@ -115,6 +115,17 @@ describe.skipIf(skip !== null)('terminals on the page of a sandbox', () => {
     await shows(/^found=a-long a-long-name-of-a-file again$/m);
   }, 120_000);
 
+  it('a title that a program sets names it, and it goes on as it is', async () => {
+    const before = sockets.length;
+    await enter(`printf '\\033]2;a build\\007'; echo titled | rev`);
+    await shows(/^deltit$/m);
+    await page.getByRole('button', { name: 'a build' }).waitFor();
+    await enter(`printf '\\033]2;\\007'; echo taken back | rev`);
+    await shows(/^kcab nekat$/m);
+    await page.getByRole('button', { name: 'Terminal 1', exact: true }).waitFor();
+    expect(sockets.length).toBe(before);
+  }, 120_000);
+
   it('what is pasted waits for Enter, and what is selected is copied', async () => {
     await page.evaluate(`navigator.clipboard.writeText('echo one\\necho two')`);
     await page.keyboard.press('Control+Shift+v');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Execution, isEnded } from '@hangar/contract';
 import type { Client } from '../client.ts';
 import type { Kill } from '../killer.ts';
-import type { Check } from '../verdict.ts';
+import { type Check, checking } from '../verdict.ts';
 import type { Seen, SentExecution } from './crew.ts';
 import { printedBy, type Victim } from './plan.ts';
 
@@ -29,20 +29,7 @@ export async function gather(client: Client, sent: SentExecution, kills: readonl
 }
 
 export function judge(evidence: readonly Evidence[]): Check[] {
-  const check = (
-    name: string,
-    some: readonly Evidence[],
-    problem: (one: Evidence) => string | null,
-    note?: string,
-  ): Check => ({
-    name,
-    looked: some.length,
-    wrong: some.flatMap((one) => {
-      const wrong = problem(one);
-      return wrong === null ? [] : [`${nameOf(one)}: ${wrong}`];
-    }),
-    ...(note === undefined ? {} : { note }),
-  });
+  const check = checking(nameOf);
   const bytes = evidence.reduce((sum, { stdout, stderr }) => sum + stdout.length + stderr.length, 0);
   return [
     check('every execution has ended', evidence, ({ execution: { state } }) =>

@@ -9,12 +9,10 @@ import { AWAY_MS, breaks, throughBreaks } from '../../server/through-breaks.ts';
 import { type Exit, exitOf } from '../exec/exit.ts';
 import { createEscapeKeys } from './escape-keys.ts';
 import type { RawTerminal } from './raw-terminal.ts';
+import { isAnswer } from './terminal-answers.ts';
 
 /** A break that is mended sooner is not worth a word among what a program shows. */
 const WORTH_A_WORD_MS = 1_500;
-/** What a terminal says by itself, or when a program asks it: where the cursor is, what it is, its colours, focus and mouse. */
-const ANSWERS =
-  /^(?:\x1b\[[?>=]?[\d;]*\$?[cRnytu]|\x1b\[[IO]|\x1b\[<[\d;]+[Mm]|\x1b[\]P_][^\x07\x1b]*(?:\x07|\x1b\\))+$/;
 const HELP =
   '~. leaves, and what runs here goes on; ~~ types a tilde; ~? says this. All of them at the begin of a line';
 
@@ -69,7 +67,7 @@ export async function runTerminal(
   // What is shown first is what was printed before: whatever it asked of a terminal was answered then.
   let answers = isNew;
   const onKeys = (typed: Buffer) => {
-    if (!answers && ANSWERS.test(typed.toString('latin1'))) return;
+    if (!answers && isAnswer(typed)) return;
     answers = true;
     const { bytes, wants } = keys(typed);
     if (bytes.length > 0) type(bytes);

@@ -207,7 +207,9 @@ function One(props: OneProps) {
     <section className={classes.frame} aria-label={name}>
       {quiet === null ? null : <Callout tone={words.tone}>{quiet}</Callout>}
       {status === 'failed' && error !== null ? <ErrorState error={error} onRetry={line.retry} /> : null}
-      {status === 'ended' ? <Ended end={reading.end} failure={props.failure} another={another} /> : null}
+      {status === 'ended' ? (
+        <Ended end={reading.end} failure={props.failure} another={another} isAble={props.unable === null} />
+      ) : null}
       <Suspense
         fallback={
           <div className={classes.screen}>
@@ -249,9 +251,17 @@ function One(props: OneProps) {
 
 const Key = ({ children }: { children: ReactNode }) => <kbd className={classes.key}>{children}</kbd>;
 
-function Ended({ end, failure, another }: { end: TerminalEnd | null; failure: Failure; another: Action<[]> }) {
+interface EndedProps {
+  end: TerminalEnd | null;
+  failure: Failure;
+  another: Action<[]>;
+  /** There can be another one now. */
+  isAble: boolean;
+}
+
+function Ended({ end, failure, another, isAble }: EndedProps) {
   const open = (
-    <Button variant="default" loading={another.pending} onClick={another.run}>
+    <Button variant="default" loading={another.pending} disabled={!isAble} onClick={another.run}>
       Open another
     </Button>
   );
