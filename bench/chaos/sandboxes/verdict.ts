@@ -84,11 +84,17 @@ function outputProblem(one: Evidence, stream: 'stdout' | 'stderr'): string | nul
   const { output } = one.execution;
   if (output.truncated) return `${stream} is said to be cut`;
   if (output[stream] !== printed.length) return `${stream} has ${printed.length} bytes, told are ${output[stream]}`;
-  const all = printedBy(plan, stream, printed.length);
+  const own = isStopped(one) && stream === 'stderr' ? withoutKills(printed) : printed;
+  const all = printedBy(plan, stream, own.length);
   const isWhole = wentAsPlanned(one) && plan.lines < Number.POSITIVE_INFINITY;
   if (isWhole && printed.length !== all.length) return `${stream} has ${printed.length} bytes of ${all.length}`;
-  return digestOf(printed) === digestOf(all.subarray(0, printed.length)) ? null : `${stream} has other bytes`;
+  if (digestOf(own) === digestOf(all.subarray(0, own.length))) return null;
+  return `${stream} has other bytes, last ${JSON.stringify(printed.subarray(-80).toString())}`;
 }
+
+/** Of what is ended with its tree the shell may see its command go first: it says so in its own output, and goes on for a moment. */
+const withoutKills = (printed: Buffer): Buffer =>
+  Buffer.from(printed.toString('latin1').replaceAll(/^(?:Killed|Terminated) *\n/gm, ''), 'latin1');
 
 const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const hitsOf = ({ hits }: Evidence) =>
