@@ -119,7 +119,7 @@ function launched(facts: SandboxFacts, launchedAt: number, now: number, patience
     const message = `Its machine did not answer within ${formatDuration(patience.readyMs)}. ${seen.reason}`.trim();
     return failed('failed', { code: 'launch_failed', message, wayOut });
   }
-  if (seen.kind === 'starting') return going('starting', seen.reason, look, wait);
+  if (seen.kind === 'starting') return going('starting', seen.reason || 'Its machine is starting', look, wait);
   if (seen.kind === 'unknown') {
     const state = facts.readyAt === null ? 'starting' : facts.pauseWanted ? 'paused' : 'running';
     return going(state, `Its machine cannot be reached: ${seen.reason}`, look, wait);
