@@ -11,7 +11,7 @@ import { credentialsFeature } from './features/credentials/index.ts';
 import { jobsFeature, type Patience } from './features/jobs/index.ts';
 import { kubernetesFeature } from './features/kubernetes/index.ts';
 import { profilesFeature } from './features/profiles/index.ts';
-import { sandboxesFeature } from './features/sandboxes/index.ts';
+import { type SandboxesFeature, sandboxesFeature } from './features/sandboxes/index.ts';
 import { systemFeature } from './features/system/index.ts';
 import { openFoundation } from './foundation.ts';
 import { addressOf } from './listen.ts';
@@ -87,12 +87,18 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
   });
   const jobs = await jobsFeature(
     f,
-    { people, profiles: profiles.profiles, credentials: credentials.credentials },
+    {
+      people,
+      profiles: profiles.profiles,
+      credentials: credentials.credentials,
+      sandboxes: workersIn(() => sandboxes),
+    },
     { allowLocalRepos, jobsAtOnce, heartbeatSeconds, checkpointSeconds, patience: o.patience },
   );
-  const sandboxes = sandboxesFeature(
+  const { origins, workerEnded } = jobs;
+  const sandboxes: SandboxesFeature = sandboxesFeature(
     f,
-    { people, profiles: profiles.profiles, jobs: jobs.origins, brought: drivers.brought },
+    { people, profiles: profiles.profiles, jobs: { ...origins, workerEnded }, brought: drivers.brought },
     { atOnce: config.sandboxesAtOnce },
   );
   const useOf = async (userId: string) => {
@@ -154,6 +160,13 @@ async function startOn(database: Database, o: ServerOptions): Promise<HangarServ
     signInLink: async () => ({ url: (await access.firstAdminLink()).url }),
   };
 }
+
+/** Jobs work in sandboxes, which lay out the files of jobs: the one that is made first asks for the other only when it works. */
+const workersIn = (sandboxes: () => SandboxesFeature): SandboxesFeature['workers'] => ({
+  find: (...asked) => sandboxes().workers.find(...asked),
+  environmentOf: (id) => sandboxes().workers.environmentOf(id),
+  backend: (id) => sandboxes().workers.backend(id),
+});
 
 /** Of the first driver that is offered. */
 function firstProfile({ dockerNetwork, kubernetes: { jobsNamespace } }: Config) {

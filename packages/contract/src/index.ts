@@ -39,6 +39,7 @@ export {
   type OperationMeta,
   Page,
   PEOPLE as PEOPLE_IDENTITIES,
+  SandboxId,
   Time,
 } from './shared.ts';
 export * from './spec.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HangarError } from './errors.ts';
 import { DriverName } from './profiles.ts';
-import { Empty, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
+import { Empty, id, Name, Page, pageOf, read, SandboxId, Time, Version, WIDER, write } from './shared.ts';
 import { JOB_PHASES, JOB_STATES } from './state-words.ts';
 import { sizeInWords } from './words/size.ts';
 
@@ -124,6 +124,9 @@ export const NewJob = z.object({
     .optional()
     .describe('A preset, or any command; front matter or shell when left out'),
   profile: Name.optional().describe('The default profile when left out'),
+  sandbox: SandboxId.optional().describe(
+    "An open sandbox of one's own in which the agent works, in place of a profile: its machine, image, resources and environment are the job's",
+  ),
   credential: Name.optional().describe('A git credential by its name'),
   env: Env.default({}),
   image: ImageRef.optional(),
@@ -176,6 +179,7 @@ export const Job = z.object({
   agent: z.string(),
   profile: z.string(),
   driver: DriverName,
+  sandbox: SandboxId.nullable().default(null).describe('The sandbox that the agent works in, where it was sent to one'),
   repo: z.object({
     name: z.string(),
     url: z.string().nullable().describe('Without any user or password in it'),
@@ -263,7 +267,7 @@ const byId = z.object({ id: JobId });
 
 export const jobs = {
   create: write(
-    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
+    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--in {sandbox}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
     { idempotent: 'key', spends: true },
   )
     .route({ method: 'POST', path: '/jobs', summary: 'Send a job', successStatus: 202 })

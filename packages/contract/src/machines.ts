@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { SandboxId } from './sandboxes.ts';
-import { read, Time } from './shared.ts';
+import { read, SandboxId, Time } from './shared.ts';
 
 const count = z.number().nullable();
 const Tool = z

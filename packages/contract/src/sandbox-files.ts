@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { SandboxId } from './sandboxes.ts';
-import { Done, destroy, read, Time, write } from './shared.ts';
+import { Done, destroy, read, SandboxId, Time, write } from './shared.ts';
 import { PATH_IN_QUERY_MOST } from './text/path-bytes.ts';
 
 /** Entries of a folder that are listed at most. */

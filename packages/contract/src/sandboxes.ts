@@ -2,10 +2,9 @@ import { z } from 'zod';
 import { DiffStat, Env, Failure, ImageRef, JobId, Resources } from './jobs.ts';
 import { LogStream } from './logs.ts';
 import { DriverName } from './profiles.ts';
-import { destroy, id, Name, Page, pageOf, read, Time, Version, WIDER, write } from './shared.ts';
+import { destroy, id, Name, Page, pageOf, read, SandboxId, Time, Version, WIDER, write } from './shared.ts';
 import { EXECUTION_STATES, SANDBOX_STATES } from './state-words.ts';
 
-export const SandboxId = id('s');
 export const ExecutionId = id('e');
 
 export const SandboxState = z.enum(SANDBOX_STATES).describe('Where the sandbox stands');
@@ -134,6 +133,7 @@ export const Execution = z.object({
   id: ExecutionId,
   version: Version,
   sandbox: SandboxId,
+  job: JobId.nullable().default(null).describe('Whose worker it is: it ends with the job'),
   title: z.string().describe('The command in words, cut'),
   state: ExecutionState,
   stateSince: Time,

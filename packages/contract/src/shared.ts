@@ -85,6 +85,9 @@ export const id = <P extends string>(prefix: P) =>
     .regex(new RegExp(`^${prefix}_[0-9a-z]{6,40}$`))
     .describe(`An id that begins with ${prefix}_`);
 
+/** Named by jobs, which sandboxes name too. */
+export const SandboxId = id('s');
+
 export const Page = {
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Entries a page, 1 to 200'),
   cursor: z.string().max(200).optional().describe('nextCursor of the page before'),

@@ -145,8 +145,9 @@ export class FakeSandboxes {
     const execution: FakeExecution = {
       ...{ order, pieces, input: Buffer.alloc(0), inputEnded: false, onInput: () => undefined },
       view: {
-        ...{ id, version: 1, sandbox: sandbox.id, state: 'running', stateSince: now, reason: 'It runs', failure: null },
+        ...{ id, version: 1, sandbox: sandbox.id, job: null, state: 'running', reason: 'It runs', failure: null },
         title: Array.isArray(order.command) ? order.command.join(' ') : order.command.shell,
+        stateSince: now,
         ...{ cancelRequestedAt: null, terminal: false, stdin: order.stdin, createdAt: now, startedAt: now },
         ...{ finishedAt: null, exitCode: null, signal: null, leftover: 0 },
         output: { stdout: 0, stderr: 0, truncated: false },

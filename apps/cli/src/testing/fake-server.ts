@@ -192,7 +192,7 @@ export class FakeServer {
     const detail: JobDetail = {
       ...{ id, title: input.title ?? title, state: 'queued', stateSince: now, reason: 'Waiting for a free place' },
       ...{ cancelRequestedAt: null, owner: { id: 'u_123456', name: 'Ada' }, agent: input.agent ?? 'shell' },
-      ...{ profile: input.profile ?? 'local', driver: 'local' },
+      ...{ profile: input.profile ?? 'local', driver: 'local', sandbox: input.sandbox ?? null },
       repo: {
         name: input.repo.name ?? 'repo',
         url: input.repo.url ?? null,

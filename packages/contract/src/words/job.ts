@@ -40,6 +40,10 @@ export const jobWords = (job: Pick<Job, 'state' | 'cancelRequestedAt'>): JobStat
 export const jobSince = (job: Pick<Job, 'state' | 'stateSince' | 'cancelRequestedAt'>): string =>
   isCancelling(job) ? (job.cancelRequestedAt ?? job.stateSince) : job.stateSince;
 
+/** Where it works: "on docker", "in s_1a2b3c4d5e". */
+export const placeWords = ({ profile, sandbox }: Pick<Job, 'profile' | 'sandbox'>): string =>
+  sandbox === null ? `on ${profile}` : `in ${sandbox}`;
+
 /** What a person would do next. Where nothing was changed there is nothing to pull. */
 export const nextSteps = (job: Pick<Job, 'state' | 'cancelRequestedAt' | 'diff'>): readonly JobStep[] =>
   job.state === 'succeeded' && !job.diff?.filesChanged ? ['look'] : jobWords(job).next;

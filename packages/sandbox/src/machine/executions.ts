@@ -47,7 +47,7 @@ export function createExecutions(talk: Talk): Executions {
       if (launch !== null && spec !== null) {
         const seconds = (ms: number) => (facts.nap === '1' ? Math.ceil(ms / 1000) : ms / 1000);
         words.push(nonce(), launch.run.length, launch.run.length + launch.script.length, SUPERVISE);
-        words.push(spec.stdin === 'none' && terminal === null ? 'none' : facts.followsPid ? 'tail' : 'poll');
+        words.push(spec.stdin !== 'open' && terminal === null ? 'none' : facts.followsPid ? 'tail' : 'poll');
         words.push(terminal === null ? '-' : `${terminal.columns}x${terminal.rows}`);
         words.push(spec.timeoutMs === null ? '-' : seconds(spec.timeoutMs), Math.ceil(spec.graceMs / 10));
       } else words.push('');

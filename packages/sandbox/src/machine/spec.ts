@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import { quoted } from './sh.ts';
 import { RUN } from './supervise-script.ts';
+import { nonce } from './talk.ts';
 import type { ExecutionSpec, Result } from './types.ts';
 
 const ID = /^[a-z0-9_]{1,60}$/;
@@ -52,6 +53,10 @@ export function launchOf(spec: ExecutionSpec, capabilities: MachineCapabilities)
     prefixed.length === 0
       ? `exec ${program}`
       : `exec env ${prefixed.map(([name, value]) => quoted(`${name}=${value}`)).join(' ')} ${program}`;
+  const text = typeof spec.stdin === 'string' ? null : spec.stdin.text;
+  if (text !== null && terminal) throw refuse('stdin', 'What is typed into a terminal cannot be given before.');
+  if (text?.includes('\0')) throw refuse('stdin', 'A text that is read holds no NUL.');
+  const end = text === null ? '' : `H_${nonce()}`;
   const lines = [
     RUN,
     ...('shell' in spec.command ? ['h_sh=$(command -v sh)'] : []),
@@ -64,7 +69,7 @@ export function launchOf(spec: ExecutionSpec, capabilities: MachineCapabilities)
     ...(words[0] === undefined ? [] : [`h_look ${quoted(words[0])} || h_fail program $?`]),
     // Gone with the shell: it is run when exec did not work.
     `trap 'echo exec >"$h_d/failed"' EXIT`,
-    exec,
+    ...(text === null ? [exec] : [`${exec} <<'${end}'`, text, end]),
     '',
   ];
   return { run: Buffer.from(lines.join('\n')), script: Buffer.from(script) };

@@ -41,7 +41,8 @@ export interface ExecutionSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Another account, where the capability `user` is there. */
   readonly user: string | null;
-  readonly stdin: 'none' | 'open';
+  /** `text`: the whole of it, known from the start; it stands in no file of the machine once the program runs. */
+  readonly stdin: 'none' | 'open' | { readonly text: string };
   /** A terminal is always open for input, and shows stdout and stderr as one. */
   readonly terminal: TerminalSize | null;
   /** Kept in the machine, also while nobody looks. */

@@ -78,6 +78,11 @@ export interface Units {
   sweep(isOwned: (key: UnitKey) => Promise<boolean>, o: CallOptions): Promise<SweepReport>;
   /** The machine that a running unit is. @throws HangarError sandbox_gone */
   machine(key: UnitKey, o: CallOptions): Promise<Machine>;
+  /**
+   * The URL by which what runs in the machine of a running unit reaches this server, as `HANGAR_WORKER_URL` has it: http, https, or
+   * `unix:` and the path of a socket there. @throws HangarError launch_failed when there is no way, sandbox_gone
+   */
+  serverUrl(key: UnitKey, o: CallOptions): Promise<string>;
   /** Where the capability `pause` is there. Both may be repeated. */
   pause?(key: UnitKey, o: CallOptions): Promise<void>;
   resume?(key: UnitKey, o: CallOptions): Promise<void>;

@@ -3,6 +3,7 @@ import { HangarError } from '@hangar/contract/errors';
 import type { Cli } from '../../cli.ts';
 import { defineCommand, globalFlags, text, texts, yes } from '../../command.ts';
 import type { RunFlags } from '../../jobs/send/run-options.ts';
+import { parseSandboxId, proposeSandboxes } from '../../sandboxes/sandbox-id.ts';
 import { positiveNumber, seconds, sizeInBytes, wholeNumber } from '../../terminal/numbers.ts';
 import { profileArgument } from '../profiles/profile-argument.ts';
 
@@ -12,11 +13,13 @@ export const command = defineCommand<RunFlags>({
     ['run --cloud --spec add-search.md', 'send it, print the id, done'],
     ['run --cloud --agent claude --env ANTHROPIC_API_KEY --wait < fix.md', 'follow it to its end'],
     ['run --cloud --agents claude,codex --times 2 --spec fix.md', 'four jobs of one spec, to choose from'],
+    ['run --in s_1a2b3c4d5e --spec fix.md --wait', 'in a sandbox that is open, with all that is in it'],
     ['run --spec add-search.md', 'run it on this machine, without a server'],
   ],
   about: [
     'In a git checkout repository and commit are found by themselves. What the remote does not have (commits that are not pushed, changed and new files) travels along; ignored files stay. No credential is needed for that: where the remote does not answer without one, and no --credential is named, the whole history travels, else only what the remote lacks. --bundle sends the whole history in any case. Changes inside submodules, repositories inside the checkout and files that cannot be read stay behind and are named.',
     'Without --cloud the same worker runs here on a copy of the checkout; your files are not touched. The diff is kept for hangar pull, or applied at once with --apply.',
+    'With --in the agent works in an open sandbox of yours, on the server like with --cloud: in a folder of its own, with the machine, image, resources and environment of the sandbox, whatever the spec says of them. The sandbox is in use until the job ends; to close it ends the job.',
     'A spec is Markdown. Agent shell runs its ```sh blocks. Front matter between lines of --- can set title, agent, image, timeout, env and resources; options win.',
     'A file for --env-file holds lines of NAME=VALUE: # begins a comment, quotes may stand around a value ("…" also over several lines, with \\n and \\"), NAME alone takes the value from here, and nothing is expanded.',
     '--times and --agents send the same spec over the same base several times, each agent so often, as one group: set them side by side with hangar compare, take one with hangar pull.',
@@ -42,6 +45,10 @@ export const command = defineCommand<RunFlags>({
       on: {
         ...text('Profile to run on; the default one when left out', 'PROFILE'),
         proposeCompletions: profileArgument.proposeCompletions,
+      },
+      in: {
+        ...{ kind: 'parsed', optional: true, parse: parseSandboxId, proposeCompletions: proposeSandboxes },
+        ...{ brief: 'Open sandbox to work in, in place of a profile', placeholder: 'SANDBOX' },
       },
       credential: {
         ...text('Git credential for a private repository', 'NAME'),
@@ -69,7 +76,7 @@ export const command = defineCommand<RunFlags>({
     aliases: { s: 'spec', e: 'env', w: 'wait' },
   },
   async run(flags) {
-    const [{ checkRunOptions }, { readJobEnv }, { readSpec }, { sendJobs }] = await Promise.all([
+    const [{ checkRunOptions, isOnServer }, { readJobEnv }, { readSpec }, { sendJobs }] = await Promise.all([
       import('../../jobs/send/run-options.ts'),
       import('../../jobs/send/job-env.ts'),
       import('../../jobs/send/read-spec.ts'),
@@ -78,7 +85,7 @@ export const command = defineCommand<RunFlags>({
     checkRunOptions(flags);
     const env = await readJobEnv(this, flags);
     const { text: spec, spec: parsed } = await readSpec(this, flags.spec);
-    if (!flags.cloud) {
+    if (!isOnServer(flags)) {
       const only = (['agents', 'times', 'group'] as const).find((name) => flags[name] !== undefined);
       if (only !== undefined)
         throw new HangarError('usage', {
@@ -105,6 +112,7 @@ export const command = defineCommand<RunFlags>({
       },
       ...(flags.title === undefined ? {} : { title: flags.title }),
       ...(flags.on === undefined ? {} : { profile: flags.on }),
+      ...(flags.in === undefined ? {} : { sandbox: flags.in }),
       ...(flags.credential === undefined ? {} : { credential: flags.credential }),
       ...(flags.image === undefined ? {} : { image: flags.image }),
       ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
@@ -125,7 +133,8 @@ export const command = defineCommand<RunFlags>({
     if (job === undefined) throw outcome.refused ?? new HangarError('internal');
     if (!flags.wait) return sent(this, flags, job);
     const { follow, JOB_FAILED_EXIT_CODE, sayEnding } = await import('../../jobs/log/wait.ts');
-    this.terminal.note(`${job.id}: ${job.title}, ${job.agent} on ${job.profile}.`);
+    const { placeWords } = await import('@hangar/contract/words/job');
+    this.terminal.note(`${job.id}: ${job.title}, ${job.agent} ${placeWords(job)}.`);
     const ended = await follow(
       this,
       api,
@@ -144,13 +153,13 @@ export const command = defineCommand<RunFlags>({
 /** The id is the data: a script takes it from stdout, people read the rest on stderr. */
 async function sent({ terminal }: Cli, flags: RunFlags, job: Job): Promise<void> {
   if (flags.json) return terminal.json(job);
-  const [{ travelWords }, { JOB_WORDS }, { stateAndReason }] = await Promise.all([
+  const [{ travelWords }, { JOB_WORDS, placeWords }, { stateAndReason }] = await Promise.all([
     import('../../jobs/send/send-job.ts'),
     import('@hangar/contract/words/job'),
     import('../../terminal/tones.ts'),
   ]);
   terminal.out(job.id);
-  terminal.note(`${job.title}: ${job.agent} on ${job.profile}, ${travelWords(job)}.`);
+  terminal.note(`${job.title}: ${job.agent} ${placeWords(job)}, ${travelWords(job)}.`);
   terminal.note(stateAndReason(JOB_WORDS[job.state], job.reason, terminal.errColor));
   terminal.next(`hangar logs ${job.id} --follow`, `hangar status ${job.id}`, `hangar pull ${job.id}`);
 }

@@ -1,6 +1,6 @@
 import type { JobDetail, Phase } from '@hangar/contract';
 import { isFinal } from '@hangar/contract/state-words';
-import { JOB_WORDS, jobSince, jobWords } from '@hangar/contract/words/job';
+import { JOB_WORDS, jobSince, jobWords, placeWords } from '@hangar/contract/words/job';
 import { etaWords, wayOutFor } from '@hangar/contract/words/job-ending';
 import { plural } from '@hangar/contract/words/number';
 import { limitWords, usageWords } from '@hangar/contract/words/resources';
@@ -130,7 +130,7 @@ function show(job: JobDetail, terminal: Terminal): void {
   const limits = [limitWords(job.resources), `timeout ${formatSeconds(job.timeoutSeconds)}`].filter(Boolean);
   row(
     'Agent',
-    `${job.agent} on ${job.profile} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
+    `${job.agent} ${placeWords(job)} (${job.driver}${job.image === null ? '' : `, ${job.image}`}), ${limits.join(', ')}`,
   );
   row('Diff', `${diffWords(job)}${job.exitCode === null ? '' : `; the agent ended with ${job.exitCode}`}`);
   for (const note of job.diff?.leftOut ?? []) row('Left out', `${note}.`);

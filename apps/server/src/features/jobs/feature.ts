@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { HangarError } from '@hangar/contract';
 import { jobWords } from '@hangar/contract/words/job';
+import type { UnitKey, UnitState } from '@hangar/sandbox';
 import type { Capability, Foundation, SearchSource } from '../../platform/capability.ts';
 import { answerLogRequest } from '../../platform/logs/index.ts';
 import { createAdmission } from '../../platform/places/admission.ts';
@@ -9,9 +11,10 @@ import { jobBytesRoutes, jobsRoutes } from './jobs-routes.ts';
 import { tellRefused } from './launch/backends.ts';
 import { createJobsReconciler } from './launch/jobs-reconciler.ts';
 import { PATIENCE, type Patience } from './lifecycle/job-facts.ts';
+import { unitSeen } from './lifecycle/job-moves.ts';
 import { JOB } from './lifecycle/job-noun.ts';
 import { createJobLimits } from './limits/job-limits.ts';
-import type { CredentialsOfJobs, PeopleOfJobs, ProfilesOfJobs } from './needs.ts';
+import type { CredentialsOfJobs, PeopleOfJobs, ProfilesOfJobs, SandboxesOfJobs } from './needs.ts';
 import { environmentOf } from './sealed-environment.ts';
 import { createJobKeeper, jobBlobs } from './store/job-keeper.ts';
 import { createJobsStore } from './store/jobs-store.ts';
@@ -33,13 +36,20 @@ export interface JobsFeature extends Capability {
   /** What ended jobs began with and left. */
   readonly origins: JobOrigins;
   readonly useOf: Jobs['useOf'];
+  /** The worker of an attempt that runs in a sandbox has ended, as its backend says it: nobody waits until it is missed. */
+  workerEnded(key: UnitKey, state: UnitState): Promise<void>;
   jobOf(id: string): Promise<{ id: string; title: string } | null>;
 }
 
 /** Jobs: a repository and a spec go to an agent elsewhere, a diff comes back. */
 export async function jobsFeature(
   f: Foundation,
-  needs: { readonly people: PeopleOfJobs; readonly profiles: ProfilesOfJobs; readonly credentials: CredentialsOfJobs },
+  needs: {
+    readonly people: PeopleOfJobs;
+    readonly profiles: ProfilesOfJobs;
+    readonly sandboxes: SandboxesOfJobs;
+    readonly credentials: CredentialsOfJobs;
+  },
   settings: JobsSettings,
 ): Promise<JobsFeature> {
   const { database, logs, live, places, blobs, whileNoBackup } = f;
@@ -56,7 +66,10 @@ export async function jobsFeature(
     blobs: { ...blobs, remove: async (key) => void (await whileNoBackup(() => blobs.remove(key))) },
   });
   const uploads = createUploads({ store, blobs });
-  const reconciler = createJobsReconciler({ database, store, profiles, logs, log, workerToken: tokens.issue });
+  const reconciler = createJobsReconciler({
+    ...{ database, store, profiles, logs, log },
+    ...{ sandboxes: needs.sandboxes, workerToken: tokens.issue },
+  });
   const admission = createAdmission({
     ...{ database, log, table: store.reconciled.noun.table },
     ...{ limitsOf: limits.of, total: settings.jobsAtOnce },
@@ -65,6 +78,13 @@ export async function jobsFeature(
   return {
     useOf: jobs.useOf,
     origins: createJobOrigins({ ...needs, ...settings, store, blobs, environment }),
+    async workerEnded({ id, attempt }, state) {
+      await store
+        .advance(id, (before, now) => (before.attempt === attempt ? { unit: unitSeen(state, before, now) } : {}))
+        .catch((error: unknown) => {
+          if (!(error instanceof HangarError) || error.code !== 'job_not_found') throw error;
+        });
+    },
     async jobOf(id) {
       const job = await store.byId(id);
       return job ? { id: job.id, title: job.title } : null;

@@ -13,6 +13,7 @@ import {
   type NewJob,
   type Plan,
   parseSpec,
+  type Resources,
   repoHost,
   shellBlocks,
   type Use,
@@ -22,7 +23,7 @@ import { lookup } from '../../platform/database/together.ts';
 import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
 import { profileName, profileOwner } from '../../platform/places/profile-key.ts';
 import { newId } from '../../platform/secrets/index.ts';
-import type { CredentialsOfJobs, Environment, ProfilesOfJobs } from './needs.ts';
+import type { CredentialsOfJobs, Environment, ProfilesOfJobs, SandboxesOfJobs } from './needs.ts';
 import { durationKey, type JobsUse, pairOf } from './store/job-figures.ts';
 import type { JobsStore } from './store/jobs-store.ts';
 import type { JobRow } from './store/jobs-tables.ts';
@@ -38,6 +39,7 @@ export interface Caller {
 export interface JobsParts extends ViewParts {
   readonly store: JobsStore;
   readonly profiles: Pick<ProfilesOfJobs, 'find' | 'byKey' | 'keyOf'>;
+  readonly sandboxes: Pick<SandboxesOfJobs, 'find'>;
   readonly credentials: Pick<CredentialsOfJobs, 'has'>;
   readonly environment: Environment;
   /** Whether jobs may be cloned from the worker's own machine; see HANGAR_ALLOW_LOCAL_REPOS. */
@@ -80,12 +82,9 @@ export function createJobs(parts: JobsParts) {
     const spec = parseSpec(request.spec);
     const agent = agentOf(request.agent ?? spec.settings.agent ?? 'shell');
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
-    const [plan, profile] = await Promise.all([
+    const [plan, where] = await Promise.all([
       parts.people.planOf(caller.userId),
-      // What was taken once stands with the row's own name for it.
-      retryOf !== null && request.profile !== undefined
-        ? parts.profiles.byKey(request.profile)
-        : parts.profiles.find(request.profile, caller.userId),
+      placeOf(caller, request, { image: spec.settings.image, resources: spec.settings.resources }, retryOf !== null),
     ]);
     if (request.credential !== undefined && !(await parts.credentials.has(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
@@ -112,8 +111,9 @@ export function createJobs(parts: JobsParts) {
         userName: caller.userName,
         title: request.title ?? spec.title,
         agent,
-        profile: profile.name,
-        driver: profile.driver,
+        profile: where.profile,
+        driver: where.driver,
+        sandboxId: request.sandbox ?? null,
         repoName: request.repo.name ?? (url === null ? 'checkout' : repoName(url)),
         repoUrl: url,
         repoRef: request.repo.ref ?? null,
@@ -122,8 +122,8 @@ export function createJobs(parts: JobsParts) {
         bundleId: request.repo.bundle ?? null,
         patchId: request.repo.patch ?? null,
         credential: request.credential ?? null,
-        image: request.image ?? spec.settings.image ?? null,
-        resources: { ...spec.settings.resources, ...request.resources },
+        image: where.image,
+        resources: where.resources,
         timeoutSeconds,
         idempotencyKey: request.idempotencyKey ?? null,
         requestHash: hashOf(request, patch),
@@ -145,6 +145,30 @@ export function createJobs(parts: JobsParts) {
     if (place === null) return first(await viewJobs(parts, [row]));
     const key = durationKey(row.repoName, row.agent);
     return viewWaiting(row, { ...place, limit: plan.jobsAtOnce }, await durationOf(key));
+  }
+
+  /** Where it runs: in a sandbox all that belongs to a machine is the sandbox's, whatever the spec says. */
+  async function placeOf(
+    caller: Caller,
+    { sandbox, profile: named, image, resources }: NewJob,
+    ofSpec: { readonly image?: string | undefined; readonly resources?: Resources | undefined },
+    isRetry: boolean,
+  ): Promise<Awaited<ReturnType<SandboxesOfJobs['find']>>> {
+    if (sandbox !== undefined) {
+      const both = Object.entries({ profile: named, image, ...resources }).find(([, value]) => value !== undefined);
+      if (both !== undefined && !isRetry)
+        throw new HangarError('validation_failed', {
+          message: `sandbox: the job works in ${sandbox} as that is, and cannot have a ${both[0]} of its own`,
+        });
+      return parts.sandboxes.find(sandbox, caller.userId);
+    }
+    // What was taken once stands with the row's own name for it.
+    const { name, driver } =
+      isRetry && named !== undefined
+        ? await parts.profiles.byKey(named)
+        : await parts.profiles.find(named, caller.userId);
+    const most = { ...ofSpec.resources, ...resources };
+    return { profile: name, driver, image: image ?? ofSpec.image ?? null, resources: most };
   }
 
   /** The same refusal with when the next of the own jobs is expected to end: that lets a waiting one start. */
@@ -230,6 +254,11 @@ export function createJobs(parts: JobsParts) {
           message: `The job ran on a personal profile, ${profileName(row.profile)}.`,
           wayOut: 'Only the person whose job it is can run it again.',
         });
+      if (caller.userId !== row.userId && row.sandboxId !== null)
+        throw new HangarError('sandbox_not_found', {
+          message: `The job worked in ${row.sandboxId}, the sandbox of another person.`,
+          wayOut: 'Only the person whose job it is can run it again.',
+        });
       const { spec, envSealed } = await store.orderOf(row.id);
       const env =
         envSealed === null ? {} : (JSON.parse(parts.environment.open(row.id, envSealed)) as Record<string, string>);
@@ -238,6 +267,7 @@ export function createJobs(parts: JobsParts) {
         title: row.title,
         agent: row.agent,
         profile: row.profile,
+        ...(row.sandboxId === null ? {} : { sandbox: row.sandboxId }),
         repo: {
           name: row.repoName,
           ...(row.repoUrl === null ? {} : { url: row.repoUrl }),

@@ -1,4 +1,4 @@
-import type { DriverName, Plan } from '@hangar/contract';
+import type { DriverName, Plan, Resources } from '@hangar/contract';
 import type { CallOptions, Units } from '@hangar/sandbox';
 import type { Logs } from '../../platform/logs/index.ts';
 import type { Secret } from '../../platform/secrets/index.ts';
@@ -38,6 +38,24 @@ export interface ProfilesOfJobs {
   jobsAtOnce(): Promise<ReadonlyMap<string, number>>;
   /** Those whose driver this server offers. */
   all(): Promise<BackendsOfJobs>;
+}
+
+/** Sandboxes, as jobs work in them: their worker is an execution there. */
+export interface SandboxesOfJobs {
+  /** What a job takes over of an open one of this person; `profile` as rows name it. @throws HangarError sandbox_not_found, sandbox_closed */
+  find(
+    id: string,
+    userId: string,
+  ): Promise<{
+    readonly profile: string;
+    readonly driver: DriverName;
+    readonly image: string | null;
+    readonly resources: Resources;
+  }>;
+  /** What people set for all that is executed in it. @throws HangarError sandbox_not_found */
+  environmentOf(id: string): Promise<Record<string, string>>;
+  /** Its units are executions; what they need of a spec is its key, program and deadline. */
+  backend(id: string): BackendOfJobs;
 }
 
 export interface CredentialsOfJobs {

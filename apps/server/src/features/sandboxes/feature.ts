@@ -6,6 +6,7 @@ import { createExecutionsReconciler } from './acts/executions-reconciler.ts';
 import { createMachines } from './acts/machines.ts';
 import { createSandboxesReconciler } from './acts/sandboxes-reconciler.ts';
 import { createTrees } from './acts/trees.ts';
+import { createWorkersInSandboxes, type WorkersInSandboxes } from './acts/workers.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import { createSandboxDiffs } from './diff/sandbox-diffs.ts';
 import { filesBytesRoutes, filesRoutes } from './files/files-routes.ts';
@@ -35,6 +36,7 @@ export interface SandboxesSettings {
 export interface SandboxesFeature extends Capability {
   /** How many of a person's sandboxes have a place now. */
   openOf(userId: string): Promise<number>;
+  readonly workers: WorkersInSandboxes;
 }
 
 /** Sandboxes: a machine in hand on any driver, and what is executed in it. */
@@ -64,7 +66,7 @@ export function sandboxesFeature(
   const opening = createSandboxesReconciler({ database, store, profiles, machines, trees, log });
   const executing = createExecutionsReconciler({
     ...{ database, store, people, machines, cancels, logs, log },
-    orders: { store, sealing },
+    ...{ orders: { store, sealing }, jobs },
   });
   const admission = createAdmission({
     ...{ database, log, table: store.reconciled.noun.table, total: settings.atOnce },
@@ -82,6 +84,7 @@ export function sandboxesFeature(
 
   return {
     openOf: (userId) => f.places.heldBy(SANDBOX, userId),
+    workers: createWorkersInSandboxes({ store, machines, sealing, logs }),
     ownsUnit: store.ownsUnit,
     router: { sandboxes: sandboxesRoutes(sandboxes, diffs), files: filesRoutes(files), machines: machinesRoutes(own) },
     raw: [

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { DriverName, Plan, Resources, WorkOrder } from '@hangar/contract';
-import type { Brought, Reach, Sandbox } from '@hangar/sandbox';
+import type { Brought, Reach, Sandbox, UnitKey, UnitState } from '@hangar/sandbox';
 import type { Logs } from '../../platform/logs/index.ts';
 
 /** What sandboxes need of people and profiles. */
@@ -50,6 +50,8 @@ export interface JobsOfSandboxes {
   originOf(userId: string, jobId: string): Promise<OriginOfSandbox>;
   /** @throws HangarError credential_not_found too */
   filesOf(userId: string, jobId: string): Promise<FilesOfJob>;
+  /** The worker of a job, which ran as an execution, has ended. */
+  workerEnded(key: UnitKey, state: UnitState): Promise<void>;
 }
 
 /** The program that works on trees, by the name it was brought under. */

@@ -8,7 +8,10 @@ import type { ExecutionRow, SandboxRow } from './store/sandboxes-tables.ts';
 export type ExecutionOrder = Pick<
   NewExecution,
   'command' | 'cwd' | 'env' | 'user' | 'stdin' | 'terminal' | 'timeoutSeconds' | 'graceSeconds'
->;
+> & {
+  /** Of a program of Hangar's own, which gets nothing of the environment that people set: all it reads. */
+  readonly input?: string;
+};
 
 export interface OrdersOf {
   readonly store: Pick<SandboxesStore, 'orderOf' | 'envOf'>;
@@ -23,21 +26,29 @@ export async function specOf(
 ): Promise<ExecutionSpec> {
   const [order, envSealed] = await Promise.all([store.orderOf(row.id), store.envOf(sandbox.id)]);
   const asked = JSON.parse(sealing.openOrder(row.id, order)) as ExecutionOrder;
-  const env =
-    envSealed === null ? {} : (JSON.parse(sealing.openEnvironment(sandbox.id, envSealed)) as Record<string, string>);
+  const ofPeople =
+    asked.input === undefined ? { ...environmentIn(sealing, sandbox.id, envSealed), ...ofJob(sandbox) } : {};
   return {
     ...{
       id: row.id,
       command: asked.command,
       cwd: asked.cwd ?? sandbox.tree?.path ?? null,
-      env: { ...env, ...ofJob(sandbox), ...asked.env },
+      env: { ...ofPeople, ...asked.env },
       user: asked.user ?? null,
     },
-    ...{ stdin: asked.stdin ? 'open' : 'none', terminal: asked.terminal ?? null },
+    stdin: asked.input === undefined ? (asked.stdin ? 'open' : 'none') : { text: asked.input },
+    terminal: asked.terminal ?? null,
     timeoutMs: asked.timeoutSeconds === undefined ? null : asked.timeoutSeconds * 1000,
     graceMs: asked.graceSeconds * 1000,
   };
 }
+
+export const environmentIn = (
+  sealing: Pick<Sealing, 'openEnvironment'>,
+  sandboxId: string,
+  sealed: string | null,
+): Record<string, string> =>
+  sealed === null ? {} : (JSON.parse(sealing.openEnvironment(sandboxId, sealed)) as Record<string, string>);
 
 /** What the agent of its job had besides the environment that people set. */
 const ofJob = ({ jobId, tree }: SandboxRow): Record<string, string> =>

@@ -32,6 +32,7 @@ const files = (more: Partial<Awaited<ReturnType<JobsOfSandboxes['filesOf']>>> = 
   ...more,
 });
 const jobs = (more: Partial<JobsOfSandboxes> = {}): JobsOfSandboxes => ({
+  workerEnded: async () => undefined,
   async originOf(userId, id) {
     if (userId !== ada.userId || id !== JOB) throw new HangarError('job_not_found');
     return { profile: 'local', image: 'node:24', resources: { cpus: 2 }, env: { OF_JOB: 'job', BOTH: 'job' } };

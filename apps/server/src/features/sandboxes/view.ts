@@ -53,7 +53,7 @@ function sessionOf(row: SandboxRow): Session {
 }
 
 export const viewExecution = (row: ExecutionRow, { openTitle }: Pick<Sealing, 'openTitle'>): Execution => ({
-  ...{ id: row.id, version: row.version, sandbox: row.sandboxId, state: row.state },
+  ...{ id: row.id, version: row.version, sandbox: row.sandboxId, job: row.jobId, state: row.state },
   title: row.titleSealed === null ? '…' : openTitle(row.id, row.titleSealed),
   ...{ stateSince: row.stateSince.toISOString(), reason: row.reason, failure: row.failure },
   cancelRequestedAt: iso(row.cancelRequestedAt),

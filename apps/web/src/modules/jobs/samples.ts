@@ -50,6 +50,7 @@ const base: JobDetail = {
   agent: 'claude',
   profile: 'docker',
   driver: 'docker',
+  sandbox: null,
   repo: {
     name: 'acme/notes',
     url: 'https://git.example.com/acme/notes.git',

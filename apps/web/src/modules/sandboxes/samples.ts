@@ -102,7 +102,7 @@ export const all: readonly Sandbox[] = [
 ];
 
 const execution: Execution = {
-  ...{ id: 'e_1aaaaaaaaa', version: 2, sandbox: base.id, title: 'npm test -- --watch', state: 'running' },
+  ...{ id: 'e_1aaaaaaaaa', version: 2, sandbox: base.id, job: null, title: 'npm test -- --watch', state: 'running' },
   ...{ stateSince: ago(64), reason: 'It runs', failure: null, cancelRequestedAt: null, terminal: false, stdin: false },
   ...{ createdAt: ago(65), startedAt: ago(64), finishedAt: null, exitCode: null, signal: null },
   ...{ output: { stdout: 0, stderr: 0, truncated: false }, leftover: 0 },

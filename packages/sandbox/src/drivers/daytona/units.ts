@@ -189,16 +189,16 @@ export function createUnits(o: UnitsOptions): Units {
     return sandbox;
   }
 
+  const toServer = () =>
+    urlOfServer({
+      ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
+      ...{ isHere: false, machine: 'A sandbox of Daytona' },
+    });
+
   const units: Units = {
     async ensure(spec, call) {
       if (spec.program.kind === 'brought') programFile(brought, spec.program.name);
-      const url =
-        spec.program.kind === 'hold'
-          ? null
-          : urlOfServer({
-              ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
-              ...{ isHere: false, machine: 'A sandbox of Daytona' },
-            });
+      const url = spec.program.kind === 'hold' ? null : toServer();
       const client = await o.client();
       const sandbox = await made(client, spec, call);
       if (url !== null && sandbox.state === 'started') await programs.start(asking(client, sandbox), spec, url, call);
@@ -284,6 +284,8 @@ export function createUnits(o: UnitsOptions): Units {
       }
       return machineOf(client, sandbox);
     },
+
+    serverUrl: async () => toServer(),
 
     async pause(key, { signal }) {
       const { client, sandbox } = await known(key, signal);

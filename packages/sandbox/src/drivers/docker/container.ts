@@ -50,10 +50,10 @@ export function wayToServer(
   return { url: brought.httpUrl, socketDir: null };
 }
 
-/** What a container runs: nothing, so that others can be opened in it, or what was brought, which talks to this server. */
+/** What a container runs: nothing, so that others can be opened in it, or what was brought. */
 export type Runs =
   | { readonly kind: 'hold' }
-  | { readonly kind: 'brought'; readonly name: string; readonly input: string; readonly server: WayToServer };
+  | { readonly kind: 'brought'; readonly name: string; readonly input: string };
 
 export interface ContainerPlan {
   readonly image: string;
@@ -61,19 +61,22 @@ export interface ContainerPlan {
   readonly resources: Resources;
   readonly labels: Record<string, string>;
   readonly runs: Runs;
+  /** By it what was brought talks to this server, and in a holder what is opened there later; null: there is none. */
+  readonly server: WayToServer | null;
   /** It is killed after so long, though no server runs. */
   readonly deadlineSeconds: number | null;
 }
 
 /**
- * The body of POST /containers/create. A holder gets nothing of Hangar's but its first process.
+ * The body of POST /containers/create. A holder gets nothing of Hangar's but its first process, and the way to this server, where
+ * nobody is heard without a token.
  *
  * @param volume with what is brought; null for a holder
  */
 export function containerBody(plan: ContainerPlan, volume: string | null): object {
   const { resources } = plan;
   const memory = resources.memoryBytes;
-  const server = plan.runs.kind === 'brought' ? plan.runs.server : null;
+  const { server } = plan;
   const toHost = server !== null && new URL(server.url).hostname === 'host.docker.internal';
   return {
     ...{ Image: plan.image, WorkingDir: '/', Labels: plan.labels },
@@ -100,7 +103,7 @@ export function containerBody(plan: ContainerPlan, volume: string | null): objec
   };
 }
 
-function firstProcess({ runs, deadlineSeconds }: ContainerPlan): object {
+function firstProcess({ runs, server, deadlineSeconds }: ContainerPlan): object {
   if (runs.kind === 'hold') {
     const [shell, ...args] = holdCommand({ seconds: deadlineSeconds });
     return { Entrypoint: [shell], Cmd: args, Tty: false };
@@ -109,7 +112,7 @@ function firstProcess({ runs, deadlineSeconds }: ContainerPlan): object {
     Entrypoint: [`${RUNTIME_DIR}/${START}`],
     Cmd: [programPath(runs.name)],
     Env: [
-      `HANGAR_WORKER_URL=${runs.server.url}`,
+      ...(server === null ? [] : [`HANGAR_WORKER_URL=${server.url}`]),
       `HANGAR_WORKER_DIR=${WORK_DIR}`,
       ...(deadlineSeconds === null ? [] : [`HANGAR_WORKER_SECONDS=${Math.ceil(deadlineSeconds)}`]),
     ],
@@ -136,8 +139,13 @@ export const ContainerState = z.object({
   }),
   Config: z.object({ Env: z.array(z.string()).catch([]), Labels: labels.catch({}) }).catch({ Env: [], Labels: {} }),
   HostConfig: z.object({ Memory: z.number().catch(0) }).catch({ Memory: 0 }),
+  Mounts: z.array(z.object({ Destination: z.string() })).catch([]),
 });
 export type ContainerState = z.infer<typeof ContainerState>;
+
+/** Whether the folder with the socket of this server is in it: containers of releases before 0.2 that only hold lack it. */
+export const hasSocket = ({ Mounts }: Pick<ContainerState, 'Mounts'>): boolean =>
+  Mounts.some(({ Destination }) => Destination === SOCKET_DIR);
 
 /** Of an answer of the Engine, what the state of a unit is told by. */
 export interface ContainerSeen {

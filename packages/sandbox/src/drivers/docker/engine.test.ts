@@ -260,11 +260,11 @@ describe('the worker’s way to the server', () => {
     const url = { ...settings, serverUrl: 'http://host.docker.internal:7070' };
     const server = wayToServer({ isLocal: true, host }, url, brought);
     expect(server).toEqual({ url: 'http://host.docker.internal:7070', socketDir: null });
-    const runs = { kind: 'brought', name: 'worker', input: '', server } as const;
-    const plan = { image: 'x', network: 'bridge', resources: {}, labels: {}, runs, deadlineSeconds: null };
-    expect(containerBody(plan, 'v')).toMatchObject({
-      HostConfig: { ExtraHosts: ['host.docker.internal:host-gateway'] },
-    });
+    const plan = { image: 'x', network: 'bridge', resources: {}, labels: {}, server, deadlineSeconds: null };
+    for (const runs of [{ kind: 'brought', name: 'worker', input: '' }, { kind: 'hold' }] as const)
+      expect(containerBody({ ...plan, runs }, null)).toMatchObject({
+        HostConfig: { ExtraHosts: ['host.docker.internal:host-gateway'] },
+      });
   });
   test('from another machine is never loopback', () => {
     expect(() => wayToServer({ isLocal: false, host: 'tcp://build:2375' }, settings, brought)).toThrow(/cannot reach/);

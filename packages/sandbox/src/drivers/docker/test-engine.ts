@@ -63,7 +63,8 @@ export async function testEngine(parts: Parts): Promise<ProfileCheck[]> {
       const server = wayToServer(engine, settings, brought);
       const plan: ContainerPlan = {
         ...{ image, network: settings.network, resources: {}, deadlineSeconds: null },
-        runs: { kind: 'brought', name: PROBE, input: 'probe', server },
+        runs: { kind: 'brought', name: PROBE, input: 'probe' },
+        server,
         labels: { [LABEL.instance]: brought.instanceId, [LABEL.test]: '1', [LABEL.program]: PROBE },
       };
       await parts.runOnce(name, plan, o);

@@ -8,10 +8,12 @@ import {
   ContainerState,
   containerBody,
   containerName,
+  hasSocket,
   type Runs,
   readFrames,
   unitLabels,
   unitState,
+  type WayToServer,
   wayToServer,
 } from './container.ts';
 import { EngineError } from './engine.ts';
@@ -78,6 +80,18 @@ export function createDockerReach(parts: DockerParts, profile: DockerProfile): R
       return createDockerMachine({ engine, container: containerName(key) });
     },
 
+    async serverUrl(key, o) {
+      const { url, socketDir } = wayToServer(engine, settings, brought);
+      if (socketDir === null) return url;
+      const container = await look(containerName(key), o.signal);
+      if (container === null) throw new HangarError('sandbox_gone');
+      if (hasSocket(container)) return url;
+      throw new HangarError('launch_failed', {
+        message: 'This sandbox was opened by an earlier release of Hangar, and has no way to this server.',
+        wayOut: 'Open another one: hangar sandbox open',
+      });
+    },
+
     pause: (key, o) => turn(key, 'pause', 'paused', o.signal),
     resume: (key, o) => turn(key, 'unpause', 'running', o.signal),
   };
@@ -85,7 +99,7 @@ export function createDockerReach(parts: DockerParts, profile: DockerProfile): R
   async function make(spec: UnitSpec, image: string, o: Saying): Promise<void> {
     const name = containerName(spec.key);
     const plan = {
-      ...{ image, network: settings.network, runs: runsOf(spec), deadlineSeconds: spec.deadlineSeconds },
+      ...{ image, network: settings.network, ...runsOf(spec), deadlineSeconds: spec.deadlineSeconds },
       resources: { ...defined(limits), ...defined(spec.resources) },
       labels: unitLabels(brought.instanceId, spec.key, spec.program),
     };
@@ -93,10 +107,20 @@ export function createDockerReach(parts: DockerParts, profile: DockerProfile): R
     await runOnce(name, plan, o);
   }
 
-  function runsOf({ program }: UnitSpec): Runs {
-    if (program.kind === 'hold') return program;
+  function runsOf({ program }: UnitSpec): Pick<ContainerPlan, 'runs' | 'server'> {
+    if (program.kind === 'hold') return { runs: program, server: wayIfAny() };
     programFile(brought, program.name);
-    return { ...program, server: wayToServer(engine, settings, brought) };
+    return { runs: program, server: wayToServer(engine, settings, brought) };
+  }
+
+  /** A machine in hand is of use without one. */
+  function wayIfAny(): WayToServer | null {
+    try {
+      return wayToServer(engine, settings, brought);
+    } catch (error) {
+      if (error instanceof HangarError) return null;
+      throw error;
+    }
   }
 
   /** Makes the container, gives it its input and starts it: four calls when the Engine has been used before. */

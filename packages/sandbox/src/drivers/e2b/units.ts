@@ -54,6 +54,11 @@ export function createUnits(o: {
 }): Units {
   const { settings, brought, log } = o;
   const { instanceId } = brought;
+  const toServer = () =>
+    urlOfServer({
+      ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
+      ...{ isHere: false, machine: 'A sandbox of E2B' },
+    });
   const place = { folder: FOLDER, instanceId };
   const programs = createRemotePrograms(brought, { place, ownNode: true, stays: false });
 
@@ -172,13 +177,7 @@ export function createUnits(o: {
   return {
     async ensure(spec, call) {
       if (spec.program.kind === 'brought') programFile(brought, spec.program.name);
-      const url =
-        spec.program.kind === 'hold'
-          ? null
-          : urlOfServer({
-              ...{ serverUrl: settings.serverUrl, httpUrl: brought.httpUrl },
-              ...{ isHere: false, machine: 'A sandbox of E2B' },
-            });
+      const url = spec.program.kind === 'hold' ? null : toServer();
       const client = await o.client();
       await made(client, spec, call);
       if (url === null) return;
@@ -268,6 +267,8 @@ export function createUnits(o: {
       }
       return connected(client, one, call);
     },
+
+    serverUrl: async () => toServer(),
 
     async pause(key, call) {
       const client = await o.client();

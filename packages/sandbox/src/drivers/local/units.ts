@@ -116,6 +116,9 @@ export function createLocalReach(parts: LocalParts, profile: LocalProfile): Reac
       const isGone = async () => (await units.inspect(key, o)).kind !== 'running';
       return createLocalMachine({ isGone, wayIn: () => wayInto(key, folder) });
     },
+
+    // Its network is that of this machine.
+    serverUrl: async () => parts.httpUrl,
   };
 
   async function start(spec: UnitSpec, signal: AbortSignal): Promise<void> {

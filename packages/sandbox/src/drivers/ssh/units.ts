@@ -134,6 +134,8 @@ export function createUnits(
       if (kind !== 'running') throw new HangarError('sandbox_gone');
       return createMachine(client, connection, place, key);
     },
+
+    serverUrl: async () => url(),
   };
   return units;
 }

@@ -6,7 +6,7 @@ import { within } from '../../../platform/waits.ts';
 import type { Action } from '../lifecycle/job-facts.ts';
 import { unitSeen, unitUnknown } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
-import type { BackendOfJobs, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
+import type { BackendOfJobs, LogsOfJobs, ProfilesOfJobs, SandboxesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 import { createLaunch, type LaunchParts } from './launch.ts';
@@ -15,6 +15,7 @@ export interface JobsReconcilerParts extends LaunchParts {
   readonly database: Database;
   readonly store: JobsStore;
   readonly profiles: ProfilesOfJobs;
+  readonly sandboxes: Pick<SandboxesOfJobs, 'backend'>;
   readonly logs: Pick<LogsOfJobs, 'appendSystem' | 'end'>;
   readonly log: Logger;
 }
@@ -31,14 +32,16 @@ const ASK_ENDED_MOST_MS = 10 * 60_000;
 
 /** Acts on what `decide` says of jobs, through the backend of each. */
 export function createJobsReconciler(parts: JobsReconcilerParts): Reconciler {
-  const { store, profiles, logs, log } = parts;
+  const { store, profiles, sandboxes, logs, log } = parts;
   const launch = createLaunch(parts);
   const keyOf = ({ id, attempt }: JobRow) => ({ id, attempt });
   const call = (signal: AbortSignal) => ({ signal: within(signal, CALL_MS) });
 
   /** Where the unit was started, or was about to be; null: nowhere. */
-  const unitsOf = async (row: JobRow): Promise<BackendOfJobs['units'] | null> =>
-    row.profileRevision === null ? null : (await profiles.reach(row.profile, row.profileRevision)).units;
+  async function unitsOf({ sandboxId, profile, profileRevision }: JobRow): Promise<BackendOfJobs['units'] | null> {
+    if (sandboxId !== null) return sandboxes.backend(sandboxId).units;
+    return profileRevision === null ? null : (await profiles.reach(profile, profileRevision)).units;
+  }
 
   /** Of a worker that never spoke, what its unit printed goes to the job's log: nobody else knows why. */
   async function keepLastWords(row: JobRow, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import { within } from '../../../platform/waits.ts';
 import { failureOf } from '../lifecycle/job-endings.ts';
 import { REASON_MOST } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
-import type { LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
+import type { LogsOfJobs, ProfilesOfJobs, SandboxesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 
@@ -23,19 +23,23 @@ const WANTED_MS = 1_000;
 export interface LaunchParts {
   readonly store: Pick<JobsStore, 'advance' | 'isCancelled'>;
   readonly profiles: Pick<ProfilesOfJobs, 'revisionOf' | 'reach'>;
+  readonly sandboxes: Pick<SandboxesOfJobs, 'backend'>;
   readonly workerToken: (jobId: string, attempt: number) => string;
   readonly logs: Pick<LogsOfJobs, 'appendSystem'>;
   readonly log: Logger;
 }
 
 /** Starts the unit of a job, and tells its people how that goes. */
-export function createLaunch({ store, profiles, workerToken, logs, log }: LaunchParts) {
+export function createLaunch({ store, profiles, sandboxes, workerToken, logs, log }: LaunchParts) {
   async function launch(row: JobRow, { claim, signal }: Acting): Promise<Change<JobRow, SeenOrWanted>> {
     const cancelled = new AbortController();
     const watch = setInterval(() => void stopWhenCancelled(row.id, cancelled), WANTED_MS);
     const telling = tell(row);
     try {
-      const { units } = await profiles.reach(row.profile, await chooseRevision(row, claim, signal));
+      const { units } =
+        row.sandboxId === null
+          ? await profiles.reach(row.profile, await chooseRevision(row, claim, signal))
+          : sandboxes.backend(row.sandboxId);
       await units.ensure(
         {
           key: { id: row.id, attempt: row.attempt },

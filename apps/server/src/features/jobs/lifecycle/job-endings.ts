@@ -115,7 +115,7 @@ const NEVER_RAN: ReadonlySet<ErrorCode> = new Set([
   'admission_refused',
 ]);
 /** The backend took the unit away from under its worker. */
-const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost']);
+const TOOK_AWAY: ReadonlySet<ErrorCode> = new Set(['worker_evicted', 'node_lost', 'sandbox_closed']);
 
 function outOfMemory(facts: JobFacts): string {
   return facts.memoryBytes === null ? 'Out of memory.' : `Out of memory at ${sizeInWords(facts.memoryBytes)}.`;

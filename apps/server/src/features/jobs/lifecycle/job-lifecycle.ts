@@ -118,9 +118,9 @@ function withWorker(facts: JobFacts, now: number, patience: Patience): Decision 
   const limit = limitOf(facts, patience);
   if (limit !== null && now > limit.at && lastWord > limit.at)
     return act(state, limit.says, { kind: 'kill', why: limit.why }, 1_000);
-  if (silentMs <= patience.silenceMs) return act(state, said, { kind: 'none' }, patience.silenceMs - silentMs + 100);
   const lost = gone(facts);
   if (lost) return lost;
+  if (silentMs <= patience.silenceMs) return act(state, said, { kind: 'none' }, patience.silenceMs - silentMs + 100);
   const runsSince = seenSince(facts, 'running', now);
   if (runsSince !== null && now - Math.max(runsSince, lastWord) > patience.giveUpMs)
     return act(state, 'No word from the worker for too long', { kind: 'kill', why: 'silence' }, 1_000);

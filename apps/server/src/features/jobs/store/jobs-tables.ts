@@ -79,6 +79,8 @@ export const jobs = pgTable(
     title: text().notNull(),
     agent: text().notNull(),
     driver: text().$type<DriverName>().notNull(),
+    /** Where its worker runs, in place of a unit of its own. */
+    sandboxId: text('sandbox_id'),
     repoName: text('repo_name').notNull(),
     repoUrl: text('repo_url'),
     repoRef: text('repo_ref'),

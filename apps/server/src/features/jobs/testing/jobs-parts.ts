@@ -11,7 +11,7 @@ import { createJobs } from '../jobs.ts';
 import { createJobsReconciler } from '../launch/jobs-reconciler.ts';
 import { PATIENCE } from '../lifecycle/job-facts.ts';
 import { createJobLimits } from '../limits/job-limits.ts';
-import type { BackendOfJobs, Environment, LogsOfJobs, ProfilesOfJobs } from '../needs.ts';
+import type { BackendOfJobs, Environment, LogsOfJobs, ProfilesOfJobs, SandboxesOfJobs } from '../needs.ts';
 import { createJobsStore } from '../store/jobs-store.ts';
 import { createJobWorker } from '../worker/job-worker.ts';
 
@@ -39,6 +39,8 @@ export const request: NewJob = {
   env: {},
   resources: {},
 };
+/** The only one that there is. */
+export const SANDBOX = 's_0123456789';
 export const finish: Finish = {
   outcome: 'succeeded',
   exitCode: 0,
@@ -98,7 +100,8 @@ export async function claimedJob(
   const store = createJobsStore(database, { patience: PATIENCE, publish: async () => undefined });
   const worker = createJobWorker({
     ...{ store, blobs: has.blobs, people: { planOf: async () => ({ ...plan, ...limits }) } },
-    ...{ credentials: { open: never }, environment: { open: never }, live: { untilChanged: never } },
+    ...{ credentials: { open: never }, sandboxes: { environmentOf: never } },
+    ...{ environment: { open: never }, live: { untilChanged: never } },
     ...{ logs: has.logs ?? { append: never, storedSeq: never } },
     ...{ allowLocalRepos: false, heartbeatSeconds: 1, checkpointSeconds: 60 },
   });
@@ -132,6 +135,8 @@ export function buildJobs(
     onProfiles?: Record<string, number>;
     allowLocalRepos?: boolean;
     held?: boolean;
+    /** Where jobs in sandboxes run. */
+    inSandbox?: Backend;
     settings?: Settings;
     endLog?: () => void;
   } = {},
@@ -177,7 +182,15 @@ export function buildJobs(
   const credentials = { has: async () => false, open: never };
   const limits = createJobLimits({ people, profiles, store, total: o.jobsAtOnce ?? 100 });
   const settings = { allowLocalRepos: o.allowLocalRepos ?? false, heartbeatSeconds: 1, checkpointSeconds: 60 };
-  const parts = { ...settings, store, people, profiles, credentials, environment, logs, limits };
+  const sandboxes: SandboxesOfJobs = {
+    async find(id) {
+      if (id !== SANDBOX) throw new HangarError('sandbox_not_found');
+      return { profile: 'metal', driver: 'local', image: 'of-sandbox', resources: { cpus: 3 } };
+    },
+    environmentOf: async () => ({ OF: 'sandbox', BOTH: 'sandbox' }),
+    backend: () => o.inSandbox ?? backend,
+  };
+  const parts = { ...settings, store, people, profiles, sandboxes, credentials, environment, logs, limits };
   const jobs = createJobs({ ...parts, places: createPlaces(database) });
   const worker = createJobWorker({
     ...parts,

@@ -151,6 +151,7 @@ function plain(row: JobRow): Omit<Job, 'queue' | 'eta' | 'logLines'> {
     agent: row.agent,
     profile: profileName(row.profile),
     driver: row.driver,
+    sandbox: row.sandboxId,
     repo: {
       name: row.repoName,
       url: row.repoUrl,

@@ -17,7 +17,7 @@ import { JOB_WORDS } from '@hangar/contract/words/job';
 import type { Blobs } from '../../../platform/blobs/blobs.ts';
 import type { Live } from '../../../platform/live/live.ts';
 import { failureOf, mayComeBack } from '../lifecycle/job-endings.ts';
-import type { CredentialsOfJobs, Environment, LogsOfJobs, PeopleOfJobs } from '../needs.ts';
+import type { CredentialsOfJobs, Environment, LogsOfJobs, PeopleOfJobs, SandboxesOfJobs } from '../needs.ts';
 import { tooManyBytes } from '../store/job-files.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
@@ -29,6 +29,7 @@ export interface JobWorkerParts {
   readonly blobs: Blobs;
   readonly people: Pick<PeopleOfJobs, 'planOf'>;
   readonly credentials: Pick<CredentialsOfJobs, 'open'>;
+  readonly sandboxes: Pick<SandboxesOfJobs, 'environmentOf'>;
   readonly environment: Pick<Environment, 'open'>;
   readonly logs: Pick<LogsOfJobs, 'append' | 'storedSeq'>;
   readonly live: Pick<Live, 'untilChanged'>;
@@ -93,7 +94,10 @@ export function createJobWorker(parts: JobWorkerParts) {
       agent: row.agent,
       repo: repoOf(row, parts.allowLocalRepos),
       credential: row.credential === null ? null : await credentialOf(parts.credentials, row.userId, row.credential),
-      env: environmentOfJob(parts.environment, row, order),
+      env: {
+        ...(row.sandboxId === null ? {} : await parts.sandboxes.environmentOf(row.sandboxId)),
+        ...environmentOfJob(parts.environment, row, order),
+      },
       timeoutSeconds: row.timeoutSeconds,
       heartbeatSeconds: parts.heartbeatSeconds,
       checkpointSeconds: parts.checkpointSeconds,

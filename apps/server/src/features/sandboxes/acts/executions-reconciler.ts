@@ -8,7 +8,7 @@ import type { Change } from '../../../platform/reconcile/reconciled.ts';
 import type { Reconciler } from '../../../platform/reconcile/reconciler.ts';
 import { within } from '../../../platform/waits.ts';
 import type { ExecutionAction, SeenOfExecution } from '../lifecycle/execution-lifecycle.ts';
-import type { Hand, LogsOfExecutions, PeopleOfSandboxes } from '../needs.ts';
+import type { Hand, JobsOfSandboxes, LogsOfExecutions, PeopleOfSandboxes } from '../needs.ts';
 import { type OrdersOf, specOf } from '../orders.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { ClosedFor, Ending, ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
@@ -16,6 +16,7 @@ import type { Cancels } from './cancels.ts';
 import { type Counting, createCounting } from './counting.ts';
 import type { Machines } from './machines.ts';
 import { createRecorder, recordedOf } from './recorder.ts';
+import { workerState } from './worker-state.ts';
 
 /** Each that runs is followed by one. */
 const FOLLOWED_AT_ONCE = 1_000;
@@ -42,10 +43,11 @@ export function createExecutionsReconciler(parts: {
   readonly machines: Machines;
   readonly cancels: Cancels;
   readonly orders: OrdersOf;
+  readonly jobs: Pick<JobsOfSandboxes, 'workerEnded'>;
   readonly logs: LogsOfExecutions;
   readonly log: Logger;
 }): Reconciler {
-  const { store, machines, cancels, logs, log } = parts;
+  const { store, machines, cancels, jobs, logs, log } = parts;
 
   /** Its sandbox, once its machine runs; or why it never will. */
   async function machineOf(row: ExecutionRow, signal: AbortSignal): Promise<SandboxRow | Ending> {
@@ -161,6 +163,9 @@ export function createExecutionsReconciler(parts: {
       needsNobody: true,
       async run(row) {
         await logs.end(row.id, { state: row.state });
+        const { jobId: id, jobAttempt: attempt } = row;
+        if (id !== null && attempt !== null)
+          await jobs.workerEnded({ id, attempt }, workerState(row, await store.byId(row.sandboxId)));
         return (_row, now) => ({ toldAt: now });
       },
     },

@@ -1,5 +1,5 @@
 import { type ErrorCode, HangarError, type SandboxStateName } from '@hangar/contract';
-import type { Offsets } from '@hangar/sandbox';
+import type { Offsets, UnitKey } from '@hangar/sandbox';
 import { and, count, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Publish } from '../../../platform/capability.ts';
 import { type Database, isUniqueViolation } from '../../../platform/database/index.ts';
@@ -49,6 +49,15 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
   const { db, pool } = database;
   const reconciled = createReconciled(database, sandboxNoun(o));
   const reconciledExecutions = createReconciled(database, executionNoun);
+
+  /** The worker of an attempt of a job. */
+  async function executionOfJob({ id, attempt }: UnitKey): Promise<ExecutionRow | null> {
+    const [row] = await db
+      .select()
+      .from(executions)
+      .where(and(eq(executions.jobId, id), eq(executions.jobAttempt, attempt)));
+    return row ?? null;
+  }
 
   return {
     reconciled,
@@ -114,6 +123,9 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
         });
       } catch (error) {
         // Sent again, it gives what it gave, also when nothing new would be taken any more.
+        const { jobId: job = null, jobAttempt: attempt = null } = row;
+        const worker = job === null || attempt === null ? null : await executionOfJob({ id: job, attempt });
+        if (worker !== null) return worker;
         const isFull = error instanceof HangarError && REFUSED.has(error.code);
         if (!(isUniqueViolation(error) || isFull) || row.idempotencyKey == null) throw error;
         const [same] = await db
@@ -134,6 +146,7 @@ export function createSandboxesStore(database: Database, o: { patience: Patience
       const [row] = await db.select().from(executions).where(eq(executions.id, id));
       return row ?? null;
     },
+    executionOfJob,
     async envOf(sandboxId: string): Promise<string | null> {
       const [row] = await db.select().from(sandboxOrders).where(eq(sandboxOrders.sandboxId, sandboxId));
       return row?.envSealed ?? null;

@@ -136,6 +136,9 @@ export const executions = pgTable(
       .notNull()
       .references(() => sandboxes.id, { onDelete: 'cascade' }),
     userId: text('user_id').notNull(),
+    /** The job whose worker it is, and which attempt of it. */
+    jobId: text('job_id'),
+    jobAttempt: integer('job_attempt'),
     /** The command in words, cut: sealed, for commands hold secrets. Null: of one made before titles were. */
     titleSealed: text('title_sealed'),
     terminal: boolean().notNull().default(false),
@@ -175,6 +178,7 @@ export const executions = pgTable(
     uniqueIndex('execution_idempotency')
       .on(execution.userId, execution.idempotencyKey)
       .where(sql`idempotency_key is not null`),
+    uniqueIndex('execution_of_job').on(execution.jobId, execution.jobAttempt).where(sql`job_id is not null`),
     index('execution_of_sandbox').on(execution.sandboxId, execution.createdAt, execution.id),
     index('execution_running').on(execution.sandboxId).where(sql`finished_at is null`),
     index('execution_kept')

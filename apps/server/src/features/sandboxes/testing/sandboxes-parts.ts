@@ -13,6 +13,7 @@ import { createExecutionsReconciler } from '../acts/executions-reconciler.ts';
 import { createMachines } from '../acts/machines.ts';
 import { createSandboxesReconciler } from '../acts/sandboxes-reconciler.ts';
 import { createTrees } from '../acts/trees.ts';
+import { createWorkersInSandboxes } from '../acts/workers.ts';
 import { createSandboxDiffs } from '../diff/sandbox-diffs.ts';
 import { createOwnMachines } from '../files/own-machine.ts';
 import { createSandboxFiles } from '../files/sandbox-files.ts';
@@ -64,6 +65,8 @@ export class Backend {
   breaks: () => number = () => Number.POSITIVE_INFINITY;
   /** What a machine is put behind. */
   through: (machine: Machine) => Machine = (machine) => machine;
+  /** What a worker is told to talk to. */
+  serverUrl = 'http://127.0.0.1:1';
   /** That something asked of a unit never answers. */
   silent = false;
   readonly #gone = new Set<string>();
@@ -103,6 +106,7 @@ export class Backend {
           if (bed === undefined || this.#states.get(id)?.kind !== 'running') throw new HangarError('sandbox_gone');
           return this.through(await bed.machine());
         },
+        serverUrl: async () => this.serverUrl,
         renew: async ({ id }: UnitKey) => void this.renewed.push(id),
         ...(o.pauses
           ? {
@@ -190,7 +194,7 @@ export function buildServer(
   const cancels = createCancels({ database, store, log });
   const opening = createSandboxesReconciler({ database, store, profiles, machines, trees, log });
   const executing = createExecutionsReconciler({
-    ...{ database, store, people, machines, cancels, logs, log, orders: { store, sealing } },
+    ...{ database, store, people, machines, cancels, jobs, logs, log, orders: { store, sealing } },
   });
   const admission = createAdmission({
     ...{ database, log, table: store.reconciled.noun.table, total: 100 },
@@ -200,6 +204,7 @@ export function buildServer(
   const diffs = createSandboxDiffs({ own, files: createSandboxFiles(own), people, trees });
   return {
     ...{ store, machines, diffs, published, logs: stored },
+    workers: createWorkersInSandboxes({ store, machines, sealing, logs: stored }),
     sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }),
     async start() {
       await cancels.start();
@@ -214,6 +219,7 @@ export function buildServer(
 }
 
 const noJobs: JobsOfSandboxes = {
+  workerEnded: async () => undefined,
   async originOf() {
     throw new HangarError('job_not_found');
   },

@@ -254,6 +254,8 @@ export function createKubernetesReach(parts: KubernetesParts, profile: Kubernete
         throw asMachineError(error, 'pods');
       }
     },
+
+    serverUrl: async () => serverUrl(settings, brought),
   };
 
   return {
