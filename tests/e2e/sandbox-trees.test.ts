@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dockerForTests } from '../../packages/sandbox/src/drivers/docker/testing/index.ts';
-import { startSshd, type TestSshd, whyNoSshd } from '../../packages/sandbox/src/drivers/ssh/testing/sshd.ts';
+import { KINDS } from './kinds-of-machines.ts';
 import { makeRepo, ServerProcess } from './server-process.ts';
 
 /** Leaves all that a diff can hold, and fails. */
@@ -24,7 +22,7 @@ exit 3
 let server: ServerProcess;
 let repo: string;
 let failed = '';
-let sshd: TestSshd | null = null;
+const opened: AsyncDisposable[] = [];
 
 beforeAll(async () => {
   server = await (await ServerProcess.make({ HANGAR_ALLOW_LOCAL_HOSTS: 'true' })).start();
@@ -62,7 +60,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(async () => {
   await server?.remove();
-  await sshd?.[Symbol.asyncDispose]();
+  for (const one of opened) await one[Symbol.asyncDispose]();
 });
 
 const git = (...args: string[]) => execFileSync('git', ['-C', repo, ...args], { encoding: 'latin1' });
@@ -86,12 +84,12 @@ function story(profile: () => Promise<string>): void {
   let tree = '';
 
   it('opens with the files of a job as it left them', async () => {
-    const opened = await good('sandbox', 'open', '--job', failed, '--on', await profile(), '--json');
-    const shown = JSON.parse(opened.stdout) as Shown;
+    const answer = await good('sandbox', 'open', '--job', failed, '--on', await profile(), '--json');
+    const shown = JSON.parse(answer.stdout) as Shown;
     expect(shown).toMatchObject({ state: 'running', job: failed, tree: { partial: true } });
     ({ id } = shown);
     tree = shown.tree.path;
-    expect(opened.stderr).toContain(tree);
+    expect(answer.stderr).toContain(tree);
     const { stdout } = await exec(
       id,
       'pwd -P; cat word READ.md draft; git status --porcelain; echo $SECRET_WORD $HANGAR_JOB_ID',
@@ -153,8 +151,8 @@ function story(profile: () => Promise<string>): void {
   }, 180_000);
 
   it('makes the diff of a clone in any sandbox, and says where there is none', async () => {
-    const opened = JSON.parse((await good('sandbox', 'open', '--on', await profile(), '--json')).stdout) as Shown;
-    const none = await server.hangar(['sandbox', 'diff', opened.id, '--path', '/tmp']);
+    const empty = JSON.parse((await good('sandbox', 'open', '--on', await profile(), '--json')).stdout) as Shown;
+    const none = await server.hangar(['sandbox', 'diff', empty.id, '--path', '/tmp']);
     expect(none.stderr).toContain('git_tree_missing');
     expect(none.stderr).toContain('--path');
     const script = [
@@ -163,17 +161,17 @@ function story(profile: () => Promise<string>): void {
       'git commit --quiet --all --message two && echo three > three',
       'git config core.fsmonitor "touch $PWD/pwned" && git config diff.external "touch $PWD/pwned" && pwd -P',
     ].join(' && ');
-    const at = (await exec(opened.id, script)).stdout.trim();
-    const text = await good('sandbox', 'diff', opened.id, '--path', `${at}`);
+    const at = (await exec(empty.id, script)).stdout.trim();
+    const text = await good('sandbox', 'diff', empty.id, '--path', `${at}`);
     expect(text.stdout).toContain('+three');
     expect(text.stdout).toContain('+new');
     expect(text.stdout).not.toContain('+two');
-    const all = await good('sandbox', 'diff', opened.id, '--path', at, '--base', 'HEAD~1');
+    const all = await good('sandbox', 'diff', empty.id, '--path', at, '--base', 'HEAD~1');
     expect(all.stdout).toContain('+two');
-    const unknown = await server.hangar(['sandbox', 'diff', opened.id, '--path', at, '--base', 'nowhere']);
+    const unknown = await server.hangar(['sandbox', 'diff', empty.id, '--path', at, '--base', 'nowhere']);
     expect(unknown.stderr).toContain('ref_not_found');
-    expect((await exec(opened.id, `ls ${at}`)).stdout.split('\n').sort()).toEqual(['new', 'one', 'three']);
-    await good('sandbox', 'close', opened.id);
+    expect((await exec(empty.id, `ls ${at}`)).stdout.split('\n').sort()).toEqual(['new', 'one', 'three']);
+    await good('sandbox', 'close', empty.id);
   }, 180_000);
 
   it('goes on when the server is killed while the files are laid out', async () => {
@@ -200,38 +198,11 @@ function story(profile: () => Promise<string>): void {
   }, 120_000);
 }
 
-describe('the tree of a job in a sandbox on a local profile', () => story(async () => 'local'));
-
-const docker = await dockerForTests();
-describe.skipIf('skipped' in docker)('the tree of a job in a sandbox in a container without a network', () => {
-  let made: Promise<string> | null = null;
-  async function profile(): Promise<string> {
-    if ('skipped' in docker) return '';
-    const set = [`host=${docker.host}`, `image=${docker.image}`, 'pull=never', 'network=none'];
-    await good('profiles', 'create', 'boxes', '--driver', 'docker', ...set.flatMap((one) => ['--set', one]));
-    return 'boxes';
-  }
-  story(() => {
-    made ??= profile();
-    return made;
+for (const kind of KINDS)
+  describe.skipIf(kind.skipped)(`the tree of a job in a sandbox ${kind.title}`, () => {
+    let made: Promise<string> | null = null;
+    story(() => {
+      made ??= kind.profile(server, opened);
+      return made;
+    });
   });
-});
-
-describe.skipIf(whyNoSshd !== null)('the tree of a job in a sandbox over ssh', () => {
-  let made: Promise<string> | null = null;
-  async function profile(): Promise<string> {
-    sshd = await startSshd();
-    const key = join(server.dir, 'ssh-key');
-    writeFileSync(key, sshd.key, { mode: 0o600 });
-    const set = [`port=${sshd.port}`, `user=${userInfo().username}`, `folder=${server.dir}/units`];
-    await good(
-      ...['profiles', 'create', 'box', '--driver', 'ssh', '--host', '127.0.0.1', '--key', key],
-      ...set.flatMap((one) => ['--set', one]),
-    );
-    return 'box';
-  }
-  story(() => {
-    made ??= profile();
-    return made;
-  });
-});

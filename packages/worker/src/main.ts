@@ -72,6 +72,7 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
       signal,
       env: process.env,
       helper: helper(),
+      ...homeOfMachine(),
       secrets: [token, ...proxyPasswords(process.env)],
       log: (message) => say(`hangar worker: ${message}\n`),
     });
@@ -87,6 +88,12 @@ async function work(url: string, dir: string, token: string, signal: AbortSignal
     folder?.close();
     await channel.close();
   }
+}
+
+/** In a machine that people work in, agents have its home: what is installed, set up and signed in to there is theirs, too. */
+function homeOfMachine(): { readonly home?: string } {
+  const { HANGAR_WORKER_HOME: whose, HOME: home } = process.env;
+  return whose === 'machine' && home !== undefined ? { home } : {};
 }
 
 /** For who looks after the machine. It may go to a file on a full disk, which must not end the job. */

@@ -3,7 +3,7 @@ import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finish, Usage, WorkOrder } from '@hangar/contract';
 import { AGENT_EVENTS, afterMs, ERRORS, HangarError, PHASE_LIMITS } from '@hangar/contract';
-import { type AgentPlan, planAgent, writeHome } from './agent/agent.ts';
+import { type AgentPlan, nameCommitter, planAgent, writeHome } from './agent/agent.ts';
 import { AgentEvents } from './agent/output/agent-events.ts';
 import { inTime, later, within } from './deadline.ts';
 import { type Git, openGit } from './git/git.ts';
@@ -229,6 +229,7 @@ async function prepareAgent(run: Run) {
     HANGAR_ARTIFACTS: places.artifacts,
   });
   env.PATH ??= '/usr/local/bin:/usr/bin:/bin';
+  if (o.home !== undefined) await nameCommitter(places.tree, { git: run.git, env, signal: run.stopper.signal });
   const plan = await planAgent(order.agent, order.spec, {
     env,
     runDir: places.run,

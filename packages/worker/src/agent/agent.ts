@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { promisify } from 'node:util';
 import { type AgentOutput, type AgentPreset, agentPreset, HangarError, shellBlocks, specBody } from '@hangar/contract';
+import type { Git } from '../git/git.ts';
 
 /** One argument of a program may be 128 KiB long on Linux; a longer spec is pointed at instead. */
 const MAX_ARGUMENT = 120 * 1024;
@@ -150,4 +153,21 @@ export async function writeHome(home: string): Promise<void> {
     '',
   ].join('\n');
   await writeFile(join(home, '.gitconfig'), config, { mode: 0o600 });
+}
+
+const ASK_GIT_MS = 10_000;
+
+/** In a home of the machine that has no name to commit under, the repository of the agent gets one. */
+export async function nameCommitter(
+  tree: string,
+  o: { readonly git: Git; readonly env: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+): Promise<void> {
+  const asking = { cwd: tree, env: { ...o.env }, signal: o.signal, timeout: ASK_GIT_MS };
+  const isNamed = await promisify(execFile)('git', ['config', 'user.email'], asking).then(
+    () => true,
+    () => false,
+  );
+  if (isNamed) return;
+  await o.git.run(['config', 'user.name', 'Hangar'], { cwd: tree, signal: o.signal });
+  await o.git.run(['config', 'user.email', 'hangar@localhost'], { cwd: tree, signal: o.signal });
 }

@@ -75,7 +75,10 @@ export function createWorkersInSandboxes(parts: {
       const command = await hand.programs.command(program.name, { signal, say });
       const order: ExecutionOrder = {
         ...{ command, input: program.input, stdin: false, graceSeconds: GRACE_SECONDS },
-        env: { HANGAR_WORKER_DIR: await folderOf(hand, key, signal), HANGAR_WORKER_URL: url },
+        env: {
+          ...{ HANGAR_WORKER_DIR: await folderOf(hand, key, signal), HANGAR_WORKER_URL: url },
+          HANGAR_WORKER_HOME: 'machine',
+        },
         ...(deadlineSeconds === null ? {} : { timeoutSeconds: deadlineSeconds }),
       };
       const executionId = newId('e');
