@@ -5,6 +5,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openSandbox } from '../machine/sandbox.ts';
+import type { ExecutionSpec, Result } from '../machine/types.ts';
 import type { Driver, Reach } from '../port/driver.ts';
 import type { Program, UnitKey, UnitSpec, UnitState, Units } from '../port/unit.ts';
 import { profileWith } from './profile.ts';
@@ -300,6 +302,34 @@ export function unitSuite(title: string, nodeFile: string, open: (desk: WorkerDe
       await units.remove(spec.key, call());
       expect(await units.inspect(spec.key, call())).toEqual({ kind: 'missing' });
       expect(await under.leftovers(spec.key)).toEqual([]);
+    });
+
+    test('what is brought to a machine in hand reaches this server by the URL it is told, and reads its input', async () => {
+      const spec = unit({ kind: 'hold' }, { deadlineSeconds: null });
+      await units.ensure(spec, { ...call(), say });
+      await expect.poll(() => units.inspect(spec.key, call()), { timeout: 30_000 }).toEqual({ kind: 'running' });
+      const hand = openSandbox(await units.machine(spec.key, call()), { brought: desk.brought });
+      const run = randomBytes(8).toString('hex');
+      const work: ExecutionSpec = {
+        ...{
+          id: `e_${run}`,
+          command: await hand.programs.command('worker', { ...call(), say }),
+          cwd: null,
+          user: null,
+        },
+        env: {
+          HANGAR_WORKER_URL: await units.serverUrl(spec.key, call()),
+          HANGAR_WORKER_DIR: `${await hand.programs.workFolder(call())}/${run}`,
+        },
+        stdin: { text: JSON.stringify({ run, do: 'exit', say: "it's \\ $HOME" }) },
+        ...{ terminal: null, timeoutMs: 60_000, graceMs: 1_000 },
+      };
+      let result: Result | null = null;
+      for await (const output of hand.executions.run(work, { stdout: 0, stderr: 0 }, call()))
+        if (output.type === 'end') ({ result } = output);
+      expect(result).toMatchObject({ reason: 'exited', exitCode: 0 });
+      await desk.heard(run, 'up');
+      await units.remove(spec.key, call());
     });
 
     test('a machine in hand survives the death of the server that made it, and is swept once nobody owns it', async () => {

@@ -13,7 +13,6 @@ import {
   type NewJob,
   type Plan,
   parseSpec,
-  type Resources,
   repoHost,
   shellBlocks,
   type Use,
@@ -24,6 +23,7 @@ import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
 import { profileName, profileOwner } from '../../platform/places/profile-key.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { CredentialsOfJobs, Environment, ProfilesOfJobs, SandboxesOfJobs } from './needs.ts';
+import { placeOf } from './place-of-job.ts';
 import { durationKey, type JobsUse, pairOf } from './store/job-figures.ts';
 import type { JobsStore } from './store/jobs-store.ts';
 import type { JobRow } from './store/jobs-tables.ts';
@@ -84,7 +84,7 @@ export function createJobs(parts: JobsParts) {
     if (agent === 'shell' && shellBlocks(spec.body).length === 0) throw new HangarError('spec_no_commands');
     const [plan, where] = await Promise.all([
       parts.people.planOf(caller.userId),
-      placeOf(caller, request, { image: spec.settings.image, resources: spec.settings.resources }, retryOf !== null),
+      placeOf(parts, caller.userId, request, spec.settings, retryOf !== null),
     ]);
     if (request.credential !== undefined && !(await parts.credentials.has(caller.userId, request.credential)))
       throw new HangarError('credential_not_found', { message: `There is no credential ${request.credential}.` });
@@ -145,30 +145,6 @@ export function createJobs(parts: JobsParts) {
     if (place === null) return first(await viewJobs(parts, [row]));
     const key = durationKey(row.repoName, row.agent);
     return viewWaiting(row, { ...place, limit: plan.jobsAtOnce }, await durationOf(key));
-  }
-
-  /** Where it runs: in a sandbox all that belongs to a machine is the sandbox's, whatever the spec says. */
-  async function placeOf(
-    caller: Caller,
-    { sandbox, profile: named, image, resources }: NewJob,
-    ofSpec: { readonly image?: string | undefined; readonly resources?: Resources | undefined },
-    isRetry: boolean,
-  ): Promise<Awaited<ReturnType<SandboxesOfJobs['find']>>> {
-    if (sandbox !== undefined) {
-      const both = Object.entries({ profile: named, image, ...resources }).find(([, value]) => value !== undefined);
-      if (both !== undefined && !isRetry)
-        throw new HangarError('validation_failed', {
-          message: `sandbox: the job works in ${sandbox} as that is, and cannot have a ${both[0]} of its own`,
-        });
-      return parts.sandboxes.find(sandbox, caller.userId);
-    }
-    // What was taken once stands with the row's own name for it.
-    const { name, driver } =
-      isRetry && named !== undefined
-        ? await parts.profiles.byKey(named)
-        : await parts.profiles.find(named, caller.userId);
-    const most = { ...ofSpec.resources, ...resources };
-    return { profile: name, driver, image: image ?? ofSpec.image ?? null, resources: most };
   }
 
   /** The same refusal with when the next of the own jobs is expected to end: that lets a waiting one start. */

@@ -40,18 +40,18 @@ export interface ProfilesOfJobs {
   all(): Promise<BackendsOfJobs>;
 }
 
+/** Where a job runs, and what it takes over from there. */
+export interface PlaceOfJob {
+  readonly profile: string;
+  readonly driver: DriverName;
+  readonly image: string | null;
+  readonly resources: Resources;
+}
+
 /** Sandboxes, as jobs work in them: their worker is an execution there. */
 export interface SandboxesOfJobs {
   /** What a job takes over of an open one of this person; `profile` as rows name it. @throws HangarError sandbox_not_found, sandbox_closed */
-  find(
-    id: string,
-    userId: string,
-  ): Promise<{
-    readonly profile: string;
-    readonly driver: DriverName;
-    readonly image: string | null;
-    readonly resources: Resources;
-  }>;
+  find(id: string, userId: string): Promise<PlaceOfJob>;
   /** What people set for all that is executed in it. @throws HangarError sandbox_not_found */
   environmentOf(id: string): Promise<Record<string, string>>;
   /** Its units are executions; what they need of a spec is its key, program and deadline. */

@@ -167,6 +167,18 @@ describe('decide', () => {
     ],
     ['a job that was taken is cloning', claimed, T + 1, { state: 'cloning', action: 'none' }],
     ['and runs when the worker says so', running, T + 1, { state: 'running', action: 'none' }],
+    [
+      'a unit that is told to have ended is not waited for',
+      { ...running, unit: unit('exited', T + 5, { code: 'sandbox_closed', reason: 'Its sandbox was closed' }) },
+      T + 6,
+      { state: 'lost', action: 'tell', code: 'sandbox_closed' },
+    ],
+    [
+      'what the worker said after that counts more',
+      { ...heard(running, T + 9), unit: unit('exited', T + 5) },
+      T + 10,
+      { state: 'running', action: 'none' },
+    ],
     ['silence makes us ask', running, T + PATIENCE.silenceMs + 1, { state: 'running', action: 'inspect' }],
     [
       'a silent worker that is still there is waited for',
