@@ -207,7 +207,7 @@ export const COMMANDS = {
   'POST /credentials': 'cloud credentials add {name} [--kind {kind}] [--host {host}] [--username {username}]',
   'DELETE /credentials/{name}': 'cloud credentials remove {name}',
   'POST /jobs':
-    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
+    'run --cloud --spec spec.md [--repo {repo.url}] [--ref {repo.ref}] [--title {title}] [--agent {agent}] [--on {profile}] [--in {sandbox}] [--credential {credential}] [--image {image}] [--timeout {timeoutSeconds}] [--cpus {resources.cpus}] [--memory {resources.memoryBytes}] [--env {env}] [--group {group}]',
   'GET /jobs':
     'jobs [--state {state}] [--all {mine=false}] [--search {search}] [--agent {agent}] [--on {profile}] [--repo {repo}] [--group {group}] [--limit {limit}] [--cursor {cursor}]',
   'GET /jobs/{id}': 'status {id}',
