@@ -17,7 +17,7 @@ import { DetailPage, type DetailTab, FactLine } from '../../../components/detail
 import { Time, useNow } from '../../../components/figures/time.tsx';
 import { ErrorState, LinesSkeleton, Loaded } from '../../../components/state/states.tsx';
 import { Timeline } from '../../../components/timeline/timeline.tsx';
-import { JobBadge, JobElapsed } from '../job-words.tsx';
+import { AgentAndPlace, JobBadge, JobElapsed } from '../job-words.tsx';
 import { ArtifactList, LeftOut } from './artifact-list.tsx';
 import type { EvidenceLine } from './evidence.ts';
 import { FailureBox } from './failure-box.tsx';
@@ -129,7 +129,7 @@ function AskCancel({ job, cancel }: { job: JobDetail; cancel: Asked<string> }) {
       gone={
         job.startedAt === null
           ? 'It has not begun its work. It can be sent again with Retry.'
-          : 'The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.'
+          : `The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.${job.sandbox === null ? '' : ' The sandbox stays open.'}`
       }
       action="Cancel the job"
     />
@@ -157,9 +157,7 @@ function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
         {job.repo.name}
       </Link>
       {ref === null ? null : <span>{ref}</span>}
-      <span>
-        {job.agent} on {job.profile}
-      </span>
+      <AgentAndPlace job={job} />
       <span>{job.owner.name}</span>
       <span>
         <JobElapsed job={job} />
