@@ -87,10 +87,23 @@ function Now(props: JobViewProps & { detail: JobDetail }) {
         />
       )}
       <LeftOut diff={job.diff} />
-      {retry.error === null ? null : <ErrorState error={retry.error} onRetry={retry.run} />}
+      <RetryFailed job={job} retry={retry} />
       {openSandbox?.error == null ? null : <ErrorState error={openSandbox.error} onRetry={openSandbox.run} />}
     </>
   );
+}
+
+/** Into a sandbox that is closed nothing is sent again: another place is chosen in the form. */
+function RetryFailed({ job, retry: { error, run } }: { job: JobDetail; retry: Action<[]> }) {
+  if (error === null) return null;
+  if (error.code !== 'sandbox_closed' && error.code !== 'sandbox_not_found')
+    return <ErrorState error={error} onRetry={run} />;
+  const elsewhere = (
+    <Button renderRoot={(props) => <Link to="/jobs/new" search={{ from: job.id }} {...props} />} variant="default">
+      Send it elsewhere
+    </Button>
+  );
+  return <ErrorState error={error} action={elsewhere} />;
 }
 
 function tabsOf(props: JobViewProps, job: JobDetail): DetailTab<JobTab>[] {

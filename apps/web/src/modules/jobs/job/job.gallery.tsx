@@ -174,6 +174,17 @@ export const entries: GalleryEntry[] = [
   entry('job/retry-refused', 'Retry, refused', () => (
     <Frame job={samples.failed} retry={{ ...idle, error: new HangarError('quota_jobs', { details: { limit: 50 } }) }} />
   )),
+  entry('job/retry-closed', 'Retry, its sandbox is closed', () => (
+    <Frame
+      job={{ ...samples.failed, sandbox: samples.inSandbox.sandbox }}
+      retry={{
+        ...idle,
+        error: new HangarError('sandbox_closed', {
+          message: 'Sandbox s_4k8m2qx7p1 is closed: Closed: nobody used it.',
+        }),
+      }}
+    />
+  )),
   entry('job/loading', 'Loading', () => noJob(loading)),
   entry('job/error', 'Error', () => noJob({ ...failedLoad, error: new HangarError('job_not_found') })),
   entry('job/refetching', 'Refetching', () => noJob(refetching(samples.running))),
