@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGitServer } from '../../packages/worker/src/testing/git-server.ts';
 import { makeRepo, ROOT, ServerProcess } from '../e2e/server-process.ts';
 import { accessibilityProblems } from './accessibility.ts';
 import { type Browser, chromiumPath, NO_CHROMIUM, openBrowser } from './browser.ts';
@@ -123,6 +124,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     ['job-failed', `/jobs/${ids.bad}`, 'left-pad'],
     ['job-running', `/jobs/${ids.long}`, 'working on part'],
     ['job-new', '/jobs/new', 'Spec'],
+    ['job-new-in-sandbox', `/jobs/new?sandbox=${ids.sandbox}`, 'the job works in a folder of its own'],
     ['jobs-group', '/jobs?group=search-page', 'Sent together'],
     ['compare', '/compare?group=search-page', 'changed in 2 ways'],
     ['operations', '/operations', 'Add a search page'],
@@ -184,6 +186,31 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.getByRole('link', { name: 'Compare with the 2 others of search-page' }).click();
     await page.waitForURL(/\/compare\?group=search-page$/);
     await page.close();
+  }, 60_000);
+
+  it('a job is sent into an open sandbox from the page of that, and found again among what runs in it', async () => {
+    const repos = await startGitServer(server.dir, null);
+    const page = await browser.context.newPage();
+    await page.setViewportSize({ width: 1280, height: 800 });
+    page.setDefaultTimeout(20_000);
+    await page.goto(`${server.url}/sandboxes/${ids.sandbox}`);
+    await page.getByRole('link', { name: 'Run a job in it' }).click();
+    await page.waitForURL(`${server.url}/jobs/new?sandbox=${ids.sandbox}`);
+    await page.getByLabel('Repository').fill(`${repos.url}/website/.git`);
+    await page.getByLabel('Spec').fill('# Look around\n\n```sh\necho "looked around"\n```\n');
+    await page.getByRole('combobox', { name: 'Sandbox' }).click();
+    await page.getByRole('option', { name: `${ids.sandbox} on local, running` }).click();
+    await page.getByRole('button', { name: 'Send job' }).click();
+    await page.waitForURL(/\/jobs\/j_\w+$/);
+    const job = page.url();
+    await page.getByText('Succeeded').first().waitFor();
+    await page.getByRole('link', { name: ids.sandbox }).click();
+    await page.waitForURL(`${server.url}/sandboxes/${ids.sandbox}`);
+    await page.getByRole('button', { name: `Worker of ${job.split('/').at(-1)}` }).click();
+    await page.getByRole('link', { name: 'Open job' }).click();
+    await page.waitForURL(job);
+    await page.close();
+    await repos.close();
   }, 60_000);
 
   it('an admin makes a plan and gives it to a person; it counts at the next submit', async () => {

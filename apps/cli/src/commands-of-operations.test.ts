@@ -35,6 +35,7 @@ const VALUES: Values = {
 const VALUES_OF: Readonly<Record<string, Values>> = {
   activity: { status: 'failed' },
   k8s: { status: 'failing', sort: 'cpu' },
+  run: { sandbox: 's_7k2m9p4x' },
   sandbox: {
     ...{ job: 'j_7k2m9p4x', id: 's_7k2m9p4x', sandbox: 's_7k2m9p4x', execution: 'e_7k2m9p4x' },
     'one of command': '-la',

@@ -83,7 +83,7 @@ const jobs = createRoute({
 const newJob = createRoute({
   getParentRoute: () => app,
   path: '/jobs/new',
-  validateSearch: texts('from', 'repo', 'agent', 'profile'),
+  validateSearch: texts('from', 'repo', 'agent', 'profile', 'sandbox'),
   component: lazyRouteComponent(() => import('./pages/new-job/new-job-page.tsx'), 'NewJobPage'),
 });
 const job = createRoute({

@@ -1,7 +1,8 @@
 import type { DiffStat, Job } from '@hangar/contract';
-import { elapsedMs, jobSince, jobWords } from '@hangar/contract/words/job';
+import { elapsedMs, jobSince, jobWords, placeWords } from '@hangar/contract/words/job';
 import { plural } from '@hangar/contract/words/number';
 import { formatDuration } from '@hangar/contract/words/time';
+import { Link } from '@tanstack/react-router';
 import { useNow } from '../../components/figures/time.tsx';
 import { StateBadge } from '../../components/state/state-badge.tsx';
 import { Counts } from '../diff/counts.tsx';
@@ -39,6 +40,25 @@ export function DiffStatWords({ diff }: { diff: DiffStat | null }) {
       <span className="hg-num">{plural(diff.filesChanged, 'file')}</span>
       <Counts {...diff} />
       {diff.partial ? <span className={classes.faint}>partial</span> : null}
+    </span>
+  );
+}
+
+/** In a sandbox also the profile, which is the sandbox's. */
+export function AgentAndPlace({ job }: { job: Job }) {
+  if (job.sandbox === null)
+    return (
+      <span>
+        {job.agent} {placeWords(job)}
+      </span>
+    );
+  return (
+    <span>
+      {job.agent} in{' '}
+      <Link to="/sandboxes/$id" params={{ id: job.sandbox }} className="hg-link">
+        {job.sandbox}
+      </Link>{' '}
+      on {job.profile}
     </span>
   );
 }

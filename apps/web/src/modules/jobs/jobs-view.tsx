@@ -1,6 +1,6 @@
 import type { Job } from '@hangar/contract';
 import { OPERATIONS } from '@hangar/contract/operations';
-import { jobWords } from '@hangar/contract/words/job';
+import { jobWords, placeWords } from '@hangar/contract/words/job';
 import { Button } from '@mantine/core';
 import { IconArrowsDiff, IconBriefcase2, IconPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -168,6 +168,7 @@ function TitleCell({ job }: { job: Job }): ReactNode {
           {job.repo.name}
           {ref}
         </span>
+        {job.sandbox === null ? null : <span className={classes.repo}>{placeWords(job)}</span>}
         {job.group === null ? null : <span className={classes.repo}>{job.group}</span>}
       </span>
       {tone === 'waiting' || tone === 'bad' ? <span className={classes.reason}>{job.reason}</span> : null}

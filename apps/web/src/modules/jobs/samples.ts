@@ -106,6 +106,13 @@ const ended = { eta: null, queue: null };
 
 export const running: JobDetail = base;
 
+export const inSandbox: JobDetail = {
+  ...base,
+  ...{ id: 'j_7c5x9rw2', title: 'Try the search with Node 26', image: 'node:26-bookworm' },
+  ...{ sandbox: 's_4k8m2qx7p1', resources: {}, envNames: [] },
+  phases: base.phases.map((of) => (of.name === 'starting' ? { ...of, reason: null } : of)),
+};
+
 export const queued: JobDetail = {
   ...base,
   id: 'j_3d8w1pv6',
@@ -306,6 +313,7 @@ export const all: readonly JobDetail[] = [
   queued,
   starting,
   running,
+  inSandbox,
   cancelling,
   succeeded,
   nothingChanged,

@@ -1,7 +1,8 @@
 import type { Execution } from '@hangar/contract';
 import { isEnded } from '@hangar/contract/state-words';
 import { Button, TextInput } from '@mantine/core';
-import { IconPlayerPlay, IconPlayerStop, IconTerminal2 } from '@tabler/icons-react';
+import { IconBriefcase2, IconPlayerPlay, IconPlayerStop, IconTerminal2 } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
 import type { Pages } from '../../api/pages.ts';
@@ -121,7 +122,9 @@ function Executed(props: ExecutionPanelProps & { items: readonly Execution[]; mo
                 Join
               </Button>
             ) : null}
-            {isEnded(shown.state) ? null : (
+            {shown.job !== null ? (
+              <OpenJob id={shown.job} />
+            ) : isEnded(shown.state) ? null : (
               <Button
                 variant="default"
                 leftSection={<IconPlayerStop size={15} />}
@@ -137,5 +140,18 @@ function Executed(props: ExecutionPanelProps & { items: readonly Execution[]; mo
         </div>
       )}
     </div>
+  );
+}
+
+/** A worker is ended by cancelling its job: ended here, the job would fail in place of being cancelled. */
+function OpenJob({ id }: { id: string }) {
+  return (
+    <Button
+      renderRoot={(props) => <Link to="/jobs/$id" params={{ id }} {...props} />}
+      variant="default"
+      leftSection={<IconBriefcase2 size={15} />}
+    >
+      Open job
+    </Button>
   );
 }

@@ -107,8 +107,14 @@ const execution: Execution = {
   ...{ createdAt: ago(65), startedAt: ago(64), finishedAt: null, exitCode: null, signal: null },
   ...{ output: { stdout: 0, stderr: 0, truncated: false }, leftover: 0 },
 };
+/** The worker of a job that works in the sandbox. */
+export const worker: Execution = {
+  ...{ ...execution, id: 'e_6aaaaaaaaa', job: 'j_7c5x9rw2', title: 'Worker of j_7c5x9rw2' },
+  startedAt: ago(187),
+};
 export const executions: readonly Execution[] = [
   execution,
+  worker,
   { ...execution, id: 'e_5aaaaaaaaa', title: 'shell', terminal: true, stdin: true, startedAt: ago(700) },
   {
     ...{

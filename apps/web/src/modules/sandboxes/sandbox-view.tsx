@@ -7,7 +7,7 @@ import { SOON_WAY_OUT, sandboxWords } from '@hangar/contract/words/sandbox';
 import { sizeInWords } from '@hangar/contract/words/size';
 import { formatSeconds } from '@hangar/contract/words/time';
 import { Button } from '@mantine/core';
-import { IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
+import { IconPencilPlus, IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Loadable } from '../../api/loadable.ts';
@@ -36,6 +36,8 @@ export interface SandboxViewProps {
   files: ReactNode;
   diff: ReactNode;
   machine: ReactNode;
+  /** Jobs work in one's own alone. */
+  isMine: boolean;
   /** By its id. */
   close: Asked<string>;
   pause: Action<[]>;
@@ -122,10 +124,19 @@ function Now({ shown: sandbox, pause, resume }: SandboxViewProps & { shown: Sand
   );
 }
 
-function Actions({ shown: sandbox, close, pause, resume }: SandboxViewProps & { shown: Sandbox }) {
+function Actions({ shown: sandbox, isMine, close, pause, resume }: SandboxViewProps & { shown: Sandbox }) {
   if (isClosed(sandbox.state)) return null;
   return (
     <>
+      {isMine && sandbox.closeRequestedAt === null && sandbox.state !== 'closing' ? (
+        <Button
+          renderRoot={(props) => <Link to="/jobs/new" search={{ sandbox: sandbox.id }} {...props} />}
+          variant="default"
+          leftSection={<IconPencilPlus size={15} />}
+        >
+          Run a job in it
+        </Button>
+      ) : null}
       {sandbox.state === 'paused' ? (
         <Button leftSection={<IconPlayerPlay size={15} />} loading={resume.pending} onClick={resume.run}>
           Resume
@@ -160,7 +171,7 @@ function AskClose({ sandbox, close }: { sandbox: Sandbox; close: Asked<string> }
       {...close.dialog}
       opened={close.dialog.opened && !isClosed(sandbox.state)}
       title={`Close ${sandbox.name ?? sandbox.id}?`}
-      gone="Its machine is removed with all its files, and what runs in it is ended. What was printed is kept."
+      gone="Its machine is removed with all its files, and what runs in it is ended, jobs as well. What was printed is kept."
       action="Close the sandbox"
     />
   );

@@ -84,6 +84,7 @@ const Page = (props: Partial<SandboxViewProps> & Pick<SandboxViewProps, 'sandbox
     files={null}
     diff={null}
     machine={null}
+    isMine
     close={unasked}
     pause={idle}
     resume={idle}
@@ -129,6 +130,10 @@ export const entries: GalleryEntry[] = [
     ),
   },
   page('running', 'A sandbox that runs', samples.running, { executions: <Panel monitor={MONITOR} /> }),
+  page('worker', 'The worker of a job in a sandbox, of another person', samples.running, {
+    executions: <Panel chosen={samples.worker.id} />,
+    isMine: false,
+  }),
   page('starting', 'A sandbox that starts', samples.starting, {
     executions: <Panel executions={live({ items: [], more: false })} />,
   }),

@@ -3,19 +3,14 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useCallback, useRef, useState } from 'react';
 import { useApi } from '../../api/client.tsx';
+import { loadable } from '../../api/loadable.ts';
 import { useSchemaForm } from '../../components/form/use-schema-form.ts';
 import { Page } from '../../components/page.tsx';
 import { Delayed, LinesSkeleton } from '../../components/state/states.tsx';
-import {
-  agentFields,
-  EMPTY_FORM,
-  fieldOfJob,
-  formOf,
-  groupOf,
-  type JobForm,
-  JobInput,
-} from '../../modules/jobs/new-job/new-job-form.ts';
+import { agentFields, formOf } from '../../modules/jobs/new-job/form-of-job.ts';
+import { EMPTY_FORM, fieldOfJob, groupOf, type JobForm, JobInput } from '../../modules/jobs/new-job/new-job-form.ts';
 import { NewJobView } from '../../modules/jobs/new-job/new-job-view.tsx';
+import { statesOf } from '../../modules/sandboxes/filter.ts';
 
 const route = getRouteApi('/app/jobs/new');
 
@@ -49,6 +44,7 @@ function Form({ source, presets }: { source: JobDetail | undefined; presets: rea
   const agents = useQuery(api.jobs.agents.queryOptions({ input: {}, staleTime: 600_000 }));
   const profiles = useQuery(api.profiles.list.queryOptions({ input: {} }));
   const drivers = useQuery(api.profiles.drivers.queryOptions({ input: {}, staleTime: 60_000 }));
+  const sandboxes = useQuery(api.sandboxes.list.queryOptions({ input: { limit: 200, state: statesOf('open') } }));
   const credentials = useQuery(api.credentials.list.queryOptions({ input: {} }));
   const [given] = useState(() => ({ ...(source && formOf(source, presets)), ...askedFor(asked, presets) }));
   const keyFor = useIdempotencyKey();
@@ -84,6 +80,7 @@ function Form({ source, presets }: { source: JobDetail | undefined; presets: rea
       agents={agents.data?.items ?? []}
       profiles={profiles.data?.items ?? []}
       drivers={drivers.data?.items ?? []}
+      sandboxes={loadable({ ...sandboxes, data: sandboxes.data?.items })}
       credentials={credentials.data?.items ?? []}
     />
   );
@@ -108,12 +105,13 @@ const randomText = (): string =>
 
 /** What the address asks for. */
 function askedFor(
-  asked: { repo?: string | undefined; agent?: string | undefined; profile?: string | undefined },
+  asked: Partial<Record<'repo' | 'agent' | 'profile' | 'sandbox', string | undefined>>,
   presets: readonly string[],
 ): Partial<JobForm> {
   return {
     ...(asked.repo === undefined ? {} : { repo: asked.repo }),
     ...(asked.agent === undefined ? {} : agentFields(asked.agent, presets)),
-    ...(asked.profile === undefined ? {} : { profile: asked.profile }),
+    ...(asked.profile === undefined ? {} : { place: 'profile', profile: asked.profile }),
+    ...(asked.sandbox === undefined ? {} : { place: 'sandbox', sandbox: asked.sandbox }),
   };
 }

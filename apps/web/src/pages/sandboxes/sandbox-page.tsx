@@ -3,7 +3,7 @@ import { isClosed } from '@hangar/contract/state-words';
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { useApi } from '../../api/client.tsx';
+import { useApi, useMe } from '../../api/client.tsx';
 import { loadable } from '../../api/loadable.ts';
 import { PAGES, pagesOf } from '../../api/pages.ts';
 import { patch } from '../../api/patch.ts';
@@ -29,6 +29,7 @@ export function SandboxPage() {
 
 function OneSandbox({ id }: { id: string }) {
   const api = useApi();
+  const me = useMe();
   const queries = useQueryClient();
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -56,6 +57,7 @@ function OneSandbox({ id }: { id: string }) {
       files={query.data === undefined ? null : <SandboxFiles sandbox={query.data} />}
       diff={query.data === undefined || tab !== 'diff' ? null : <SandboxTree sandbox={query.data} />}
       machine={query.data === undefined ? null : <SandboxMachine sandbox={query.data} />}
+      isMine={query.data !== undefined && me.data?.user.id === query.data.owner.id}
       close={close}
       pause={pause}
       resume={resume}

@@ -85,10 +85,21 @@ function source({ repo, credential, agent, envNames }: JobDetail): Fact[] {
 }
 
 function run(job: JobDetail): Fact[] {
+  const { sandbox } = job;
   return [
+    ...(sandbox === null
+      ? []
+      : [
+          [
+            'Sandbox',
+            <Link key="sandbox" to="/sandboxes/$id" params={{ id: sandbox }} className="hg-link">
+              {sandbox}
+            </Link>,
+          ] as const,
+        ]),
     ['Profile', `${job.profile} (${job.driver})`],
     ['Image', job.image ?? none],
-    ['Limits', limitWords(job.resources) ?? 'those of the profile'],
+    ['Limits', limitWords(job.resources) ?? `those of the ${sandbox === null ? 'profile' : 'sandbox'}`],
     ['Time limit', formatSeconds(job.timeoutSeconds)],
     ['Submitted', <Time key="created" at={job.createdAt} />],
     ['Agent began', job.startedAt === null ? none : <Time key="started" at={job.startedAt} />],

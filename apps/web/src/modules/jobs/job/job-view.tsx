@@ -17,7 +17,7 @@ import { DetailPage, type DetailTab, FactLine } from '../../../components/detail
 import { Time, useNow } from '../../../components/figures/time.tsx';
 import { ErrorState, LinesSkeleton, Loaded } from '../../../components/state/states.tsx';
 import { Timeline } from '../../../components/timeline/timeline.tsx';
-import { JobBadge, JobElapsed } from '../job-words.tsx';
+import { AgentAndPlace, JobBadge, JobElapsed } from '../job-words.tsx';
 import { ArtifactList, LeftOut } from './artifact-list.tsx';
 import type { EvidenceLine } from './evidence.ts';
 import { FailureBox } from './failure-box.tsx';
@@ -87,10 +87,23 @@ function Now(props: JobViewProps & { detail: JobDetail }) {
         />
       )}
       <LeftOut diff={job.diff} />
-      {retry.error === null ? null : <ErrorState error={retry.error} onRetry={retry.run} />}
+      <RetryFailed job={job} retry={retry} />
       {openSandbox?.error == null ? null : <ErrorState error={openSandbox.error} onRetry={openSandbox.run} />}
     </>
   );
+}
+
+/** Into a sandbox that is closed nothing is sent again: another place is chosen in the form. */
+function RetryFailed({ job, retry: { error, run } }: { job: JobDetail; retry: Action<[]> }) {
+  if (error === null) return null;
+  if (error.code !== 'sandbox_closed' && error.code !== 'sandbox_not_found')
+    return <ErrorState error={error} onRetry={run} />;
+  const elsewhere = (
+    <Button renderRoot={(props) => <Link to="/jobs/new" search={{ from: job.id }} {...props} />} variant="default">
+      Send it elsewhere
+    </Button>
+  );
+  return <ErrorState error={error} action={elsewhere} />;
 }
 
 function tabsOf(props: JobViewProps, job: JobDetail): DetailTab<JobTab>[] {
@@ -129,7 +142,7 @@ function AskCancel({ job, cancel }: { job: JobDetail; cancel: Asked<string> }) {
       gone={
         job.startedAt === null
           ? 'It has not begun its work. It can be sent again with Retry.'
-          : 'The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.'
+          : `The agent is stopped where it is. What it has changed so far is kept as a partial diff; a retry starts from the base commit.${job.sandbox === null ? '' : ' The sandbox stays open.'}`
       }
       action="Cancel the job"
     />
@@ -157,9 +170,7 @@ function SubLine({ job, inGroup }: { job: JobDetail; inGroup: number | null }) {
         {job.repo.name}
       </Link>
       {ref === null ? null : <span>{ref}</span>}
-      <span>
-        {job.agent} on {job.profile}
-      </span>
+      <AgentAndPlace job={job} />
       <span>{job.owner.name}</span>
       <span>
         <JobElapsed job={job} />

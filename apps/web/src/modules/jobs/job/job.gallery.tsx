@@ -139,6 +139,7 @@ export const entries: GalleryEntry[] = [
   entry('job/queued', 'A job that waits', () => <Frame job={samples.queued} />),
   entry('job/starting', 'A job that starts', () => <Frame job={samples.starting} />),
   entry('job/running', 'A job that runs', () => <Frame job={samples.running} />),
+  entry('job/in-sandbox', 'A job that works in a sandbox', () => <Frame job={samples.inSandbox} />),
   entry('job/slow', 'A phase far over its median, in a group', () => (
     <Frame
       job={{
@@ -166,11 +167,23 @@ export const entries: GalleryEntry[] = [
   )),
   entry('job/spec', 'The spec', () => <Frame job={samples.running} tab="spec" />),
   entry('job/details', 'Details', () => <Frame job={samples.succeeded} tab="details" />),
+  entry('job/details-in-sandbox', 'Details of one in a sandbox', () => <Frame job={samples.inSandbox} tab="details" />),
   entry('job/ask-cancel', 'Cancel, asked', () => (
     <Frame job={samples.running} cancel={{ ...notAsked, dialog: { ...notAsked.dialog, opened: true } }} />
   )),
   entry('job/retry-refused', 'Retry, refused', () => (
     <Frame job={samples.failed} retry={{ ...idle, error: new HangarError('quota_jobs', { details: { limit: 50 } }) }} />
+  )),
+  entry('job/retry-closed', 'Retry, its sandbox is closed', () => (
+    <Frame
+      job={{ ...samples.failed, sandbox: samples.inSandbox.sandbox }}
+      retry={{
+        ...idle,
+        error: new HangarError('sandbox_closed', {
+          message: 'Sandbox s_4k8m2qx7p1 is closed: Closed: nobody used it.',
+        }),
+      }}
+    />
   )),
   entry('job/loading', 'Loading', () => noJob(loading)),
   entry('job/error', 'Error', () => noJob({ ...failedLoad, error: new HangarError('job_not_found') })),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nest } from '../../../components/form/schema-values.ts';
 import { byField } from '../../../components/form/use-schema-form.ts';
 import { queued } from '../samples.ts';
+import { formOf } from './form-of-job.ts';
 import {
   agentOf,
   bodyOf,
@@ -10,7 +11,6 @@ import {
   commandOf,
   EMPTY_FORM,
   fieldOfJob,
-  formOf,
   groupOf,
   type JobForm,
   JobInput,
@@ -175,6 +175,46 @@ describe('a new job from another', () => {
         },
       ),
     );
+  });
+});
+
+describe('a job in an open sandbox', () => {
+  const here: JobForm = { ...good, place: 'sandbox', sandbox: 's_1a2b3c4d5e' };
+  /** Of a profile, and wrong. */
+  const left = { profile: 'docker', image: '-v /:/x', cpus: 'many', memory: '1k', pids: '1' };
+
+  it('names the sandbox alone, whatever was typed for a profile before', () => {
+    expect(errorsOf({ ...here, ...left })).toEqual({});
+    const request = requestOf({ ...here, ...left, timeout: '2h' });
+    expect(request).toMatchObject({ sandbox: 's_1a2b3c4d5e', resources: {}, timeoutSeconds: 7200 });
+    expect(request).not.toHaveProperty('profile');
+    expect(request).not.toHaveProperty('image');
+    expect(commandOf({ ...here, ...left })).toBe(
+      'hangar run --cloud --spec spec.md --repo https://git.example.com/acme/notes.git --in s_1a2b3c4d5e',
+    );
+    expect(bodyOf({ ...here, ...left })).toMatchObject({ sandbox: 's_1a2b3c4d5e' });
+  });
+
+  it('needs one, and forgets it on a profile', () => {
+    expect(errorsOf({ ...here, sandbox: '' })).toEqual({ sandbox: 'The sandbox in which it works' });
+    expect(requestOf({ ...here, place: 'profile' })).not.toHaveProperty('sandbox');
+    expect(commandOf({ ...here, place: 'profile' })).not.toContain('--in');
+  });
+
+  it('says at the field that the server knows no open one', () => {
+    expect(fieldOfJob({ path: '', code: 'sandbox_closed' })).toBe('sandbox');
+    expect(fieldOfJob({ path: '', code: 'sandbox_not_found' })).toBe('sandbox');
+  });
+
+  it('is sent again into the same sandbox, without what the sandbox gave it', () => {
+    const job = {
+      ...queued,
+      ...{ spec: good.spec, repo: { ...queued.repo, url: good.repo }, envNames: [] },
+      ...{ sandbox: here.sandbox, image: 'node:26', resources: { cpus: 2 } },
+    };
+    const form = formOf(job, ['shell', 'claude']);
+    expect(form).toMatchObject({ place: 'sandbox', profile: '', image: '', cpus: '' });
+    expect(requestOf(form)).toMatchObject({ sandbox: here.sandbox, resources: {} });
   });
 });
 

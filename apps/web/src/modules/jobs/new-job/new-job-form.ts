@@ -2,7 +2,6 @@ import {
   Env,
   GitRef,
   HangarError,
-  type JobDetail,
   MAX_SPEC_BYTES,
   NewJob,
   parseBytes,
@@ -31,8 +30,12 @@ export interface JobForm {
   readonly command: string;
   /** How many jobs; empty is one. Several make a group. */
   readonly times: string;
+  /** What it works on. Only what belongs to this place is checked and sent. */
+  readonly place: 'profile' | 'sandbox';
   /** Empty: the default profile. */
   readonly profile: string;
+  /** An open one, by its id. */
+  readonly sandbox: string;
   readonly credential: string;
   readonly image: string;
   readonly timeout: string;
@@ -56,7 +59,9 @@ export const EMPTY_FORM: JobForm = {
   agent: '',
   command: '',
   times: '',
+  place: 'profile',
   profile: '',
+  sandbox: '',
   credential: '',
   image: '',
   timeout: '',
@@ -66,8 +71,21 @@ export const EMPTY_FORM: JobForm = {
   env: [],
 };
 
-/** What is typed → what is sent, with words for what is wrong. */
-export const JobInput = z
+/** Fields of one place alone: a sandbox has its machine already. */
+const OF_PLACE = {
+  profile: ['profile', 'image', 'cpus', 'memory', 'pids'],
+  sandbox: ['sandbox'],
+} as const satisfies Record<JobForm['place'], readonly (keyof JobForm)[]>;
+
+/** Whether a field counts; what is typed for the other place stays in the form until one goes back to it. */
+export const counts = (field: string, place: JobForm['place'] | undefined): boolean =>
+  !OF_PLACE[place === 'sandbox' ? 'profile' : 'sandbox'].some((other) => other === field);
+
+function inItsPlace<F extends Partial<JobForm>>(form: F): Partial<F> {
+  return Object.fromEntries(Object.entries(form).filter(([field]) => counts(field, form.place))) as Partial<F>;
+}
+
+const Typed = z
   .object({
     repo: z.string({ error: 'The address of the repository' }).trim().pipe(RepoUrl),
     ref: orNothing(GitRef),
@@ -85,7 +103,9 @@ export const JobInput = z
       .string()
       .optional()
       .refine((times) => timesOf({ times: times ?? '' }) !== null, `A whole number from 1 to ${MAX_TIMES}`),
+    place: z.enum(['profile', 'sandbox']).optional(),
     profile: z.string().optional(),
+    sandbox: z.string().optional(),
     credential: z.string().optional(),
     image: orNothing(NewJob.shape.image.unwrap()),
     timeout: orNothing(read('A time like 90s, 15m or 2h', parseDuration).pipe(TimeoutSeconds)),
@@ -106,7 +126,12 @@ export const JobInput = z
       if (message !== null) context.addIssue(message);
     }),
   })
-  // Both look at two fields, and do so whatever is wrong in the others.
+  // These look at two fields, and do so whatever is wrong in the others.
+  .refine(({ place, sandbox = '' }) => place !== 'sandbox' || sandbox !== '', {
+    path: ['sandbox'],
+    message: 'The sandbox in which it works',
+    when: () => true,
+  })
   .refine(({ agent, command }) => agent !== CUSTOM || (command ?? '') !== '', {
     path: ['command'],
     message: 'The command that does the work',
@@ -128,6 +153,9 @@ export const JobInput = z
     for (const { path, message } of made.error.issues) context.addIssue({ code: 'custom', path, message });
     return z.NEVER;
   });
+
+/** What is typed → what is sent, with words for what is wrong. */
+export const JobInput = z.preprocess((form) => inItsPlace(form as Partial<JobForm>), Typed);
 
 const said = (all: object) => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 const named = (entries: readonly Omit<MapEntry, 'key'>[]) => entries.filter(({ name }) => name.trim() !== '');
@@ -208,16 +236,18 @@ export function agentOf(form: Pick<JobForm, 'agent' | 'command'>, spec: Spec | n
 
 /** The same on the command line. Values of variables come from the environment, never from the form. */
 export function commandOf(form: JobForm): string {
-  const typed = (text: string) => text.trim() || undefined;
+  const typed = (text = '') => text.trim() || undefined;
+  const { profile, sandbox, image, cpus, memory } = inItsPlace(form);
   const words = commandWords(COMMANDS[OPERATIONS.jobs.create], {
     repo: { url: typed(form.repo), ref: typed(form.ref) },
     title: typed(form.title),
     agent: typed(form.agent === CUSTOM ? form.command : form.agent),
-    profile: typed(form.profile),
+    profile: typed(profile),
+    sandbox: typed(sandbox),
     credential: typed(form.credential),
-    image: typed(form.image),
+    image: typed(image),
     timeoutSeconds: typed(form.timeout),
-    resources: { cpus: typed(form.cpus), memoryBytes: typed(form.memory) },
+    resources: { cpus: typed(cpus), memoryBytes: typed(memory) },
     env: form.env.flatMap(({ name }) => typed(name) ?? []),
   });
   const times = (timesOf(form) ?? 1) > 1 ? ['--times', form.times.trim()] : [];
@@ -234,51 +264,6 @@ export function bodyOf(form: JobForm): unknown {
     spec: '…',
     ...(names.length === 0 ? {} : { env: Object.fromEntries(names.map((name) => [name, '…'])) }),
   };
-}
-
-/** A job as a form, to send it changed. Values of its variables are not known here. */
-export function formOf(job: JobDetail, presets: readonly string[]): JobForm {
-  const { cpus, memoryBytes, pids } = job.resources;
-  return {
-    ...EMPTY_FORM,
-    repo: job.repo.url ?? '',
-    ref: job.repo.ref ?? '',
-    spec: job.spec,
-    // The heading goes on being the title where that is what it was.
-    title: job.title === readSpec(job.spec).spec?.title ? '' : job.title,
-    ...agentFields(job.agent, presets),
-    profile: job.profile,
-    credential: job.credential ?? '',
-    image: job.image ?? '',
-    timeout: typed(job.timeoutSeconds, DURATIONS),
-    cpus: cpus === undefined ? '' : String(cpus),
-    memory: memoryBytes === undefined ? '' : typed(memoryBytes, SIZES),
-    pids: pids === undefined ? '' : String(pids),
-    env: job.envNames.map((name, index) => ({ key: `job-${index}`, name, value: '' })),
-  };
-}
-
-/** An agent by its name, or any other command. */
-export const agentFields = (agent: string, presets: readonly string[]): Pick<JobForm, 'agent' | 'command'> =>
-  presets.includes(agent) ? { agent, command: '' } : { agent: CUSTOM, command: agent };
-
-const DURATIONS: readonly (readonly [string, number])[] = [
-  ['d', 86_400],
-  ['h', 3600],
-  ['m', 60],
-  ['s', 1],
-];
-const SIZES: readonly (readonly [string, number])[] = [
-  ['g', 1024 ** 3],
-  ['m', 1024 ** 2],
-  ['k', 1024],
-  ['', 1],
-];
-
-/** In the largest unit in which it is a whole number: `90m`, `2g`. */
-function typed(amount: number, units: readonly (readonly [string, number])[]): string {
-  const [unit, size] = units.find(([, one]) => amount % one === 0) ?? ['', 1];
-  return `${amount / size}${unit}`;
 }
 
 /** The field of what the request has wrong. */
@@ -305,6 +290,8 @@ const ERROR_FIELDS: Partial<Record<string, keyof JobForm>> = {
   spec_no_commands: 'spec',
   agent_unknown: 'command',
   profile_not_found: 'profile',
+  sandbox_not_found: 'sandbox',
+  sandbox_closed: 'sandbox',
   credential_not_found: 'credential',
   env_invalid: 'env',
   timeout_too_long: 'timeout',

@@ -1,4 +1,4 @@
-import type { AgentInfo, Credential, Driver, Profile } from '@hangar/contract';
+import type { AgentInfo, Credential } from '@hangar/contract';
 import { Button, Select, TextInput } from '@mantine/core';
 import { IconSend } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -9,15 +9,23 @@ import type { SchemaForm } from '../../../components/form/use-schema-form.ts';
 import { Page, PageHeader } from '../../../components/page.tsx';
 import { ErrorState } from '../../../components/state/states.tsx';
 import classes from './new-job.module.css';
-import { agentOf, bodyOf, CUSTOM, commandOf, type JobForm, readSpec, specBytes, timesOf } from './new-job-form.ts';
+import {
+  agentOf,
+  bodyOf,
+  CUSTOM,
+  commandOf,
+  counts,
+  type JobForm,
+  readSpec,
+  specBytes,
+  timesOf,
+} from './new-job-form.ts';
+import { PlaceFields, type PlaceFieldsProps } from './place-fields.tsx';
 import { SpecEditor } from './spec-editor.tsx';
 import { SpecPreview } from './spec-preview.tsx';
 
-export interface NewJobViewProps {
-  form: SchemaForm<JobForm>;
+export interface NewJobViewProps extends PlaceFieldsProps {
   agents: readonly AgentInfo[];
-  profiles: readonly Profile[];
-  drivers: readonly Driver[];
   credentials: readonly Credential[];
 }
 
@@ -29,6 +37,7 @@ export function NewJobView(props: NewJobViewProps) {
   const read = useMemo(() => readSpec(settled.spec), [settled.spec]);
   const agent = agentOf(settled, read.spec);
   const times = timesOf(values) ?? 1;
+  const inSandbox = values.place === 'sandbox';
 
   return (
     <Page>
@@ -62,7 +71,7 @@ export function NewJobView(props: NewJobViewProps) {
           <SpecEditor {...form.text('spec')} />
         </div>
         <div className={classes.side}>
-          <SpecPreview {...read} bytes={specBytes(settled.spec)} agent={agent} />
+          <SpecPreview {...read} bytes={specBytes(settled.spec)} agent={agent} inSandbox={inSandbox} />
           <AgentFields {...props} running={agent} />
           <TextInput
             label="Times"
@@ -72,14 +81,14 @@ export function NewJobView(props: NewJobViewProps) {
             autoComplete="off"
             {...form.text('times')}
           />
-          <ProfileField {...props} />
+          <PlaceFields {...props} />
           <CredentialField {...props} />
         </div>
         <details className={classes.more} open={hasMore(form)}>
-          <summary>Image, limits, title and environment</summary>
+          <summary>{inSandbox ? 'Time limit, title and environment' : 'Image, limits, title and environment'}</summary>
           <div className={classes.moreBody}>
             <div className={classes.grid}>
-              {MORE.map(([field, label, placeholder]) => (
+              {moreOf(values).map(([field, label, placeholder]) => (
                 <TextInput
                   key={field}
                   label={label}
@@ -93,7 +102,7 @@ export function NewJobView(props: NewJobViewProps) {
             </div>
             <MapField
               label="Environment"
-              help="Values are stored encrypted, what looks like a secret is masked in the log, and all are gone when you reload this page."
+              help={`${inSandbox ? "Added to the sandbox's own. " : ''}Values are stored encrypted, what looks like a secret is masked in the log, and all are gone when you reload this page.`}
               noun="variable"
               isSecret
               entries={values.env}
@@ -117,10 +126,12 @@ export function NewJobView(props: NewJobViewProps) {
   );
 }
 
-function AgentFields({ form, agents, running }: NewJobViewProps & { running: string }) {
-  const { agent: asked, env } = form.values;
+function AgentFields({ form, agents, sandboxes, running }: NewJobViewProps & { running: string }) {
+  const { agent: asked, env, place, sandbox } = form.values;
   const chosen = agents.find((agent) => agent.name === running);
-  const given = new Set(env.filter((entry) => entry.value !== '').map((entry) => entry.name.trim()));
+  const inSandbox = place === 'sandbox' ? sandboxes.data?.find(({ id }) => id === sandbox) : undefined;
+  const typed = env.filter((entry) => entry.value !== '').map((entry) => entry.name.trim());
+  const given = new Set([...typed, ...(inSandbox?.envNames ?? [])]);
   const missing = chosen?.needsEnv.filter((names) => !names.some((name) => given.has(name))) ?? [];
   return (
     <div className={classes.group}>
@@ -175,36 +186,6 @@ function AgentFields({ form, agents, running }: NewJobViewProps & { running: str
   );
 }
 
-function ProfileField({ form, profiles, drivers }: NewJobViewProps) {
-  const asked = form.values.profile;
-  const standard = profiles.find((profile) => profile.isDefault);
-  const chosen = asked === '' ? standard : profiles.find((profile) => profile.name === asked);
-  const driver = drivers.find((candidate) => candidate.name === chosen?.driver);
-  return (
-    <Select
-      label="Profile"
-      description={
-        chosen === undefined ? null : (
-          <>
-            Driver {chosen.driver}
-            {driver === undefined ? '' : `: ${driver.capabilities.isolation}`}
-            {driver?.available === false ? ` (${driver.detail})` : ''}
-          </>
-        )
-      }
-      allowDeselect={false}
-      {...form.pick('profile')}
-      onChange={(profile) => form.set('profile', profile ?? '')}
-      data={[
-        { value: '', label: standard === undefined ? 'The default profile' : `${standard.name} (default)` },
-        ...profiles
-          .filter((profile) => !profile.isDefault)
-          .map((profile) => ({ value: profile.name, label: profile.name })),
-      ]}
-    />
-  );
-}
-
 function CredentialField({ form, credentials }: NewJobViewProps) {
   return (
     <Select
@@ -244,5 +225,7 @@ const MORE = [
   ['title', 'Title', 'the heading of the spec'],
 ] as const;
 
+const moreOf = ({ place }: JobForm) => MORE.filter(([field]) => counts(field, place));
+
 const hasMore = ({ values, errors }: SchemaForm<JobForm>): boolean =>
-  values.env.length > 0 || 'env' in errors || MORE.some(([field]) => values[field] !== '' || field in errors);
+  values.env.length > 0 || 'env' in errors || moreOf(values).some(([field]) => values[field] !== '' || field in errors);

@@ -1,7 +1,8 @@
 import { type AgentInfo, type Credential, type Driver, HangarError, type Profile } from '@hangar/contract';
 import { useSchemaForm } from '../../../components/form/use-schema-form.ts';
 import type { GalleryEntry } from '../../../gallery/registry.ts';
-import { ago } from '../../../gallery/samples.ts';
+import { ago, failed, live, loading } from '../../../gallery/samples.ts';
+import * as sandboxes from '../../sandboxes/samples.ts';
 import { SPEC } from '../samples.ts';
 import { CUSTOM, EMPTY_FORM, type JobForm, JobInput } from './new-job-form.ts';
 import { NewJobView, type NewJobViewProps } from './new-job-view.tsx';
@@ -68,6 +69,8 @@ const FILLED: JobForm = {
   credential: 'example-git',
 };
 
+const IN_SANDBOX: JobForm = { ...FILLED, place: 'sandbox', sandbox: sandboxes.running.id };
+
 type Sample = Partial<Omit<NewJobViewProps, 'form'>> & {
   form: JobForm;
   touched?: readonly (keyof JobForm)[];
@@ -82,6 +85,7 @@ function Frame({ form: given, touched = [], error, pending = false, ...props }: 
       agents={AGENTS}
       profiles={PROFILES}
       drivers={DRIVERS}
+      sandboxes={live(sandboxes.all)}
       credentials={CREDENTIALS}
       {...props}
       form={{ ...form, pending, error: error ?? null }}
@@ -104,6 +108,7 @@ export const entries: GalleryEntry[] = [
     agents: [],
     profiles: [],
     drivers: [],
+    sandboxes: loading,
     credentials: [],
   }),
   entry('new-job/more', 'Another command, limits and variables', {
@@ -119,6 +124,20 @@ export const entries: GalleryEntry[] = [
       ],
     },
   }),
+  entry('new-job/in-sandbox', 'In an open sandbox', {
+    form: { ...IN_SANDBOX, spec: SPEC.replace('agent:', 'image: node:24\nagent:'), timeout: '2h' },
+  }),
+  entry('new-job/in-paused', 'In a sandbox that is paused', {
+    form: { ...IN_SANDBOX, sandbox: sandboxes.paused.id },
+  }),
+  entry('new-job/no-sandbox', 'None is open', {
+    form: { ...IN_SANDBOX, sandbox: '' },
+    sandboxes: live([]),
+    touched: ['sandbox'],
+  }),
+  entry('new-job/closed-sandbox', 'The sandbox was closed', { form: { ...IN_SANDBOX, sandbox: sandboxes.ended.id } }),
+  entry('new-job/sandboxes-loading', 'Sandboxes still load', { form: IN_SANDBOX, sandboxes: loading }),
+  entry('new-job/sandboxes-error', 'Sandboxes cannot be read', { form: IN_SANDBOX, sandboxes: failed }),
   entry('new-job/wrong', 'Fields that are wrong', {
     form: {
       ...EMPTY_FORM,

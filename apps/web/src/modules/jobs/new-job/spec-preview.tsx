@@ -14,10 +14,12 @@ interface SpecPreviewProps {
   bytes: number;
   /** The agent that will run. */
   agent: string;
+  /** Its machine is there already, whatever the spec asks for. */
+  inSandbox: boolean;
 }
 
 /** What the server will read out of the spec. */
-export function SpecPreview({ spec, blocks, error, bytes, agent }: SpecPreviewProps) {
+export function SpecPreview({ spec, blocks, error, bytes, agent, inSandbox }: SpecPreviewProps) {
   const isEmpty = bytes === 0;
   return (
     <div className={classes.preview} aria-live="polite">
@@ -43,7 +45,7 @@ export function SpecPreview({ spec, blocks, error, bytes, agent }: SpecPreviewPr
               ['Title', spec.title],
               ['Agent', agent],
               ...(agent === 'shell' ? [['Runs', plural(blocks, 'sh block')] as const] : []),
-              ...settingsOf(spec),
+              ...settingsOf(spec, inSandbox),
             ]}
           />
           {agent === 'shell' && blocks === 0 ? (
@@ -58,15 +60,20 @@ export function SpecPreview({ spec, blocks, error, bytes, agent }: SpecPreviewPr
   );
 }
 
-/** Settings of the front matter; variables by name alone. */
-function settingsOf({ settings }: Spec): (readonly [string, string])[] {
+/** Settings of the front matter; variables by name alone, and of the machine those that do not count. */
+function settingsOf({ settings }: Spec, inSandbox: boolean): (readonly [string, string])[] {
   const { image, timeout, resources, env } = settings;
   const names = Object.keys(env ?? {});
-  return [
+  const machine = [
     ...(image === undefined ? [] : [['Image', image] as const]),
-    ...(timeout === undefined ? [] : [['Time limit', formatSeconds(timeout)] as const]),
     ...(resources?.cpus === undefined ? [] : [['Cores', String(resources.cpus)] as const]),
     ...(resources?.memoryBytes === undefined ? [] : [['Memory', sizeInWords(resources.memoryBytes)] as const]),
+  ];
+  const unused = machine.map(([name]) => name.toLowerCase()).join(', ');
+  return [
+    ...(timeout === undefined ? [] : [['Time limit', formatSeconds(timeout)] as const]),
+    ...(inSandbox ? [] : machine),
     ...(names.length === 0 ? [] : [['Variables', names.join(', ')] as const]),
+    ...(inSandbox && unused !== '' ? [['Not used', `${unused}: the sandbox has its own`] as const] : []),
   ];
 }
