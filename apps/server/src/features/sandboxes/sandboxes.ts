@@ -18,6 +18,7 @@ import { lookup } from '../../platform/database/together.ts';
 import { readCursor, writeCursor } from '../../platform/http/cursor.ts';
 import { newId } from '../../platform/secrets/index.ts';
 import type { Machines } from './acts/machines.ts';
+import { stillOpen } from './lifecycle/sandbox-facts.ts';
 import type { JobsOfSandboxes, OriginOfSandbox, ProfilesOfSandboxes, Sealing } from './needs.ts';
 import type { ExecutionOrder } from './orders.ts';
 import type { SandboxesStore } from './store/sandboxes-store.ts';
@@ -102,10 +103,7 @@ export function createSandboxes(parts: {
   }
 
   async function mayStillBeUsed(caller: Caller, id: string): Promise<SandboxRow> {
-    const row = await owned(caller).get(id);
-    if (isClosed(row.state) || row.cancelRequestedAt !== null || row.closedFor !== null)
-      throw new HangarError('sandbox_closed', { message: `Sandbox ${id} is closed: ${row.reason}.` });
-    return row;
+    return stillOpen(await owned(caller).get(id));
   }
 
   /** Its own executions alone: an admin sees others', and types in none of them. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DriverName, HangarError, isClosed, isEnded, type Resources } from '@hangar/contract';
+import { type DriverName, HangarError, isEnded, type Resources } from '@hangar/contract';
 import type { UnitKey, Units } from '@hangar/sandbox';
 import { newId } from '../../../platform/secrets/index.ts';
+import { stillOpen } from '../lifecycle/sandbox-facts.ts';
 import type { Hand, LogsOfExecutions, Sealing } from '../needs.ts';
 import { type ExecutionOrder, environmentIn } from '../orders.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
@@ -41,7 +42,9 @@ export function createWorkersInSandboxes(parts: {
 
   /** Its machine, which runs. @throws HangarError sandbox_closed; driver_unavailable: not now */
   async function handOf(id: string, signal: AbortSignal): Promise<{ row: SandboxRow; hand: Hand }> {
-    const row = stillOpen(await store.byId(id), id);
+    const found = await store.byId(id);
+    if (found === null) throw new HangarError('sandbox_closed', { message: `Sandbox ${id} is gone.` });
+    const row = stillOpen(found);
     const why = row.readyAt === null ? 'being opened' : row.machine?.kind === 'paused' ? 'paused' : null;
     if (why !== null) throw new HangarError('driver_unavailable', { message: `The sandbox ${id} is ${why}.` });
     return { row, hand: await machines.open(row, signal) };
@@ -128,7 +131,7 @@ export function createWorkersInSandboxes(parts: {
 
   return {
     async find(id: string, userId: string): Promise<PlaceInSandbox> {
-      const { profile, driver, image, resources } = stillOpen(await store.of(userId).get(id), id);
+      const { profile, driver, image, resources } = stillOpen(await store.of(userId).get(id));
       return { profile, driver, image, resources };
     },
 
@@ -142,10 +145,3 @@ export function createWorkersInSandboxes(parts: {
 
 const folderOf = async (hand: Hand, { id, attempt }: UnitKey, signal: AbortSignal): Promise<string> =>
   `${await hand.programs.workFolder({ signal })}/.hangar/jobs/${id}-${attempt}`;
-
-/** @throws HangarError sandbox_closed */
-function stillOpen(row: SandboxRow | null, id: string): SandboxRow {
-  if (row !== null && !isClosed(row.state) && row.cancelRequestedAt === null && row.closedFor === null) return row;
-  const why = row === null ? 'it is gone' : row.reason;
-  throw new HangarError('sandbox_closed', { message: `Sandbox ${id} is closed: ${why}.` });
-}

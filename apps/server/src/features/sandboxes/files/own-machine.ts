@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HangarError, isClosed } from '@hangar/contract';
+import { HangarError } from '@hangar/contract';
 import type { Machines } from '../acts/machines.ts';
+import { stillOpen } from '../lifecycle/sandbox-facts.ts';
 import type { Hand } from '../needs.ts';
 import type { SandboxesStore } from '../store/sandboxes-store.ts';
 import type { SandboxRow } from '../store/sandboxes-tables.ts';
@@ -41,9 +42,7 @@ export function createOwnMachines({
   async function ready(person: Person, id: string, signal: AbortSignal): Promise<SandboxRow> {
     const deadline = performance.now() + READY_MS;
     for (;;) {
-      const found = await row(person, id);
-      if (isClosed(found.state) || found.cancelRequestedAt !== null || found.closedFor !== null)
-        throw new HangarError('sandbox_closed', { message: `Sandbox ${id} is closed: ${found.reason}.` });
+      const found = stillOpen(await row(person, id));
       if (found.state === 'paused')
         throw new HangarError('sandbox_paused', { wayOut: `Resume it, then try again: hangar sandbox resume ${id}` });
       if (found.readyAt !== null && found.state === 'running') return found;

@@ -1,4 +1,4 @@
-import type { Failure, SandboxStateName } from '@hangar/contract';
+import { type Failure, HangarError, isClosed, type SandboxStateName } from '@hangar/contract';
 import type { ActFault, ClosedFor, LaunchFault, SandboxRow, SeenMachine } from '../store/sandboxes-tables.ts';
 
 /** All that `decide` looks at. Times are milliseconds of one clock, the database's. */
@@ -127,4 +127,10 @@ export const warnedFrom = ({ at, limitMs }: ReturnType<typeof endsOf>[number], {
 export function nearOf(facts: Limits, now: number, patience: Patience): NearEnd | null {
   const near = endsOf(facts).find((end) => now >= warnedFrom(end, patience) && now < end.at);
   return near === undefined ? null : { at: near.at, why: near.why };
+}
+
+/** One that may be used: also where it only waits for its machine, or is paused. @throws HangarError sandbox_closed */
+export function stillOpen(row: SandboxRow): SandboxRow {
+  if (!isClosed(row.state) && row.cancelRequestedAt === null && row.closedFor === null) return row;
+  throw new HangarError('sandbox_closed', { message: `Sandbox ${row.id} is not open any more. ${row.reason}.` });
 }
