@@ -231,6 +231,11 @@ export const ERRORS = {
     message: 'The files of the job could not be laid out in the sandbox.',
     wayOut: 'Open it again: hangar sandbox open --job ID',
   },
+  diff_not_made: {
+    kind: 'unavailable',
+    message: 'The diff of the work tree could not be made in the sandbox.',
+    wayOut: 'Look at it there: hangar sandbox shell ID, then git status. Then make it again.',
+  },
   git_tree_missing: {
     kind: 'not_found',
     message: 'There is no git work tree in that folder of the sandbox.',

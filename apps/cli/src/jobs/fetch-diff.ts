@@ -25,6 +25,8 @@ const PATIENCE_MS = 5 * 60_000;
 export interface FetchedDiff {
   /** Of the job, run or sandbox. */
   readonly jobId: string;
+  /** The command that pulls it, where the id alone does not say all. */
+  readonly pull?: string;
   /** Of a job or run when left out. */
   readonly of?: 'sandbox';
   readonly title: string;

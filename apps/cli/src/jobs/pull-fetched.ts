@@ -26,10 +26,10 @@ export interface PullWish {
 /** Does with a diff what pull was asked to do, and says what it did. */
 export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDiff): Promise<void> {
   const { terminal, settings, signal } = cli;
-  const { file, jobId } = fetched;
+  const { file, jobId, pull = `hangar pull ${jobId}` } = fetched;
   const leftOut = fetched.leftOut ?? [];
   const common = {
-    ...(fetched.of === undefined ? { job: jobId } : { sandbox: jobId }),
+    ...named(fetched),
     partial: fetched.partial,
     ...(leftOut.length > 0 ? { leftOut } : {}),
   };
@@ -41,7 +41,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
     return terminal.next(fetched.of === 'sandbox' ? `hangar sandbox show ${jobId}` : `hangar logs ${jobId}`);
   }
   if (fetched.partial) terminal.warn('The job did not succeed: this is the diff it had when it ended.');
-  if (flags.output !== undefined) return writeOut(cli, flags, flags.output, file, jobId);
+  if (flags.output !== undefined) return writeOut(cli, flags, flags.output, fetched, file);
 
   const stats = await diffStat(openGit(settings.cwd, { signal, env: settings.env }), file);
   const files = stats.map((stat) => ({ ...stat, path: showPath(stat.path) }));
@@ -49,7 +49,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   if (flags.stat && !flags.check) {
     if (flags.json) return terminal.json({ ...common, applied: false, ...sum, files, conflicts: [] });
     showFiles(cli, files);
-    return terminal.next(`hangar pull ${jobId}`);
+    return terminal.next(pull);
   }
 
   const checkout = needCheckout(await cli.checkout());
@@ -68,7 +68,7 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
     if (flags.stat) showFiles(cli, files);
     if (alreadyHere) return terminal.out(`All that ${jobId} changed is here already.`);
     terminal.out(`The diff of ${jobId} applies: ${sumWords(sum)}.`);
-    return terminal.next(`hangar pull ${jobId}`);
+    return terminal.next(pull);
   }
 
   if (flags.branch !== undefined) {
@@ -109,6 +109,8 @@ export async function pullFetched(cli: Cli, flags: PullWish, fetched: FetchedDif
   terminal.next(pulled.onTop ? 'git diff' : 'git diff --cached', 'hangar pull --undo');
 }
 
+const named = ({ of, jobId }: FetchedDiff) => (of === 'sandbox' ? { sandbox: jobId } : { job: jobId });
+
 const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
   new HangarError('diff_conflicts', {
     message: `The diff was applied, with conflicts in ${plural(conflicts.length, 'file')}:`,
@@ -117,7 +119,7 @@ const conflictError = ({ conflicts, stash }: Pulled): HangarError =>
     details: { files: conflicts.map(showPath), applied: true, ...(stash === null ? {} : { stash }) },
   });
 
-async function writeOut(cli: Cli, flags: PullWish, output: string, file: string, jobId: string): Promise<void> {
+async function writeOut(cli: Cli, flags: PullWish, output: string, fetched: FetchedDiff, file: string): Promise<void> {
   if (output === '-') {
     for await (const chunk of createReadStream(file)) await cli.terminal.write(chunk as Buffer);
     return;
@@ -129,7 +131,7 @@ async function writeOut(cli: Cli, flags: PullWish, output: string, file: string,
       wayOut: 'Choose another file.',
     });
   });
-  if (flags.json) return cli.terminal.json({ job: jobId, applied: false, output: target });
+  if (flags.json) return cli.terminal.json({ ...named(fetched), applied: false, output: target });
   cli.terminal.out(target);
   cli.terminal.next(`git apply --3way ${output}`);
 }

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { SandboxDiff } from '@hangar/contract';
 import { HangarError } from '@hangar/contract/errors';
+import { shellCommand } from '@hangar/contract/shell-words';
 import { recallSent } from '../checkout/send/sent.ts';
 import type { Cli } from '../cli.ts';
 import type { FetchedDiff } from '../jobs/fetch-diff.ts';
@@ -58,6 +59,7 @@ export async function fetchSandboxDiff(cli: Cli, wish: SandboxDiffWish, id: stri
     }
     const common = {
       ...{ jobId: id, title: name ?? (job === null ? `Changes of ${id}` : `Changes of ${id}, from ${job}`) },
+      pull: shellCommand(['hangar', 'pull', id, ...flag('--path', at), ...flag('--base', base)]),
       ...{ of: 'sandbox' as const, partial: false, leftOut: made.leftOut ?? [], baseCommit: made.commit },
       sent: checkout === null || job === null ? null : await recallSent(checkout, job),
     };
@@ -91,3 +93,5 @@ async function receive(api: Api, id: string, made: SandboxDiff, file: string, si
     wayOut: `Make it again: hangar sandbox diff ${id}`,
   });
 }
+
+const flag = (name: string, value: string | undefined): string[] => (value === undefined ? [] : [`${name}=${value}`]);

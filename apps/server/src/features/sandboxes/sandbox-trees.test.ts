@@ -233,3 +233,20 @@ it('makes diffs of its own machine for its owner alone, of one place and no othe
   expect(await code(server.diffs.make(ada, { id }, never))).toBe('sandbox_closed');
   expect(existsSync(tree?.path ?? '/')).toBe(false);
 });
+
+it.each([
+  ['a break', `console.error('out of luck'); process.exit(3);`, 'out of luck'],
+  [
+    'git that was killed',
+    `tell({ failure: { code: 'git_killed', message: 'of the job', wayOut: 'retry' } }); process.exit(1);`,
+    'git was killed',
+  ],
+  ['another word', 'tell({ prepared });', ''],
+])('a diff that fails with %s is told in words of a sandbox', async (_what, does, says) => {
+  const server = await serving(`if (order.kind === 'prepare') tell({ prepared }); else { ${does} }`);
+  const { id } = await server.sandboxes.open(ada, request({ job: JOB }));
+  await reach(server, id, 'running');
+  const refused = await server.diffs.make(ada, { id }, never).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: 'diff_not_made', message: expect.stringContaining(says) });
+  expect(String((refused as Error).message)).not.toMatch(/job/i);
+});

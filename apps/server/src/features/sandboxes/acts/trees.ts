@@ -131,9 +131,12 @@ export function createTrees({
       let isOver = false;
       try {
         const { word } = await followOn(hand, id, spec, { signal, say: () => undefined, over: () => (isOver = true) });
-        if (!('made' in word)) throw new HangarError('connection_lost');
+        if (!('made' in word)) throw new HangarError('diff_not_made');
         const { file: _, ...made } = word.made;
         return { ...made, diff };
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error instanceof HangarError && OF_JOBS.has(error.code) ? asDiffNotMade(error) : error;
       } finally {
         const short = () => ({ signal: AbortSignal.timeout(CANCEL_MS) });
         // What stays of it is small, and goes with the machine.
@@ -157,6 +160,25 @@ export function createTrees({
       });
     },
   };
+}
+
+/** What is said of these is said to whose job it happens. */
+const OF_JOBS: ReadonlySet<ErrorCode> = new Set([
+  ...(['tree_not_prepared', 'cloning_too_long', 'worktree_gone', 'git_killed', 'image_unsuitable'] as const),
+  ...(['out_of_memory', 'repo_unreachable', 'internal'] as const),
+]);
+
+const WHY: Partial<Record<ErrorCode, string>> = {
+  cloning_too_long: `It took longer than ${DIFF_MS / 60_000} minutes.`,
+  worktree_gone: 'The work tree went away meanwhile.',
+  git_killed: 'git was killed: for memory, or by somebody.',
+  out_of_memory: 'It ran out of memory.',
+  internal: '',
+};
+
+function asDiffNotMade({ code, message }: HangarError): HangarError {
+  const why = WHY[code] ?? message.replace(ERRORS.tree_not_prepared.message, '');
+  return new HangarError('diff_not_made', { message: `${ERRORS.diff_not_made.message} ${why}`.trim() });
 }
 
 const diffsFolder = async (hand: Hand, signal: AbortSignal): Promise<string> =>
