@@ -731,3 +731,17 @@ describe('any sequence of happenings', () => {
     );
   });
 });
+
+describe('review: jobs whose sandbox is paused', () => {
+  const paused = (at: number, since: number) => unit('running', at, { since: new Date(since).toISOString() });
+  it('does not end a worker for its silence while its machine is paused', () => {
+    const now = T + 20 * 60_000;
+    // What `unitSeen` makes of { kind: 'paused' }.
+    expect(decide({ ...running, unit: paused(now - 1_000, T) }, now).action.kind).not.toBe('kill');
+  });
+  it('waits for a paused sandbox to go on before it launches', () => {
+    const failure = { code: 'driver_unavailable' as const, message: 'The sandbox s_1 is paused.', wayOut: '' };
+    const now = T + 16 * 60_000;
+    expect(decide({ ...admitted, state: 'starting', launchTries: 90, launchFault: { failure, retry: true, at: now } }, now).state).toBe('starting');
+  });
+});
