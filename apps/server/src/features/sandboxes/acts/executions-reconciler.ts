@@ -90,6 +90,7 @@ export function createExecutionsReconciler(parts: {
     const spec = await specOf(parts.orders, sandbox, row);
     const { maxLogBytes: maxBytes } = await parts.people.planOf(row.userId);
     let { startedAt } = row;
+    let isAway = row.awayWhy !== null;
     for (let tried = 0, round = 0; ; tried++, round++) {
       const from = claim === 1 && round === 0 ? { stdout: 0, stderr: 0 } : await recordedOf(logs, row.id);
       // Never one that wrote before: its batches are numbered anew, and would be taken for those that are there.
@@ -101,7 +102,9 @@ export function createExecutionsReconciler(parts: {
         try {
           for await (const output of hand.executions.run(spec, from, { signal })) {
             if (output.type === 'started') {
-              if (startedAt === null) ({ startedAt } = (await store.advanceExecution(row.id, started, { claim })).row);
+              if (startedAt === null || isAway)
+                ({ startedAt } = (await store.advanceExecution(row.id, started, { claim })).row);
+              isAway = false;
             } else if (output.type === 'end') {
               await recorder.written();
               return ended(row.id, endingOfResult(output.result));
