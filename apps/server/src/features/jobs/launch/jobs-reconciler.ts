@@ -61,8 +61,11 @@ export function createJobsReconciler(parts: JobsReconcilerParts): Reconciler {
     inspect: {
       isLast: true,
       async run(row, _action, { signal }) {
+        const asked = performance.now();
         const state = (await (await unitsOf(row))?.inspect(keyOf(row), call(signal))) ?? { kind: 'missing' };
-        return (before, now) => ({ unit: unitSeen(state, before, now) });
+        // A worker that spoke meanwhile was there after what is seen here.
+        const tookMs = performance.now() - asked;
+        return (before, now) => ({ unit: unitSeen(state, before, new Date(now.getTime() - tookMs)) });
       },
     },
     kill: {
