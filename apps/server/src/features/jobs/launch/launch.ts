@@ -11,7 +11,11 @@ import type { LogsOfJobs, ProfilesOfJobs, SandboxesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 
-const RETRY: readonly ErrorCode[] = ['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'];
+const RETRY: readonly ErrorCode[] = [
+  ...(['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'] as const),
+  // Of a sandbox that is there.
+  ...(['connection_lost', 'quota_executions'] as const),
+];
 /** An image may take its time to be pulled. */
 const LAUNCH_MS = 15 * 60_000;
 /** What the program that a job's unit runs is called: drivers are given it by this name. */
