@@ -125,6 +125,17 @@ function story(profile: () => Promise<string>): void {
     expect(await inside('echo alive')).toContain('alive');
   }, 180_000);
 
+  it('leaves nothing behind when its worker is killed', async () => {
+    const id = await sent(sandbox, 'wait');
+    await untilLog(id, 'it waits');
+    await inside(
+      `for at in /proc/[0-9]*; do grep -qz '^HANGAR_WORKER_DIR=.*${id}' $at/environ && kill -9 ${'$'}{at#/proc/}; done 2>/dev/null; true`,
+    );
+    await untilState(id, 'lost');
+    await expect.poll(() => inside(running('6007')), { timeout: 60_000 }).not.toContain('6007');
+    expect(await inside('echo alive')).toContain('alive');
+  }, 180_000);
+
   it('ends with the sandbox, and says so', async () => {
     const id = await sent(sandbox, 'wait');
     await untilLog(id, 'it waits');

@@ -226,6 +226,11 @@ export const ERRORS = {
     message: 'The machine of the sandbox is paused.',
     wayOut: 'Resume it, then try again.',
   },
+  sandbox_not_ready: {
+    kind: 'unavailable',
+    message: 'The machine of the sandbox does not run yet.',
+    wayOut: 'See what it waits for: hangar sandbox show ID',
+  },
   tree_not_prepared: {
     kind: 'unavailable',
     message: 'The files of the job could not be laid out in the sandbox.',

@@ -91,12 +91,17 @@ describe('shell', () => {
         env: { FOO: 'a-value-1', API_KEY: 'wxyz', LOG_LEVEL: 'error', NODE_ENV: 'test', MODE: 'production' },
       },
       {
-        env: { PATH: process.env.PATH, HANGAR_WORKER_URL: 'unix:/x', GIT_DIR: '/x', NODE_OPTIONS: '--x', KEEP: 'yes' },
+        env: {
+          ...{ PATH: process.env.PATH, HANGAR_WORKER_URL: 'unix:/x', GIT_DIR: '/x', NODE_OPTIONS: '--x', KEEP: 'yes' },
+          HANGAR_EXEC: 'e_mark',
+        },
       },
     );
     const out = channel.texts('stdout');
     expect(out).toContain(`HOME=${dir}/home`);
     expect(out).toContain('HANGAR_JOB_ID=j_0123456789abcdef');
+    // By it the machine finds what the agent started, also when this worker was killed.
+    expect(out).toContain('HANGAR_EXEC=e_mark');
     expect(out).toContain('KEEP=yes');
     for (const shown of ['FOO=***', 'API_KEY=***', 'LOG_LEVEL=error', 'NODE_ENV=test', 'MODE=production'])
       expect(out).toContain(shown);

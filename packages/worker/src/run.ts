@@ -35,7 +35,9 @@ const PATIENCE: Patience = {
   lookMs: 1000,
 };
 const USAGE_EVERY_MS = 5000;
-const OF_THE_WORKER = /^(HANGAR_|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/;
+/** But the marks by which a machine finds all that was started in it. */
+const OF_THE_WORKER =
+  /^(HANGAR_(?!(EXEC|UNIT)$)|GIT_|SSH_AUTH_SOCK$|SSH_AGENT_PID$|OLDPWD$|NODE_OPTIONS$|NODE_CHANNEL_FD$)/;
 const OF_THE_MACHINE = new RegExp(`${OF_THE_WORKER.source}|^XDG_`);
 const GONE = { code: 'work_folder_gone', reason: ERRORS.work_folder_gone.message } as const;
 

@@ -276,5 +276,12 @@ for h_f in $h_m; do [ "$h_f" = $$ ] || kill $h_f 2>/dev/null; done
 rm -rf "$h_d" "$h_d.as"
 `;
 
+/** folder, id, nap. Of one that runs nothing is ended. */
+export const END_LEFTOVER = sh`${SPOOL}
+h_d=$1/$2 h_id=$2 h_nap=$3 h_p=0
+[ ! -e "$h_d/pid" ] || [ -e "$h_d/exit" ] || exit 36
+h_end KILL 0
+`;
+
 /** folder, id, account. */
 export const RUNS_AS = sh`umask 077; [ -e "$1/$2/pid" ] || echo "$3" >"$1/$2.as"`;

@@ -2,7 +2,7 @@ import { HangarError } from '@hangar/contract';
 import type { CallOptions } from '../port/call.ts';
 import type { Answer, AskOptions } from './ask.ts';
 import { settle } from './execution-answers.ts';
-import { CANCEL, END_INPUT, FOLLOW, FORGET, LIST, RESIZE, RUNS_AS, WRITE } from './execution-scripts.ts';
+import { CANCEL, END_INPUT, END_LEFTOVER, FOLLOW, FORGET, LIST, RESIZE, RUNS_AS, WRITE } from './execution-scripts.ts';
 import { type Break, readFollowed, startOf } from './follow.ts';
 import { openInput } from './input.ts';
 import { checkId, launchOf, resultOf } from './spec.ts';
@@ -128,6 +128,11 @@ export function createExecutions(talk: Talk): Executions {
       const args = [nonce(), signal.replace('SIG', ''), Math.ceil(graceMs / 10), (await talk.facts(o)).nap];
       const { output } = await ask(id, CANCEL, args, { ...o, deadlineMs: graceMs + 60_000 });
       return known(output.toString());
+    },
+    async endLeftover(id, o) {
+      const facts = await talk.facts(o, accounts.get(id) ?? null);
+      const script = [facts.folder, checkId(id), facts.nap];
+      settle(await talk.ask(END_LEFTOVER, script, { ...o, user: accounts.get(id) ?? null }));
     },
     async list(o) {
       const own = await listOf(null, o);

@@ -132,6 +132,8 @@ export interface Executions {
    * Ends its whole tree: the signal, after `graceMs` KILL. One that has ended answers how; one that was not started yet never will be.
    */
   cancel(id: string, how: { readonly graceMs: number; readonly signal: StopSignal }, o: CallOptions): Promise<Result>;
+  /** Ends what one that has ended left behind, by its mark. Nothing of it needs to be known any more. */
+  endLeftover(id: string, o: CallOptions): Promise<void>;
   list(o: CallOptions): Promise<ExecutionInfo[]>;
   /** Removes its spool. @throws conflict while it runs */
   forget(id: string, o: CallOptions): Promise<void>;

@@ -306,6 +306,28 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
         expect(await throughBreaks(() => box.executions.cancel(late.id, how, call()))).toEqual(late.result);
       });
 
+      test('what one left behind goes when that is asked for, also when nothing else is known of it', async () => {
+        const word = `behind_${run}`;
+        const script =
+          'setsid sh -c \'trap "" TERM HUP; sleep 320; sleep 321\' >/dev/null 2>&1 </dev/null & echo go; cat';
+        const running = await until({ command: { shell: script }, stdin: 'open', env: { WORD: word } }, 'go');
+        const { id: ended } = running.spec;
+        await expect(throughBreaks(() => box.executions.endLeftover(ended, call()))).rejects.toMatchObject({
+          code: 'execution_running',
+        });
+        await throughBreaks(() => box.executions.endInput(ended, 0, call()));
+        await waitFor(async () =>
+          (await throughBreaks(() => box.executions.list(call()))).some(
+            ({ id, result }) => id === ended && result !== null,
+          ),
+        );
+        expect(await bed.processesWith(word)).not.toEqual([]);
+        await throughBreaks(() => box.executions.forget(ended, call()));
+        await throughBreaks(() => box.executions.endLeftover(ended, call()));
+        expect(await bed.processesWith(word)).toEqual([]);
+        await throughBreaks(() => box.executions.endLeftover(ended, call()));
+      });
+
       test('a cancel lets a program clean up', async () => {
         const { spec } = await until(
           { command: { shell: 'trap "echo cleaned; exit 5" TERM; echo go; while :; do sleep 0.1; done' } },

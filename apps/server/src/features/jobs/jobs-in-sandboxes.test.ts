@@ -1,3 +1,4 @@
+import { HangarError } from '@hangar/contract';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
 import { ada, Backend, buildJobs, code, request, SANDBOX, until } from './testing/jobs-parts.ts';
@@ -59,4 +60,20 @@ it('is run again in its sandbox by its person alone', async () => {
   expect(await parts.jobs.retry(ada, id)).toMatchObject({ sandbox: SANDBOX, retryOf: id, profile: 'metal' });
   const admin = { userId: 'u_root', userName: 'Root', everybody: true };
   expect(await code(parts.jobs.retry(admin, id))).toBe('sandbox_not_found');
+});
+
+it('is launched again after the way to its machine broke', async () => {
+  inSandbox.fail = new HangarError('connection_lost');
+  const { id } = await parts.jobs.submit(ada, wish);
+  await until(
+    async () => (await parts.store.byId(id))?.launchTries ?? 0,
+    (n) => n > 0,
+    'a try',
+  );
+  inSandbox.fail = null;
+  await until(
+    async () => inSandbox.launches,
+    (ids) => ids.includes(id),
+    'launch',
+  );
 });

@@ -84,7 +84,7 @@ export function sandboxesFeature(
 
   return {
     openOf: (userId) => f.places.heldBy(SANDBOX, userId),
-    workers: createWorkersInSandboxes({ store, machines, sealing, logs }),
+    workers: createWorkersInSandboxes({ store, machines, sealing, logs, log }),
     ownsUnit: store.ownsUnit,
     router: { sandboxes: sandboxesRoutes(sandboxes, diffs), files: filesRoutes(files), machines: machinesRoutes(own) },
     raw: [

@@ -32,7 +32,7 @@ export async function specOf(
     ...{
       id: row.id,
       command: asked.command,
-      cwd: asked.cwd ?? sandbox.tree?.path ?? null,
+      cwd: asked.input === undefined ? (asked.cwd ?? sandbox.tree?.path ?? null) : null,
       env: { ...ofPeople, ...asked.env },
       user: asked.user ?? null,
     },

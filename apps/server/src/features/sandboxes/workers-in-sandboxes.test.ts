@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { HangarError } from '@hangar/contract';
 import type { UnitState } from '@hangar/sandbox';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createTestDatabase } from '../../platform/database/testing/index.ts';
@@ -146,7 +147,7 @@ it('waits for a sandbox that is paused, and does not begin in one that is closed
   const id = await opened();
   await server.sandboxes.pause(ada, id);
   await reach(id, 'paused');
-  expect(await code(start(id))).toBe('driver_unavailable');
+  expect(await code(start(id))).toBe('sandbox_paused');
   expect(await unitsIn(id).inspect(key, soon())).toEqual({ kind: 'missing' });
   await server.sandboxes.resume(ada, id);
   await reach(id, 'running');
@@ -170,4 +171,60 @@ it('is in the own sandboxes alone, and in those that are open', async () => {
   expect(await code(server.workers.find(id, admin.userId))).toBe('sandbox_not_found');
   await server.sandboxes.close(ada, id, { keep: false });
   expect(await code(server.workers.find(id, ada.userId))).toBe('sandbox_closed');
+});
+
+it('leaves no process of an agent whose worker was killed', async () => {
+  await serving(`
+    const { spawn } = await import('node:child_process');
+    spawn('sleep', ['98765'], { detached: true, stdio: 'ignore' }).unref();
+    process.kill(process.pid, 'SIGKILL');`);
+  const id = await opened();
+  await start(id);
+  await untilKind(id, 'exited');
+  expect(await backend.bed(id).processesWith('98765')).toHaveLength(1);
+  await unitsIn(id).remove(key, soon());
+  expect(await backend.bed(id).processesWith('98765')).toEqual([]);
+});
+
+it('is not waited for in a sandbox that is paused: the wish is carried out when that goes on', async () => {
+  await serving();
+  const id = await opened();
+  await start(id);
+  await untilKind(id, 'running');
+  await server.sandboxes.pause(ada, id);
+  await reach(id, 'paused');
+  expect(await unitsIn(id).inspect(key, soon())).toEqual({ kind: 'paused' });
+  expect(await code(unitsIn(id).remove(key, soon()))).toBe('driver_unavailable');
+  await unitsIn(id).stop(key, { ...soon(), graceMs: 1_000 });
+  await server.sandboxes.resume(ada, id);
+  await untilKind(id, 'exited');
+  await unitsIn(id).remove(key, soon());
+});
+
+it('can be asked after again once its machine is back', async () => {
+  await serving();
+  const id = await opened();
+  await start(id);
+  await untilKind(id, 'running');
+  backend.away = new HangarError('driver_unavailable', { message: 'Nobody answers.' });
+  backend.breaks = () => 0;
+  server.machines.forget(id);
+  await server.stop();
+  await serving();
+  await until(
+    async () => (await server.store.executionOfJob(key))?.awayWhy ?? null,
+    (why) => why !== null,
+    'that it is away',
+  );
+  expect(await code(unitsIn(id).inspect(key, soon()))).toBe('driver_unavailable');
+  backend.away = null;
+  backend.breaks = () => Number.POSITIVE_INFINITY;
+  await until(
+    () =>
+      unitsIn(id)
+        .inspect(key, soon())
+        .catch(() => null),
+    (state) => state?.kind === 'running',
+    'that it is back',
+  );
 });

@@ -86,7 +86,7 @@ export function createDockerReach(parts: DockerParts, profile: DockerProfile): R
       const container = await look(containerName(key), o.signal);
       if (container === null) throw new HangarError('sandbox_gone');
       if (hasSocket(container)) return url;
-      throw new HangarError('launch_failed', {
+      throw new HangarError('unsupported', {
         message: 'This sandbox was opened by an earlier release of Hangar, and has no way to this server.',
         wayOut: 'Open another one: hangar sandbox open',
       });

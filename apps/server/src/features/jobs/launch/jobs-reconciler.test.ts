@@ -36,6 +36,34 @@ describe('reconciling', () => {
       'launch',
     );
 
+  it('takes what was seen of a unit for no younger than when it was asked', async () => {
+    const { id } = await parts.jobs.submit(ada, request);
+    await launched(id);
+    const { inspect } = backend.units;
+    let asked = false;
+    // A list that is behind: it does not hold what was just made, and it takes its time.
+    Object.assign(backend.units, {
+      inspect: async (...of: Parameters<typeof inspect>) => {
+        if (asked) return inspect(...of);
+        asked = true;
+        await sleep(300);
+        return { kind: 'missing' };
+      },
+    });
+    await until(
+      async () => asked,
+      (yes) => yes,
+      'a look',
+    );
+    const identity = { jobId: id, attempt: 1 };
+    await parts.worker.claim(identity, 'worker-one');
+    const never = new AbortController().signal;
+    for (const until = Date.now() + 1_000; Date.now() < until; await sleep(100))
+      await parts.worker.heartbeat(identity, 0, never);
+    expect(await state(id)).toBe('cloning');
+    expect(backend.removed).toEqual([]);
+  });
+
   it('runs a job from submit to end, in true states', async () => {
     const { id } = await parts.jobs.submit(ada, request);
     await launched(id);

@@ -14,7 +14,7 @@ import type { JobRow } from '../store/jobs-tables.ts';
 const RETRY: readonly ErrorCode[] = [
   ...(['driver_unavailable', 'disk_full', 'internal', 'launch_failed', 'quota_refused'] as const),
   // Of a sandbox that is there.
-  ...(['connection_lost', 'quota_executions'] as const),
+  ...(['connection_lost', 'quota_executions', 'sandbox_paused', 'sandbox_not_ready'] as const),
 ];
 /** An image may take its time to be pulled. */
 const LAUNCH_MS = 15 * 60_000;

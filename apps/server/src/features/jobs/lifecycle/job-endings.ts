@@ -43,6 +43,12 @@ export function gone(facts: JobFacts): Decision | null {
   );
 }
 
+/** The same for one that is to end: whoever closes its sandbox then wants nothing else. */
+export function goneAfterWish(facts: JobFacts): Decision | null {
+  const lost = gone(facts);
+  return lost?.failure?.code === 'sandbox_closed' ? cancelled(facts, 'Cancelled; its sandbox was closed') : lost;
+}
+
 const RESTORED = 'The server was restored from a backup that was made while this job was in hand.';
 
 export function killed(facts: JobFacts, why: KilledFor): Decision {

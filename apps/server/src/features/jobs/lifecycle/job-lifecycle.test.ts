@@ -37,7 +37,7 @@ const launched: JobFacts = { ...admitted, state: 'starting', launchTries: 1, lau
 const claimed: JobFacts = { ...launched, state: 'cloning', claimedAt: T, heardAt: T };
 const heard = (facts: JobFacts, at: number): JobFacts => ({ ...facts, heardAt: at });
 const running: JobFacts = { ...claimed, state: 'running', reportedPhase: 'running', agentStartedAt: T };
-const unit = (kind: 'missing' | 'starting' | 'running' | 'exited' | 'unknown', at: number, more = {}) => ({
+const unit = (kind: 'missing' | 'starting' | 'running' | 'paused' | 'exited' | 'unknown', at: number, more = {}) => ({
   kind,
   at,
   exitCode: null,
@@ -732,16 +732,34 @@ describe('any sequence of happenings', () => {
   });
 });
 
-describe('review: jobs whose sandbox is paused', () => {
-  const paused = (at: number, since: number) => unit('running', at, { since: new Date(since).toISOString() });
-  it('does not end a worker for its silence while its machine is paused', () => {
-    const now = T + 20 * 60_000;
-    // What `unitSeen` makes of { kind: 'paused' }.
-    expect(decide({ ...running, unit: paused(now - 1_000, T) }, now).action.kind).not.toBe('kill');
+describe('a machine that somebody paused', () => {
+  const paused = (at: number, since: number) => unit('paused', at, { since: new Date(since).toISOString() });
+  const later = T + 20 * 60_000;
+
+  it('is waited for, however long its worker is silent', () => {
+    const decision = decide({ ...running, unit: paused(later - 1_000, T) }, later);
+    expect(decision).toMatchObject({ state: 'running', action: { kind: 'inspect' } });
+    expect(decision.reason).toContain('paused');
   });
-  it('waits for a paused sandbox to go on before it launches', () => {
-    const failure = { code: 'driver_unavailable' as const, message: 'The sandbox s_1 is paused.', wayOut: '' };
-    const now = T + 16 * 60_000;
-    expect(decide({ ...admitted, state: 'starting', launchTries: 90, launchFault: { failure, retry: true, at: now } }, now).state).toBe('starting');
+  it('counts as silent anew once it goes on', () => {
+    const since = sinceWhen(paused(later - 1_000, T), 'running', later);
+    const back = unit('running', later, { since: new Date(since).toISOString() });
+    expect(decide({ ...running, unit: back }, later + 1_000).action.kind).toBe('inspect');
+    const silent = unit('running', later + PATIENCE.giveUpMs + 1_000, { since: new Date(since).toISOString() });
+    expect(decide({ ...running, unit: silent }, later + PATIENCE.giveUpMs + 2_000).action.kind).toBe('kill');
+  });
+  it.each(['sandbox_paused', 'sandbox_not_ready'] as const)('is waited for before it begins: %s', (code) => {
+    const failure = { code, message: 'The sandbox s_1 is not there.', wayOut: '' };
+    const waits = { ...admitted, state: 'starting', launchTries: 90 } as const;
+    const fault = { failure, retry: true, at: later - 1_000 };
+    expect(decide({ ...waits, launchFault: fault }, later)).toMatchObject({
+      state: 'starting',
+      action: { kind: 'none' },
+    });
+    expect(decide({ ...waits, launchFault: { ...fault, at: T } }, later).action.kind).toBe('launch');
+  });
+  it('one whose sandbox is closed while it is being cancelled is cancelled', () => {
+    const gone = unit('exited', T + 5_000, { code: 'sandbox_closed' });
+    expect(decide({ ...running, cancelRequestedAt: T + 1_000, unit: gone }, T + 6_000).state).toBe('cancelled');
   });
 });

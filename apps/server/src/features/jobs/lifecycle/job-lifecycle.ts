@@ -11,6 +11,7 @@ import {
   failed,
   failureOf,
   gone,
+  goneAfterWish,
   killed,
   lastWordOf,
   mayComeBack,
@@ -22,6 +23,9 @@ import { type Decision, type JobFacts, PATIENCE, type Patience } from './job-fac
 const FRESH_MS = 90_000;
 /** How often a unit is asked after whose worker is silent. */
 const ASK_MS = 10_000;
+/** Somebody paused it on its backend: it goes on when that person wants. */
+const PAUSED = 'Its machine is paused; it goes on when that is resumed';
+const TOO_EARLY: ReadonlySet<string> = new Set(['sandbox_paused', 'sandbox_not_ready']);
 
 /**
  * Every move of a job, from what is wanted and what is seen. Pure; knows no clock but `now`.
@@ -59,16 +63,18 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   }
   // Nothing was started where nobody could be reached: that is no try that failed, and it ends as other outages do.
   const isAway = launchFault?.failure.code === 'driver_unavailable';
+  // Its sandbox is there, and begins or goes on when its person wants.
+  const isEarly = launchFault !== null && TOO_EARLY.has(launchFault.failure.code);
   const isHopeless = isAway
     ? now - (facts.admittedAt ?? now) > patience.outageMs
-    : facts.launchTries >= patience.launchTries;
+    : !isEarly && facts.launchTries >= patience.launchTries;
   if (launchFault && (!launchFault.retry || isHopeless)) return failed(facts, launchFault.failure, null);
   if (facts.launchedAt === null) {
     if (!launchFault) return act('starting', facts.reportedReason ?? WORKING.starting, { kind: 'launch' }, 0);
-    const longestMs = isAway ? 10_000 : 30_000;
+    const longestMs = isEarly ? 3_000 : isAway ? 10_000 : 30_000;
     const waitMs = launchFault.at + Math.min(longestMs, 1_000 * 2 ** facts.launchTries) - now;
     const count = isAway ? '' : ` (${facts.launchTries} of ${patience.launchTries})`;
-    const said = `${launchFault.failure.message} Trying again${count}`;
+    const said = `${launchFault.failure.message} ${isEarly ? 'Waiting for it' : `Trying again${count}`}`;
     return waitMs > 0 ? act('starting', said, { kind: 'none' }, waitMs) : act('starting', said, { kind: 'launch' }, 0);
   }
   const fresh = unit && unit.at >= facts.launchedAt ? unit : null;
@@ -86,11 +92,13 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   if (runsSince !== null && now - Math.max(runsSince, facts.launchedAt) > patience.claimMs)
     return act('starting', 'The worker does not reach this server', { kind: 'kill', why: 'silence' }, 1_000);
   const reason =
-    fresh?.kind === 'starting'
-      ? fresh.reason
-      : waitedMs > 10_000
-        ? 'Waiting for the first word of the worker'
-        : 'Starting the worker';
+    fresh?.kind === 'paused'
+      ? PAUSED
+      : fresh?.kind === 'starting'
+        ? fresh.reason
+        : waitedMs > 10_000
+          ? 'Waiting for the first word of the worker'
+          : 'Starting the worker';
   return act('starting', reason, { kind: 'inspect' }, waitedMs < 5_000 ? 1_000 : 5_000);
 }
 
@@ -111,7 +119,7 @@ function withWorker(facts: JobFacts, now: number, patience: Patience): Decision 
     if (waitedMs > patience.cancelMs)
       return act(state, 'Cancelling; the worker does not answer', { kind: 'kill', why: 'cancel' }, 1_000);
     return (
-      gone(facts) ??
+      goneAfterWish(facts) ??
       act(state, 'Cancelling; saving the partial diff', { kind: 'inspect' }, Math.min(5_000, patience.cancelMs))
     );
   }
@@ -121,6 +129,7 @@ function withWorker(facts: JobFacts, now: number, patience: Patience): Decision 
   const lost = gone(facts);
   if (lost) return lost;
   if (silentMs <= patience.silenceMs) return act(state, said, { kind: 'none' }, patience.silenceMs - silentMs + 100);
+  if (seenSince(facts, 'paused', now) !== null) return act(state, PAUSED, { kind: 'inspect' }, ASK_MS);
   const runsSince = seenSince(facts, 'running', now);
   if (runsSince !== null && now - Math.max(runsSince, lastWord) > patience.giveUpMs)
     return act(state, 'No word from the worker for too long', { kind: 'kill', why: 'silence' }, 1_000);
@@ -180,14 +189,14 @@ function comesBackIn(facts: JobFacts, now: number, patience: Patience): number |
     return now - lastWord < graceMs ? graceMs - (now - lastWord) + 100 : null;
   }
   if (gone(facts)) return null;
-  const runsSince = seenSince(facts, 'running', now);
+  const runsSince = seenSince(facts, 'running', now) ?? seenSince(facts, 'paused', now);
   if (runsSince === null) return ASK_MS;
   const leftMs = Math.max(runsSince, endedAt) + graceMs - now;
   return leftMs > 0 ? Math.min(ASK_MS, leftMs + 100) : null;
 }
 
 /** Since when the unit has been seen like this without a gap, up to now. */
-function seenSince({ unit }: JobFacts, kind: 'running' | 'unknown', now: number): number | null {
+function seenSince({ unit }: JobFacts, kind: 'running' | 'paused' | 'unknown', now: number): number | null {
   if (unit?.kind !== kind || now - unit.at > FRESH_MS) return null;
   return unit.since === undefined ? 0 : Date.parse(unit.since);
 }

@@ -75,16 +75,13 @@ export const REASON_MOST = 2_000;
 
 /** What the driver says of the unit of a job, as it is written down. */
 export const unitSeen = (state: UnitState, before: Pick<JobRow, 'unit'>, now: Date): SeenUnit => ({
-  kind: kindOf(state),
+  kind: state.kind,
   exitCode: state.kind === 'exited' ? state.exitCode : null,
   outOfMemory: state.kind === 'exited' && state.outOfMemory,
   reason: 'reason' in state ? state.reason.slice(0, REASON_MOST) : '',
   ...(state.kind === 'exited' && state.code !== undefined ? { code: state.code } : {}),
-  ...{ since: sinceOf(before, kindOf(state), now), at: now.toISOString() },
+  ...{ since: sinceOf(before, state.kind, now), at: now.toISOString() },
 });
-
-/** A job's unit is paused by nobody but a person on the backend: it is there, and goes on when that person wants. */
-const kindOf = ({ kind }: UnitState): SeenUnit['kind'] => (kind === 'paused' ? 'running' : kind);
 
 /** The backend could not be asked. */
 export const unitUnknown = (reason: string, before: JobRow, now: Date): SeenUnit => ({

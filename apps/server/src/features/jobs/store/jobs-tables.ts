@@ -29,7 +29,7 @@ import { reconcileColumns } from '../../../platform/reconcile/columns.ts';
 /** What the driver said when it was last asked. */
 export interface SeenUnit {
   /** `unknown`: the driver could not be reached. */
-  readonly kind: 'missing' | 'starting' | 'running' | 'exited' | 'unknown';
+  readonly kind: 'missing' | 'starting' | 'running' | 'paused' | 'exited' | 'unknown';
   readonly exitCode: number | null;
   readonly outOfMemory: boolean;
   readonly reason: string;

@@ -46,7 +46,7 @@ async function failedJob() {
   );
   const origins = createJobOrigins({
     ...{ store, blobs, credentials: { open: never }, allowLocalRepos: false },
-    environment: { open: () => '{}' },
+    ...{ environment: { open: () => '{}' }, sandboxes: { environmentOf: never } },
   });
   const end = () =>
     worker.finish(identity, { ...finish, outcome: 'failed', reason: 'No', lastLogSeq: 0 }).then(() => undefined);

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { HangarError, isFinal, type Resources, type WorkOrder } from '@hangar/contract';
 import type { Blobs } from '../../../platform/blobs/blobs.ts';
-import type { CredentialsOfJobs, Environment } from '../needs.ts';
+import type { CredentialsOfJobs, Environment, SandboxesOfJobs } from '../needs.ts';
 import type { JobsStore } from '../store/jobs-store.ts';
 import type { JobRow } from '../store/jobs-tables.ts';
 import { credentialOf, environmentOfJob, repoOf } from '../worker/work-order.ts';
@@ -14,6 +14,7 @@ export function createJobOrigins(parts: {
   readonly blobs: Pick<Blobs, 'get'>;
   readonly credentials: Pick<CredentialsOfJobs, 'open'>;
   readonly environment: Pick<Environment, 'open'>;
+  readonly sandboxes: Pick<SandboxesOfJobs, 'environmentOf'>;
   readonly allowLocalRepos: boolean;
 }) {
   const { store, blobs } = parts;
@@ -47,7 +48,7 @@ export function createJobOrigins(parts: {
       id: string,
     ): Promise<{ profile: string; image: string | null; resources: Resources; env: Record<string, string> }> {
       const row = await ended(userId, id);
-      const env = environmentOfJob(parts.environment, row, await store.orderOf(row.id));
+      const env = await environmentOfJob(parts, row, await store.orderOf(row.id));
       return { profile: row.profile, image: row.image, resources: row.resources, env };
     },
 

@@ -94,10 +94,7 @@ export function createJobWorker(parts: JobWorkerParts) {
       agent: row.agent,
       repo: repoOf(row, parts.allowLocalRepos),
       credential: row.credential === null ? null : await credentialOf(parts.credentials, row.userId, row.credential),
-      env: {
-        ...(row.sandboxId === null ? {} : await parts.sandboxes.environmentOf(row.sandboxId)),
-        ...environmentOfJob(parts.environment, row, order),
-      },
+      env: await environmentOfJob(parts, row, order),
       timeoutSeconds: row.timeoutSeconds,
       heartbeatSeconds: parts.heartbeatSeconds,
       checkpointSeconds: parts.checkpointSeconds,

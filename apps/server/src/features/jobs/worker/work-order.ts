@@ -1,5 +1,5 @@
 import type { WorkOrder } from '@hangar/contract';
-import type { CredentialsOfJobs, Environment } from '../needs.ts';
+import type { CredentialsOfJobs, Environment, SandboxesOfJobs } from '../needs.ts';
 import type { JobOrderRow, JobRow } from '../store/jobs-tables.ts';
 
 /** Where a job's files come from, as a worker is told. */
@@ -18,9 +18,12 @@ export async function credentialOf(
   return { ...rest, value: value.reveal() };
 }
 
-export const environmentOfJob = (
-  environment: Pick<Environment, 'open'>,
-  { id }: Pick<JobRow, 'id'>,
+/** What its agent has in its environment: in a sandbox what people set for that, too. */
+export async function environmentOfJob(
+  o: { readonly environment: Pick<Environment, 'open'>; readonly sandboxes: Pick<SandboxesOfJobs, 'environmentOf'> },
+  { id, sandboxId }: Pick<JobRow, 'id' | 'sandboxId'>,
   { envSealed }: Pick<JobOrderRow, 'envSealed'>,
-): Record<string, string> =>
-  envSealed === null ? {} : (JSON.parse(environment.open(id, envSealed)) as Record<string, string>);
+): Promise<Record<string, string>> {
+  const own = envSealed === null ? {} : (JSON.parse(o.environment.open(id, envSealed)) as Record<string, string>);
+  return { ...(sandboxId === null ? {} : await o.sandboxes.environmentOf(sandboxId)), ...own };
+}

@@ -6,12 +6,13 @@ import type { ExecutionRow, SandboxRow } from '../store/sandboxes-tables.ts';
 export function workerState(row: ExecutionRow, sandbox: SandboxRow | null): UnitState {
   const { state, reason, ending } = row;
   if (!isEnded(state)) {
-    if (row.startedAt === null) return { kind: 'starting', reason };
-    return { kind: sandbox?.machine?.kind === 'paused' ? 'paused' : 'running' };
+    if (sandbox?.machine?.kind === 'paused') return { kind: 'paused' };
+    return row.startedAt === null ? { kind: 'starting', reason } : { kind: 'running' };
   }
   const exitCode = ending?.exitCode ?? null;
   const ended = { kind: 'exited', exitCode, outOfMemory: ending?.reason === 'out_of_memory' } as const;
-  if (sandbox === null || sandbox.closedFor !== null || isClosed(sandbox.state))
+  const wasTaken = ending?.reason === 'lost' || ending?.reason === 'cancelled';
+  if (wasTaken && (sandbox === null || sandbox.closedFor !== null || isClosed(sandbox.state)))
     return { ...ended, reason, code: 'sandbox_closed' };
   if (ending?.reason === 'timeout')
     return { ...ended, reason: 'It ran for longer than the server lets a worker live', code: 'job_timeout' };

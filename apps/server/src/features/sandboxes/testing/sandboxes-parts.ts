@@ -204,7 +204,7 @@ export function buildServer(
   const diffs = createSandboxDiffs({ own, files: createSandboxFiles(own), people, trees });
   return {
     ...{ store, machines, diffs, published, logs: stored },
-    workers: createWorkersInSandboxes({ store, machines, sealing, logs: stored }),
+    workers: createWorkersInSandboxes({ store, machines, sealing, logs: stored, log }),
     sandboxes: createSandboxes({ store, profiles, jobs, sealing, machines }),
     async start() {
       await cancels.start();
