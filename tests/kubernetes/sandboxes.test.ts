@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '@hangar/contract';
@@ -74,6 +74,17 @@ else {
       expect(home).toMatchObject({ stdout: '/job\n1000', exitCode: 0 });
       const back = await server.server.hangarBytes(['cp', `${id}:made.txt`, '-'], new Uint8Array());
       expect(back.stdout.toString()).toBe('made');
+    });
+
+    it('an agent works in it, as a job', async () => {
+      const spec = join(server.server.dir, 'in-sandbox.md');
+      writeFileSync(spec, '# Try\n\n```sh\ncat "$HOME/state" && echo worked > worked\n```\n');
+      await hangar('exec', id, '--shell', 'echo of the sandbox > "$HOME/state"');
+      const args = ['run', '--in', id, '--agent', 'shell', '--spec', spec, '--wait', '--json'];
+      const run = await server.server.hangar(args, { cwd: server.repo });
+      expect(run.exitCode, run.stderr).toBe(0);
+      expect(run.stderr).toContain('of the sandbox');
+      expect(JSON.parse(run.stdout)).toMatchObject({ state: 'succeeded', sandbox: id, diff: { filesChanged: 1 } });
     });
 
     it('loses no line and repeats none when the server dies in the middle', async () => {

@@ -180,7 +180,7 @@ export const entries: GalleryEntry[] = [
       retry={{
         ...idle,
         error: new HangarError('sandbox_closed', {
-          message: 'Sandbox s_4k8m2qx7p1 is closed: Closed: nobody used it.',
+          message: 'Sandbox s_4k8m2qx7p1 is not open any more. Closed: nobody used it.',
         }),
       }}
     />
