@@ -5,6 +5,7 @@ import type { Change } from '../../../platform/reconcile/reconciled.ts';
 import { Fenced } from '../../../platform/reconcile/reconciled.ts';
 import { within } from '../../../platform/waits.ts';
 import { failureOf } from '../lifecycle/job-endings.ts';
+import { TOO_EARLY } from '../lifecycle/job-facts.ts';
 import { REASON_MOST } from '../lifecycle/job-moves.ts';
 import type { SeenOrWanted } from '../lifecycle/job-noun.ts';
 import type { LogsOfJobs, ProfilesOfJobs, SandboxesOfJobs } from '../needs.ts';
@@ -66,7 +67,7 @@ export function createLaunch({ store, profiles, sandboxes, workerToken, logs, lo
       const failure = { ...failureOf(known.code, known.message.slice(0, REASON_MOST)), wayOut: known.wayOut };
       return (_row, now) => ({
         launchFault: { failure, retry: RETRY.includes(known.code), at: now.toISOString() },
-        launchTries: row.launchTries + 1,
+        launchTries: row.launchTries + (TOO_EARLY.has(known.code) ? 0 : 1),
         reportedReason: null,
       });
     } finally {

@@ -72,6 +72,9 @@ export interface Patience {
   readonly outageMs: number;
 }
 
+/** Of a launch: its sandbox is there and does not run yet, or not now. That is no try. */
+export const TOO_EARLY: ReadonlySet<string> = new Set(['sandbox_paused', 'sandbox_not_ready']);
+
 export const PATIENCE: Patience = {
   silenceMs: 30_000,
   giveUpMs: 15 * 60_000,

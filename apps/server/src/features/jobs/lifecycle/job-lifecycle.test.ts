@@ -750,8 +750,8 @@ describe('a machine that somebody paused', () => {
   });
   it.each(['sandbox_paused', 'sandbox_not_ready'] as const)('is waited for before it begins: %s', (code) => {
     const failure = { code, message: 'The sandbox s_1 is not there.', wayOut: '' };
-    const waits = { ...admitted, state: 'starting', launchTries: 90 } as const;
-    const fault = { failure, retry: true, at: later - 1_000 };
+    const waits = { ...admitted, state: 'starting', launchTries: 0 } as const;
+    const fault = { failure, retry: true, at: later - 500 };
     expect(decide({ ...waits, launchFault: fault }, later)).toMatchObject({
       state: 'starting',
       action: { kind: 'none' },

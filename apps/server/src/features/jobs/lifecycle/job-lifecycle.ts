@@ -17,7 +17,7 @@ import {
   mayComeBack,
   sentence,
 } from './job-endings.ts';
-import { type Decision, type JobFacts, PATIENCE, type Patience } from './job-facts.ts';
+import { type Decision, type JobFacts, PATIENCE, type Patience, TOO_EARLY } from './job-facts.ts';
 
 /** What was seen longer ago says nothing of now: this server may have been away. */
 const FRESH_MS = 90_000;
@@ -25,7 +25,6 @@ const FRESH_MS = 90_000;
 const ASK_MS = 10_000;
 /** Somebody paused it on its backend: it goes on when that person wants. */
 const PAUSED = 'Its machine is paused; it goes on when that is resumed';
-const TOO_EARLY: ReadonlySet<string> = new Set(['sandbox_paused', 'sandbox_not_ready']);
 
 /**
  * Every move of a job, from what is wanted and what is seen. Pure; knows no clock but `now`.
@@ -71,7 +70,7 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   if (launchFault && (!launchFault.retry || isHopeless)) return failed(facts, launchFault.failure, null);
   if (facts.launchedAt === null) {
     if (!launchFault) return act('starting', facts.reportedReason ?? WORKING.starting, { kind: 'launch' }, 0);
-    const longestMs = isEarly ? 3_000 : isAway ? 10_000 : 30_000;
+    const longestMs = isAway ? 10_000 : 30_000;
     const waitMs = launchFault.at + Math.min(longestMs, 1_000 * 2 ** facts.launchTries) - now;
     const count = isAway ? '' : ` (${facts.launchTries} of ${patience.launchTries})`;
     const said = `${launchFault.failure.message} ${isEarly ? 'Waiting for it' : `Trying again${count}`}`;
