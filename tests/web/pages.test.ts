@@ -192,7 +192,6 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     const repos = await startGitServer(server.dir, null);
     const page = await browser.context.newPage();
     await page.setViewportSize({ width: 1280, height: 800 });
-    page.setDefaultTimeout(20_000);
     await page.goto(`${server.url}/sandboxes/${ids.sandbox}`);
     await page.getByRole('link', { name: 'Run a job in it' }).click();
     await page.waitForURL(`${server.url}/jobs/new?sandbox=${ids.sandbox}`);
@@ -211,7 +210,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
     await page.waitForURL(job);
     await page.close();
     await repos.close();
-  }, 60_000);
+  }, 240_000);
 
   it('an admin makes a plan and gives it to a person; it counts at the next submit', async () => {
     const page = await browser.context.newPage();
@@ -329,7 +328,7 @@ describe.skipIf(skip !== null)('every page on a real server', () => {
       .getByText(ready)
       .filter({ visible: true })
       .first()
-      .waitFor({ timeout: 20_000 })
+      .waitFor()
       .catch(() => problems.push(`no ${ready}`));
     await page.waitForTimeout(300);
     for (const scheme of SCHEMES) {

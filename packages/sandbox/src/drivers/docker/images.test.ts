@@ -144,7 +144,7 @@ describe(`docker: images, limits, the runtime volume${why && `, skipped: ${why}`
     expect(message.status).toMatch(/^CapEff:\s*00000000000000fb$/m);
   });
 
-  test('a machine in hand wants nothing of the image but a shell, and gets nothing of ours', async () => {
+  test('a machine in hand wants nothing of the image but a shell, and gets nothing of ours but the way to this server', async () => {
     const bare = await variant('without-git');
     const image = await commit(bare, 'with-entrypoint', 'ENTRYPOINT ["/no/such/program"]');
     const { spec } = request({}, { image, program: { kind: 'hold' }, deadlineSeconds: null });
@@ -157,7 +157,7 @@ describe(`docker: images, limits, the runtime volume${why && `, skipped: ${why}`
         Labels: { 'hangar.job': spec.key.id, 'hangar.program': 'hold' },
       },
       HostConfig: { Init: true, CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'] },
-      Mounts: [],
+      Mounts: [{ Destination: '/run/hangar', RW: false }],
     });
   });
 
