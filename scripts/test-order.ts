@@ -17,13 +17,6 @@ const LONG = [
   'tests/e2e/cuts/worker.test.ts',
   'apps/server/src/platform/database/embedded/embedded.test.ts',
   'tests/e2e/resources/limits.test.ts',
-  // A few lines that call a suite.
-  'packages/sandbox/src/machine/machine.test.ts',
-  'packages/sandbox/src/drivers/local/machine.test.ts',
-  'packages/sandbox/src/drivers/local/local.test.ts',
-  'packages/sandbox/src/drivers/docker/machine-suite.test.ts',
-  'tests/e2e/jobs-in-sandboxes.test.ts',
-  'tests/e2e/chaos.test.ts',
 ];
 
 /** The order of a fresh clone, too: there, vitest knows sizes of files only, and no times. */
