@@ -143,7 +143,7 @@ export const ContainerState = z.object({
 });
 export type ContainerState = z.infer<typeof ContainerState>;
 
-/** Whether the folder with the socket of this server is in it: containers of releases before 0.2 that only hold lack it. */
+/** Whether the folder with the socket of this server is in it: containers that hold lacked it once. */
 export const hasSocket = ({ Mounts }: Pick<ContainerState, 'Mounts'>): boolean =>
   Mounts.some(({ Destination }) => Destination === SOCKET_DIR);
 

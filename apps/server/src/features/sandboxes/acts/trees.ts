@@ -136,7 +136,7 @@ export function createTrees({
         return { ...made, diff };
       } catch (error) {
         signal.throwIfAborted();
-        throw error instanceof HangarError && OF_JOBS.has(error.code) ? asDiffNotMade(error) : error;
+        throw inWordsOfSandboxes(error);
       } finally {
         const short = () => ({ signal: AbortSignal.timeout(CANCEL_MS) });
         // What stays of it is small, and goes with the machine.
@@ -162,22 +162,21 @@ export function createTrees({
   };
 }
 
-/** What is said of these is said to whose job it happens. */
-const OF_JOBS: ReadonlySet<ErrorCode> = new Set([
-  ...(['tree_not_prepared', 'cloning_too_long', 'worktree_gone', 'git_killed', 'image_unsuitable'] as const),
-  ...(['out_of_memory', 'repo_unreachable', 'internal'] as const),
-]);
-
-const WHY: Partial<Record<ErrorCode, string>> = {
+/** What is said of these is said to whose job it happens: in words of a sandbox; null: what it says itself serves. */
+const OF_JOBS: Partial<Record<ErrorCode, string | null>> = {
   cloning_too_long: `It took longer than ${DIFF_MS / 60_000} minutes.`,
   worktree_gone: 'The work tree went away meanwhile.',
   git_killed: 'git was killed: for memory, or by somebody.',
   out_of_memory: 'It ran out of memory.',
   internal: '',
+  ...{ tree_not_prepared: null, image_unsuitable: null, repo_unreachable: null },
 };
 
-function asDiffNotMade({ code, message }: HangarError): HangarError {
-  const why = WHY[code] ?? message.replace(ERRORS.tree_not_prepared.message, '');
+function inWordsOfSandboxes(error: unknown): unknown {
+  if (!(error instanceof HangarError)) return error;
+  const said = OF_JOBS[error.code];
+  if (said === undefined) return error;
+  const why = said ?? error.message.replace(ERRORS.tree_not_prepared.message, '');
   return new HangarError('diff_not_made', { message: `${ERRORS.diff_not_made.message} ${why}`.trim() });
 }
 
