@@ -398,10 +398,9 @@ export function machineSuite(title: string, open: () => Promise<MachineBed>, o: 
             await throughBreaks(() => small.executions.cancel(stays.id, how, call()));
           }
           expect((await ending).result).toMatchObject({ reason, leftover: 0 });
-          const late = small.executions.run(specOf({ command: ['true'] }), FROM, call());
-          await expect(throughBreaks(() => late[Symbol.asyncIterator]().next())).rejects.toMatchObject({
-            code: 'disk_full',
-          });
+          const late = specOf({ command: ['true'] });
+          const begun = () => small.executions.run(late, FROM, call())[Symbol.asyncIterator]().next();
+          await expect(throughBreaks(begun)).rejects.toMatchObject({ code: 'disk_full' });
           await throughBreaks(() => box.files.remove(`${bed.smallFolder}/filled`, call()));
         }
         await gone(word);
