@@ -26,17 +26,19 @@ export async function specOf(
 ): Promise<ExecutionSpec> {
   const [order, envSealed] = await Promise.all([store.orderOf(row.id), store.envOf(sandbox.id)]);
   const asked = JSON.parse(sealing.openOrder(row.id, order)) as ExecutionOrder;
-  const ofPeople =
-    asked.input === undefined ? { ...environmentIn(sealing, sandbox.id, envSealed), ...ofJob(sandbox) } : {};
+  const around: Pick<ExecutionSpec, 'cwd' | 'env' | 'stdin'> =
+    asked.input === undefined
+      ? {
+          cwd: asked.cwd ?? sandbox.tree?.path ?? null,
+          env: { ...environmentIn(sealing, sandbox.id, envSealed), ...ofJob(sandbox), ...asked.env },
+          stdin: asked.stdin ? 'open' : 'none',
+        }
+      : { cwd: null, env: { ...asked.env }, stdin: { text: asked.input } };
   return {
-    ...{
-      id: row.id,
-      command: asked.command,
-      cwd: asked.input === undefined ? (asked.cwd ?? sandbox.tree?.path ?? null) : null,
-      env: { ...ofPeople, ...asked.env },
-      user: asked.user ?? null,
-    },
-    stdin: asked.input === undefined ? (asked.stdin ? 'open' : 'none') : { text: asked.input },
+    ...around,
+    id: row.id,
+    command: asked.command,
+    user: asked.user ?? null,
     terminal: asked.terminal ?? null,
     timeoutMs: asked.timeoutSeconds === undefined ? null : asked.timeoutSeconds * 1000,
     graceMs: asked.graceSeconds * 1000,

@@ -470,7 +470,7 @@ describe('limits of time', () => {
         ({ closesSoon }) => closesSoon === 'idle',
         'the warning',
       );
-    expect((await near()).reason).toMatch(/^Closes at/);
+    expect((await near()).reason).toMatch(/^Closes soon/);
     expect(warnings()).toEqual([said]);
     // Who goes on with it has put it off.
     await server.sandboxes.resume(ada, id);

@@ -88,12 +88,14 @@ export function FilesPanel(props: FilesPanelProps) {
                 </FileButton>
               </span>
             </div>
-            {upload.error === null ? null : <ErrorState error={upload.error} />}
-            {shown.more ? (
-              <Callout tone="needs">
-                Only {formatCount(shown.entries.length)} entries are shown; there are more in this folder.
-              </Callout>
-            ) : null}
+            <div className={classes.notices}>
+              {upload.error === null ? null : <ErrorState error={upload.error} />}
+              {shown.more ? (
+                <Callout tone="needs">
+                  Only {formatCount(shown.entries.length)} entries are shown; there are more in this folder.
+                </Callout>
+              ) : null}
+            </div>
             {shown.entries.length === 0 ? (
               <EmptyState sentence="This folder is empty." />
             ) : (

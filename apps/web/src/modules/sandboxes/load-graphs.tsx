@@ -28,8 +28,12 @@ export function LoadGraphs({ load, small = false }: { load: LoadReading; small?:
   const last = samples.at(-1);
   return (
     <>
-      {away === null ? null : <Callout tone="needs">{away}</Callout>}
-      {status === 'reconnecting' ? <Callout tone="working">The connection to the server is made again.</Callout> : null}
+      <div className={classes.notices}>
+        {away === null ? null : <Callout tone="needs">{away}</Callout>}
+        {status === 'reconnecting' ? (
+          <Callout tone="working">The connection to the server is made again.</Callout>
+        ) : null}
+      </div>
       {last === undefined ? (
         away === null && status !== 'ended' ? (
           <LinesSkeleton lines={small ? 2 : 3} />

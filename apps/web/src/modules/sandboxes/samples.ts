@@ -46,7 +46,7 @@ export const soon: Sandbox = {
     closesSoon: 'idle',
     executionsRunning: 0,
   },
-  reason: 'Closes at 2026-05-04T14:05:11.000Z when nothing is done in it: nobody has used it',
+  reason: 'Closes soon unless something is done in it: nobody has used it',
 };
 export const paused: Sandbox = {
   ...base,

@@ -54,11 +54,13 @@ export function TreePanel(props: TreePanelProps) {
       <Loaded of={made} skeleton={<LinesSkeleton lines={8} />}>
         {(found) => (
           <>
-            {(found.leftOut ?? []).map((note) => (
-              <Callout key={note} tone="needs">
-                {note}.
-              </Callout>
-            ))}
+            <div className={classes.notices}>
+              {(found.leftOut ?? []).map((note) => (
+                <Callout key={note} tone="needs">
+                  {note}.
+                </Callout>
+              ))}
+            </div>
             {found.filesChanged === 0 ? (
               <EmptyState sentence={`Nothing is changed in ${found.path}.`} />
             ) : (

@@ -90,15 +90,14 @@ function beforeClaim(facts: JobFacts, now: number, patience: Patience): Decision
   const runsSince = fresh ? seenSince(facts, 'running', now) : null;
   if (runsSince !== null && now - Math.max(runsSince, facts.launchedAt) > patience.claimMs)
     return act('starting', 'The worker does not reach this server', { kind: 'kill', why: 'silence' }, 1_000);
-  const reason =
-    fresh?.kind === 'paused'
-      ? PAUSED
-      : fresh?.kind === 'starting'
-        ? fresh.reason
-        : waitedMs > 10_000
-          ? 'Waiting for the first word of the worker'
-          : 'Starting the worker';
+  const reason = wordOfStart(fresh, waitedMs);
   return act('starting', reason, { kind: 'inspect' }, waitedMs < 5_000 ? 1_000 : 5_000);
+}
+
+function wordOfStart(unit: JobFacts['unit'], waitedMs: number): string {
+  if (unit?.kind === 'paused') return PAUSED;
+  if (unit?.kind === 'starting') return unit.reason;
+  return waitedMs > 10_000 ? 'Waiting for the first word of the worker' : 'Starting the worker';
 }
 
 /** The worker has its work order: from here on it is watched, never started again. */

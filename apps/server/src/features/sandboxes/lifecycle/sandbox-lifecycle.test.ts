@@ -181,18 +181,18 @@ test('says so before it closes by itself', () => {
   const before = decide(running, NOW + 3_600_000 - PATIENCE.warnMs - 1, PATIENCE);
   expect(before.reason).toBe('Its machine runs');
   const warned = decide(running, NOW + 3_600_000 - PATIENCE.warnMs, PATIENCE);
-  expect(warned.reason).toMatch(/^Closes at .*: nobody has used it$/);
+  expect(warned.reason).toMatch(/^Closes soon .*: nobody has used it$/);
   expect(warned.near).toEqual({ at: NOW + 3_600_000, why: 'idle' });
   // Of its time it is warned as early, however soon nobody may have used it.
   const used = { ...running, lifetimeMs: 7_200_000, idleMs: 120_000, lastActivityAt: NOW + 7_000_000 };
   expect(decide(used, NOW + 7_000_000, PATIENCE).near).toEqual({ at: NOW + 7_200_000, why: 'lifetime' });
   expect(decide({ ...used, machine: seen('paused'), pauseWanted: true }, NOW + 7_000_000, PATIENCE)).toMatchObject({
-    ...{ state: 'paused', reason: expect.stringMatching(/^Closes at .*: its time is over then$/) },
+    ...{ state: 'paused', reason: expect.stringMatching(/^Closes soon: its time/) },
     near: { why: 'lifetime' },
   });
   const short = { ...running, idleMs: 60_000 };
   expect(decide(short, NOW + 47_000, PATIENCE).reason).toBe('Its machine runs');
-  expect(decide(short, NOW + 48_000, PATIENCE).reason).toMatch(/^Closes at/);
+  expect(decide(short, NOW + 48_000, PATIENCE).reason).toMatch(/^Closes soon/);
 });
 
 describe('whatever was wanted and seen', () => {

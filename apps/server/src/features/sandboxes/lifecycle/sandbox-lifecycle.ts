@@ -149,10 +149,13 @@ function reasonOf(facts: SandboxFacts, now: number, patience: Patience): string 
 }
 
 function soon(facts: SandboxFacts, now: number, patience: Patience): string | null {
-  const near = nearOf(facts, now, patience);
-  if (near === null) return null;
-  const at = new Date(near.at).toISOString();
-  return near.why === 'idle'
-    ? `Closes at ${at} when nothing is done in it: nobody has used it`
-    : `Closes at ${at}: its time is over then`;
+  // When it is, is a field of its own (`closesAt`), which faces tell in the reader's time.
+  switch (nearOf(facts, now, patience)?.why) {
+    case 'idle':
+      return 'Closes soon unless something is done in it: nobody has used it';
+    case 'lifetime':
+      return 'Closes soon: its time is nearly over';
+    case undefined:
+      return null;
+  }
 }
