@@ -20,6 +20,9 @@ const CUT_AFTER_MS = 5_000;
 /** The Engine ends the connection two seconds after the process, whoever else still holds its output. */
 const OVER_AFTER_MS = 15_000;
 const END_OF_TRANSMISSION = '\x04';
+const SIGKILL_CODE = 137;
+/** How runc and Docker say that it is the program, its account or its folder; any other word may come of a container that stops. */
+const OF_THE_PROGRAM = /exec:? "|exec \/|executable file|exec format error|unable to find (user|group)|chdir to cwd/i;
 
 /** A process that was started over a connection: what comes back is `output`, what is written to `socket` is its input. */
 export function createExecChannel(p: {
@@ -121,15 +124,18 @@ export function createExecChannel(p: {
     stdin?.destroy();
     output.drain();
     if (seen.hasRun) {
-      const withMachine = await endedWithMachine(engine, container, seen.code, signal);
+      const isKilled = seen.code === SIGKILL_CODE || seen.code === null;
+      const withMachine = isKilled ? await endedWithMachine(engine, container, signal) : null;
       if (withMachine) exit.reject(withMachine);
       else exit.resolve({ code: seen.code, signal: null });
     }
     const isWhole = await untilOver();
     if (!seen.hasRun) {
+      const refusal = output.refusal ?? '';
       const shut = await whyShut(engine, container, signal).catch(() => null);
-      if (shut) throw shut;
-      exit.resolve({ code: codeOfRefusal(output.refusal ?? ''), signal: null });
+      const why = shut ?? (OF_THE_PROGRAM.test(refusal) ? null : await endedWithMachine(engine, container, signal));
+      if (why) throw why;
+      exit.resolve({ code: codeOfRefusal(refusal), signal: null });
     }
     output.finish(isWhole ? undefined : lost('broke before all was told that the process printed'));
   }

@@ -7,7 +7,6 @@ import { isStatus } from './errors.ts';
 const LOOK_DEADLINE_MS = 7_000;
 /** Between the end of a process that its machine took along, and the end of the machine. */
 const STOP_PATIENCE_MS = 1_000;
-const SIGKILL_CODE = 137;
 
 /** What of the Engine a machine needs. */
 export type MachineEngine = Pick<Engine, 'host' | 'json' | 'upgrade'>;
@@ -58,16 +57,14 @@ export async function whyShut(
 }
 
 /**
- * Whether its machine ended with it. A container that stops kills what was opened in it first, so for a moment it is
- * still said to run: only after that can one tell.
+ * Whether its machine ended with it. A container that stops kills what was opened in it first, and refuses what is opened
+ * then, so for a moment it is still said to run: only after that can one tell.
  */
 export async function endedWithMachine(
   engine: MachineEngine,
   container: string,
-  code: number | null,
   signal: AbortSignal,
 ): Promise<HangarError | null> {
-  if (code !== SIGKILL_CODE) return null;
   const path = `/containers/${encodeURIComponent(container)}/wait`;
   try {
     const query = { condition: 'not-running' };

@@ -63,7 +63,7 @@ else {
   }
   const failure = (promise: Promise<unknown>) =>
     promise.then(
-      () => ({ code: 'none' }),
+      (value) => ({ code: 'none', value }),
       (error: unknown) => error,
     );
 
