@@ -7,7 +7,7 @@ import { ROOT, run } from './run.ts';
 import type { TestSummary } from './test-report.ts';
 
 /** Longer than all tests ever take: a run that hangs ends, and counts as failed. */
-const TESTS_END_MS = 60 * 60_000;
+const TESTS_END_MS = 90 * 60_000;
 const SUMMARY = path.join(ROOT, '.hangar/test/summary.json');
 
 function heading(text: string): void {

@@ -105,7 +105,7 @@ describe('what the image of the server holds', () => {
     expect(await (await get('/', 'text/html')).text()).toContain('<script');
     expect((await get('/docs')).status).toBe(200);
     expect((await get('/docs/swagger-ui.css')).status).toBe(200);
-    expect(said).toMatch(/Sign in \(once/);
+    await expect.poll(() => said, { timeout: 60_000 }).toMatch(/Sign in \(once/);
   }, 120_000);
 });
 

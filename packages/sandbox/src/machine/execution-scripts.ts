@@ -16,8 +16,9 @@ h_slice() {
   if [ "$h_dd" = 1 ]; then dd if="$1" bs=65536 iflag=skip_bytes,count_bytes skip=$2 count=$3 2>/dev/null
   else tail -c +$(($2+1)) "$1" | head -c $3; fi; }
 h_frame() {
-  if [ "$h_text" = 1 ]; then printf '\n%s %s %s ' "$h_mark" $1 $4; h_slice "$2" $3 $4 | base64 | tr -d '\n'; echo
-  else printf '\n%s %s %s\n' "$h_mark" $1 $4; h_slice "$2" $3 $4; fi; }
+  printf '\n%s %s %s\n' "$h_mark" $1 $4
+  if [ "$h_text" = 1 ]; then h_slice "$2" $3 $4 | base64 | tr -d '\n' | fold -w 3000; echo
+  else h_slice "$2" $3 $4; fi; }
 h_place() {
   mkdir -p "$h_d" && cat >"$h_d/run.$h_k1" || return
   [ "$(h_size "$h_d/run.$h_k1")" -eq "$2" ] || { echo cut >&2; return 1; }

@@ -1,7 +1,7 @@
 import { HangarError } from '@hangar/contract';
 import type { Channel } from '../port/machine.ts';
 import { resultOf } from './spec.ts';
-import { type ByteReader, brokenAnswer, readBytes } from './stream.ts';
+import { BASE64_LINE, type ByteReader, brokenAnswer, readBytes } from './stream.ts';
 import type { Offsets, Output } from './types.ts';
 
 /** How one channel of following ended where the execution did not. */
@@ -63,16 +63,25 @@ export async function* readFollowed(
 async function* frame(
   reader: ByteReader,
   type: 'stdout' | 'stderr',
-  [size = '', text = '']: readonly string[],
+  [size = '']: readonly string[],
   isText: boolean,
   at: { stdout: number; stderr: number },
 ): AsyncGenerator<Output> {
   const length = Number(size);
   if (!(length > 0 && length <= MOST_FRAME)) throw brokenAnswer('The machine sends pieces of no size.');
+  // In lines of base64 that go out in one write each: longer ones may come with the other stream in their middle.
   if (isText) {
-    const data = Buffer.from(text, 'base64');
-    if (data.length !== length) throw brokenAnswer('A piece of output came broken.');
-    yield piece(type, data, at);
+    const parts: Buffer[] = [];
+    let left = length;
+    while (left > 0) {
+      const line = await reader.line();
+      if (line === null) throw brokenAnswer('The connection to the execution broke.');
+      const data = BASE64_LINE.test(line) ? Buffer.from(line, 'base64') : null;
+      if (data === null || data.length > left) throw brokenAnswer('A piece of output came broken.');
+      parts.push(data);
+      left -= data.length;
+    }
+    yield piece(type, Buffer.concat(parts), at);
     return;
   }
   for (let left = length; left > 0; ) {

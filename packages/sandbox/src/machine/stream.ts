@@ -1,8 +1,9 @@
 import { HangarError } from '@hangar/contract';
 
 const NEWLINE = 0x0a;
-/** A line of ours is never longer: a frame of base64 and its head. */
+/** A line of ours is never longer. */
 const LONGEST_LINE = 1024 * 1024;
+export const BASE64_LINE = /^[A-Za-z0-9+/]+=*\r?$/;
 
 /** What is read piece by piece: up to a line's end, so many bytes, or up to a mark. Holds one chunk and what is left of it. */
 export interface ByteReader {
@@ -80,7 +81,7 @@ export async function* fromBase64(source: AsyncIterable<Uint8Array>, begin: stri
   const reader = readBytes(source);
   for (let line = await reader.line(); line?.trim() !== begin; line = await reader.line()) if (line === null) return;
   for (let line = await reader.line(); line !== null; line = await reader.line())
-    if (/^[A-Za-z0-9+/]+=*\r?$/.test(line)) yield Buffer.from(line, 'base64');
+    if (BASE64_LINE.test(line)) yield Buffer.from(line, 'base64');
 }
 
 export const asBuffer = (bytes: Uint8Array): Buffer =>

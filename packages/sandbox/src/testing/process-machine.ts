@@ -5,11 +5,14 @@ import { pipeline } from 'node:stream/promises';
 import { HangarError, type MachineCapabilities } from '@hangar/contract';
 import type { Channel, Exit, Machine } from '../port/machine.ts';
 
+/** What Daytona's label of a line and the line itself have room in. */
+const ONE_WRITE = 4096 - 3;
+
 export interface ProcessMachineOptions {
   readonly env: Readonly<Record<string, string>>;
   /**
-   * As E2B and Daytona do it: what is no UTF-8 comes out broken, output comes in whole lines and always ends in one, NULs are lost, and
-   * nothing can be written to a process.
+   * As E2B and Daytona do it: what is no UTF-8 comes out broken, output comes in whole lines and always ends in one, NULs are lost,
+   * of a line longer than one write the rest may come with the other stream (here it is lost), and nothing can be written to a process.
    */
   readonly text?: boolean;
   /** Banners of a login shell on both streams, before anything else. */
@@ -55,7 +58,9 @@ export function processMachine(o: ProcessMachineOptions): Machine {
       ? {
           async writeFile(path: string, body: Readable, { signal }: { signal: AbortSignal }) {
             refuse();
-            await pipeline(body, createWriteStream(path), { signal });
+            await pipeline(body, createWriteStream(path), { signal }).catch((error: NodeJS.ErrnoException) => {
+              throw error.code === 'ENOSPC' ? new HangarError('disk_full', { cause: error }) : error;
+            });
           },
           async readFile(path: string, { signal }: { signal: AbortSignal }) {
             refuse();
@@ -115,7 +120,7 @@ function passing(o: ProcessMachineOptions, banner: string, breaking: (bytes: num
       if (!o.text) return done(null, chunk);
       const parts = (rest + chunk.toString('utf8').replaceAll('\0', '')).split('\n');
       rest = parts.pop() ?? '';
-      done(null, parts.map((line) => `${line}\n`).join(''));
+      done(null, parts.map((line) => `${line.slice(0, ONE_WRITE)}\n`).join(''));
     },
     flush(done) {
       done(null, rest === '' ? undefined : `${rest}\n`);

@@ -45,6 +45,7 @@ export function createExecChannel(p: {
 
   const output = createExecOutput(p.output, {
     terminal: p.terminal,
+    isLocal: engine.isLocal,
     // It runs before the first byte of its own, so a process that prints is known to have begun.
     isRefusal: () =>
       look().then(

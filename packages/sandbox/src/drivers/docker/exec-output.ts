@@ -29,11 +29,12 @@ export interface ExecOutput {
  * The two streams of a process, out of the one connection that the Engine gives. When a reader of one of them is slow,
  * nothing more is taken from the connection, so the process waits and memory stays as it is.
  *
+ * @param isLocal whether the Engine is at the other end of a Unix socket
  * @param isRefusal whether the process never began; asked at most once, never rejects
  */
 export function createExecOutput(
   connection: Readable,
-  o: { readonly terminal: boolean; readonly isRefusal: () => Promise<boolean> },
+  o: { readonly terminal: boolean; readonly isLocal: boolean; readonly isRefusal: () => Promise<boolean> },
 ): ExecOutput {
   let spare = 0;
   let heldSince: number | null = null;
@@ -108,7 +109,12 @@ export function createExecOutput(
     flow();
   });
   connection.once('end', () => ended.resolve(frames.isWhole ? 'whole' : 'cut'));
-  connection.once('error', () => ended.resolve('cut'));
+  connection.once('error', (error: NodeJS.ErrnoException) => {
+    // An Engine that closes before it has read all input: on this machine all that it said is read before that is told.
+    const isReset = error.code === 'ECONNRESET' && error.syscall === 'read' && o.isLocal;
+    const isAll = isReset && frames.isWhole && connection.readableLength === 0 && !isAsking;
+    ended.resolve(isAll ? 'whole' : 'cut');
+  });
   connection.once('close', () => ended.resolve('cut'));
 
   return {

@@ -9,7 +9,7 @@ const LOOK_DEADLINE_MS = 7_000;
 const STOP_PATIENCE_MS = 1_000;
 
 /** What of the Engine a machine needs. */
-export type MachineEngine = Pick<Engine, 'host' | 'json' | 'upgrade'>;
+export type MachineEngine = Pick<Engine, 'host' | 'isLocal' | 'json' | 'upgrade'>;
 
 export type Seen =
   | { readonly kind: 'running' }

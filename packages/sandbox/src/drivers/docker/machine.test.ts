@@ -137,7 +137,7 @@ else {
     });
 
     test('that ends before its input does not care for the rest', async () => {
-      const channel = await sh('exit 5', { stdin: true });
+      const channel = await sh('head -c 1 >/dev/null; exit 5', { stdin: true });
       const written = new Promise((resolve) => channel.stdin?.write(Buffer.alloc(4_000_000), resolve));
       expect(await outcome(channel)).toMatchObject({ code: 5 });
       expect(await written).toBeInstanceOf(Error);
