@@ -12,6 +12,8 @@ import { dockerForTests } from './testing/index.ts';
 import { type Link, startLink } from './testing/link.ts';
 
 const docker = await dockerForTests();
+/** Nobody else's, and removed only when it is empty: where Docker itself runs in a chroot, what it opens later sees the machine's own root. */
+const FOLDER = '/work-of-the-docker-tests';
 
 if ('skipped' in docker) describe.skip('a machine of Docker', () => test(`skipped: ${docker.skipped}`, () => {}));
 else {
@@ -25,7 +27,7 @@ else {
   async function start(limits: object = {}): Promise<string> {
     const name = `hangar-test-machine-${process.pid}-${made.length}`;
     const body = {
-      ...{ Image: image, Entrypoint: ['sleep', 'infinity'], WorkingDir: '/work', Env: ['FROM_MACHINE=yes'] },
+      ...{ Image: image, Entrypoint: ['sleep', 'infinity'], WorkingDir: FOLDER, Env: ['FROM_MACHINE=yes'] },
       HostConfig: { Init: true, NetworkMode: 'none', Mounts: STTY, ...limits },
     };
     made.push(name);
@@ -110,7 +112,7 @@ else {
     test('takes its arguments as they are, and has the folder and environment of the machine', async () => {
       const argv = ['printf', '%s|', ' a  b', '$HOME', `"'\\`, 'ä\n', ''] as const;
       expect((await outcome(await open(argv))).stdout).toBe(Buffer.from(` a  b|$HOME|"'\\|ä\n||`).toString('latin1'));
-      expect((await outcome(await sh('pwd; echo $FROM_MACHINE; id -u'))).stdout).toBe('/work\nyes\n0\n');
+      expect((await outcome(await sh('pwd; echo $FROM_MACHINE; id -u'))).stdout).toBe(`${FOLDER}\nyes\n0\n`);
       expect((await outcome(await sh('id -u', { user: 'ann' }))).stdout).toBe('1000\n');
     });
 
@@ -174,7 +176,7 @@ else {
 
     test('without its folder ends with 126', async () => {
       const machine = machineOf(await start());
-      await outcome(await sh('cd / && rm -r /work', {}, machine));
+      await outcome(await sh(`cd / && rmdir ${FOLDER}`, {}, machine));
       expect(await outcome(await open(['true'], {}, machine))).toMatchObject({
         ...{ code: 126, stdout: '', stderr: expect.stringMatching(/cwd/) },
       });
