@@ -58,7 +58,11 @@ export function processMachine(o: ProcessMachineOptions): Machine {
       ? {
           async writeFile(path: string, body: Readable, { signal }: { signal: AbortSignal }) {
             refuse();
-            await pipeline(body, createWriteStream(path), { signal }).catch((error: NodeJS.ErrnoException) => {
+            const file = createWriteStream(path);
+            const closed = new Promise((done) => file.once('close', done));
+            await pipeline(body, file, { signal }).catch(async (error: NodeJS.ErrnoException) => {
+              // A file that is being opened is there only afterwards: until then nobody can remove it.
+              await closed;
               throw error.code === 'ENOSPC' ? new HangarError('disk_full', { cause: error }) : error;
             });
           },
