@@ -59,7 +59,7 @@ export function processMachine(o: ProcessMachineOptions): Machine {
           async writeFile(path: string, body: Readable, { signal }: { signal: AbortSignal }) {
             refuse();
             const file = createWriteStream(path);
-            const closed = new Promise((done) => file.once('close', done));
+            const closed = new Promise<void>((done) => file.once('close', () => done()));
             await pipeline(body, file, { signal }).catch(async (error: NodeJS.ErrnoException) => {
               // A file that is being opened is there only afterwards: until then nobody can remove it.
               await closed;
